@@ -1,0 +1,134 @@
+//! What the kernel says of a source, and what that means.
+
+use std::fmt;
+
+use super::ffi::{self, epoll_event};
+use crate::event::{Event, Token};
+use crate::Interest;
+
+impl Interest {
+    /// Priority data, such as a TCP out-of-band byte. Linux and Android only.
+    pub const PRIORITY: Interest = Interest::WITH_PRIORITY;
+}
+
+/// The flags with which an interest is put to the kernel.
+#[inline]
+pub(super) const fn flags(interest: Interest) -> u32 {
+    let mut flags = 0;
+    if interest.is_readable() {
+        flags |= ffi::EPOLLIN | ffi::EPOLLRDHUP;
+    }
+    if interest.is_writable() {
+        flags |= ffi::EPOLLOUT;
+    }
+    if interest.is_priority() {
+        flags |= ffi::EPOLLPRI;
+    }
+    if interest.is_edge() {
+        flags |= ffi::EPOLLET;
+    }
+    if interest.is_oneshot() {
+        flags |= ffi::EPOLLONESHOT;
+    }
+    flags
+}
+
+/// An event as the kernel writes it.
+pub(crate) use super::ffi::epoll_event as RawEvent;
+
+impl epoll_event {
+    /// An event that did not come from the kernel: a waker's or a timer's.
+    #[inline]
+    pub(crate) const fn readable(token: Token) -> epoll_event {
+        epoll_event { events: ffi::EPOLLIN, data: token.0 as u64 }
+    }
+
+    #[inline]
+    pub(crate) const fn token(&self) -> Token {
+        Token(self.data as usize)
+    }
+
+    /// A hang-up counts: a read does not block, though all it may bring is the end.
+    #[inline]
+    pub(crate) const fn is_readable(&self) -> bool {
+        self.has(ffi::EPOLLIN | ffi::EPOLLPRI | ffi::EPOLLHUP)
+    }
+
+    #[inline]
+    pub(crate) const fn is_writable(&self) -> bool {
+        self.has(ffi::EPOLLOUT) || self.is_error_alone()
+    }
+
+    #[inline]
+    pub(crate) const fn is_error(&self) -> bool {
+        self.has(ffi::EPOLLERR)
+    }
+
+    #[inline]
+    pub(crate) const fn is_read_closed(&self) -> bool {
+        self.has(ffi::EPOLLHUP | ffi::EPOLLRDHUP)
+    }
+
+    #[inline]
+    pub(crate) const fn is_write_closed(&self) -> bool {
+        self.has(ffi::EPOLLHUP) || self.has(ffi::EPOLLOUT) && self.is_error() || self.is_error_alone()
+    }
+
+    #[inline]
+    pub(crate) const fn is_priority(&self) -> bool {
+        self.has(ffi::EPOLLPRI)
+    }
+
+    #[inline]
+    pub(crate) const fn is_aio(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(crate) const fn is_lio(&self) -> bool {
+        false
+    }
+
+    /// A pipe that is full and whose reader has left says no more than this, though a write would not block: it fails.
+    #[inline]
+    const fn is_error_alone(&self) -> bool {
+        self.events == ffi::EPOLLERR
+    }
+
+    #[inline]
+    const fn has(&self, any: u32) -> bool {
+        self.events & any != 0
+    }
+}
+
+/// The kernel's own words.
+impl fmt::Debug for epoll_event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (ffi::EPOLLIN, "EPOLLIN"),
+            (ffi::EPOLLPRI, "EPOLLPRI"),
+            (ffi::EPOLLOUT, "EPOLLOUT"),
+            (ffi::EPOLLERR, "EPOLLERR"),
+            (ffi::EPOLLHUP, "EPOLLHUP"),
+            (ffi::EPOLLRDHUP, "EPOLLRDHUP"),
+        ];
+        let mut separator = "";
+        for (_, name) in names.iter().filter(|(flag, _)| self.has(*flag)) {
+            write!(f, "{separator}{name}")?;
+            separator = " | ";
+        }
+        Ok(())
+    }
+}
+
+/// The buffer of a wait. Its capacity is the most that one wait brings, and it never grows.
+pub(crate) struct RawEvents {
+    /// An `Event` is an `epoll_event` and nothing more, so the kernel writes straight into this list.
+    pub list: Vec<Event>,
+}
+
+impl RawEvents {
+    pub fn with_capacity(capacity: usize) -> RawEvents {
+        RawEvents { list: Vec::with_capacity(capacity) }
+    }
+}

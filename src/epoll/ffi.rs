@@ -1,0 +1,97 @@
+//! What the kernel and the C library promise: the calls, types and numbers of epoll, and of eventfd, which wakes it.
+
+#![allow(non_camel_case_types, non_upper_case_globals)]
+
+use std::mem;
+use std::os::raw::{c_int, c_long, c_uint};
+
+use crate::unix::ffi::{O_CLOEXEC, O_NONBLOCK};
+
+// <sys/epoll.h>
+
+/// An interest on its way in, an event on its way out.
+///
+/// Packed on x86_64 (and x86, where it makes no difference), so that a 32-bit program's layout serves a 64-bit kernel.
+#[cfg_attr(any(target_arch = "x86_64", target_arch = "x86"), repr(C, packed))]
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "x86")), repr(C))]
+#[derive(Clone, Copy)]
+pub struct epoll_event {
+    pub events: u32,
+    pub data: u64,
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+const _: () = assert!(mem::size_of::<epoll_event>() == 12 && mem::align_of::<epoll_event>() == 1);
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
+const _: () = assert!(mem::size_of::<epoll_event>() == 16 && mem::align_of::<epoll_event>() == 8);
+
+pub const EPOLL_CLOEXEC: c_int = O_CLOEXEC;
+pub const EPOLL_CTL_ADD: c_int = 1;
+pub const EPOLL_CTL_DEL: c_int = 2;
+pub const EPOLL_CTL_MOD: c_int = 3;
+
+pub const EPOLLIN: u32 = 0x001;
+pub const EPOLLPRI: u32 = 0x002;
+pub const EPOLLOUT: u32 = 0x004;
+pub const EPOLLERR: u32 = 0x008;
+pub const EPOLLHUP: u32 = 0x010;
+pub const EPOLLRDHUP: u32 = 0x2000;
+pub const EPOLLONESHOT: u32 = 1 << 30;
+pub const EPOLLET: u32 = 1 << 31;
+
+extern "C" {
+    /// <https://man7.org/linux/man-pages/man2/epoll_create.2.html>
+    pub fn epoll_create1(flags: c_int) -> c_int;
+    /// <https://man7.org/linux/man-pages/man2/epoll_ctl.2.html>
+    pub fn epoll_ctl(epfd: c_int, op: c_int, fd: c_int, event: *mut epoll_event) -> c_int;
+    /// <https://man7.org/linux/man-pages/man2/epoll_wait.2.html>
+    pub fn epoll_wait(epfd: c_int, events: *mut epoll_event, maxevents: c_int, timeout: c_int) -> c_int;
+}
+
+// <sys/syscall.h>, <linux/time_types.h>
+
+/// The time of the newer system calls: 64 bits on every processor, whatever the C library's `timespec` is.
+#[repr(C)]
+pub struct __kernel_timespec {
+    pub tv_sec: i64,
+    pub tv_nsec: i64,
+}
+const _: () = assert!(mem::size_of::<__kernel_timespec>() == 16);
+
+/// `epoll_wait` with nanoseconds, since Linux 5.11. Called by number: C libraries have the function only since 2021.
+/// Numbers are the same on every processor since Linux 5.1, but for those that add a base of their own.
+pub const SYS_epoll_pwait2: c_long = SYSCALL_BASE + 441;
+
+#[cfg(any(target_arch = "mips", target_arch = "mips32r6"))]
+const SYSCALL_BASE: c_long = 4000;
+#[cfg(any(target_arch = "mips64", target_arch = "mips64r6"))]
+const SYSCALL_BASE: c_long = 5000;
+#[cfg(all(target_arch = "x86_64", target_pointer_width = "32"))]
+const SYSCALL_BASE: c_long = 0x4000_0000;
+#[cfg(not(any(
+    target_arch = "mips",
+    target_arch = "mips32r6",
+    target_arch = "mips64",
+    target_arch = "mips64r6",
+    all(target_arch = "x86_64", target_pointer_width = "32"),
+)))]
+const SYSCALL_BASE: c_long = 0;
+
+extern "C" {
+    /// <https://man7.org/linux/man-pages/man2/syscall.2.html>
+    pub fn syscall(number: c_long, ...) -> c_long;
+}
+
+// <errno.h>
+
+pub const EPERM: c_int = 1;
+
+// <sys/eventfd.h>
+
+pub const EFD_CLOEXEC: c_int = O_CLOEXEC;
+pub const EFD_NONBLOCK: c_int = O_NONBLOCK;
+
+extern "C" {
+    /// <https://man7.org/linux/man-pages/man2/eventfd.2.html>
+    pub fn eventfd(initval: c_uint, flags: c_int) -> c_int;
+}

@@ -1,0 +1,54 @@
+//! Sockets that never block.
+//!
+//! They are the standard library's, switched to non-blocking, and sources of a [`Poll`](crate::Poll). Options and addresses
+//! go through `std`; connecting, accepting, reading and writing go straight to the system.
+
+mod tcp;
+mod udp;
+
+pub use tcp::{TcpListener, TcpStream};
+pub use udp::UdpSocket;
+
+/// A source that passes everything on to the `IoSource` inside, and looks like the standard library's socket.
+macro_rules! passes_on {
+    ($socket:ident, $std:ty) => {
+        impl $socket {
+            /// What the platform's own conversions are made of.
+            #[inline]
+            pub(crate) fn as_std(&self) -> &$std {
+                self.inner.get()
+            }
+        }
+
+        impl crate::event::Source for $socket {
+            #[inline]
+            fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+                self.inner.register(registry, token, interests)
+            }
+
+            #[inline]
+            fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+                self.inner.reregister(registry, token, interests)
+            }
+
+            #[inline]
+            fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+                self.inner.deregister(registry)
+            }
+        }
+
+        impl std::fmt::Debug for $socket {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.inner.fmt(f)
+            }
+        }
+
+        /// It stays non-blocking. A registration ends without a call: deregister first, or the poll goes on to report it.
+        impl From<$socket> for $std {
+            fn from(socket: $socket) -> $std {
+                socket.inner.into_inner()
+            }
+        }
+    };
+}
+use passes_on;

@@ -1,0 +1,426 @@
+//! The facade: a `Poll` to wait with, and its `Registry` to say for what.
+
+use std::cmp;
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::event::{Events, Source, Token};
+use crate::queue::{Notifier, RawEvents, Selector};
+use crate::source::PollId;
+use crate::sync::Arc;
+use crate::timer::Timers;
+use crate::wait::Wait;
+use crate::waker::Wakers;
+use crate::Interest;
+
+/// Waits for many sources at once.
+///
+/// A program registers its sources with the poll's [`Registry`], each with a [`Token`] and an [`Interest`], and calls
+/// [`poll`](Poll::poll) in a loop: it returns when one is ready, a [`Waker`](crate::Waker) was woken, a
+/// [`Timer`](crate::Timer) is due, or the timeout has passed.
+///
+/// # Examples
+///
+/// A connection made to itself:
+///
+/// ```
+/// use minimio::net::{TcpListener, TcpStream};
+/// use minimio::{Events, Interest, Poll, Token};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut poll = Poll::new()?;
+/// let mut events = Events::with_capacity(16);
+///
+/// let mut listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+/// poll.registry().register(&mut listener, Token(0), Interest::READABLE)?;
+/// let mut stream = TcpStream::connect(listener.local_addr()?)?;
+/// poll.registry().register(&mut stream, Token(1), Interest::WRITABLE)?;
+///
+/// let (mut accepted, mut connected) = (false, false);
+/// while !(accepted && connected) {
+///     poll.poll(&mut events, None)?;
+///     for event in &events {
+///         match event.token() {
+///             Token(0) => accepted = listener.accept().is_ok(),
+///             _ => connected = event.is_writable(),
+///         }
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Nested in another event loop
+///
+/// The poll's descriptor is readable while events are waiting, so that another poll, or any other event loop, can watch it:
+/// register it there, and call `poll` with a timeout of zero when it becomes readable. From the moment it is asked for
+/// ([`AsRawFd`], [`AsFd`], of the poll or its registry), wakes show on it too. Timers never do: bound the outer wait by
+/// [`next_deadline`](Poll::next_deadline).
+///
+/// | | Linux, Android |
+/// |---|---|
+/// | the descriptor | the epoll instance |
+///
+/// # Fork
+///
+/// A child process shares the queue with its parent: let it use none of the parent's polls, sources or wakers.
+///
+/// [`AsRawFd`]: #impl-AsRawFd-for-Poll
+/// [`AsFd`]: #impl-AsFd-for-Poll
+#[doc(alias("epoll", "kqueue", "IOCP"))]
+pub struct Poll {
+    registry: Registry,
+    /// Whose turn it is when `Events` has too few places to serve everybody at once.
+    turn: u8,
+}
+
+/// Says what a [`Poll`] waits for. Works from any thread, also while another one is blocked in `poll`, and at once.
+///
+/// [`Poll::registry`] lends the poll's own; [`try_clone`](Registry::try_clone) makes one to keep.
+#[doc(alias = "Registrator")]
+pub struct Registry {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What a poll, its registries, wakers and timers have in common. It lives as long as any of them.
+pub(crate) struct Shared {
+    id: PollId,
+    selector: Selector,
+    notifier: Notifier,
+    wait: Wait,
+    pub wakers: Wakers,
+    pub timers: Timers,
+}
+
+impl Poll {
+    /// A new queue, with nothing registered.
+    ///
+    /// # Errors
+    ///
+    /// The system's, above all when the process or the machine has no descriptors left.
+    ///
+    /// | | Linux, Android |
+    /// |---|---|
+    /// | opens | one epoll instance, one eventfd |
+    #[doc(alias("epoll_create", "CreateIoCompletionPort"))]
+    pub fn new() -> io::Result<Poll> {
+        let selector = Selector::new()?;
+        let notifier = Notifier::new(&selector)?;
+        let shared = Shared {
+            id: PollId::new(),
+            selector,
+            notifier,
+            wait: Wait::new(),
+            wakers: Wakers::new(),
+            timers: Timers::new(),
+        };
+        Ok(Poll { registry: Registry { shared: Arc::new(shared) }, turn: 0 })
+    }
+
+    /// Where sources are registered.
+    #[must_use]
+    #[inline]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The deadline of the timer that is due next, for a program that waits elsewhere
+    /// (see [above](#nested-in-another-event-loop)). `None`: no timer is set.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.registry.shared.timers.next_deadline()
+    }
+
+    /// Waits until there is an event, or until `timeout` has passed. `None` waits for ever; zero does not wait.
+    ///
+    /// `events` is emptied first. `Ok` without events means that the timeout has passed, and nothing else.
+    ///
+    /// | | Linux, Android |
+    /// |---|---|
+    /// | system calls | one: `epoll_wait`, or `epoll_pwait2` for a timeout |
+    /// | resolution of the timeout | 1 ns (1 ms, rounded up, before Linux 5.11); never early |
+    /// | the longest timeout | none (24 days before Linux 5.11, then it waits again) |
+    ///
+    /// # Errors
+    ///
+    /// - `Interrupted`: a signal was caught. `events` is empty, nothing is lost; most programs just poll again.
+    /// - `InvalidInput`: the capacity of `events` is 0.
+    ///
+    /// A source that has failed is never an error of `poll`: it is an event of that source.
+    #[doc(alias("epoll_wait", "kevent", "GetQueuedCompletionStatusEx", "select"))]
+    #[inline]
+    pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        let events = &mut events.raw;
+        events.list.clear();
+        let turn = match events.list.capacity() {
+            0 => return Err(no_capacity()),
+            capacity => self.next_turn(capacity),
+        };
+        let shared = &*self.registry.shared;
+        match timeout {
+            Some(Duration::ZERO) => shared.round(events, turn, Sleep::Not),
+            None => loop {
+                shared.round(events, turn, Sleep::Until(None, None))?;
+                if !events.list.is_empty() {
+                    return Ok(());
+                }
+            },
+            Some(timeout) => {
+                let mut now = Instant::now();
+                // Beyond what the clock can tell is for ever.
+                let until = now.checked_add(timeout);
+                loop {
+                    shared.round(events, turn, Sleep::Until(until, Some(now)))?;
+                    if !events.list.is_empty() {
+                        return Ok(());
+                    }
+                    now = Instant::now();
+                    if until.map_or(false, |until| until <= now) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn next_turn(&mut self, capacity: usize) -> Turn {
+        if capacity > 2 {
+            return Turn { room: capacity - 1, timers_first: false };
+        }
+        // One place: kernel, wakers, kernel, timers. Two: one is the kernel's, the other now the wakers', now the timers'.
+        self.turn = self.turn.wrapping_add(1);
+        let ours = self.turn % 2 == 0 || capacity == 2;
+        Turn { room: usize::from(ours), timers_first: self.turn % 4 < 2 }
+    }
+}
+
+/// How the places are given out before the kernel is asked.
+#[derive(Clone, Copy)]
+struct Turn {
+    /// For wakers and timers. The rest is the kernel's, and what it leaves is theirs again.
+    room: usize,
+    timers_first: bool,
+}
+
+/// How long a round may sleep.
+enum Sleep {
+    Not,
+    /// Until this instant (for ever), counted from now, where that is known.
+    Until(Option<Instant>, Option<Instant>),
+}
+
+impl Shared {
+    /// Asks everybody once: the wakers and timers whose time has come, the kernel, and again the wakers and timers. It may
+    /// come back without events for other reasons than time: a kick says only that there is something to look at anew.
+    #[inline]
+    fn round(&self, events: &mut RawEvents, turn: Turn, sleep: Sleep) -> io::Result<()> {
+        let blocked = match sleep {
+            Sleep::Not => None,
+            Sleep::Until(..) => self.wait.block(),
+        };
+        // From here to `leave`, whoever wakes us or sets an earlier deadline kicks us out of the kernel. So now is the time to
+        // look, and not earlier.
+        let now = match sleep {
+            Sleep::Not | Sleep::Until(_, None) => None,
+            Sleep::Until(_, now) => now,
+        };
+        let mut nearest = None;
+        if turn.timers_first {
+            nearest = self.expire(now, events, turn.room);
+        }
+        let room = turn.room - cmp::min(turn.room, events.list.len());
+        if blocked.is_none() && room > 0 && self.wait.is_notified() {
+            self.take_wakers(events, room);
+        }
+        if !turn.timers_first {
+            nearest = self.expire(now, events, turn.room - cmp::min(turn.room, events.list.len()));
+        }
+
+        let ours = events.list.len();
+        if ours == events.list.capacity() {
+            return Ok(());
+        }
+        let timeout = match sleep {
+            Sleep::Until(until, _) if ours == 0 && blocked.is_some() => time_left(now, until, nearest),
+            _ => Some(Duration::ZERO),
+        };
+        let kicked = match self.selector.wait(events, timeout) {
+            Ok(kicked) => kicked,
+            // What was taken must be told; an error that lasts comes again.
+            Err(_) if ours > 0 => return Ok(()),
+            Err(err) => return Err(err),
+        };
+
+        let notified = match blocked {
+            Some(blocked) => blocked.leave(),
+            // A kick that has been swallowed must be answered, and so must a wake when there is nothing else.
+            None => (kicked || events.list.is_empty()) && self.wait.is_notified(),
+        };
+        if notified {
+            let others = events.list.len();
+            self.take_wakers(events, events.list.capacity() - others);
+            let wakers = events.list.len() - others;
+            events.list.rotate_right(wakers);
+        }
+        if events.list.is_empty() {
+            self.expire(None, events, events.list.capacity());
+        }
+        Ok(())
+    }
+
+    /// Reports wakers, as far as there is room. The state goes first, the flags after it: a wake in between is one more.
+    #[cold]
+    fn take_wakers(&self, events: &mut RawEvents, room: usize) {
+        self.wait.clear();
+        if self.wakers.take(&mut events.list, room) {
+            // What has been left shows in the state, for the next poll. That it may not show on the descriptor is better than
+            // to lose the events at hand for it.
+            let _not_kicked = self.notify();
+        }
+    }
+
+    /// Reports timers, as far as there is room; the nearest deadline that is left.
+    #[inline]
+    fn expire(&self, now: Option<Instant>, events: &mut RawEvents, room: usize) -> Option<Instant> {
+        if !self.timers.is_armed() {
+            return None;
+        }
+        self.timers.expire(now.unwrap_or_else(Instant::now), &mut events.list, room)
+    }
+
+    /// A waker has raised its flag.
+    #[inline]
+    pub fn notify(&self) -> io::Result<()> {
+        self.wait.notify(|| self.notifier.kick())
+    }
+
+    /// A deadline has been published that is earlier than all others.
+    pub fn nudge(&self) -> io::Result<()> {
+        self.wait.nudge(|| self.notifier.kick())
+    }
+}
+
+/// From now until the earlier of both; `None` is for ever.
+#[inline]
+fn time_left(now: Option<Instant>, until: Option<Instant>, nearest: Option<Instant>) -> Option<Duration> {
+    let end = match (until, nearest) {
+        (Some(until), Some(nearest)) => cmp::min(until, nearest),
+        (until, nearest) => until.or(nearest)?,
+    };
+    Some(end.saturating_duration_since(now.unwrap_or_else(Instant::now)))
+}
+
+#[cold]
+fn no_capacity() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "cannot poll: the capacity of events is 0")
+}
+
+impl Drop for Poll {
+    fn drop(&mut self) {
+        self.registry.shared.id.retire();
+    }
+}
+
+impl fmt::Debug for Poll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poll").finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// Begins to watch `source`. Its events bear `token`, and come as `interests` says.
+    ///
+    /// A source that is ready already is reported by the next `poll`.
+    ///
+    /// # Errors
+    ///
+    /// - `AlreadyExists`: the source is registered, here or with another `Poll` that lives.
+    /// - whatever the system has against this source:
+    ///
+    /// | | Linux, Android |
+    /// |---|---|
+    /// | a regular file or directory | `PermissionDenied` ([`EPERM`]) |
+    /// | a closed or foreign descriptor | `EBADF` |
+    /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` |
+    ///
+    /// The message says what was attempted; the system's own error is the error's
+    /// [`source`](std::error::Error::source).
+    ///
+    /// [`EPERM`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
+    /// [`ENOSPC`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
+    #[doc(alias("epoll_ctl", "EPOLL_CTL_ADD", "EV_ADD"))]
+    #[inline]
+    pub fn register<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
+    where
+        S: Source + ?Sized,
+    {
+        source.register(self, token, interests)
+    }
+
+    /// Gives a registered source another token and interest, both in place of the old ones.
+    ///
+    /// A source that is ready is reported again by the next `poll`, in every mode: this is what arms a oneshot anew.
+    ///
+    /// # Errors
+    ///
+    /// - `NotFound`: the source is not registered here.
+    /// - else as for [`register`](Registry::register).
+    #[doc(alias("epoll_ctl", "EPOLL_CTL_MOD", "EV_ADD"))]
+    #[inline]
+    pub fn reregister<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
+    where
+        S: Source + ?Sized,
+    {
+        source.reregister(self, token, interests)
+    }
+
+    /// Ends the registration of `source`. After this, no later `poll` reports it.
+    ///
+    /// An event that a `poll` has brought already stays in its `Events`.
+    ///
+    /// # Errors
+    ///
+    /// - `NotFound`: the source is not registered here.
+    #[doc(alias("epoll_ctl", "EPOLL_CTL_DEL", "EV_DELETE"))]
+    #[inline]
+    pub fn deregister<S>(&self, source: &mut S) -> io::Result<()>
+    where
+        S: Source + ?Sized,
+    {
+        source.deregister(self)
+    }
+
+    /// Another registry of the same poll. It may outlive the poll; what it registers then is never reported.
+    ///
+    /// # Errors
+    ///
+    /// None: it takes no descriptor. The result is mio's.
+    pub fn try_clone(&self) -> io::Result<Registry> {
+        Ok(Registry { shared: Arc::clone(&self.shared) })
+    }
+
+    #[inline]
+    pub(crate) fn id(&self) -> PollId {
+        self.shared.id
+    }
+
+    #[inline]
+    pub(crate) fn selector(&self) -> &Selector {
+        &self.shared.selector
+    }
+
+    /// The selector, for somebody who is going to wait for its descriptor elsewhere.
+    pub(crate) fn watched(&self) -> &Selector {
+        // A kick that fails is one that does not show; the next wake tries its own.
+        let _not_kicked = self.shared.wait.watch(|| self.shared.notifier.kick());
+        &self.shared.selector
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").finish_non_exhaustive()
+    }
+}
