@@ -17,7 +17,7 @@ pub(crate) type Raw = RawFd;
 pub(crate) use std::os::unix::io::AsRawFd as AsHandle;
 
 #[inline]
-pub(crate) fn raw(source: &impl AsRawFd) -> RawFd {
+pub(crate) fn raw(source: &impl AsRawFd) -> Raw {
     source.as_raw_fd()
 }
 
