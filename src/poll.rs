@@ -153,111 +153,113 @@ impl Poll {
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         let events = &mut events.raw;
         events.list.clear();
-        let turn = match events.list.capacity() {
-            0 => return Err(no_capacity()),
-            capacity => self.next_turn(capacity),
-        };
-        let shared = &*self.registry.shared;
+        if events.list.capacity() == 0 {
+            return Err(no_capacity());
+        }
         match timeout {
-            Some(Duration::ZERO) => shared.round(events, turn, Sleep::Not),
-            None => loop {
-                shared.round(events, turn, Sleep::Until(None, None))?;
-                if !events.list.is_empty() {
+            Some(timeout) if timeout != Duration::ZERO => self.poll_for(events, timeout),
+            // Never, or for ever: no clock is needed.
+            _ => loop {
+                self.round(events, timeout)?;
+                if !events.list.is_empty() || timeout.is_some() {
                     return Ok(());
                 }
             },
-            Some(timeout) => {
-                let mut now = Instant::now();
-                // Beyond what the clock can tell is for ever.
-                let until = now.checked_add(timeout);
-                loop {
-                    shared.round(events, turn, Sleep::Until(until, Some(now)))?;
-                    if !events.list.is_empty() {
-                        return Ok(());
-                    }
-                    now = Instant::now();
-                    if until.map_or(false, |until| until <= now) {
-                        return Ok(());
-                    }
-                }
+        }
+    }
+
+    fn poll_for(&mut self, events: &mut RawEvents, timeout: Duration) -> io::Result<()> {
+        let mut now = Instant::now();
+        // Beyond what the clock can tell is for ever.
+        let until = now.checked_add(timeout);
+        loop {
+            self.round(events, until.map(|until| until.saturating_duration_since(now)))?;
+            if !events.list.is_empty() {
+                return Ok(());
+            }
+            now = Instant::now();
+            if until.map_or(false, |until| until <= now) {
+                return Ok(());
             }
         }
     }
 
-    #[inline]
-    fn next_turn(&mut self, capacity: usize) -> Turn {
-        if capacity > 2 {
-            return Turn { room: capacity - 1, timers_first: false };
-        }
-        // One place: kernel, wakers, kernel, timers. Two: one is the kernel's, the other now the wakers', now the timers'.
-        self.turn = self.turn.wrapping_add(1);
-        let ours = self.turn % 2 == 0 || capacity == 2;
-        Turn { room: usize::from(ours), timers_first: self.turn % 4 < 2 }
-    }
-}
-
-/// How the places are given out before the kernel is asked.
-#[derive(Clone, Copy)]
-struct Turn {
-    /// For wakers and timers. The rest is the kernel's, and what it leaves is theirs again.
-    room: usize,
-    timers_first: bool,
-}
-
-/// How long a round may sleep.
-enum Sleep {
-    Not,
-    /// Until this instant (for ever), counted from now, where that is known.
-    Until(Option<Instant>, Option<Instant>),
-}
-
-impl Shared {
     /// Asks everybody once: the wakers and timers whose time has come, the kernel, and again the wakers and timers. It may
-    /// come back without events for other reasons than time: a kick says only that there is something to look at anew.
+    /// come back early without events: a kick says only that there is something to look at anew.
     #[inline]
-    fn round(&self, events: &mut RawEvents, turn: Turn, sleep: Sleep) -> io::Result<()> {
-        let blocked = match sleep {
-            Sleep::Not => None,
-            Sleep::Until(..) => self.wait.block(),
-        };
+    fn round(&mut self, events: &mut RawEvents, mut timeout: Option<Duration>) -> io::Result<()> {
+        let shared = &*self.registry.shared;
         // From here to `leave`, whoever wakes us or sets an earlier deadline kicks us out of the kernel. So now is the time to
         // look, and not earlier.
-        let now = match sleep {
-            Sleep::Not | Sleep::Until(_, None) => None,
-            Sleep::Until(_, now) => now,
-        };
-        let mut nearest = None;
-        if turn.timers_first {
-            nearest = self.expire(now, events, turn.room);
+        let blocked = if timeout == Some(Duration::ZERO) { None } else { shared.wait.block() };
+        if blocked.is_none() {
+            timeout = Some(Duration::ZERO);
         }
-        let room = turn.room - cmp::min(turn.room, events.list.len());
-        if blocked.is_none() && room > 0 && self.wait.is_notified() {
-            self.take_wakers(events, room);
-        }
-        if !turn.timers_first {
-            nearest = self.expire(now, events, turn.room - cmp::min(turn.room, events.list.len()));
+        if shared.timers.is_armed() || blocked.is_none() && shared.wait.is_notified() {
+            timeout = shared.take_first(events, &mut self.turn, blocked.is_none(), timeout);
+            if events.list.len() == events.list.capacity() {
+                return Ok(());
+            }
         }
 
-        let ours = events.list.len();
-        if ours == events.list.capacity() {
-            return Ok(());
-        }
-        let timeout = match sleep {
-            Sleep::Until(until, _) if ours == 0 && blocked.is_some() => time_left(now, until, nearest),
-            _ => Some(Duration::ZERO),
-        };
-        let kicked = match self.selector.wait(events, timeout) {
+        let kicked = match shared.selector.wait(events, timeout) {
             Ok(kicked) => kicked,
             // What was taken must be told; an error that lasts comes again.
-            Err(_) if ours > 0 => return Ok(()),
+            Err(_) if !events.list.is_empty() => return Ok(()),
             Err(err) => return Err(err),
         };
 
         let notified = match blocked {
             Some(blocked) => blocked.leave(),
             // A kick that has been swallowed must be answered, and so must a wake when there is nothing else.
-            None => (kicked || events.list.is_empty()) && self.wait.is_notified(),
+            None => (kicked || events.list.is_empty()) && shared.wait.is_notified(),
         };
+        if notified || events.list.is_empty() && shared.timers.is_armed() {
+            shared.take_rest(events, notified);
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Reports the wakers that were notified, and the timers that are due, leaving a place to the kernel. Returns how long the
+    /// kernel may wait after that.
+    #[cold]
+    fn take_first(
+        &self,
+        events: &mut RawEvents,
+        turn: &mut u8,
+        awake: bool,
+        timeout: Option<Duration>,
+    ) -> Option<Duration> {
+        let capacity = events.list.capacity();
+        // One place is everybody's in turn: the kernel's, the wakers', the kernel's, the timers'. Of two, one is the kernel's.
+        *turn = turn.wrapping_add(1);
+        let room = if capacity == 1 { usize::from(*turn % 2 == 0) } else { capacity - 1 };
+        let timers_first = room == 1 && *turn % 4 < 2;
+
+        let now = Instant::now();
+        if timers_first {
+            self.timers.expire(now, &mut events.list, room);
+        }
+        let left = room - events.list.len();
+        if awake && left > 0 && self.wait.is_notified() {
+            self.take_wakers(events, left);
+        }
+        let left = room - events.list.len();
+        let nearest = self.timers.expire(now, &mut events.list, left);
+        if !events.list.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        match (timeout, nearest.map(|deadline| deadline.saturating_duration_since(now))) {
+            (Some(timeout), Some(nearest)) => Some(cmp::min(timeout, nearest)),
+            (timeout, nearest) => timeout.or(nearest),
+        }
+    }
+
+    /// Reports wakers and timers after the kernel, wakers in front.
+    #[cold]
+    fn take_rest(&self, events: &mut RawEvents, notified: bool) {
         if notified {
             let others = events.list.len();
             self.take_wakers(events, events.list.capacity() - others);
@@ -265,13 +267,12 @@ impl Shared {
             events.list.rotate_right(wakers);
         }
         if events.list.is_empty() {
-            self.expire(None, events, events.list.capacity());
+            let room = events.list.capacity();
+            self.timers.expire(Instant::now(), &mut events.list, room);
         }
-        Ok(())
     }
 
     /// Reports wakers, as far as there is room. The state goes first, the flags after it: a wake in between is one more.
-    #[cold]
     fn take_wakers(&self, events: &mut RawEvents, room: usize) {
         self.wait.clear();
         if self.wakers.take(&mut events.list, room) {
@@ -279,15 +280,6 @@ impl Shared {
             // to lose the events at hand for it.
             let _not_kicked = self.notify();
         }
-    }
-
-    /// Reports timers, as far as there is room; the nearest deadline that is left.
-    #[inline]
-    fn expire(&self, now: Option<Instant>, events: &mut RawEvents, room: usize) -> Option<Instant> {
-        if !self.timers.is_armed() {
-            return None;
-        }
-        self.timers.expire(now.unwrap_or_else(Instant::now), &mut events.list, room)
     }
 
     /// A waker has raised its flag.
@@ -300,16 +292,6 @@ impl Shared {
     pub fn nudge(&self) -> io::Result<()> {
         self.wait.nudge(|| self.notifier.kick())
     }
-}
-
-/// From now until the earlier of both; `None` is for ever.
-#[inline]
-fn time_left(now: Option<Instant>, until: Option<Instant>, nearest: Option<Instant>) -> Option<Duration> {
-    let end = match (until, nearest) {
-        (Some(until), Some(nearest)) => cmp::min(until, nearest),
-        (until, nearest) => until.or(nearest)?,
-    };
-    Some(end.saturating_duration_since(now.unwrap_or_else(Instant::now)))
 }
 
 #[cold]

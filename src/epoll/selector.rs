@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::event::{flags, RawEvents};
 use super::ffi::{self, epoll_event};
-use crate::event::Token;
+use crate::event::{Event, Token};
 use crate::source::explain;
 use crate::Interest;
 
@@ -132,7 +132,7 @@ impl Selector {
         match events.list[old..].iter().position(|event| event.0.data == notifier) {
             None => Ok(false),
             Some(at) => {
-                events.list.remove(old + at);
+                take_out(&mut events.list, old + at);
                 Ok(true)
             }
         }
@@ -184,6 +184,11 @@ impl Selector {
         };
         count as c_int
     }
+}
+
+#[cold]
+fn take_out(list: &mut Vec<Event>, at: usize) {
+    list.remove(at);
 }
 
 impl AsFd for Selector {
