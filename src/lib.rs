@@ -49,7 +49,8 @@ const _: () = {
     let _: bool = SourceState::REARMS;
     let _: fn(&SourceState, Interest) = SourceState::rearm;
 
-    // Open; register, change, forget; wait. `wait` appends, and is true if the notifier was kicked.
+    // Open; register, change, forget; wait. `wait` appends, and is true if the notifier was kicked. A list of capacity 0 is an
+    // error.
     let _: fn() -> io::Result<Selector> = Selector::new;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::register;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::reregister;

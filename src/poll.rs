@@ -10,7 +10,7 @@ use crate::queue::{Notifier, RawEvents, Selector};
 use crate::source::PollId;
 use crate::sync::Arc;
 use crate::timer::Timers;
-use crate::wait::Wait;
+use crate::wait::{Blocked, Wait};
 use crate::waker::Wakers;
 use crate::Interest;
 
@@ -149,32 +149,28 @@ impl Poll {
     ///
     /// A source that has failed is never an error of `poll`: it is an event of that source.
     #[doc(alias("epoll_wait", "kevent", "GetQueuedCompletionStatusEx", "select"))]
-    #[inline]
+    #[inline(always)]
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         let events = &mut events.raw;
-        events.list.clear();
-        if events.list.capacity() == 0 {
-            return Err(no_capacity());
-        }
         match timeout {
-            Some(timeout) if timeout != Duration::ZERO => self.poll_for(events, timeout),
-            // Never, or for ever: no clock is needed.
-            _ => loop {
-                self.round(events, timeout)?;
-                if !events.list.is_empty() || timeout.is_some() {
+            Some(Duration::ZERO) => self.glance(events),
+            Some(timeout) => self.poll_for(events, timeout),
+            None => loop {
+                if self.sleep(events, None)? {
                     return Ok(());
                 }
             },
         }
     }
 
+    /// Only a poll that sleeps for a while needs a clock, to know what is left when a kick cuts it short.
+    #[inline(never)]
     fn poll_for(&mut self, events: &mut RawEvents, timeout: Duration) -> io::Result<()> {
         let mut now = Instant::now();
         // Beyond what the clock can tell is for ever.
         let until = now.checked_add(timeout);
         loop {
-            self.round(events, until.map(|until| until.saturating_duration_since(now)))?;
-            if !events.list.is_empty() {
+            if self.sleep(events, until.map(|until| until.saturating_duration_since(now)))? {
                 return Ok(());
             }
             now = Instant::now();
@@ -184,61 +180,106 @@ impl Poll {
         }
     }
 
-    /// Asks everybody once: the wakers and timers whose time has come, the kernel, and again the wakers and timers. It may
-    /// come back early without events: a kick says only that there is something to look at anew.
-    #[inline]
-    fn round(&mut self, events: &mut RawEvents, mut timeout: Option<Duration>) -> io::Result<()> {
+    // The two that follow, and what they call in the queue, are inlined into the program's loop: where the timeout is a
+    // constant, little is left of them but the system call.
+
+    /// Asks everybody once, and waits for nobody.
+    #[inline(always)]
+    fn glance(&mut self, events: &mut RawEvents) -> io::Result<()> {
+        let shared = &*self.registry.shared;
+        if shared.wait.is_notified() || shared.timers.is_armed() {
+            return shared.busy_round(events, Some(Duration::ZERO), None, &mut self.turn);
+        }
+        events.list.clear();
+        let kicked = shared.selector.wait(events, Some(Duration::ZERO)).map_err(|err| failed(events, err))?;
+        // A kick that has been swallowed must be answered.
+        if kicked && shared.wait.is_notified() {
+            shared.take_rest(events);
+        }
+        Ok(())
+    }
+
+    /// Asks everybody once, and sleeps until somebody answers. False if that has brought no event: a kick says only that there
+    /// is something to look at anew.
+    #[inline(always)]
+    fn sleep(&mut self, events: &mut RawEvents, timeout: Option<Duration>) -> io::Result<bool> {
         let shared = &*self.registry.shared;
         // From here to `leave`, whoever wakes us or sets an earlier deadline kicks us out of the kernel. So now is the time to
         // look, and not earlier.
-        let blocked = if timeout == Some(Duration::ZERO) { None } else { shared.wait.block() };
-        if blocked.is_none() {
-            timeout = Some(Duration::ZERO);
+        let blocked = match shared.wait.block() {
+            Some(blocked) => blocked,
+            None => return shared.busy_round(events, timeout, None, &mut self.turn).map(|()| !events.list.is_empty()),
+        };
+        if shared.timers.is_armed() {
+            return shared.busy_round(events, timeout, Some(blocked), &mut self.turn).map(|()| !events.list.is_empty());
         }
-        if shared.timers.is_armed() || blocked.is_none() && shared.wait.is_notified() {
-            timeout = shared.take_first(events, &mut self.turn, blocked.is_none(), timeout);
-            if events.list.len() == events.list.capacity() {
-                return Ok(());
-            }
+        events.list.clear();
+        shared.selector.wait(events, timeout).map_err(|err| failed(events, err))?;
+        let any = !events.list.is_empty();
+        if blocked.leave() {
+            shared.take_rest(events);
+            return Ok(!events.list.is_empty());
         }
+        Ok(any)
+    }
+}
 
-        let kicked = match shared.selector.wait(events, timeout) {
+impl Shared {
+    /// A round in which wakers or timers may have something to report before the kernel is asked. Without `blocked` it does
+    /// not sleep.
+    #[cold]
+    #[inline(never)]
+    fn busy_round(
+        &self,
+        events: &mut RawEvents,
+        timeout: Option<Duration>,
+        blocked: Option<Blocked<'_>>,
+        turn: &mut u8,
+    ) -> io::Result<()> {
+        events.list.clear();
+        if events.list.capacity() == 0 {
+            return Err(failed(events, io::ErrorKind::InvalidInput.into()));
+        }
+        let now = Instant::now();
+        let nearest = self.take_first(events, now, blocked.is_none(), turn);
+        if events.list.len() == events.list.capacity() {
+            return Ok(());
+        }
+        let timeout = match nearest.map(|deadline| deadline.saturating_duration_since(now)) {
+            _ if blocked.is_none() || !events.list.is_empty() => Some(Duration::ZERO),
+            Some(nearest) => Some(timeout.map_or(nearest, |timeout| cmp::min(timeout, nearest))),
+            None => timeout,
+        };
+        let kicked = match self.selector.wait(events, timeout) {
             Ok(kicked) => kicked,
             // What was taken must be told; an error that lasts comes again.
             Err(_) if !events.list.is_empty() => return Ok(()),
             Err(err) => return Err(err),
         };
-
         let notified = match blocked {
             Some(blocked) => blocked.leave(),
-            // A kick that has been swallowed must be answered, and so must a wake when there is nothing else.
-            None => (kicked || events.list.is_empty()) && shared.wait.is_notified(),
+            // As in `glance`; and a wake that had to stand back for the kernel, which then had nothing.
+            None => (kicked || events.list.is_empty()) && self.wait.is_notified(),
         };
-        if notified || events.list.is_empty() && shared.timers.is_armed() {
-            shared.take_rest(events, notified);
+        if notified {
+            self.take_rest(events);
+        }
+        if events.list.is_empty() {
+            let room = events.list.capacity();
+            self.timers.expire(Instant::now(), &mut events.list, room);
         }
         Ok(())
     }
-}
 
-impl Shared {
-    /// Reports the wakers that were notified, and the timers that are due, leaving a place to the kernel. Returns how long the
-    /// kernel may wait after that.
-    #[cold]
-    fn take_first(
-        &self,
-        events: &mut RawEvents,
-        turn: &mut u8,
-        awake: bool,
-        timeout: Option<Duration>,
-    ) -> Option<Duration> {
+    /// Reports the wakers that were notified, and the timers that are due, leaving a place to the kernel. Returns the nearest
+    /// deadline that is left.
+    fn take_first(&self, events: &mut RawEvents, now: Instant, awake: bool, turn: &mut u8) -> Option<Instant> {
         let capacity = events.list.capacity();
         // One place is everybody's in turn: the kernel's, the wakers', the kernel's, the timers'. Of two, one is the kernel's.
         *turn = turn.wrapping_add(1);
         let room = if capacity == 1 { usize::from(*turn % 2 == 0) } else { capacity - 1 };
         let timers_first = room == 1 && *turn % 4 < 2;
 
-        let now = Instant::now();
         if timers_first {
             self.timers.expire(now, &mut events.list, room);
         }
@@ -247,29 +288,17 @@ impl Shared {
             self.take_wakers(events, left);
         }
         let left = room - events.list.len();
-        let nearest = self.timers.expire(now, &mut events.list, left);
-        if !events.list.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        match (timeout, nearest.map(|deadline| deadline.saturating_duration_since(now))) {
-            (Some(timeout), Some(nearest)) => Some(cmp::min(timeout, nearest)),
-            (timeout, nearest) => timeout.or(nearest),
-        }
+        self.timers.expire(now, &mut events.list, left)
     }
 
-    /// Reports wakers and timers after the kernel, wakers in front.
+    /// Reports the wakers that were notified while the kernel was asked, in front of what it has said.
     #[cold]
-    fn take_rest(&self, events: &mut RawEvents, notified: bool) {
-        if notified {
-            let others = events.list.len();
-            self.take_wakers(events, events.list.capacity() - others);
-            let wakers = events.list.len() - others;
-            events.list.rotate_right(wakers);
-        }
-        if events.list.is_empty() {
-            let room = events.list.capacity();
-            self.timers.expire(Instant::now(), &mut events.list, room);
-        }
+    #[inline(never)]
+    fn take_rest(&self, events: &mut RawEvents) {
+        let others = events.list.len();
+        self.take_wakers(events, events.list.capacity() - others);
+        let wakers = events.list.len() - others;
+        events.list.rotate_right(wakers);
     }
 
     /// Reports wakers, as far as there is room. The state goes first, the flags after it: a wake in between is one more.
@@ -294,9 +323,14 @@ impl Shared {
     }
 }
 
+/// What the program is told when a wait has failed.
 #[cold]
-fn no_capacity() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "cannot poll: the capacity of events is 0")
+#[inline(never)]
+fn failed(events: &RawEvents, err: io::Error) -> io::Error {
+    match events.list.capacity() {
+        0 => io::Error::new(io::ErrorKind::InvalidInput, "cannot poll: the capacity of events is 0"),
+        _ => err,
+    }
 }
 
 impl Drop for Poll {

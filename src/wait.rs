@@ -123,6 +123,7 @@ impl Blocked<'_> {
 }
 
 impl Drop for Blocked<'_> {
+    #[inline]
     fn drop(&mut self) {
         // If it is no longer `Blocked`, there are flags to take, and the state goes on to say so.
         let _ = self.wait.state.compare_exchange(BLOCKED, IDLE, Ordering::AcqRel, Ordering::Relaxed);

@@ -1,6 +1,8 @@
 //! What the kernel says of a source, and what that means.
 
+use std::cmp;
 use std::fmt;
+use std::os::raw::c_int;
 
 use super::ffi::{self, epoll_event};
 use crate::event::{Event, Token};
@@ -128,7 +130,8 @@ pub(crate) struct RawEvents {
 }
 
 impl RawEvents {
+    /// `epoll_wait` counts in `int`s, so more is of no use.
     pub fn with_capacity(capacity: usize) -> RawEvents {
-        RawEvents { list: Vec::with_capacity(capacity) }
+        RawEvents { list: Vec::with_capacity(cmp::min(capacity, c_int::MAX as usize)) }
     }
 }

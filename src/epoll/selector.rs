@@ -112,30 +112,31 @@ static WITHOUT_NANOSECONDS: AtomicBool = AtomicBool::new(false);
 impl Selector {
     /// Appends what is ready to `events`, as far as there is room, waiting for `timeout` (`None`: as long as it takes) if
     /// nothing is. True: the notifier was kicked; its own event is not among the events.
-    #[inline]
+    #[inline(always)]
     pub fn wait(&self, events: &mut RawEvents, timeout: Option<Duration>) -> io::Result<bool> {
         let old = events.list.len();
-        let room = cmp::min(events.list.capacity() - old, c_int::MAX as usize) as c_int;
+        let room = (events.list.capacity() - old) as c_int;
         let spare = events.list.spare_capacity_mut().as_mut_ptr().cast::<epoll_event>();
         let count = match timeout {
             Some(Duration::ZERO) => self.epoll_wait(spare, room, 0),
             Some(timeout) => self.sleep(spare, room, timeout),
             None => self.epoll_wait(spare, room, -1),
         };
-        if count < 0 {
-            return Err(io::Error::last_os_error());
+        if count <= 0 {
+            return if count == 0 { Ok(false) } else { Err(io::Error::last_os_error()) };
         }
         // SAFETY: the kernel has just initialised the first `count` entries after `old`, and `count` is at most `room`.
         unsafe { events.list.set_len(old + count as usize) };
 
         let notifier = self.notifier_data();
-        match events.list[old..].iter().position(|event| event.0.data == notifier) {
-            None => Ok(false),
-            Some(at) => {
-                take_out(&mut events.list, old + at);
-                Ok(true)
-            }
+        let kicked = match &events.list[old..] {
+            [event] => event.0.data == notifier,
+            many => many.iter().any(|event| event.0.data == notifier),
+        };
+        if kicked {
+            take_out(&mut events.list, notifier);
         }
+        Ok(kicked)
     }
 
     #[inline]
@@ -145,6 +146,7 @@ impl Selector {
     }
 
     /// Waits for a while: to the nanosecond, or in milliseconds, rounded up, where the kernel can't.
+    #[inline(never)]
     fn sleep(&self, events: *mut epoll_event, room: c_int, timeout: Duration) -> c_int {
         let precise = !WITHOUT_NANOSECONDS.load(Ordering::Relaxed);
         if precise {
@@ -187,8 +189,9 @@ impl Selector {
 }
 
 #[cold]
-fn take_out(list: &mut Vec<Event>, at: usize) {
-    list.remove(at);
+#[inline(never)]
+fn take_out(list: &mut Vec<Event>, notifier: u64) {
+    list.retain(|event| event.0.data != notifier);
 }
 
 impl AsFd for Selector {

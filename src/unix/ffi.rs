@@ -48,6 +48,7 @@ mod numbers {
 // <fcntl.h>, <errno.h>
 
 pub(crate) use numbers::{EINPROGRESS, O_CLOEXEC, O_NONBLOCK};
+pub(crate) const EINTR: c_int = 4;
 
 // <sys/socket.h>
 
