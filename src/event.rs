@@ -153,7 +153,7 @@ impl fmt::Debug for Event {
 ///
 /// Its capacity is the most that one `poll` brings; what does not fit comes with the next one. Wakers stand first, then
 /// timers by deadline, then sources as the kernel has them. When there is more of the first two than room, one place is
-/// kept for the kernel; a buffer of one or two places serves them in turn, so that nobody starves.
+/// kept for the kernel and one for the timers; a buffer of one or two places serves them in turn, so that nobody starves.
 ///
 /// # Examples
 ///

@@ -275,15 +275,14 @@ impl Shared {
     /// deadline that is left.
     fn take_first(&self, events: &mut RawEvents, now: Instant, awake: bool, turn: &mut u8) -> Option<Instant> {
         let capacity = events.list.capacity();
-        // One place is everybody's in turn: the kernel's, the wakers', the kernel's, the timers'. Of two, one is the kernel's.
+        // Of more places than two, one is the kernel's, and one the timers' if any is due. A single one is everybody's in turn:
+        // the kernel's, the wakers', the kernel's, the timers'.
         *turn = turn.wrapping_add(1);
         let room = if capacity == 1 { usize::from(*turn % 2 == 0) } else { capacity - 1 };
-        let timers_first = room == 1 && *turn % 4 < 2;
+        let timers_too = room > 1 || room == 1 && *turn % 4 < 2;
+        let due = timers_too && self.timers.next_deadline().map_or(false, |deadline| deadline <= now);
 
-        if timers_first {
-            self.timers.expire(now, &mut events.list, room);
-        }
-        let left = room - events.list.len();
+        let left = room - usize::from(due);
         if awake && left > 0 && self.wait.is_notified() {
             self.take_wakers(events, left);
         }

@@ -60,6 +60,13 @@ pub fn expect_silence(poll: &mut Poll, events: &mut Events) {
     assert!(start.elapsed() >= A_WHILE, "an empty poll came back before its timeout");
 }
 
+/// An address that refuses connections for as long as the guard lives: a client has it, so no listener can.
+pub fn nobody() -> (SocketAddr, impl Sized) {
+    let listener = net::TcpListener::bind(loopback()).unwrap();
+    let client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (client.local_addr().unwrap(), (client, listener))
+}
+
 /// A connected stream of ours and its peer, a blocking one of the standard library's. Neither is registered.
 pub fn stream_and_peer() -> (TcpStream, net::TcpStream) {
     let listener = net::TcpListener::bind(loopback()).unwrap();

@@ -1,0 +1,78 @@
+//! The algebra of interests: readiness and mode.
+
+use minimio::Interest;
+
+const READ: Interest = Interest::READABLE;
+const WRITE: Interest = Interest::WRITABLE;
+
+#[test]
+fn edge_is_the_mode_of_an_interest_that_names_none() {
+    assert!(READ.is_edge() && !READ.is_level() && !READ.is_oneshot());
+    assert_eq!(READ, READ.edge());
+}
+
+#[test]
+fn an_interest_has_one_mode_and_the_last_one_named_wins() {
+    let named = READ.level().oneshot().level();
+    assert!(named.is_level() && !named.is_edge() && !named.is_oneshot());
+    assert_eq!(READ.level().oneshot(), READ.oneshot());
+    assert_eq!(READ.oneshot().edge(), READ);
+}
+
+#[test]
+fn the_stronger_mode_of_two_wins() {
+    let modes = [Interest::edge, Interest::level, Interest::oneshot];
+    for (weaker, a) in modes.iter().enumerate() {
+        for (stronger, b) in modes.iter().enumerate().skip(weaker) {
+            let expected = modes[stronger](READ.add(WRITE));
+            assert_eq!(a(READ) | b(WRITE), expected);
+            assert_eq!(b(READ) | a(WRITE), expected);
+            assert_eq!(a(READ).add(b(WRITE)), expected);
+        }
+    }
+    let mut sum = READ;
+    sum |= WRITE.level();
+    assert_eq!(sum, (READ | WRITE).level());
+}
+
+#[test]
+fn what_is_removed_is_readiness_and_never_the_mode() {
+    let both = (READ | WRITE).oneshot();
+    assert_eq!(both.remove(WRITE), Some(READ.oneshot()));
+    assert_eq!(both.remove(WRITE.level()), Some(READ.oneshot()));
+    assert_eq!(READ.level().remove(READ), None);
+    assert_eq!(READ.level().remove(WRITE), Some(READ.level()));
+}
+
+#[test]
+fn equality_and_order_include_the_mode() {
+    let all = [READ, READ.level(), READ.oneshot(), WRITE, WRITE.level(), WRITE.oneshot()];
+    for (i, a) in all.iter().enumerate() {
+        for (k, b) in all.iter().enumerate() {
+            assert_eq!(a == b, i == k, "{a:?} {b:?}");
+            assert_eq!(a.cmp(b) == std::cmp::Ordering::Equal, i == k, "{a:?} {b:?}");
+        }
+    }
+}
+
+#[test]
+fn readiness_is_told_by_its_own_predicate() {
+    assert!(READ.is_readable() && !READ.is_writable());
+    assert!(WRITE.is_writable() && !WRITE.is_readable());
+    assert!((READ | WRITE).is_readable() && (READ | WRITE).is_writable());
+    assert!(!READ.is_priority() && !READ.is_aio() && !READ.is_lio());
+}
+
+#[test]
+fn an_interest_is_readable_to_a_human() {
+    assert_eq!(format!("{READ:?}"), "READABLE");
+    assert_eq!(format!("{:?}", READ | WRITE), "READABLE | WRITABLE");
+    assert_eq!(format!("{:?}", (READ | WRITE).level()), "READABLE | WRITABLE (level)");
+    assert_eq!(format!("{:?}", WRITE.oneshot()), "WRITABLE (oneshot)");
+}
+
+#[test]
+fn interests_can_be_constants() {
+    const BOTH: Interest = READ.add(WRITE).level();
+    assert_eq!(BOTH, (READ | WRITE).level());
+}
