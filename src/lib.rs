@@ -1,16 +1,4 @@
-//! A zero-dependency, cross-platform event queue.
-//!
-//! [`Poll`] waits for many sources at once; its [`Registry`] says for which, each with a [`Token`] and an [`Interest`]; what
-//! is ready comes back as [`Events`]. Names and signatures are those of mio 1.x. Beside them stand modes other than edge
-//! ([`Interest::level`], [`Interest::oneshot`]), any number of [`Waker`]s a poll, and [`Timer`]s.
-//!
-//! | system | queue |
-//! |---|---|
-//! | Linux, Android | epoll |
-//!
-//! # A server in 25 lines
-//!
-//! (README here)
+#![doc = include_str!("../README.md")]
 //!
 //! # Reading the source
 //!
