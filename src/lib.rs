@@ -29,7 +29,7 @@ compile_error!("minimio has no queue for this system: it knows epoll (Linux, And
 
 // What a queue provides, as the compiler reads it. A new one is a folder that satisfies this table, and two lines above.
 const _: () = {
-    use queue::{Notifier, RawEvent, RawEvents, Selector, SourceState};
+    use crate::queue::{Notifier, RawEvent, RawEvents, Selector, SourceState};
     use std::{io, time::Duration};
 
     // What it keeps inside a source, and how it is told that a direction was used (if it wants to know).

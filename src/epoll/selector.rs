@@ -167,7 +167,8 @@ impl Selector {
 
     fn epoll_pwait2(&self, events: *mut epoll_event, room: c_int, timeout: Duration) -> c_int {
         let timeout = ffi::__kernel_timespec {
-            tv_sec: cmp::min(timeout.as_secs(), i64::MAX as u64) as i64,
+            // It fits: the end of the wait is an `Instant`, which counts no further.
+            tv_sec: timeout.as_secs() as i64,
             tv_nsec: i64::from(timeout.subsec_nanos()),
         };
         let no_signals: *const u8 = ptr::null();
