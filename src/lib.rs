@@ -37,13 +37,13 @@ const _: () = {
     let _: bool = SourceState::REARMS;
     let _: fn(&SourceState, Interest) = SourceState::rearm;
 
-    // Open; register, change, forget; wait. `wait` appends, and is true if the notifier was kicked. A list of capacity 0 is an
-    // error.
+    // Open; register, change, forget; wait. `wait` appends to the events it is to keep, and is true if the notifier was
+    // kicked. A list of capacity 0 is an error.
     let _: fn() -> io::Result<Selector> = Selector::new;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::register;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::reregister;
     let _: fn(&Selector, &mut SourceState, handle::Raw) -> io::Result<()> = Selector::deregister;
-    let _: fn(&Selector, &mut RawEvents, Option<Duration>) -> io::Result<bool> = Selector::wait;
+    let _: fn(&Selector, &mut RawEvents, usize, Option<Duration>) -> io::Result<bool> = Selector::wait;
 
     // Ends a wait from any thread. Two kicks before a wait may be one.
     let _: fn(&Selector) -> io::Result<Notifier> = Notifier::new;

@@ -190,8 +190,7 @@ impl Poll {
         if shared.wait.is_notified() || shared.timers.is_armed() {
             return shared.busy_round(events, Some(Duration::ZERO), None, &mut self.turn);
         }
-        events.list.clear();
-        let kicked = shared.selector.wait(events, Some(Duration::ZERO)).map_err(|err| failed(events, err))?;
+        let kicked = shared.selector.wait(events, 0, Some(Duration::ZERO)).map_err(|err| failed(events, err))?;
         // A kick that has been swallowed must be answered.
         if kicked && shared.wait.is_notified() {
             shared.take_rest(events);
@@ -213,14 +212,11 @@ impl Poll {
         if shared.timers.is_armed() {
             return shared.busy_round(events, timeout, Some(blocked), &mut self.turn).map(|()| !events.list.is_empty());
         }
-        events.list.clear();
-        shared.selector.wait(events, timeout).map_err(|err| failed(events, err))?;
-        let any = !events.list.is_empty();
+        shared.selector.wait(events, 0, timeout).map_err(|err| failed(events, err))?;
         if blocked.leave() {
             shared.take_rest(events);
-            return Ok(!events.list.is_empty());
         }
-        Ok(any)
+        Ok(!events.list.is_empty())
     }
 }
 
@@ -250,7 +246,7 @@ impl Shared {
             Some(nearest) => Some(timeout.map_or(nearest, |timeout| cmp::min(timeout, nearest))),
             None => timeout,
         };
-        let kicked = match self.selector.wait(events, timeout) {
+        let kicked = match self.selector.wait(events, events.list.len(), timeout) {
             Ok(kicked) => kicked,
             // What was taken must be told; an error that lasts comes again.
             Err(_) if !events.list.is_empty() => return Ok(()),

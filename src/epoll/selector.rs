@@ -110,31 +110,34 @@ fn refused(op: c_int, fd: RawFd, err: io::Error) -> io::Error {
 static WITHOUT_NANOSECONDS: AtomicBool = AtomicBool::new(false);
 
 impl Selector {
-    /// Appends what is ready to `events`, as far as there is room, waiting for `timeout` (`None`: as long as it takes) if
-    /// nothing is. True: the notifier was kicked; its own event is not among the events.
+    /// Keeps the first `kept` events, and puts what is ready behind them, as far as there is room. If nothing is, it waits
+    /// for `timeout` (`None`: as long as it takes). True: the notifier was kicked; its own event is not among the events.
     #[inline(always)]
-    pub fn wait(&self, events: &mut RawEvents, timeout: Option<Duration>) -> io::Result<bool> {
-        let old = events.list.len();
-        let room = (events.list.capacity() - old) as c_int;
-        let spare = events.list.spare_capacity_mut().as_mut_ptr().cast::<epoll_event>();
+    pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
+        let notifier = self.notifier_data();
+        let list = &mut events.list;
+        let kept = cmp::min(kept, list.len());
+        let room = (list.capacity() - kept) as c_int;
+        // SAFETY: `kept` events are there, so this is within the list's own memory.
+        let place = unsafe { list.as_mut_ptr().add(kept) }.cast::<epoll_event>();
         let count = match timeout {
-            Some(Duration::ZERO) => self.epoll_wait(spare, room, 0),
-            Some(timeout) => self.sleep(spare, room, timeout),
-            None => self.epoll_wait(spare, room, -1),
+            Some(Duration::ZERO) => self.epoll_wait(place, room, 0),
+            Some(timeout) => self.sleep(place, room, timeout),
+            None => self.epoll_wait(place, room, -1),
         };
         if count <= 0 {
+            list.truncate(kept);
             return if count == 0 { Ok(false) } else { Err(io::Error::last_os_error()) };
         }
-        // SAFETY: the kernel has just initialised the first `count` entries after `old`, and `count` is at most `room`.
-        unsafe { events.list.set_len(old + count as usize) };
+        // SAFETY: the kernel has just initialised `count` events behind those that were kept, and that is at most `room`.
+        unsafe { list.set_len(kept + count as usize) };
 
-        let notifier = self.notifier_data();
-        let kicked = match &events.list[old..] {
+        let kicked = match &list[kept..] {
             [event] => event.0.data == notifier,
             many => many.iter().any(|event| event.0.data == notifier),
         };
         if kicked {
-            take_out(&mut events.list, notifier);
+            take_out(list, notifier);
         }
         Ok(kicked)
     }
