@@ -214,6 +214,25 @@ fn nobody_starves_however_small_the_buffer() {
 }
 
 #[test]
+fn the_smallest_buffer_brings_what_is_pending_without_waiting() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(1);
+    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    let mut timer = Timer::new();
+    poll.registry().register(&mut timer, Token(2), Interest::READABLE).unwrap();
+    for _ in 0..8 {
+        waker.wake().unwrap();
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [WAKER]);
+    }
+    for _ in 0..8 {
+        timer.set(Duration::ZERO).unwrap();
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [Token(2)]);
+    }
+}
+
+#[test]
 fn a_wake_between_two_polls_is_told_while_sources_keep_the_buffer_full() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(2);

@@ -28,7 +28,10 @@ pub fn next_batch(poll: &mut Poll, events: &mut Events) -> Vec<Event> {
     loop {
         match poll.poll(events, Some(end.saturating_duration_since(Instant::now()))) {
             Ok(()) if events.is_empty() => panic!("no event within {PATIENCE:?}"),
-            Ok(()) => return events.iter().cloned().collect(),
+            Ok(()) => {
+                assert!(Instant::now() < end, "{events:?} came only when the timeout was over");
+                return events.iter().cloned().collect();
+            }
             Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
             Err(err) => panic!("poll: {err}"),
         }
