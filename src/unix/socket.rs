@@ -12,6 +12,7 @@ use std::ptr;
 use super::ffi::{self, sockaddr, socklen_t};
 
 /// Begins to connect a new socket.
+#[inline]
 pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     let domain = match addr {
         SocketAddr::V4(_) => ffi::AF_INET,
