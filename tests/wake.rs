@@ -101,6 +101,9 @@ fn wakers_of_one_token_are_events_of_their_own() {
     one.wake().unwrap();
     two.wake().unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [WAKER, WAKER]);
+    drop(one);
+    two.wake().unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [WAKER]);
 }
 
 #[test]
