@@ -1,0 +1,119 @@
+//! Ten requests, ten delays, two threads: one asks, the other answers, and neither ever sleeps for a delay.
+//!
+//! ```text
+//! cargo run --example delayed
+//! ```
+
+mod client;
+mod http;
+mod server;
+
+use std::io;
+use std::process;
+use std::time::Duration;
+
+use client::{Client, Outcome};
+use server::{Background, Limits, Server};
+
+/// What is asked for, in this order: how many milliseconds to wait, and what to answer then.
+const REQUESTS: [(u64, &str); 10] = [
+    (700, "at"),
+    (200, "thread"),
+    (1000, "time"),
+    (400, "for"),
+    (900, "same"),
+    (100, "one"),
+    (600, "answers"),
+    (300, "waits"),
+    (800, "the"),
+    (500, "ten"),
+];
+
+/// How much longer than the longest delay everything may take, on a machine that has other things to do.
+const TOLERANCE: Duration = Duration::from_millis(400);
+
+fn main() {
+    match run() {
+        Ok(true) => {}
+        Ok(false) => process::exit(1),
+        Err(err) => {
+            eprintln!("delayed: {err}");
+            process::exit(1);
+        }
+    }
+}
+
+/// Whether every answer was right, and came in time.
+fn run() -> io::Result<bool> {
+    let addr = ([127, 0, 0, 1], 0).into();
+    let server = Background::start(Server::bind(addr, Limits::default(), io::sink())?)?;
+
+    print_head();
+    let paths = REQUESTS.iter().map(|(delay, word)| format!("/{delay}/{word}"));
+    let mut client = Client::new(server.addr(), paths)?;
+    let mut total = Duration::ZERO;
+    let mut is_right = true;
+    while let Some(outcome) = client.next_outcome()? {
+        is_right &= print_outcome(&outcome);
+        total = outcome.elapsed;
+    }
+    server.stop()?;
+
+    let is_in_time = print_total(total);
+    Ok(is_right && is_in_time)
+}
+
+fn print_head() {
+    println!("Ten requests leave at once. One thread answers them all, each after its delay.\n");
+    print_row("sent", "request", "0        250       500       750      1000 ms", "answered");
+}
+
+/// A row for an answer. True: it is the right one, and not early.
+fn print_outcome(outcome: &Outcome) -> bool {
+    let (delay, word) = REQUESTS[outcome.request];
+    let delay = Duration::from_millis(delay);
+    let (answer, is_right) = match &outcome.response {
+        Ok(response) => (
+            String::from_utf8_lossy(&response.body).into_owned(),
+            response.status == 200 && response.body == word.as_bytes() && outcome.elapsed >= delay,
+        ),
+        Err(err) => (err.to_string(), false),
+    };
+    let sent = format!("#{}", outcome.request + 1);
+    let request = format!("/{}/{word}", delay.as_millis());
+    let mark = if is_right { "●" } else { "✗" };
+    print_row(&sent, &request, &format!("{}{mark} {answer}", bar(outcome.elapsed, longest())), &time(outcome.elapsed));
+    is_right
+}
+
+/// How long it took, and how long it would have taken one by one. True: about as long as the longest delay.
+fn print_total(total: Duration) -> bool {
+    let sum = REQUESTS.iter().map(|(delay, _)| Duration::from_millis(*delay)).sum();
+    let is_in_time = total < longest() + TOLERANCE;
+    println!();
+    print_row("", "together", &bar(total, sum), &time(total));
+    print_row("", "one by one", &bar(sum, sum), &time(sum));
+    match is_in_time {
+        true => println!("\nTo wait for ten takes as long as to wait for the longest."),
+        false => println!("\nThat took too long: the longest delay is {}.", time(longest())),
+    }
+    println!("Now try: cargo run --example delayed_server");
+    is_in_time
+}
+
+fn print_row(sent: &str, request: &str, line: &str, time: &str) {
+    println!(" {sent:4}  {request:12}  {line:48} {time:>9}");
+}
+
+fn bar(length: Duration, whole: Duration) -> String {
+    let share = length.as_secs_f64() / whole.as_secs_f64();
+    "━".repeat((share.min(1.0) * 40.0).round() as usize)
+}
+
+fn time(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+fn longest() -> Duration {
+    REQUESTS.iter().map(|(delay, _)| Duration::from_millis(*delay)).max().unwrap_or_default()
+}

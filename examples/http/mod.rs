@@ -1,0 +1,19 @@
+//! As much of HTTP/1.1 as the examples need, and nothing about sockets: bytes go in as they arrive, messages come out when
+//! they are complete.
+//!
+//! - `head.rs`: bytes that arrive in pieces, and the lines that begin every message.
+//! - `request.rs`: taking requests out of a stream, and writing one.
+//! - `response.rs`: the same for responses.
+//! - `percent.rs`: text in a path.
+
+#![allow(dead_code, unused_imports)] // No example uses all of it.
+
+mod head;
+mod percent;
+mod request;
+mod response;
+
+pub use head::{Fault, MAX_HEAD};
+pub use percent::{decode, encode};
+pub use request::{write_request, Request, Requests, MAX_BODY};
+pub use response::{Response, Responses, Status};
