@@ -1,0 +1,81 @@
+//! Closing a connection so that the peer is told of a reset, which the standard library has no stable call for.
+
+use std::io;
+use std::mem;
+use std::net::TcpStream;
+use std::os::raw::{c_int, c_void};
+
+/// Closes the connection with a reset instead of an end: what `SO_LINGER` with a time of zero does.
+pub fn close_with_reset(stream: TcpStream) {
+    let linger = Linger { on: 1, seconds: 0 };
+    let len = mem::size_of::<Linger>() as c_int;
+    let value: *const Linger = &linger;
+    // SAFETY: `stream` is open, and `value` points to `len` bytes that outlive the call, which only reads them.
+    let result = unsafe { setsockopt(handle(&stream), SOL_SOCKET, SO_LINGER, value.cast::<c_void>(), len) };
+    assert_eq!(result, 0, "setsockopt(SO_LINGER): {}", io::Error::last_os_error());
+}
+
+#[cfg(unix)]
+use unix::*;
+#[cfg(unix)]
+mod unix {
+    use super::*;
+    use std::os::unix::io::AsRawFd;
+
+    #[repr(C)]
+    pub struct Linger {
+        pub on: c_int,
+        pub seconds: c_int,
+    }
+
+    // Linux's generic numbers, then those of the BSDs, which Linux has on MIPS too.
+    const GENERIC_LINUX: bool = cfg!(all(
+        any(target_os = "linux", target_os = "android"),
+        not(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))
+    ));
+    pub const SOL_SOCKET: c_int = if GENERIC_LINUX { 1 } else { 0xffff };
+    pub const SO_LINGER: c_int = if GENERIC_LINUX { 13 } else { 0x80 };
+
+    pub fn handle(stream: &TcpStream) -> c_int {
+        stream.as_raw_fd()
+    }
+
+    extern "C" {
+        /// <https://man7.org/linux/man-pages/man2/setsockopt.2.html>
+        pub fn setsockopt(
+            sockfd: c_int,
+            level: c_int,
+            optname: c_int,
+            optval: *const c_void,
+            // A `socklen_t`, which is unsigned: a small size is the same to both.
+            optlen: c_int,
+        ) -> c_int;
+    }
+}
+
+#[cfg(windows)]
+use windows::*;
+#[cfg(windows)]
+mod windows {
+    use super::*;
+    use std::os::windows::io::{AsRawSocket, RawSocket};
+
+    #[repr(C)]
+    pub struct Linger {
+        pub on: u16,
+        pub seconds: u16,
+    }
+
+    pub const SOL_SOCKET: c_int = 0xffff;
+    pub const SO_LINGER: c_int = 0x80;
+
+    pub fn handle(stream: &TcpStream) -> RawSocket {
+        stream.as_raw_socket()
+    }
+
+    #[link(name = "ws2_32")]
+    extern "system" {
+        /// <https://learn.microsoft.com/en-us/windows/win32/api/winsock/nf-winsock-setsockopt>
+        pub fn setsockopt(s: RawSocket, level: c_int, optname: c_int, optval: *const c_void, optlen: c_int) -> c_int;
+    }
+}
