@@ -1,0 +1,75 @@
+//! Who goes first: a poll, or those who hold on to it. Loom also counts what is never freed.
+
+use super::*;
+
+#[test]
+fn a_poll_is_dropped_while_somebody_wakes_it() {
+    explore(ALL, || {
+        let l = Loop::new(4);
+        let waker = l.waker(0);
+        let thread = thread::spawn(move || waker.wake().unwrap());
+        drop(l);
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_poll_is_dropped_after_an_event_while_somebody_wakes_it() {
+    explore(MOST, || {
+        let mut l = Loop::new(4);
+        let wakers = [l.waker(0), l.waker(1)];
+        let threads = wakers.map(|waker| thread::spawn(move || waker.wake().unwrap()));
+        l.poll(BRIEFLY);
+        drop(l);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_poll_is_dropped_while_a_timer_is_set() {
+    explore(ALL, || {
+        let l = Loop::new(4);
+        let timer = l.timer(5);
+        let thread = thread::spawn(move || timer.set(Duration::ZERO).unwrap());
+        drop(l);
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_poll_is_dropped_while_a_timer_is_registered() {
+    explore(ALL, || {
+        let l = Loop::new(4);
+        let registry = l.poll.registry().try_clone().unwrap();
+        let thread = thread::spawn(move || {
+            let mut timer = Timer::new();
+            timer.set(Duration::ZERO).unwrap();
+            registry.register(&mut timer, Token(5), Interest::READABLE).unwrap();
+        });
+        drop(l);
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_waker_is_made_while_the_poll_waits() {
+    explore(ALL, || {
+        let mut l = Loop::new(4);
+        let registry = l.poll.registry().try_clone().unwrap();
+        let letter = Letter::default();
+        let thread = thread::spawn({
+            let letter = letter.clone();
+            move || {
+                let waker = Waker::new(&registry, Token(3)).unwrap();
+                letter.write();
+                waker.wake().unwrap();
+                (waker, registry)
+            }
+        });
+        assert_eq!(l.poll(FOR_EVER), [3]);
+        assert!(letter.is_written());
+        let _alive = thread.join().unwrap();
+    });
+}

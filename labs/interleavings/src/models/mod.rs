@@ -1,0 +1,186 @@
+//! The models: small programs, each of which loom runs once for every order in which its threads can take their steps, and for
+//! every value that a load may see. Whatever they assert holds in all of them.
+
+mod capacity;
+mod failure;
+mod lifetime;
+mod timer;
+mod wake;
+mod watched;
+
+use std::cell::Cell as Counter;
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use loom::cell::Cell;
+use loom::thread::{self, JoinHandle};
+
+use crate::queue::{Kernel, Manners, SHORT};
+use crate::{Events, Interest, Poll, Timer, Token, Waker};
+
+/// Every interleaving.
+const ALL: Option<usize> = None;
+/// Those in which no more than four times a thread is stopped that could go on: enough where two threads meet a poller.
+const MOST: Option<usize> = Some(4);
+/// No more than twice, where three meet it.
+const FEWER: Option<usize> = Some(2);
+
+/// Runs `model` in all interleavings in which no more than `preemptions` times a thread is stopped that could go on (`None`:
+/// in all). `PREEMPTIONS=4`, or `PREEMPTIONS=all`, in the environment is another bound for those that have one.
+fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
+    let preemptions = preemptions.and_then(|bound| match std::env::var("PREEMPTIONS") {
+        Ok(wanted) if wanted == "all" => None,
+        Ok(wanted) => Some(wanted.parse().expect("PREEMPTIONS is a number or `all`")),
+        Err(_) => Some(bound),
+    });
+    let executions = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&executions);
+    let begin = Instant::now();
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions;
+    builder.check(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    let count = executions.load(Ordering::Relaxed);
+    let bound = preemptions.map_or("all".to_string(), |bound| format!("{bound} preemptions"));
+    let name = thread_name();
+    eprintln!("{count:>9} executions ({bound}), {:.1} s: {name}", begin.elapsed().as_secs_f64());
+}
+
+fn thread_name() -> String {
+    std::thread::current().name().unwrap_or("?").trim_start_matches("models::").to_string()
+}
+
+/// A poll, the buffer it is used with, and its kernel.
+struct Loop {
+    poll: Poll,
+    events: Events,
+    kernel: Arc<Kernel>,
+}
+
+const FOR_EVER: Option<Duration> = None;
+const LOOK: Option<Duration> = Some(Duration::ZERO);
+const BRIEFLY: Option<Duration> = Some(SHORT);
+
+impl Loop {
+    fn new(capacity: usize) -> Loop {
+        let poll = Poll::new().unwrap();
+        let kernel = poll.registry().selector().kernel();
+        Loop { poll, events: Events::with_capacity(capacity), kernel }
+    }
+
+    /// The tokens of one poll.
+    fn poll(&mut self, timeout: Option<Duration>) -> Vec<usize> {
+        self.try_poll(timeout).unwrap()
+    }
+
+    fn try_poll(&mut self, timeout: Option<Duration>) -> io::Result<Vec<usize>> {
+        let result = self.poll.poll(&mut self.events, timeout);
+        let tokens = self.tokens();
+        match result {
+            Ok(()) => assert!(!tokens.is_empty() || timeout.is_some(), "Ok without events before the timeout"),
+            Err(_) => assert!(tokens.is_empty(), "an error with events"),
+        }
+        result.map(|()| tokens)
+    }
+
+    fn tokens(&self) -> Vec<usize> {
+        self.events.iter().map(|event| event.token().0).collect()
+    }
+
+    /// As `poll`, once more after it was interrupted.
+    fn poll_again(&mut self, timeout: Option<Duration>) -> Vec<usize> {
+        match self.try_poll(timeout) {
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => self.poll(timeout),
+            result => result.unwrap(),
+        }
+    }
+
+    fn waker(&self, token: usize) -> Waker {
+        Waker::new(self.poll.registry(), Token(token)).unwrap()
+    }
+
+    fn timer(&self, token: usize) -> Timer {
+        let mut timer = Timer::new();
+        self.poll.registry().register(&mut timer, Token(token), Interest::READABLE).unwrap();
+        timer
+    }
+}
+
+/// What one thread writes before it wakes the other. No atomic: loom objects unless the write happens before the reading.
+#[derive(Clone, Default)]
+struct Letter(Rc<Cell<bool>>);
+
+impl Letter {
+    fn write(&self) {
+        self.0.set(true);
+    }
+
+    fn is_written(&self) -> bool {
+        self.0.get()
+    }
+}
+
+/// A thread that writes a letter and wakes. It gives its waker back, so that this is not dropped meanwhile.
+fn write_and_wake(waker: Waker, letter: &Letter) -> JoinHandle<Waker> {
+    let letter = letter.clone();
+    thread::spawn(move || {
+        letter.write();
+        waker.wake().unwrap();
+        waker
+    })
+}
+
+/// `N` wakers with the tokens from 0 on, each in a thread of its own.
+struct Senders<const N: usize> {
+    letters: [Letter; N],
+    threads: Vec<JoinHandle<Waker>>,
+    seen: [bool; N],
+}
+
+impl<const N: usize> Senders<N> {
+    fn new(l: &Loop) -> Senders<N> {
+        let letters: [Letter; N] = std::array::from_fn(|_| Letter::default());
+        let threads = letters.iter().enumerate().map(|(n, letter)| write_and_wake(l.waker(n), letter)).collect();
+        Senders { letters, threads, seen: [false; N] }
+    }
+
+    /// A batch has come. Every waker is reported once, after its letter.
+    fn note(&mut self, tokens: &[usize]) {
+        for &token in tokens.iter().filter(|&&token| token < N) {
+            assert!(!self.seen[token], "waker {token} is reported twice");
+            assert!(self.letters[token].is_written());
+            self.seen[token] = true;
+        }
+    }
+
+    fn all_seen(&self) -> bool {
+        self.seen == [true; N]
+    }
+
+    fn join(&mut self) -> Vec<Waker> {
+        self.threads.drain(..).map(|thread| thread.join().unwrap()).collect()
+    }
+
+    /// Everything was seen, and nothing is left.
+    fn end(mut self, l: &mut Loop) {
+        assert!(self.all_seen(), "a wake is lost: {:?}", self.seen);
+        let _wakers = self.join();
+        assert_eq!(l.poll(LOOK), [], "an event without a wake");
+    }
+}
+
+/// Counts to a limit that nothing sensible reaches.
+#[derive(Default)]
+struct Patience(Counter<usize>);
+
+impl Patience {
+    fn check(&self, limit: usize) {
+        self.0.set(self.0.get() + 1);
+        assert!(self.0.get() <= limit, "not within {limit} polls");
+    }
+}
