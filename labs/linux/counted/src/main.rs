@@ -1,0 +1,486 @@
+//! Programs whose system calls `system-calls.sh` counts, under strace.
+//!
+//! [`counted`] marks what is to be counted by two lines on standard error, which the trace shows among the calls: where
+//! it begins, and where it ends with the calls that there must have been. The script compares, call by call and in
+//! order. A call stands there by its name, `epoll_wait` with its timeout: `epoll_wait(-1)`; `*10` means ten of them.
+//! Each thread is counted by itself.
+
+use std::fs;
+use std::hint;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net;
+use std::os::unix::io::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use minimio::net::{TcpListener, TcpStream, UdpSocket};
+use minimio::{Events, Interest, Poll, Timer, Token, Waker};
+
+const NOTHING: &str = "";
+const SOURCE: Token = Token(0);
+const TIMER: Token = Token(1);
+const WAKER: Token = Token(2);
+const MILLISECOND: Duration = Duration::from_millis(1);
+const LONG: Duration = Duration::from_secs(1000);
+
+fn main() {
+    let program = std::env::args().nth(1).unwrap_or_default();
+    match program.as_str() {
+        "polls" => polls(),
+        "timers" => timers(),
+        "wakes" => wakes(),
+        "blocked" => blocked(),
+        "sockets" => sockets(),
+        "storm" => storm(),
+        "old-kernel" => old_kernel(),
+        "interrupted" => interrupted(),
+        _ => panic!("which program? polls, timers, wakes, blocked, sockets, storm, old-kernel, interrupted"),
+    }
+}
+
+/// Does something, between the two marks.
+fn counted<R>(what: &str, calls: &str, does: impl FnOnce() -> R) -> R {
+    // A descriptor of its own, since the library's standard error has a lock, which costs calls when threads meet
+    // there.
+    let mut marks = fs::File::from(io::stderr().as_fd().try_clone_to_owned().unwrap());
+    let (begin, end) = (format!("begin {what}\n"), format!("end {calls}\n"));
+    marks.write_all(begin.as_bytes()).unwrap();
+    let result = does();
+    marks.write_all(end.as_bytes()).unwrap();
+    result
+}
+
+/// The tokens of one poll, and how often each.
+fn poll_once(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>, expected: &[Token]) {
+    poll.poll(events, timeout).unwrap();
+    assert!(events.iter().map(|event| event.token()).eq(expected.iter().copied()), "{events:?}, not {expected:?}");
+}
+
+fn poll_ten_times(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>, expected: &[Token]) {
+    for _ in 0..10 {
+        poll_once(poll, events, timeout, expected);
+    }
+}
+
+fn new() -> (Poll, Events) {
+    (Poll::new().unwrap(), Events::with_capacity(16))
+}
+
+/// A stream of ours and its peer.
+fn pair() -> (TcpStream, net::TcpStream) {
+    let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    (TcpStream::from_std(stream), peer)
+}
+
+/// Every poll is one call, whatever its timeout, whatever is ready.
+fn polls() {
+    let (mut poll, mut events) = new();
+    let registry = poll.registry().try_clone().unwrap();
+
+    counted("ten polls with a timeout of zero", "epoll_wait(0)*10", || {
+        poll_ten_times(&mut poll, &mut events, Some(Duration::ZERO), &[]);
+    });
+    counted("ten polls with a timeout that passes", "epoll_pwait2*10", || {
+        poll_ten_times(&mut poll, &mut events, Some(MILLISECOND), &[]);
+    });
+    counted("ten polls with a timeout of a nanosecond", "epoll_pwait2*10", || {
+        poll_ten_times(&mut poll, &mut events, Some(Duration::from_nanos(1)), &[]);
+    });
+
+    let (mut stream, mut peer) = pair();
+    peer.write_all(b"ready").unwrap();
+    registry.register(&mut stream, SOURCE, Interest::READABLE.level()).unwrap();
+    counted("ten polls with a timeout of zero, a source is ready", "epoll_wait(0)*10", || {
+        poll_ten_times(&mut poll, &mut events, Some(Duration::ZERO), &[SOURCE]);
+    });
+    counted("ten polls with a timeout, a source is ready", "epoll_pwait2*10", || {
+        poll_ten_times(&mut poll, &mut events, Some(LONG), &[SOURCE]);
+    });
+    counted("ten polls for ever, a source is ready", "epoll_wait(-1)*10", || {
+        poll_ten_times(&mut poll, &mut events, None, &[SOURCE]);
+    });
+
+    let mut timer = Timer::new();
+    registry.register(&mut timer, TIMER, Interest::READABLE).unwrap();
+    timer.set(LONG).unwrap();
+    counted("ten polls with a timeout of zero, a source is ready, a timer is set", "epoll_wait(0)*10", || {
+        poll_ten_times(&mut poll, &mut events, Some(Duration::ZERO), &[SOURCE]);
+    });
+    counted("ten polls for ever, a source is ready, a timer is set", "epoll_pwait2*10", || {
+        poll_ten_times(&mut poll, &mut events, None, &[SOURCE]);
+    });
+    registry.deregister(&mut stream).unwrap();
+    counted("ten polls with a timeout that passes, a timer is set", "epoll_pwait2*10", || {
+        poll_ten_times(&mut poll, &mut events, Some(MILLISECOND), &[]);
+    });
+
+    counted("a poll comes to be", "epoll_create1 eventfd2 epoll_ctl", Poll::new).unwrap();
+    let other = Poll::new().unwrap();
+    counted("a poll goes", "close*2", || drop(other));
+    counted("a registry is cloned", NOTHING, || drop(registry.try_clone().unwrap()));
+}
+
+/// Timers cost no calls of their own.
+fn timers() {
+    let (mut poll, mut events) = new();
+    let registry = poll.registry().try_clone().unwrap();
+    let mut timers: Vec<Timer> = (0..1000).map(|_| Timer::new()).collect();
+    let register = |timers: &mut Vec<Timer>| {
+        for (number, timer) in timers.iter_mut().enumerate() {
+            registry.register(timer, Token(number), Interest::READABLE).unwrap();
+        }
+    };
+    let set = |timers: &Vec<Timer>| {
+        for (number, timer) in (0..).zip(timers.iter()) {
+            timer.set(LONG - MILLISECOND * number).unwrap();
+        }
+    };
+    let cancel = |timers: &Vec<Timer>| timers.iter().for_each(Timer::cancel);
+    // The heap takes its memory the first time.
+    register(&mut timers);
+    set(&timers);
+    cancel(&timers);
+    timers.iter_mut().for_each(|timer| registry.deregister(timer).unwrap());
+
+    counted("a thousand timers are registered", NOTHING, || register(&mut timers));
+    counted("a thousand timers are set, each earlier than the last", NOTHING, || set(&timers));
+    counted("a poll with a thousand timers set", "epoll_wait(0)", || {
+        poll_once(&mut poll, &mut events, Some(Duration::ZERO), &[]);
+    });
+    counted("a thousand timers are cancelled", NOTHING, || cancel(&timers));
+    counted("a thousand timers are deregistered", NOTHING, || {
+        timers.iter_mut().for_each(|timer| registry.deregister(timer).unwrap());
+    });
+
+    let mut timer = Timer::new();
+    registry.register(&mut timer, TIMER, Interest::READABLE).unwrap();
+    counted("ten timers set and waited for", "epoll_pwait2*10", || {
+        for _ in 0..10 {
+            timer.set(20 * MILLISECOND).unwrap();
+            poll_once(&mut poll, &mut events, None, &[TIMER]);
+        }
+    });
+    counted("ten timers that are due already", "epoll_wait(0)*10", || {
+        for _ in 0..10 {
+            timer.set(Duration::ZERO).unwrap();
+            poll_once(&mut poll, &mut events, None, &[TIMER]);
+        }
+    });
+    timer.set_every(MILLISECOND).unwrap();
+    poll_once(&mut poll, &mut events, None, &[TIMER]);
+    counted("a timer that expires again", "epoll_pwait2", || {
+        timer.set_every(50 * MILLISECOND).unwrap();
+        poll_once(&mut poll, &mut events, None, &[TIMER]);
+    });
+    counted("what is due next", NOTHING, || assert!(poll.next_deadline().is_some()));
+}
+
+/// A wake of a poller that is not blocked makes no call, and the poll that reports it makes its one.
+fn wakes() {
+    let (mut poll, mut events) = new();
+    let registry = poll.registry().try_clone().unwrap();
+    let waker = Arc::new(Waker::new(&registry, WAKER).unwrap());
+
+    counted("a thousand wakes before the poll", NOTHING, || {
+        for _ in 0..1000 {
+            waker.wake().unwrap();
+        }
+    });
+    counted("the poll that reports them", "epoll_wait(0)", || {
+        poll_once(&mut poll, &mut events, None, &[WAKER]);
+    });
+    counted("the poll after it", "epoll_wait(0)", || {
+        poll_once(&mut poll, &mut events, Some(Duration::ZERO), &[]);
+    });
+    counted("ten wakes, each with a poll of its own", "epoll_wait(0)*10", || {
+        for timeout in [None, Some(LONG), Some(Duration::ZERO), None, Some(LONG)].iter().cycle().take(10) {
+            waker.wake().unwrap();
+            poll_once(&mut poll, &mut events, *timeout, &[WAKER]);
+        }
+    });
+
+    let more: Vec<Waker> = (10..14).map(|number| Waker::new(&registry, Token(number)).unwrap()).collect();
+    counted("five wakers and a poll", "epoll_wait(0)", || {
+        waker.wake().unwrap();
+        more.iter().for_each(|waker| waker.wake().unwrap());
+        poll_once(&mut poll, &mut events, None, &[WAKER, Token(10), Token(11), Token(12), Token(13)]);
+    });
+
+    // Four threads at once, while the poller is busy with other things than polling.
+    let start = Arc::new(Barrier::new(5));
+    let running = Arc::new(AtomicUsize::new(4));
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let (waker, start, running) = (Arc::clone(&waker), Arc::clone(&start), Arc::clone(&running));
+            thread::spawn(move || {
+                start.wait();
+                counted("250,000 wakes of a busy poller, one of four threads", NOTHING, || {
+                    for _ in 0..250_000 {
+                        waker.wake().unwrap();
+                    }
+                });
+                running.fetch_sub(1, Ordering::Release);
+            })
+        })
+        .collect();
+    start.wait();
+    while running.load(Ordering::Acquire) > 0 {
+        hint::spin_loop();
+    }
+    counted("the poll after a million wakes", "epoll_wait(0)", || {
+        poll_once(&mut poll, &mut events, None, &[WAKER]);
+    });
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+
+    poll.as_raw_fd();
+    counted("the first wake of a poll whose descriptor was asked for", "write", || waker.wake().unwrap());
+    counted("the wakes after it", NOTHING, || {
+        for _ in 0..100 {
+            waker.wake().unwrap();
+        }
+    });
+    counted("the poll that reports them, the kick among its events", "epoll_wait(0)", || {
+        poll_once(&mut poll, &mut events, Some(Duration::ZERO), &[WAKER]);
+    });
+}
+
+/// Runs one thing while the main thread is in a poll, asleep.
+fn while_blocked<R: Send + 'static>(
+    does: impl FnOnce() -> R + Send + 'static,
+) -> (thread::JoinHandle<R>, Arc<AtomicBool>) {
+    let polling = Arc::new(AtomicBool::new(false));
+    let poller = format!("/proc/self/task/{}/stat", std::process::id());
+    let other = thread::spawn({
+        let polling = Arc::clone(&polling);
+        move || {
+            let end = Instant::now() + Duration::from_secs(20);
+            while !(polling.load(Ordering::Acquire) && fs::read_to_string(&poller).unwrap().contains(") S ")) {
+                assert!(Instant::now() < end, "the poller does not block");
+                thread::yield_now();
+            }
+            does()
+        }
+    });
+    (other, polling)
+}
+
+/// Whoever has news for a blocked poller makes one call, and the poller none too many.
+fn blocked() {
+    let (mut poll, mut events) = new();
+    let registry = poll.registry().try_clone().unwrap();
+    let waker = Arc::new(Waker::new(&registry, WAKER).unwrap());
+    let mut timer = Timer::new();
+    registry.register(&mut timer, TIMER, Interest::READABLE).unwrap();
+    let timer = Arc::new(timer);
+
+    for (timeout, wait) in [(None, "epoll_wait(-1)"), (Some(LONG), "epoll_pwait2")] {
+        let waker = Arc::clone(&waker);
+        let (other, polling) =
+            while_blocked(move || counted("a wake of a blocked poller", "write", || waker.wake().unwrap()));
+        counted("the poll that it ends", wait, || {
+            polling.store(true, Ordering::Release);
+            poll_once(&mut poll, &mut events, timeout, &[WAKER]);
+        });
+        other.join().unwrap();
+    }
+
+    let (other, polling) = while_blocked({
+        let timer = Arc::clone(&timer);
+        move || counted("an earlier deadline for a blocked poller", "write", || timer.set(200 * MILLISECOND).unwrap())
+    });
+    // Once with the old deadline, once with the new one.
+    counted("the poll that it shortens", "epoll_wait(-1) epoll_pwait2", || {
+        polling.store(true, Ordering::Release);
+        poll_once(&mut poll, &mut events, None, &[TIMER]);
+    });
+    other.join().unwrap();
+
+    timer.set(500 * MILLISECOND).unwrap();
+    let mut later = Timer::new();
+    registry.register(&mut later, Token(9), Interest::READABLE).unwrap();
+    let (other, polling) = while_blocked(move || {
+        counted("a later deadline for a blocked poller", NOTHING, || later.set(LONG).unwrap());
+        counted("a deadline cancelled while the poller is blocked", NOTHING, || later.cancel());
+    });
+    counted("the poll that they do not concern", "epoll_pwait2", || {
+        polling.store(true, Ordering::Release);
+        poll_once(&mut poll, &mut events, None, &[TIMER]);
+    });
+    other.join().unwrap();
+
+    let (stream, mut peer) = pair();
+    let (other, polling) = while_blocked(move || {
+        let mut stream = stream;
+        counted("a source registered while the poller is blocked", "epoll_ctl", || {
+            registry.register(&mut stream, SOURCE, Interest::READABLE).unwrap();
+        });
+        peer.write_all(b"!").unwrap();
+        (stream, peer)
+    });
+    counted("the poll that reports it", "epoll_wait(-1)", || {
+        polling.store(true, Ordering::Release);
+        poll_once(&mut poll, &mut events, None, &[SOURCE]);
+    });
+    other.join().unwrap();
+}
+
+/// What a program does with sockets is one call each.
+fn sockets() {
+    let (mut poll, mut events) = new();
+    let registry = poll.registry().try_clone().unwrap();
+    let (mut stream, mut peer) = pair();
+    let both = Interest::READABLE | Interest::WRITABLE;
+
+    counted("register", "epoll_ctl", || registry.register(&mut stream, SOURCE, both).unwrap());
+    counted("reregister", "epoll_ctl", || registry.reregister(&mut stream, SOURCE, both.level()).unwrap());
+    counted("register twice", NOTHING, || {
+        let err = registry.register(&mut stream, SOURCE, both).unwrap_err();
+        assert_eq!(err.kind(), ErrorKind::AlreadyExists);
+    });
+    counted("deregister", "epoll_ctl", || registry.deregister(&mut stream).unwrap());
+    counted("deregister twice", NOTHING, || {
+        assert_eq!(registry.deregister(&mut stream).unwrap_err().kind(), ErrorKind::NotFound);
+    });
+
+    let mut buf = [0; 16];
+    counted("a read that would block", "recvfrom", || {
+        assert_eq!(stream.read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+    peer.write_all(b"12345678").unwrap();
+    counted("a read", "recvfrom", || assert_eq!(stream.read(&mut buf[..4]).unwrap(), 4));
+    counted("a peek", "recvfrom", || assert_eq!(stream.peek(&mut buf).unwrap(), 4));
+    counted("a write", "sendto", || assert_eq!(stream.write(b"1234").unwrap(), 4));
+    counted("a vectored write", "sendmsg", || {
+        assert_eq!(stream.write_vectored(&[IoSlice::new(b"12"), IoSlice::new(b"34")]).unwrap(), 4);
+    });
+    counted("a flush", NOTHING, || stream.flush().unwrap());
+    let mut echo = [0; 8];
+    peer.read_exact(&mut echo).unwrap();
+
+    let mut listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let addr = listener.local_addr().unwrap();
+    registry.register(&mut listener, Token(5), Interest::READABLE).unwrap();
+    let client = counted("connect", "socket connect", || TcpStream::connect(addr).unwrap());
+    poll_once(&mut poll, &mut events, None, &[Token(5)]);
+    let accepted = counted("accept", "accept4", || listener.accept().unwrap().0);
+    counted("an accept that would block", "accept4", || {
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+    counted("a stream is dropped", "close", || drop(accepted));
+    drop(client);
+
+    let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let addr = socket.local_addr().unwrap();
+    counted("a datagram sent", "sendto", || assert_eq!(socket.send_to(b"1234", addr).unwrap(), 4));
+    counted("a datagram received", "recvfrom", || assert_eq!(socket.recv_from(&mut buf).unwrap(), (4, addr)));
+}
+
+/// One round of the sleeps that have to be told in milliseconds: never shorter than asked for.
+fn sleeps(poll: &mut Poll, events: &mut Events) {
+    for micros in [1, 999, 1000, 1001, 2500, 3000] {
+        let (start, timeout) = (Instant::now(), Duration::from_micros(micros));
+        poll_once(poll, events, Some(timeout), &[]);
+        assert!(start.elapsed() >= timeout);
+    }
+}
+
+/// Where the kernel does not know `epoll_pwait2`, it is told so once. strace plays that kernel.
+fn old_kernel() {
+    let (mut poll, mut events) = new();
+    counted("the first sleep finds out", "epoll_pwait2 epoll_wait(2)", || {
+        poll_once(&mut poll, &mut events, Some(Duration::from_micros(1500)), &[]);
+    });
+    let in_milliseconds = "epoll_wait(1) epoll_wait(1) epoll_wait(1) epoll_wait(2) epoll_wait(3) epoll_wait(3)";
+    counted("the others know", in_milliseconds, || sleeps(&mut poll, &mut events));
+    let (mut poll, mut events) = new();
+    counted("other polls know it too", in_milliseconds, || sleeps(&mut poll, &mut events));
+
+    let mut timer = Timer::new();
+    poll.registry().register(&mut timer, TIMER, Interest::READABLE).unwrap();
+    timer.set(LONG).unwrap();
+    counted("a timer is set, but the timeout comes first", "epoll_wait(2)", || {
+        poll_once(&mut poll, &mut events, Some(Duration::from_micros(1999)), &[]);
+    });
+    counted("zero is zero", "epoll_wait(0)", || poll_once(&mut poll, &mut events, Some(Duration::ZERO), &[]));
+    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    waker.wake().unwrap();
+    counted("a wake", "epoll_wait(0)", || poll_once(&mut poll, &mut events, Some(LONG), &[WAKER]));
+}
+
+/// A signal says nothing about what the kernel knows. strace plays the signal, in the first of all sleeps.
+fn interrupted() {
+    let (mut poll, mut events) = new();
+    counted("a sleep that a signal interrupts", "epoll_pwait2", || {
+        assert_eq!(poll.poll(&mut events, Some(LONG)).unwrap_err().kind(), ErrorKind::Interrupted);
+        assert!(events.is_empty());
+    });
+    counted("the sleeps after it", "epoll_pwait2*6", || sleeps(&mut poll, &mut events));
+}
+
+/// A million wakes from four threads while the poller polls as fast as it can; not traced, since that would slow it
+/// down. The notifier is never read, so its counter is the number of kicks.
+fn storm() {
+    const WAKES: usize = 1_000_000;
+    const THREADS: usize = 4;
+    for work in [Duration::ZERO, Duration::from_micros(20)] {
+        let (mut poll, mut events) = new();
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER).unwrap());
+        let (other, polling) = while_blocked({
+            let waker = Arc::clone(&waker);
+            move || waker.wake().unwrap()
+        });
+        polling.store(true, Ordering::Release);
+        poll_once(&mut poll, &mut events, None, &[WAKER]);
+        other.join().unwrap();
+        assert_eq!(kicks(), 1, "the wake of a blocked poller is a kick, and is counted");
+
+        let running = Arc::new(AtomicUsize::new(THREADS));
+        let start = Arc::new(Barrier::new(THREADS + 1));
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| {
+                let (waker, running, start) = (Arc::clone(&waker), Arc::clone(&running), Arc::clone(&start));
+                thread::spawn(move || {
+                    start.wait();
+                    for _ in 0..WAKES / THREADS {
+                        waker.wake().unwrap();
+                    }
+                    running.fetch_sub(1, Ordering::AcqRel);
+                    // The poller may be asleep by now.
+                    waker.wake().unwrap();
+                })
+            })
+            .collect();
+        start.wait();
+        let mut batches = 0;
+        while running.load(Ordering::Acquire) > 0 {
+            poll_once(&mut poll, &mut events, None, &[WAKER]);
+            batches += 1;
+            let end = Instant::now() + work;
+            while Instant::now() < end {
+                hint::spin_loop();
+            }
+        }
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let kicks = kicks() - 1;
+        println!("{WAKES} wakes, {work:?} of work for each event: {batches} events, {kicks} kicks");
+        assert!(kicks <= WAKES / 100, "more than one kick for a hundred wakes");
+    }
+}
+
+/// The counter of the only eventfd of this process.
+fn kicks() -> usize {
+    let eventfds: Vec<_> = fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| fs::read_link(entry.path()).map_or(false, |link| link.to_string_lossy().contains("[eventfd]")))
+        .collect();
+    assert_eq!(eventfds.len(), 1);
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", eventfds[0].file_name().to_string_lossy())).unwrap();
+    let count = info.lines().find_map(|line| line.strip_prefix("eventfd-count:")).unwrap();
+    usize::from_str_radix(count.trim(), 16).unwrap()
+}
