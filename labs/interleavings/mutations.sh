@@ -1,8 +1,9 @@
 #!/bin/sh
 # mutations.sh - breaks the crate in a copy, one rule at a time, and sees that a model notices.
 #
-# Each mutation is a sed script for one file of `src/`, and the models that must fail for it. A script that changes nothing, a
-# mutant that does not compile, a model that does not exist and a mutant that survives are failures. Prints a line for each.
+# Each mutation is a sed script for one file of `src/`, and the models that must fail for it. A script that changes
+# nothing, a mutant that does not compile, a model that does not exist and a mutant that survives are failures. Prints a
+# line for each.
 #
 # KEEP_GOING=1 runs every model against every mutant, to find out which ones notice.
 

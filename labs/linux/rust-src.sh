@@ -4,13 +4,13 @@
 #   . labs/linux/rust-src.sh || exit 1        (under `set -e`, the dot alone is enough)
 #   RUSTC_BOOTSTRAP=1 cargo check -Zbuild-std=std,panic_abort --target x86_64-unknown-netbsd
 #
-# Sourced, it is silent on stdout and exports __CARGO_TESTS_ONLY_SRC_ROOT, by which cargo finds the source; the toolchain
-# itself is left alone. Run as a program, it prints the folder: `src=$(labs/linux/rust-src.sh) || exit 1`.
+# Sourced, it is silent on stdout and exports __CARGO_TESTS_ONLY_SRC_ROOT, by which cargo finds the source; the
+# toolchain itself is left alone. Run as a program, it prints the folder: `src=$(labs/linux/rust-src.sh) || exit 1`.
 #
 # Where the source comes from: the toolchain, if it has the component already; else Debian's `rust-src` of the same
 # version, from whichever suite has it, through the mirror that apt is set up with. It is kept under
-# ${MINIMIO_CACHE:-~/.cache/minimio}, so a second call takes no time. The crates that std itself needs come from crates.io,
-# by cargo, with the first build.
+# ${MINIMIO_CACHE:-~/.cache/minimio}, so a second call takes no time. The crates that std itself needs come from
+# crates.io, by cargo, with the first build.
 #
 # RUST_SRC=/path/to/library      takes that instead
 # RUST_SRC_SUITES="sid …"        the suites to ask, in this order

@@ -10,8 +10,10 @@ use super::{expect_silence, A_WHILE, PATIENCE};
 
 const DOCS: &str = include_str!("../../src/event.rs");
 
-/// The columns of the table.
-const COLUMNS: [(&str, fn(&Event) -> bool); 5] = [
+/// A column of the table, and what tells it of an event.
+type Column = (&'static str, fn(&Event) -> bool);
+
+const COLUMNS: [Column; 5] = [
     ("readable", Event::is_readable),
     ("writable", Event::is_writable),
     ("read closed", Event::is_read_closed),

@@ -1,8 +1,11 @@
-//! The crate's own files, unchanged, with loom's locks and atomics behind their one door, and over a queue that is a model.
+//! The crate's own files, unchanged, with loom's locks and atomics behind their one door, and over a queue that is a
+//! model.
 //!
-//! `README.md` says what is explored, and how to run it. The models are in `models/`, the queue they run on in `queue.rs`.
+//! `README.md` says what is explored, and how to run it. The models are in `models/`, the queue they run on in
+//! `queue.rs`.
 
-#![allow(dead_code, unused_imports)] // The crate's files have more than the models use, and without tests there are no models.
+// The crate's files have more than the models use, and without tests there are no models.
+#![allow(dead_code, unused_imports)]
 
 // As in the crate's `lib.rs`: these two are the platform, here an invented one.
 mod handle;

@@ -1,14 +1,16 @@
 //! The queue, as a model: a kernel that does what the contract in the crate's `lib.rs` says, and no more.
 //!
-//! A call into the kernel is one step, which loom puts in every place among the other threads' steps. The step is a relaxed
-//! read-modify-write, so the kernel *orders* its callers but *publishes nothing* between them: what a poller sees after a kick,
-//! it sees through the crate's own atomics and locks. Real kernels are kinder than that. Only one thing needs their kindness:
-//! whoever has seen a kick on the queue's descriptor, from outside, and then polls with a timeout of zero, must find the
-//! flags. There, and only there (`models/watched.rs`), a kick publishes what its thread did before ([`Manners::publishes`]).
+//! A call into the kernel is one step, which loom puts in every place among the other threads' steps. The step is a
+//! relaxed read-modify-write, so the kernel *orders* its callers but *publishes nothing* between them: what a poller
+//! sees after a kick, it sees through the crate's own atomics and locks. Real kernels are kinder than that. Only one
+//! thing needs their kindness: whoever has seen a kick on the queue's descriptor, from outside, and then polls with a
+//! timeout of zero, must find the flags. There, and only there (`models/watched.rs`), a kick publishes what its thread
+//! did before ([`Manners::publishes`]).
 //!
-//! Time does not pass. A timeout of zero looks once; a short one ([`SHORT`] or less) looks once too, since whatever could
-//! happen before its end can as well happen before it begins; a longer one, and none at all, never end. So a poller that
-//! nobody wakes looks again and again until there is nobody left to wait for, and then says that a wake was lost.
+//! Time does not pass. A timeout of zero looks once; a short one ([`SHORT`] or less) looks once too, since whatever
+//! could happen before its end can as well happen before it begins; a longer one, and none at all, never end. So a
+//! poller that nobody wakes looks again and again until there is nobody left to wait for, and then says that a wake was
+//! lost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -372,8 +374,8 @@ impl Selector {
     }
 }
 
-/// A short timeout is over when the wait is, in real time as well. Else what happens next would depend on the clock, and loom
-/// could not repeat it.
+/// A short timeout is over when the wait is, in real time as well. Else what happens next would depend on the clock,
+/// and loom could not repeat it.
 fn pass(begin: Instant, timeout: Option<Duration>) {
     if let Some(timeout) = timeout.filter(|timeout| *timeout <= SHORT) {
         while begin.elapsed() < timeout {}

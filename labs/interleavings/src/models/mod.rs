@@ -1,5 +1,5 @@
-//! The models: small programs, each of which loom runs once for every order in which its threads can take their steps, and for
-//! every value that a load may see. Whatever they assert holds in all of them.
+//! The models: small programs, each of which loom runs once for every order in which its threads can take their steps,
+//! and for every value that a load may see. Whatever they assert holds in all of them.
 
 mod capacity;
 mod failure;
@@ -28,8 +28,9 @@ const MOST: Option<usize> = Some(4);
 /// No more than twice, where three meet it.
 const FEWER: Option<usize> = Some(2);
 
-/// Runs `model` in all interleavings in which no more than `preemptions` times a thread is stopped that could go on (`None`:
-/// in all). `PREEMPTIONS=4`, or `PREEMPTIONS=all`, in the environment is another bound for those that have one.
+/// Runs `model` in all interleavings in which no more than `preemptions` times a thread is stopped that could go on
+/// (`None`: in all). `PREEMPTIONS=4`, or `PREEMPTIONS=all`, in the environment is another bound for those that have
+/// one.
 fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     let preemptions = preemptions.and_then(|bound| match std::env::var("PREEMPTIONS") {
         Ok(wanted) if wanted == "all" => None,
@@ -111,7 +112,8 @@ impl Loop {
     }
 }
 
-/// What one thread writes before it wakes the other. No atomic: loom objects unless the write happens before the reading.
+/// What one thread writes before it wakes the other. No atomic: loom objects unless the write happens before the
+/// reading.
 #[derive(Clone, Default)]
 struct Letter(Rc<Cell<bool>>);
 
