@@ -15,8 +15,11 @@ use support::*;
 const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
-/// One of each of our sources, with what keeps it alive.
-fn sources() -> Vec<(&'static str, Box<dyn Source>, Box<dyn Anything>)> {
+/// A source, its name, and what keeps it alive.
+type Specimen = (&'static str, Box<dyn Source>, Box<dyn Anything>);
+
+/// One of each of our sources.
+fn sources() -> Vec<Specimen> {
     let (stream, peer) = stream_and_peer();
     vec![
         ("TcpStream", Box::new(stream), Box::new(peer)),
