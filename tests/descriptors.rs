@@ -1,0 +1,223 @@
+//! When descriptors run out, and that none is leaked. Each test has a process of its own, so that it is alone with its
+//! descriptors, and few of them.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::net;
+use std::os::unix::io::{AsFd, AsRawFd};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use minimio::net::{TcpListener, TcpStream, UdpSocket};
+use minimio::unix::SourceFd;
+use minimio::{Events, Interest, Poll, Timer, Token, Waker};
+use support::*;
+
+const READ: Interest = Interest::READABLE;
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// Says to a process which test it is there for.
+const ALONE: &str = "MINIMIO_TEST_ALONE";
+
+/// Runs `test`, whose name is given, in a process that may have 64 descriptors.
+fn alone(name: &str, test: impl FnOnce()) {
+    if env::var_os(ALONE).map_or(false, |alone| alone == name) {
+        return test();
+    }
+    let mut child = Command::new("sh")
+        .args(["-c", r#"ulimit -n 64 && exec "$0" "$@""#])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads", "1"])
+        .env(ALONE, name)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let end = Instant::now() + 3 * PATIENCE;
+    while child.try_wait().unwrap().is_none() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(5));
+    }
+    // If it has ended already, this fails, and need not succeed.
+    let _ = child.kill();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && said.contains("1 passed"), "in its own process: {said}");
+}
+
+/// How many descriptors this process has open.
+fn open_descriptors() -> usize {
+    // The one that reads the folder is among them, the same each time.
+    fs::read_dir("/dev/fd").unwrap().count()
+}
+
+/// Takes all the descriptors that are left.
+fn take_all() -> Vec<File> {
+    let mut files = Vec::new();
+    loop {
+        match File::open("/dev/null") {
+            Ok(file) => files.push(file),
+            Err(err) => {
+                assert!(is_exhausted(&err), "{err}");
+                return files;
+            }
+        }
+    }
+}
+
+/// Whether this is `EMFILE`, here or behind the words of this crate.
+fn is_exhausted(err: &std::io::Error) -> bool {
+    err.to_string().contains("Too many open files") || err.to_string().contains("No file descriptors available")
+}
+
+#[test]
+fn a_poll_that_finds_no_descriptors_fails_and_leaks_none() {
+    alone("a_poll_that_finds_no_descriptors_fails_and_leaks_none", || {
+        let mut files = take_all();
+        // None for the poll; then one, but none for what wakes it.
+        for left in 0..2 {
+            let before = files.len();
+            for _ in 0..3 {
+                let err = Poll::new().unwrap_err();
+                assert!(is_exhausted(&err) && err.to_string().starts_with("cannot open"), "{left} left: {err}");
+            }
+            let extra = take_all();
+            assert_eq!(extra.len(), left, "a poll that failed has kept descriptors");
+            files.truncate(before - 1);
+        }
+        let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(4));
+        assert!(is_exhausted(&File::open("/dev/null").unwrap_err()));
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    });
+}
+
+#[test]
+fn sockets_that_find_no_descriptors_fail_and_the_poll_goes_on() {
+    alone("sockets_that_find_no_descriptors_fail_and_the_poll_goes_on", || {
+        let (mut poll, mut events) = poll();
+        let (_stream, mut peer) = registered_stream(&poll, Token(1), READ);
+        let listener = net::TcpListener::bind(loopback()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let files = take_all();
+        assert!(is_exhausted(&TcpStream::connect(addr).unwrap_err()));
+        assert!(is_exhausted(&TcpListener::bind(loopback()).unwrap_err()));
+        assert!(is_exhausted(&UdpSocket::bind(loopback()).unwrap_err()));
+        peer.write_all(b"x").unwrap();
+        assert_eq!(next_tokens(&mut poll, &mut events), [Token(1)]);
+        drop(files);
+        TcpStream::connect(addr).unwrap();
+    });
+}
+
+#[test]
+fn a_connection_that_cannot_be_accepted_waits() {
+    alone("a_connection_that_cannot_be_accepted_waits", || {
+        for mode in [Interest::edge, Interest::level] {
+            let (mut poll, mut events) = poll();
+            let mut listener = TcpListener::bind(loopback()).unwrap();
+            poll.registry().register(&mut listener, Token(1), mode(READ)).unwrap();
+            let _client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let mut files = take_all();
+            assert_eq!(next_tokens(&mut poll, &mut events), [Token(1)]);
+            for _ in 0..3 {
+                assert!(is_exhausted(&listener.accept().unwrap_err()));
+            }
+            if mode(READ).is_edge() {
+                // As the docs of `TcpListener` say: nothing more is told of it.
+                expect_silence(&mut poll, &mut events);
+            } else {
+                assert_eq!(next_tokens(&mut poll, &mut events), [Token(1)]);
+            }
+            files.pop();
+            let (accepted, _) = listener.accept().unwrap();
+            assert!(accepted.peer_addr().is_ok());
+        }
+    });
+}
+
+#[test]
+fn wakers_timers_and_registries_need_no_descriptors() {
+    alone("wakers_timers_and_registries_need_no_descriptors", || {
+        let (mut poll, mut events) = poll();
+        let (mut stream, _peer) = stream_and_peer();
+        let _files = take_all();
+        let registry = poll.registry().try_clone().unwrap();
+        let wakers: Vec<_> = (0..100).map(|i| Waker::new(&registry, Token(i)).unwrap()).collect();
+        let mut timer = Timer::new();
+        registry.register(&mut timer, Token(100), READ).unwrap();
+        registry.register(&mut stream, Token(101), READ).unwrap();
+        timer.set(Duration::ZERO).unwrap();
+        wakers[7].wake().unwrap();
+        assert_eq!(next_tokens(&mut poll, &mut events), [Token(7), Token(100)]);
+    });
+}
+
+#[test]
+fn nothing_is_leaked_by_what_succeeds() {
+    alone("nothing_is_leaked_by_what_succeeds", || {
+        let before = open_descriptors();
+        for round in 0..500 {
+            let (mut poll, mut events) = poll();
+            let registry = poll.registry().try_clone().unwrap();
+            let waker = Waker::new(&registry, Token(0)).unwrap();
+            let mut listener = TcpListener::bind(loopback()).unwrap();
+            let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let mut socket = UdpSocket::bind(loopback()).unwrap();
+            registry.register(&mut listener, Token(1), READ).unwrap();
+            registry.register(&mut stream, Token(2), BOTH).unwrap();
+            registry.register(&mut socket, Token(3), BOTH).unwrap();
+            waker.wake().unwrap();
+            wait_for(&mut poll, &mut events, Token(1), |event| event.is_readable());
+            let (accepted, _) = listener.accept().unwrap();
+            // The poll goes first, in the middle, or last.
+            match round % 3 {
+                0 => drop((poll, accepted, stream, listener, registry)),
+                1 => drop((accepted, stream, poll, listener, registry)),
+                _ => drop((accepted, stream, listener, registry, poll)),
+            }
+        }
+        assert_eq!(open_descriptors(), before);
+    });
+}
+
+#[test]
+fn nothing_is_leaked_by_what_fails() {
+    alone("nothing_is_leaked_by_what_fails", || {
+        let (mut poll, mut events) = poll();
+        let (other, _) = support::poll();
+        let (nobody, _guard) = nobody();
+        let holder = net::TcpListener::bind(loopback()).unwrap();
+        let held = holder.local_addr().unwrap();
+        let before = open_descriptors();
+        for _ in 0..300 {
+            let mut refused = TcpStream::connect(nobody).unwrap();
+            poll.registry().register(&mut refused, Token(1), BOTH).unwrap();
+            wait_for(&mut poll, &mut events, Token(1), |event| event.is_error());
+            assert!(other.registry().register(&mut refused, Token(1), BOTH).is_err());
+            assert!(refused.take_error().unwrap().is_some());
+            assert_eq!(TcpListener::bind(held).unwrap_err().kind(), ErrorKind::AddrInUse);
+            assert!(poll.registry().register(&mut SourceFd(&-1), Token(2), READ).is_err());
+        }
+        assert_eq!(open_descriptors(), before);
+    });
+}
+
+#[test]
+fn a_duplicate_is_the_programs_own() {
+    alone("a_duplicate_is_the_programs_own", || {
+        let before = open_descriptors();
+        {
+            let (poll, _) = poll();
+            let (stream, _peer) = stream_and_peer();
+            let duplicate = stream.as_fd().try_clone_to_owned().unwrap();
+            poll.registry().register(&mut SourceFd(&duplicate.as_raw_fd()), Token(1), READ).unwrap();
+        }
+        assert_eq!(open_descriptors(), before);
+    });
+}
