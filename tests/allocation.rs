@@ -1,5 +1,7 @@
 //! After a warm-up, nothing that runs in an event loop asks for memory.
 
+#![deny(unsafe_op_in_unsafe_fn)]
+
 mod support;
 
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};

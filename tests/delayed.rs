@@ -143,6 +143,7 @@ fn answers_on_one_connection_keep_the_order_of_their_requests_while_delays_run_a
 fn more_requests_in_a_row_than_a_connection_takes_are_all_answered() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
+    let start = Instant::now();
     for delay in [0, 1] {
         let requests = (0..200).map(|number| format!("GET /{delay}/{number} HTTP/1.1\r\n\r\n"));
         client.send(requests.collect::<String>());
@@ -150,6 +151,7 @@ fn more_requests_in_a_row_than_a_connection_takes_are_all_answered() {
             assert_eq!(client.text(), number.to_string());
         }
     }
+    assert!(start.elapsed() < Limits::default().stall, "some were forgotten: it took {:?}", start.elapsed());
 }
 
 // Statuses.
@@ -425,9 +427,9 @@ fn a_busy_client_leaves_time_for_the_others() {
     let server = server(Limits::default());
     let mut busy = Client::connect(server.addr());
     let mut reader = busy.stream.try_clone().unwrap();
-    // Long to read and short to answer, so that there is always more to read.
-    let request = format!("GET / HTTP/1.1\r\nLong: {}\r\n\r\n", "y".repeat(8000));
-    let writer = thread::spawn(move || while busy.stream.write_all(request.as_bytes()).is_ok() {});
+    // So many at a time that the server never sees the last of them.
+    let requests = b"GET / HTTP/1.1\r\n\r\n".repeat(10_000);
+    let writer = thread::spawn(move || while busy.stream.write_all(&requests).is_ok() {});
     let eater = thread::spawn(move || while !matches!(reader.read(&mut [0; 64 * 1024]), Ok(0) | Err(_)) {});
 
     for number in 0..20 {
@@ -672,7 +674,7 @@ fn a_server_without_descriptors_serves_all_the_same() {
     }
     let time = start.elapsed();
     // At least four rounds of fourteen that wait, and in none of them it may spin.
-    assert!((ms(1200)..ms(4500)).contains(&time), "it took {time:?}");
+    assert!((ms(1200)..ms(8000)).contains(&time), "it took {time:?}");
     if let Some(busy) = processor_time(server.0.id()) {
         assert!(busy < time / 3, "busy for {busy:?} of {time:?}");
     }

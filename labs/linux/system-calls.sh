@@ -18,6 +18,14 @@ passed=0 failed=0
 # Reads the traces of all threads of a program. Prints a line for each stretch, `ok` or `not`.
 compare() {
   perl -e '
+    # Ten calls of a kind in a row are `call*10`.
+    sub briefly {
+      my @runs;
+      for my $call (@_) {
+        if (@runs && $runs[-1][0] eq $call) { $runs[-1][1]++ } else { push @runs, [$call, 1] }
+      }
+      return join(" ", map { $_->[1] > 1 ? "$_->[0]*$_->[1]" : $_->[0] } @runs) || "nothing";
+    }
     for my $trace (@ARGV) {
       open my $in, "<", $trace or die "$trace: $!";
       my ($stretch, @calls);
@@ -27,9 +35,9 @@ compare() {
           ($stretch, @calls) = ($1);
         } elsif (/^write\(\d+, "end (.*?)\\n", /) {
           my @wanted = map { /(.*)\*(\d+)$/ ? ($1) x $2 : $_ } split " ", $1;
-          my ($is, $should) = map { join " ", @$_ } \@calls, \@wanted;
-          my $calls = $1 eq "" ? "nothing" : $1;
-          print $is eq $should ? "ok  $stretch: $calls\n" : "not $stretch: should be <$calls>, is <$is>\n";
+          my $same = "@calls" eq "@wanted";
+          my ($is, $should) = map { briefly(@$_) } \@calls, \@wanted;
+          print $same ? "ok  $stretch: $is\n" : "not $stretch: should be <$should>, is <$is>\n";
           undef $stretch;
         } elsif (/^(\w+)\(/) {
           my $name = $1;
