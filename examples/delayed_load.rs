@@ -37,8 +37,8 @@ fn main() {
     }
 }
 
-/// A process may raise its limit of open descriptors, but not by means of the standard library: a shell does it. Where there is
-/// none, this run goes on with what it has.
+/// A process may raise its limit of open descriptors, but not by means of the standard library: a shell does it. Where
+/// there is none, this run goes on with what it has.
 fn run_again_with_more_descriptors() -> Option<i32> {
     let script = r#"ulimit -n "$(ulimit -H -n)" 2>/dev/null; exec "$0" "$@""#;
     let mut shell = Command::new("/bin/sh");

@@ -1,5 +1,5 @@
-//! An HTTP server that takes its time: `GET /<ms>/<text>` answers `<text>` after `<ms>` milliseconds. It serves everybody in one
-//! thread, and sleeps only when there is nothing to do.
+//! An HTTP server that takes its time: `GET /<ms>/<text>` answers `<text>` after `<ms>` milliseconds. It serves
+//! everybody in one thread, and sleeps only when there is nothing to do.
 //!
 //! ```text
 //! cargo run --example delayed_server [addr]

@@ -31,8 +31,8 @@ impl From<usize> for Token {
 /// An event is a hint that a read, write or accept will not block, to be taken as that: try it, and expect
 /// [`WouldBlock`](std::io::ErrorKind::WouldBlock) still, since another thread may have been faster.
 ///
-/// What comes for a source registered for `READABLE | WRITABLE` in edge mode (a pipe's end: for its own direction). `■` is
-/// set, `·` is clear, `?` may be either:
+/// What comes for a source registered for `READABLE | WRITABLE` in edge mode (a pipe's end: for its own direction). `■`
+/// is set, `·` is clear, `?` may be either:
 ///
 /// | what happened | readable | writable | read closed | write closed | error |
 /// |---|---|---|---|---|---|
@@ -153,7 +153,8 @@ impl fmt::Debug for Event {
 ///
 /// Its capacity is the most that one `poll` brings; what does not fit comes with the next one. Wakers stand first, then
 /// timers by deadline, then sources as the kernel has them. When there is more of the first two than room, one place is
-/// kept for the kernel and one for the timers; a buffer of one or two places serves them in turn, so that nobody starves.
+/// kept for the kernel and one for the timers; a buffer of one or two places serves them in turn, so that nobody
+/// starves.
 ///
 /// # Examples
 ///

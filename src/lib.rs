@@ -27,7 +27,8 @@ use unix as handle;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 compile_error!("minimio has no queue for this system: it knows epoll (Linux, Android)");
 
-// What a queue provides, as the compiler reads it. A new one is a folder that satisfies this table, and two lines above.
+// What a queue provides, as the compiler reads it. A new one is a folder that satisfies this table, and two lines
+// above.
 const _: () = {
     use crate::queue::{Notifier, RawEvent, RawEvents, Selector, SourceState};
     use std::{io, time::Duration};
@@ -86,7 +87,8 @@ pub use poll::{Poll, Registry};
 pub use timer::Timer;
 pub use waker::Waker;
 
-/// The one door to the standard library's locks and atomics: where the interleavings are explored, others stand behind it.
+/// The one door to the standard library's locks and atomics: where the interleavings are explored, others stand behind
+/// it.
 mod sync {
     pub(crate) use std::sync::{atomic, Arc, Mutex};
     use std::sync::{MutexGuard, PoisonError};

@@ -53,10 +53,10 @@ use crate::Interest;
 ///
 /// # Nested in another event loop
 ///
-/// The poll's descriptor is readable while events are waiting, so that another poll, or any other event loop, can watch it:
-/// register it there, and call `poll` with a timeout of zero when it becomes readable. From the moment it is asked for
-/// ([`AsRawFd`], [`AsFd`], of the poll or its registry), wakes show on it too. Timers never do: bound the outer wait by
-/// [`next_deadline`](Poll::next_deadline).
+/// The poll's descriptor is readable while events are waiting, so that another poll, or any other event loop, can watch
+/// it: register it there, and call `poll` with a timeout of zero when it becomes readable. From the moment it is asked
+/// for ([`AsRawFd`], [`AsFd`], of the poll or its registry), wakes show on it too. Timers never do: bound the outer
+/// wait by [`next_deadline`](Poll::next_deadline).
 ///
 /// | | Linux, Android |
 /// |---|---|
@@ -198,13 +198,13 @@ impl Poll {
         Ok(())
     }
 
-    /// Asks everybody once, and sleeps until somebody answers. False if that has brought no event: a kick says only that there
-    /// is something to look at anew.
+    /// Asks everybody once, and sleeps until somebody answers. False if that has brought no event: a kick says only
+    /// that there is something to look at anew.
     #[inline(always)]
     fn sleep(&mut self, events: &mut RawEvents, timeout: Option<Duration>) -> io::Result<bool> {
         let shared = &*self.registry.shared;
-        // From here to `leave`, whoever wakes us or sets an earlier deadline kicks us out of the kernel. So now is the time to
-        // look, and not earlier.
+        // From here to `leave`, whoever wakes us or sets an earlier deadline kicks us out of the kernel. So now is the
+        // time to look, and not earlier.
         let blocked = match shared.wait.block() {
             Some(blocked) => blocked,
             None => return shared.busy_round(events, timeout, None, &mut self.turn).map(|()| !events.list.is_empty()),
@@ -221,8 +221,8 @@ impl Poll {
 }
 
 impl Shared {
-    /// A round in which wakers or timers may have something to report before the kernel is asked. Without `blocked` it does
-    /// not sleep.
+    /// A round in which wakers or timers may have something to report before the kernel is asked. Without `blocked` it
+    /// does not sleep.
     #[cold]
     #[inline(never)]
     fn busy_round(
@@ -267,12 +267,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Reports the wakers that were notified, and the timers that are due, leaving a place to the kernel. Returns the nearest
-    /// deadline that is left.
+    /// Reports the wakers that were notified, and the timers that are due, leaving a place to the kernel. Returns the
+    /// nearest deadline that is left.
     fn take_first(&self, events: &mut RawEvents, now: Instant, awake: bool, turn: &mut u8) -> Option<Instant> {
         let capacity = events.list.capacity();
-        // Of more places than two, one is the kernel's, and one the timers' if any is due. A single one is everybody's in turn:
-        // the kernel's, the wakers', the kernel's, the timers'.
+        // Of more places than two, one is the kernel's, and one the timers' if any is due. A single one is everybody's
+        // in turn: the kernel's, the wakers', the kernel's, the timers'.
         *turn = turn.wrapping_add(1);
         let room = if capacity == 1 { usize::from(*turn % 2 == 0) } else { capacity - 1 };
         let timers_too = room > 1 || room == 1 && *turn % 4 < 2;
@@ -296,12 +296,13 @@ impl Shared {
         events.list.rotate_right(wakers);
     }
 
-    /// Reports wakers, as far as there is room. The state goes first, the flags after it: a wake in between is one more.
+    /// Reports wakers, as far as there is room. The state goes first, the flags after it: a wake in between is one
+    /// more.
     fn take_wakers(&self, events: &mut RawEvents, room: usize) {
         self.wait.clear();
         if self.wakers.take(&mut events.list, room) {
-            // What has been left shows in the state, for the next poll. That it may not show on the descriptor is better than
-            // to lose the events at hand for it.
+            // What has been left shows in the state, for the next poll. That it may not show on the descriptor is
+            // better than to lose the events at hand for it.
             let _not_kicked = self.notify();
         }
     }

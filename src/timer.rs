@@ -14,16 +14,16 @@ use crate::{Interest, Registry};
 
 /// A source that becomes readable at a point in time, once or again and again.
 ///
-/// It costs no descriptor and no system call: the deadlines of a [`Poll`](crate::Poll)'s timers are kept in a heap, and the
-/// nearest bounds the wait. Setting, cancelling and expiring are `O(log n)`.
+/// It costs no descriptor and no system call: the deadlines of a [`Poll`](crate::Poll)'s timers are kept in a heap, and
+/// the nearest bounds the wait. Setting, cancelling and expiring are `O(log n)`.
 ///
 /// - It is never early. How late it can be, is up to the system's scheduler and clock: the [`poll`](crate::Poll::poll)
 ///   docs have the resolution of each.
-/// - The methods take `&self`: any thread may call them, before or after registration. An earlier deadline takes effect in a
-///   `poll` that is blocked.
+/// - The methods take `&self`: any thread may call them, before or after registration. An earlier deadline takes effect
+///   in a `poll` that is blocked.
 /// - Setting a timer replaces what it was set to, and discards a deadline that has passed but was not reported.
-/// - A periodic timer does not drift: every deadline is a multiple of the period after the first. Those that nobody polled
-///   for are one event.
+/// - A periodic timer does not drift: every deadline is a multiple of the period after the first. Those that nobody
+///   polled for are one event.
 /// - It is a source as any other: it is registered once, with one `Poll`, for `READABLE` (other readiness and modes are
 ///   ignored), and keeps its setting from one registration to the next. Dropping it discards its event.
 ///
@@ -254,7 +254,8 @@ impl Timers {
         lock(&self.heap).nearest().map(|(deadline, _)| deadline)
     }
 
-    /// Appends an event for each timer that is due, by deadline, at most `room`. Returns the nearest deadline that is left.
+    /// Appends an event for each timer that is due, by deadline, at most `room`. Returns the nearest deadline that is
+    /// left.
     pub fn expire(&self, now: Instant, events: &mut Vec<Event>, room: usize) -> Option<Instant> {
         self.with_heap(|heap| {
             let end = events.len() + room;

@@ -1,7 +1,7 @@
 //! Wait and wake: who may sleep, who must be woken, and why no wake is lost.
 //!
-//! One byte says what the poller is doing, and everybody changes it by read-modify-write only. So all changes stand in one
-//! order, and whoever comes later sees all that the earlier ones published before.
+//! One byte says what the poller is doing, and everybody changes it by read-modify-write only. So all changes stand in
+//! one order, and whoever comes later sees all that the earlier ones published before.
 //!
 //! ```text
 //!            block                        wake, kick
@@ -15,8 +15,8 @@
 //!
 //! The rules, each of which loses a wake when it is broken (`labs/interleavings` explores them):
 //!
-//! - The poller declares itself `Blocked` first, and *then* looks at timers and updates. Whoever changes those publishes
-//!   first, and *then* looks whether the poller is blocked.
+//! - The poller declares itself `Blocked` first, and *then* looks at timers and updates. Whoever changes those
+//!   publishes first, and *then* looks whether the poller is blocked.
 //! - A waker raises its own flag first, then the state. The poller clears the state first, then takes the flags.
 //! - A way out that takes no flags (an error) leaves `Notified` as it is.
 
@@ -62,7 +62,8 @@ impl Wait {
 
     /// Something that the poller looks at before it sleeps has changed. The caller has published it before.
     pub fn nudge<E>(&self, kick: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-        // A read that takes part in the order of changes: if this one comes first, a later `block` sees what was published.
+        // A read that takes part in the order of changes: if this one comes first, a later `block` sees what was
+        // published.
         match self.state.fetch_or(0, Ordering::AcqRel) & BLOCKED {
             0 => Ok(()),
             _ => kick(),

@@ -17,8 +17,8 @@ use crate::Registry;
 /// finds the event. There may be any number of wakers to a `Poll`, each with its token.
 ///
 /// While the poller is not blocked, `wake` is two atomic operations and no system call, unless the poll's descriptor
-/// was asked for ([`Poll`'s `AsRawFd`](crate::Poll#nested-in-another-event-loop)). It takes no lock and allocates nothing, so
-/// a signal handler may call it. Waking a dropped `Poll` does nothing.
+/// was asked for ([`Poll`'s `AsRawFd`](crate::Poll#nested-in-another-event-loop)). It takes no lock and allocates
+/// nothing, so a signal handler may call it. Waking a dropped `Poll` does nothing.
 ///
 /// Dropping a waker discards an event that has not been reported.
 ///
@@ -73,8 +73,8 @@ impl Waker {
     ///
     /// # Errors
     ///
-    /// Those of the system call that ends the wait (none is known to happen). The wake is then taken back as far as it can
-    /// be: it comes with the next wake, or with whatever else ends the wait.
+    /// Those of the system call that ends the wait (none is known to happen). The wake is then taken back as far as it
+    /// can be: it comes with the next wake, or with whatever else ends the wait.
     #[inline]
     pub fn wake(&self) -> io::Result<()> {
         // Always a read-modify-write, so that what this thread did before reaches whoever takes the flag, however many

@@ -499,7 +499,8 @@ fn a_server_stops_when_it_is_told_to() {
 
 // The programs.
 
-/// An example program of this package, in the profile of this test. `cargo test` has built it; `cargo test --test` has not.
+/// An example program of this package, in the profile of this test. `cargo test` has built it; `cargo test --test` has
+/// not.
 fn example(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();

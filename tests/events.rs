@@ -1,5 +1,5 @@
-//! What an event says: the truth table in the docs of `Event`, row by row. The pipes' and the out-of-band byte's rows are
-//! `events_unix.rs`'s.
+//! What an event says: the truth table in the docs of `Event`, row by row. The pipes' and the out-of-band byte's rows
+//! are `events_unix.rs`'s.
 
 mod support;
 

@@ -522,8 +522,8 @@ fn garbage_neither_stops_a_server_nor_stays_in_it() {
     server.stop().unwrap();
 }
 
-/// Sends the pieces, perhaps reads what comes back, and leaves. An error is one of connecting: the server may hang up at any
-/// time after that.
+/// Sends the pieces, perhaps reads what comes back, and leaves. An error is one of connecting: the server may hang up
+/// at any time after that.
 fn disturb(server: &Background, pieces: &[&[u8]], random: &mut Random) -> io::Result<()> {
     let mut client = TcpStream::connect(server.addr())?;
     client.set_read_timeout(Some(PATIENCE))?;

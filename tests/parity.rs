@@ -1,8 +1,9 @@
 //! The API is mio's: this file is compiled and run against both crates.
 //!
-//! It names every public item, method and trait implementation that mio 1.x has for the types that this crate shares with it,
-//! with the signature pinned, and says what they print and how they compare. `compat/parity` runs the very same file with
-//! `minimio` being mio's name there. So it uses nothing that mio lacks, the other tests' support included.
+//! It names every public item, method and trait implementation that mio 1.x has for the types that this crate shares
+//! with it, with the signature pinned, and says what they print and how they compare. `compat/parity` runs the very
+//! same file with `minimio` being mio's name there. So it uses nothing that mio lacks, the other tests' support
+//! included.
 //!
 //! What exists on some systems only is set apart by `cfg`, as it is in mio.
 

@@ -120,8 +120,8 @@ impl Pattern {
     }
 }
 
-/// An address at which nobody listens, and what keeps it that way: as long as a connection has the port, the system gives it
-/// to no listener of another test.
+/// An address at which nobody listens, and what keeps it that way: as long as a connection has the port, the system
+/// gives it to no listener of another test.
 fn nobody() -> (SocketAddr, impl Sized) {
     let connection = stream_and_peer();
     (connection.1.local_addr().unwrap(), connection)

@@ -7,7 +7,7 @@ mod support;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net;
-use std::os::unix::io::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::io::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
@@ -18,6 +18,8 @@ use minimio::unix::SourceFd;
 use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 use support::*;
 
+#[path = "support/descriptor.rs"]
+mod descriptor;
 #[path = "support/signal.rs"]
 mod signal;
 
@@ -140,10 +142,8 @@ fn sockets_are_made_from_descriptors_and_turned_back() {
     assert_eq!(stream.as_fd().as_raw_fd(), fd);
     let owned = OwnedFd::from(stream);
     assert_eq!(owned.as_raw_fd(), fd);
-    let raw = TcpStream::from(owned).into_raw_fd();
-    assert_eq!(raw, fd);
-    // SAFETY: `into_raw_fd` has just given it away.
-    let mut stream = unsafe { TcpStream::from_raw_fd(raw) };
+    let mut stream: TcpStream = descriptor::from_raw(TcpStream::from(owned));
+    assert_eq!(stream.as_raw_fd(), fd);
     stream.write_all(b"alive").unwrap();
     peer.read_exact(&mut [0; 5]).unwrap();
 
@@ -214,6 +214,20 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
             }
         }
     }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn an_address_is_connected_to_as_it_is() {
+    // An IPv4 address in IPv6 clothes: no part of it may be lost.
+    let listener = net::TcpListener::bind(loopback()).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut stream = TcpStream::connect(format!("[::ffff:127.0.0.1]:{port}").parse().unwrap()).unwrap();
+    let (mut poll, mut events) = poll();
+    poll.registry().register(&mut stream, SOURCE, Interest::WRITABLE).unwrap();
+    wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
+    assert!(stream.take_error().unwrap().is_none());
+    assert_eq!(listener.accept().unwrap().1.ip(), loopback().ip());
 }
 
 // The poll's descriptor in another event loop.

@@ -1,5 +1,5 @@
-//! A client that sends many requests at once, each on a connection of its own, and hands out the answers as they arrive. That
-//! takes no thread for each: one poll waits for all of them.
+//! A client that sends many requests at once, each on a connection of its own, and hands out the answers as they
+//! arrive. That takes no thread for each: one poll waits for all of them.
 
 #![allow(dead_code)] // No example uses all of it.
 
@@ -14,7 +14,8 @@ use minimio::{Events, Interest, Poll, Token};
 
 use crate::http::{write_request, Response, Responses};
 
-/// How many connections are being made at a time: a listener lets only so many wait, and to be turned away costs a second.
+/// How many connections are being made at a time: a listener lets only so many wait, and to be turned away costs a
+/// second.
 const CONNECTING: usize = 100;
 
 /// When to give up if nothing happens at all. The server lets nobody ask for a delay as long as this.

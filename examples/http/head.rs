@@ -14,7 +14,8 @@ pub enum Fault {
     TooLong,
 }
 
-/// The bytes that have arrived and are not used up. What comes out depends on the bytes alone, not on how they were cut.
+/// The bytes that have arrived and are not used up. What comes out depends on the bytes alone, not on how they were
+/// cut.
 #[derive(Default)]
 pub struct Intake {
     bytes: Vec<u8>,
@@ -22,7 +23,8 @@ pub struct Intake {
     start: usize,
     /// Where the line begins that has not ended yet.
     line: usize,
-    /// All before this was searched for the end of a line: a head that arrives byte by byte is read once, not each time.
+    /// All before this was searched for the end of a line: a head that arrives byte by byte is read once, not each
+    /// time.
     searched: usize,
 }
 
@@ -58,8 +60,8 @@ impl Intake {
         Ok(None)
     }
 
-    /// Where the next line stands, without its end. Lines end in CR LF: a bare LF, which others may take for the end of a
-    /// line or not, is how requests are smuggled.
+    /// Where the next line stands, without its end. Lines end in CR LF: a bare LF, which others may take for the end of
+    /// a line or not, is how requests are smuggled.
     fn next_line(&mut self) -> Result<Option<Range<usize>>, Fault> {
         let limit = self.start + MAX_HEAD;
         let here = cmp::min(limit, self.bytes.len());
@@ -123,7 +125,8 @@ impl<'a> Head<'a> {
     /// Names and values.
     pub fn fields(&self) -> impl Iterator<Item = Result<(&'a str, &'a str), Fault>> {
         self.fields.split_terminator("\r\n").map(|line| {
-            // A space before the colon, and a line that continues the one above, are smugglers' tools too: no token has one.
+            // A space before the colon, and a line that continues the one above, are smugglers' tools too: no token has
+            // one.
             match line.split_once(':') {
                 Some((name, value)) if is_token(name) => Ok((name, value.trim_matches(&[' ', '\t'][..]))),
                 _ => Err(Fault::Malformed),

@@ -1,5 +1,5 @@
-//! As much of HTTP/1.1 as the examples need, and nothing about sockets: bytes go in as they arrive, messages come out when
-//! they are complete.
+//! As much of HTTP/1.1 as the examples need, and nothing about sockets: bytes go in as they arrive, messages come out
+//! when they are complete.
 //!
 //! - `head.rs`: bytes that arrive in pieces, and the lines that begin every message.
 //! - `request.rs`: taking requests out of a stream, and writing one.

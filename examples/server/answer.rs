@@ -30,7 +30,8 @@ impl Answer {
         }
     }
 
-    /// An answer that needs no thought. That to a wrong method has no body, since the method may have been HEAD, which allows none.
+    /// An answer that needs no thought. That to a wrong method has no body, since the method may have been HEAD, which
+    /// allows none.
     pub fn refusal(status: Status, body: &str) -> Answer {
         Answer { status, body: body.into(), delay: Duration::ZERO }
     }

@@ -1,10 +1,10 @@
 //! A connection: it takes requests, keeps the answers until their time has come, and writes them.
 //!
-//! Delays run at once: each counts from the arrival of its own request, also where several came in a row. Answers leave in the
-//! order of their requests, as HTTP wants it, so a short delay behind a long one waits for it.
+//! Delays run at once: each counts from the arrival of its own request, also where several came in a row. Answers leave
+//! in the order of their requests, as HTTP wants it, so a short delay behind a long one waits for it.
 //!
-//! A client that ends its side of the connection is taken to be gone, and the answers that it would have to wait for are
-//! dropped: until something is sent to it, nobody can tell it from one that is.
+//! A client that ends its side of the connection is taken to be gone, and the answers that it would have to wait for
+//! are dropped: until something is sent to it, nobody can tell it from one that is.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -20,8 +20,8 @@ use super::log::Log;
 use super::Limits;
 use crate::http::{Request, Requests, Status};
 
-/// How many answers may wait in a connection, and how many bytes of them for a client to read. A client that wants more is not
-/// read from: first the kernel's buffers fill, and then it has to wait itself.
+/// How many answers may wait in a connection, and how many bytes of them for a client to read. A client that wants more
+/// is not read from: first the kernel's buffers fill, and then it has to wait itself.
 const MAX_ANSWERS: usize = 32;
 const MAX_UNREAD: usize = 64 * 1024;
 
@@ -91,8 +91,8 @@ enum Phase {
     Open,
     /// Takes no more of them, but answers those that it has.
     Closing,
-    /// All is said, and the client has to hang up. To do it first, with bytes of the client's unread, would be a reset, which
-    /// can overtake the last answer.
+    /// All is said, and the client has to hang up. To do it first, with bytes of the client's unread, would be a reset,
+    /// which can overtake the last answer.
     Lingering,
 }
 
@@ -305,7 +305,8 @@ impl Connection {
         match self.phase {
             Phase::Lingering => Wait::HangUp,
             _ if !self.output.is_empty() => Wait::Reader,
-            // As soon as a request has begun, the clock ticks for its end, even where an earlier answer is still to come.
+            // As soon as a request has begun, the clock ticks for its end, even where an earlier answer is still to
+            // come.
             Phase::Open if self.has_room() && self.requests.is_midway() => Wait::RestOfRequest,
             _ if !self.answers.is_empty() => Wait::Delay,
             _ => Wait::Request,

@@ -1,4 +1,5 @@
-//! The delayed server: `GET /<ms>/<text>` is answered with `<text>` after `<ms>` milliseconds. One thread serves everybody.
+//! The delayed server: `GET /<ms>/<text>` is answered with `<text>` after `<ms>` milliseconds. One thread serves
+//! everybody.
 //!
 //! - `mod.rs`: the server: one poll, and whom each of its events is for.
 //! - `connection.rs`: a connection, which takes requests, waits, and answers.
@@ -7,8 +8,8 @@
 //! - `log.rs`: a line for each request.
 //! - `background.rs`: the server in a thread of its own, for a program that has more to do.
 //!
-//! Nothing here blocks but `poll`. A connection goes as far as it can whenever an event comes for it, and it always leaves
-//! something behind that brings the next one: an edge of its socket, the timer of an answer, or its own timer.
+//! Nothing here blocks but `poll`. A connection goes as far as it can whenever an event comes for it, and it always
+//! leaves something behind that brings the next one: an edge of its socket, the timer of an answer, or its own timer.
 
 #![allow(dead_code, unused_imports)] // No example uses all of it.
 
@@ -141,7 +142,8 @@ impl Server {
         self.retry.set(Duration::ZERO)
     }
 
-    /// There are no descriptors left. To try again at once would be to spin: a timer does it, or a connection that closes.
+    /// There are no descriptors left. To try again at once would be to spin: a timer does it, or a connection that
+    /// closes.
     fn run_short(&mut self, err: &io::Error) -> io::Result<()> {
         if !self.desk.is_short {
             self.desk.log.line(format_args!("cannot accept for now: {err}"));

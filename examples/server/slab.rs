@@ -1,7 +1,8 @@
 //! Values that are called by number: the smallest number that is free.
 
-/// A number is free for the next value only at the end of the batch of events in which its last value was removed: those
-/// events may still speak of that one. No later batch does, since a source that was dropped is not reported any more.
+/// A number is free for the next value only at the end of the batch of events in which its last value was removed:
+/// those events may still speak of that one. No later batch does, since a source that was dropped is not reported any
+/// more.
 pub struct Slab<T> {
     places: Vec<Option<T>>,
     free: Vec<usize>,

@@ -53,7 +53,8 @@ impl Selector {
         ptr::addr_of!(*self.notifier) as usize as u64
     }
 
-    /// Puts in the descriptor with which a [`Notifier`](super::Notifier) interrupts the wait. Edge: it need never be read.
+    /// Puts in the descriptor with which a [`Notifier`](super::Notifier) interrupts the wait. Edge: it need never be
+    /// read.
     pub(super) fn register_notifier(&self, fd: RawFd) -> io::Result<()> {
         self.control(ffi::EPOLL_CTL_ADD, fd, ffi::EPOLLIN | ffi::EPOLLET, self.notifier_data())
     }
@@ -110,8 +111,9 @@ fn refused(op: c_int, fd: RawFd, err: io::Error) -> io::Error {
 static WITHOUT_NANOSECONDS: AtomicBool = AtomicBool::new(false);
 
 impl Selector {
-    /// Keeps the first `kept` events, and puts what is ready behind them, as far as there is room. If nothing is, it waits
-    /// for `timeout` (`None`: as long as it takes). True: the notifier was kicked; its own event is not among the events.
+    /// Keeps the first `kept` events, and puts what is ready behind them, as far as there is room. If nothing is, it
+    /// waits for `timeout` (`None`: as long as it takes). True: the notifier was kicked; its own event is not among the
+    /// events.
     #[inline(always)]
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
         let notifier = self.notifier_data();
@@ -129,7 +131,8 @@ impl Selector {
             list.truncate(kept);
             return if count == 0 { Ok(false) } else { Err(io::Error::last_os_error()) };
         }
-        // SAFETY: the kernel has just initialised `count` events behind those that were kept, and that is at most `room`.
+        // SAFETY: the kernel has just initialised `count` events behind those that were kept, and that is at most
+        // `room`.
         unsafe { list.set_len(kept + count as usize) };
 
         let is_notifier = |event: &Event| event.0.data == notifier;
@@ -180,8 +183,8 @@ impl Selector {
             tv_nsec: i64::from(timeout.subsec_nanos()),
         };
         let no_signals: *const u8 = ptr::null();
-        // SAFETY: `wait` passes a buffer with place for `room` events, which is its own until it returns; `timeout` outlives
-        // the call; a null signal mask is none. Integers are passed as `long`, as the system call wants them.
+        // SAFETY: `wait` passes a buffer with place for `room` events, which is its own until it returns; `timeout`
+        // outlives the call; a null signal mask is none. Integers are passed as `long`, as the system call wants them.
         let count = unsafe {
             ffi::syscall(
                 ffi::SYS_epoll_pwait2,

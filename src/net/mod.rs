@@ -1,7 +1,7 @@
 //! Sockets that never block.
 //!
-//! They are the standard library's, switched to non-blocking, and sources of a [`Poll`](crate::Poll). Options and addresses
-//! go through `std`; connecting, accepting, reading and writing go straight to the system.
+//! They are the standard library's, switched to non-blocking, and sources of a [`Poll`](crate::Poll). Options and
+//! addresses go through `std`; connecting, accepting, reading and writing go straight to the system.
 
 mod tcp;
 mod udp;
@@ -43,7 +43,8 @@ macro_rules! passes_on {
             }
         }
 
-        /// It stays non-blocking. A registration ends without a call: deregister first, or the poll goes on to report it.
+        /// It stays non-blocking. A registration ends without a call: deregister first, or the poll goes on to report
+        /// it.
         impl From<$socket> for $std {
             fn from(socket: $socket) -> $std {
                 socket.inner.into_inner()

@@ -11,9 +11,10 @@ use crate::{Interest, Registry};
 
 /// A TCP connection that never blocks.
 ///
-/// What would block fails with [`WouldBlock`](ErrorKind::WouldBlock); the next event of the stream says when to try again. In
-/// edge mode, read and write until then. While the peer sends no urgent data, a read that leaves part of its buffer
-/// empty may be taken for the end as well (unless the event was `read_closed`): the next byte brings the next event.
+/// What would block fails with [`WouldBlock`](ErrorKind::WouldBlock); the next event of the stream says when to try
+/// again. In edge mode, read and write until then. While the peer sends no urgent data, a read that leaves part of its
+/// buffer empty may be taken for the end as well (unless the event was `read_closed`): the next byte brings the next
+/// event.
 ///
 /// Writing to a connection that the peer has closed is an error, never a signal (`SIGPIPE`).
 ///
@@ -48,9 +49,10 @@ pub struct TcpStream {
 impl TcpStream {
     /// Begins to connect to `addr`, and does not wait for the outcome.
     ///
-    /// To learn it: register the stream for `WRITABLE` and wait for an event. Then ask [`take_error`](TcpStream::take_error):
-    /// an error means that the connection was refused or has failed. Without one, ask [`peer_addr`](TcpStream::peer_addr):
-    /// `Ok` means connected; `NotConnected` means that the event came early, so wait for the next.
+    /// To learn it: register the stream for `WRITABLE` and wait for an event. Then ask
+    /// [`take_error`](TcpStream::take_error): an error means that the connection was refused or has failed. Without
+    /// one, ask [`peer_addr`](TcpStream::peer_addr): `Ok` means connected; `NotConnected` means that the event came
+    /// early, so wait for the next.
     ///
     /// # Errors
     ///
@@ -288,8 +290,8 @@ passes_on!(TcpStream, net::TcpStream);
 ///
 /// In edge mode, accept until [`WouldBlock`](ErrorKind::WouldBlock): several connections may be one event.
 ///
-/// When the process has no descriptors left, `accept` fails and the connection stays waiting. In edge mode no further event
-/// tells of it: call `accept` again once a descriptor is free.
+/// When the process has no descriptors left, `accept` fails and the connection stays waiting. In edge mode no further
+/// event tells of it: call `accept` again once a descriptor is free.
 ///
 /// # Examples
 ///

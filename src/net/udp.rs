@@ -38,7 +38,8 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
-    /// A socket with this address; port 0 lets the system choose one, which [`local_addr`](UdpSocket::local_addr) tells.
+    /// A socket with this address; port 0 lets the system choose one, which [`local_addr`](UdpSocket::local_addr)
+    /// tells.
     ///
     /// # Errors
     ///
@@ -115,7 +116,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, `NotConnected` (`DestinationAddressRequired`), or the system's, such as `ConnectionRefused` for an earlier datagram.
+    /// `WouldBlock`, `NotConnected` (`DestinationAddressRequired`), or the system's, such as `ConnectionRefused` for an
+    /// earlier datagram.
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
         self.inner.attempt(|socket| socket.send(buf), sending)
     }

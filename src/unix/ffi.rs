@@ -1,5 +1,5 @@
-//! What the systems and their C libraries promise: the socket calls, types and numbers that the standard library keeps to
-//! itself.
+//! What the systems and their C libraries promise: the socket calls, types and numbers that the standard library keeps
+//! to itself.
 
 #![allow(non_camel_case_types)]
 
@@ -77,7 +77,8 @@ pub(crate) struct msghdr {
     pub msg_namelen: socklen_t,
     /// An array of `iovec`, which is what a `std::io::IoSlice` is on Unix.
     pub msg_iov: *const c_void,
-    /// musl has an `int` here and padding after (on big-endian processors, before) it: the same bytes for what fits an `int`.
+    /// musl has an `int` here and padding after (on big-endian processors, before) it: the same bytes for what fits an
+    /// `int`.
     pub msg_iovlen: usize,
     pub msg_control: *mut c_void,
     pub msg_controllen: usize,

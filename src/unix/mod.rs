@@ -120,14 +120,16 @@ macro_rules! is_a_descriptor {
             }
         }
 
-        /// It stays non-blocking. A registration ends without a call: deregister first, or the poll goes on to report it.
+        /// It stays non-blocking. A registration ends without a call: deregister first, or the poll goes on to report
+        /// it.
         impl IntoRawFd for $socket {
             fn into_raw_fd(self) -> RawFd {
                 net::$socket::from(self).into_raw_fd()
             }
         }
 
-        /// It stays non-blocking. A registration ends without a call: deregister first, or the poll goes on to report it.
+        /// It stays non-blocking. A registration ends without a call: deregister first, or the poll goes on to report
+        /// it.
         impl From<$socket> for OwnedFd {
             fn from(socket: $socket) -> OwnedFd {
                 net::$socket::from(socket).into()

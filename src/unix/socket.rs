@@ -1,5 +1,5 @@
-//! Sockets, as far as the standard library does not do what is wanted: connecting without blocking, accepting in one call,
-//! reading and writing without ceremony and without signals.
+//! Sockets, as far as the standard library does not do what is wanted: connecting without blocking, accepting in one
+//! call, reading and writing without ceremony and without signals.
 
 use std::cmp;
 use std::io::{self, IoSlice};
@@ -102,8 +102,8 @@ pub(crate) fn send_vectored(stream: &net::TcpStream, bufs: &[IoSlice<'_>]) -> io
         msg_controllen: 0,
         msg_flags: 0,
     };
-    // SAFETY: `message` names no more buffers than `bufs` has, each an `iovec` as `IoSlice` promises on Unix; all of them
-    // outlive the call, which only reads them.
+    // SAFETY: `message` names no more buffers than `bufs` has, each an `iovec` as `IoSlice` promises on Unix; all of
+    // them outlive the call, which only reads them.
     check_size(unsafe { ffi::sendmsg(stream.as_raw_fd(), &message, ffi::MSG_NOSIGNAL) })
 }
 

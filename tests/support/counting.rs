@@ -26,7 +26,8 @@ impl Counting {
     }
 }
 
-// SAFETY: all that it does is the system allocator's, which keeps the promises of an allocator; counting allocates nothing.
+// SAFETY: all that it does is the system allocator's, which keeps the promises of an allocator; counting allocates
+// nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.count();

@@ -33,7 +33,8 @@ pub fn rows() -> Vec<(&'static str, Vec<&'static str>)> {
     rows.map(|row| (row[0], row[1..].to_vec())).collect()
 }
 
-/// Holds what comes for `token` from now on against the row: all that is set there must come, and nothing that is clear.
+/// Holds what comes for `token` from now on against the row: all that is set there must come, and nothing that is
+/// clear.
 pub fn check(poll: &mut Poll, events: &mut Events, token: Token, happened: &str) {
     let (_, row) = rows().into_iter().find(|(name, _)| *name == happened).expect("a row of the docs");
     let mut seen = [false; COLUMNS.len()];

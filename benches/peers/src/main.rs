@@ -1,4 +1,5 @@
-//! The same work done by a bare epoll loop, by minimio and by mio, as often as asked for. `instructions.sh` counts what it takes.
+//! The same work done by a bare epoll loop, by minimio and by mio, as often as asked for. `instructions.sh` counts what
+//! it takes.
 //!
 //! ```text
 //! peers <bare|minimio|mio> <scenario> <rounds>
