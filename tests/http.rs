@@ -317,7 +317,7 @@ fn what_is_no_response_is_refused() {
         ("HTTP/1.1 +20 OK\r\nContent-Length: 0\r\n\r\n", Fault::Malformed),
         ("HTTP/2 200 OK\r\nContent-Length: 0\r\n\r\n", Fault::Malformed),
         ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", Fault::Malformed),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", Fault::TooLong),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", Fault::TooLong),
         ("SSH-2.0-OpenSSH\r\n\r\n", Fault::Malformed),
     ];
     for (stream, fault) in table {

@@ -9,7 +9,7 @@ mod support;
 use std::collections::{HashMap, HashSet};
 use std::io::{ErrorKind, Read, Write};
 use std::net;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{mpsc, Arc, Condvar, Mutex};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -143,7 +143,7 @@ struct Hub {
     begin: Instant,
     runs_for: Duration,
     /// How many polls have begun.
-    polls: AtomicU64,
+    polls: AtomicUsize,
     /// Set by the poller when it can't go on, so that nobody waits for it.
     poller_is_gone: AtomicBool,
     books: Vec<Book>,
@@ -158,7 +158,7 @@ impl Hub {
             seed,
             begin: Instant::now(),
             runs_for,
-            polls: AtomicU64::new(0),
+            polls: AtomicUsize::new(0),
             poller_is_gone: AtomicBool::new(false),
             books: (0..WAKING).map(|_| Book::default()).collect(),
             posts: ACTORS.iter().map(|_| Post::default()).collect(),
@@ -173,7 +173,7 @@ impl Hub {
     /// The number of the poll that has begun last. Whatever ended before this call, has ended before the next one
     /// begins.
     fn last_poll(&self) -> u64 {
-        self.polls.fetch_add(0, Ordering::SeqCst)
+        self.polls.fetch_add(0, Ordering::SeqCst) as u64
     }
 
     #[track_caller]
@@ -280,7 +280,7 @@ fn reactor(hub: &Hub, mut poll: Poll, sleepers: &[Thread]) -> u64 {
             4 => Some(PATIENCE),
             _ => None,
         };
-        let number = hub.polls.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = hub.polls.fetch_add(1, Ordering::SeqCst) as u64 + 1;
         let begin = Instant::now();
         match poll.poll(events, timeout) {
             Err(err) if err.kind() == ErrorKind::Interrupted => continue,
@@ -355,14 +355,14 @@ impl Post {
 /// What one thread has done with each waker, and what the poller has seen of it.
 #[derive(Default)]
 struct Book {
-    issued: [AtomicU64; WAKERS],
-    seen: [AtomicU64; WAKERS],
+    issued: [AtomicUsize; WAKERS],
+    seen: [AtomicUsize; WAKERS],
 }
 
 fn wake_again_and_again(hub: &Hub, thread: usize, wakers: &[Arc<Waker>]) {
     let mut random = Random::new(hub.seed, 100 + thread as u64);
     let book = &hub.books[thread];
-    let mut issued = [0; WAKERS];
+    let mut issued = [0_usize; WAKERS];
     loop {
         let is_last = hub.is_over();
         for _ in 0..=random.below(4) {
@@ -389,7 +389,7 @@ fn wake_again_and_again(hub: &Hub, thread: usize, wakers: &[Arc<Waker>]) {
             break;
         }
     }
-    hub.count("wakes", issued.iter().sum());
+    hub.count("wakes", issued.iter().sum::<usize>() as u64);
 }
 
 /// An actor: its tokens, and what has come for them.

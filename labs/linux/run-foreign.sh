@@ -10,7 +10,8 @@
 # | mips | the other byte order, and flags and calls with numbers of their own | under qemu-user |
 #
 # qemu-user passes system calls on and translates what it knows. It does not know `epoll_pwait2`, so there it is the fall-back
-# that runs. Nor can a program under it start another one, so the tests of the example programs are left to i686.
+# that runs. Nor can a program under it start another one, so the tests of the example programs, and those that need a process
+# of their own, are left to i686.
 # CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -57,15 +58,15 @@ if [[ $everything == yes ]]; then
   run
   exit
 fi
-tests=() of_examples=0
+tests=() with_processes=0
 for file in tests/*.rs; do
   case $file in
-  tests/delayed.rs | tests/http.rs) of_examples=$((of_examples + 1)) ;;
+  tests/delayed.rs | tests/http.rs | tests/descriptors.rs) with_processes=$((with_processes + 1)) ;;
   *) tests+=(--test "$(basename "$file" .rs)") ;;
   esac
 done
-if ((of_examples != 2)); then
-  echo "run-foreign: tests/delayed.rs and tests/http.rs are left out by name, and are not there" >&2
+if ((with_processes != 3)); then
+  echo "run-foreign: tests/delayed.rs, http.rs and descriptors.rs are left out by name, and are not there" >&2
   exit 1
 fi
 status=0
