@@ -226,18 +226,6 @@ fn both_ends_of_a_connection_never_block() {
 
 // Addresses.
 
-/// The address of IPv6's loopback, or a word to the reader of the log that this machine has none.
-fn loopback_v6() -> Option<SocketAddr> {
-    let addr = "[::1]:0".parse().unwrap();
-    match net::TcpListener::bind(addr) {
-        Ok(_) => Some(addr),
-        Err(err) => {
-            println!("not tested: this machine has no IPv6 loopback ({err})");
-            None
-        }
-    }
-}
-
 #[test]
 fn ipv6_is_as_good_as_ipv4() {
     let any = match loopback_v6() {

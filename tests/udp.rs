@@ -11,10 +11,6 @@ use support::*;
 
 const SOCKET: Token = Token(1);
 
-fn loopback_v6() -> SocketAddr {
-    "[::1]:0".parse().unwrap()
-}
-
 /// A socket of ours that is registered, and its address.
 fn registered(poll: &Poll, addr: SocketAddr) -> (UdpSocket, SocketAddr) {
     let mut socket = UdpSocket::bind(addr).unwrap();
@@ -33,7 +29,7 @@ fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> ErrorKind {
 
 #[test]
 fn a_datagram_arrives_with_its_sender() {
-    for any in [loopback(), loopback_v6()] {
+    for any in [Some(loopback()), loopback_v6()].into_iter().flatten() {
         let (mut poll, mut events) = poll();
         let (receiver, addr) = registered(&poll, any);
         let sender = UdpSocket::bind(any).unwrap();
@@ -144,16 +140,21 @@ fn options_are_as_they_were_set() {
         socket.set_multicast_ttl_v4(ttl).unwrap();
         assert_eq!(socket.multicast_ttl_v4().unwrap(), ttl);
     }
-    let socket = UdpSocket::bind(loopback_v6()).unwrap();
-    for on in [true, false] {
-        socket.set_multicast_loop_v6(on).unwrap();
-        assert_eq!(socket.multicast_loop_v6().unwrap(), on);
+    if let Some(any) = loopback_v6() {
+        let socket = UdpSocket::bind(any).unwrap();
+        for on in [true, false] {
+            socket.set_multicast_loop_v6(on).unwrap();
+            assert_eq!(socket.multicast_loop_v6().unwrap(), on);
+        }
     }
     assert!(socket.take_error().unwrap().is_none());
 }
 
 #[test]
 fn a_socket_that_is_only_v6_does_not_hear_v4() {
+    if loopback_v6().is_none() {
+        return;
+    }
     let (mut poll, mut events) = poll();
     let (socket, addr) = registered(&poll, "[::]:0".parse().unwrap());
     let sender = UdpSocket::bind(loopback()).unwrap();
@@ -177,9 +178,11 @@ fn groups_are_joined_and_left_once() {
     assert!(socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST).is_err());
     assert!(socket.join_multicast_v4(&Ipv4Addr::LOCALHOST, &Ipv4Addr::LOCALHOST).is_err());
 
-    let socket = UdpSocket::bind(loopback_v6()).unwrap();
-    assert!(socket.join_multicast_v6(&Ipv6Addr::LOCALHOST, 0).is_err());
-    assert!(socket.leave_multicast_v6(&"ff02::123".parse().unwrap(), 0).is_err());
+    if let Some(any) = loopback_v6() {
+        let socket = UdpSocket::bind(any).unwrap();
+        assert!(socket.join_multicast_v6(&Ipv6Addr::LOCALHOST, 0).is_err());
+        assert!(socket.leave_multicast_v6(&"ff02::123".parse().unwrap(), 0).is_err());
+    }
 }
 
 #[test]
