@@ -180,8 +180,8 @@ impl Poll {
         }
     }
 
-    // `poll`, the two that follow, and what they call in the queue are inlined into the program's loop: where the timeout
-    // is a constant, little is left of them but the system call.
+    // `poll`, the two that follow, and what they call in the queue are inlined into the program's loop: where the
+    // timeout is a constant, little is left of them but the system call.
 
     /// Asks everybody once, and waits for nobody.
     #[inline(always)]

@@ -19,7 +19,8 @@ pub fn loopback() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-/// The same of IPv6, which not every machine has: a container often lacks it. Where the project's own checks run, it must.
+/// The same of IPv6, which not every machine has: a container often lacks it. Where the project's own checks run, it
+/// must.
 pub fn loopback_v6() -> Option<SocketAddr> {
     let addr = "[::1]:0".parse().unwrap();
     match net::UdpSocket::bind(addr) {
