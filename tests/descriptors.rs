@@ -191,7 +191,7 @@ fn nothing_is_leaked_by_what_fails() {
     alone("nothing_is_leaked_by_what_fails", || {
         let (mut poll, mut events) = poll();
         let (other, _) = support::poll();
-        let (nobody, _guard) = nobody();
+        let nobody = nobody();
         let holder = net::TcpListener::bind(loopback()).unwrap();
         let held = holder.local_addr().unwrap();
         let before = open_descriptors();

@@ -127,7 +127,7 @@ fn a_connection_that_is_made_is_writable() {
 #[test]
 fn a_connection_that_is_refused_is_an_error() {
     let mut scene = Scene::new();
-    let (nobody, _guard) = nobody();
+    let nobody = nobody();
     let mut stream = TcpStream::connect(nobody).unwrap();
     scene.poll.registry().register(&mut stream, SOURCE, BOTH).unwrap();
     scene.check("a connection was refused");

@@ -321,7 +321,7 @@ fn a_source_of_the_users_own_passes_the_calls_on() {
 #[test]
 fn a_bad_source_does_not_disturb_the_others() {
     let (mut poll, mut events) = poll();
-    let (nobody, _guard) = nobody();
+    let nobody = nobody();
     let mut good: Vec<_> = (0..20).map(|i| registered_stream(&poll, Token(i), READ)).collect();
     let mut bad = TcpStream::connect(nobody).unwrap();
     poll.registry().register(&mut bad, Token(99), READ | Interest::WRITABLE).unwrap();

@@ -120,13 +120,6 @@ impl Pattern {
     }
 }
 
-/// An address at which nobody listens, and what keeps it that way: as long as a connection has the port, the system
-/// gives it to no listener of another test.
-fn nobody() -> (SocketAddr, impl Sized) {
-    let connection = stream_and_peer();
-    (connection.1.local_addr().unwrap(), connection)
-}
-
 // Connecting.
 
 #[test]
@@ -149,7 +142,7 @@ fn connect_returns_at_once_and_a_writable_event_tells_that_it_is_made() {
 #[test]
 fn a_refused_connect_is_told_by_a_writable_event_and_take_error() {
     let (mut poll, mut events) = poll();
-    let (nobody, _keeper) = nobody();
+    let nobody = nobody();
 
     let mut stream = match TcpStream::connect(nobody) {
         Ok(stream) => stream,
@@ -171,7 +164,7 @@ fn a_refused_connect_is_told_by_a_writable_event_and_take_error() {
 #[test]
 fn a_refused_connect_is_told_by_the_first_write_if_nobody_took_the_error() {
     let (mut poll, mut events) = poll();
-    let (nobody, _keeper) = nobody();
+    let nobody = nobody();
     let mut stream = match TcpStream::connect(nobody) {
         Ok(stream) => stream,
         Err(err) => return assert_eq!(err.kind(), ErrorKind::ConnectionRefused),

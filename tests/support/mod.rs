@@ -78,11 +78,12 @@ pub fn expect_silence(poll: &mut Poll, events: &mut Events) {
     assert!(start.elapsed() >= A_WHILE, "an empty poll came back before its timeout");
 }
 
-/// An address that refuses connections for as long as the guard lives: a client has it, so no listener can.
-pub fn nobody() -> (SocketAddr, impl Sized) {
-    let listener = net::TcpListener::bind(loopback()).unwrap();
-    let client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (client.local_addr().unwrap(), (client, listener))
+/// An address that refuses connections. No system gives so low a port to a client: one that had it would not refuse
+/// itself.
+pub fn nobody() -> SocketAddr {
+    let addr = "127.0.0.1:1".parse().unwrap();
+    assert!(net::TcpStream::connect(addr).is_err(), "somebody listens on {addr}");
+    addr
 }
 
 /// A connected stream of ours and its peer, a blocking one of the standard library's. Neither is registered.
