@@ -3,6 +3,7 @@
 //! They are the standard library's, switched to non-blocking, and sources of a [`Poll`](crate::Poll). Options and
 //! addresses go through `std`; connecting, accepting, reading and writing go straight to the system.
 
+pub(crate) mod address;
 mod tcp;
 mod udp;
 

@@ -10,6 +10,7 @@ use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use super::ffi::{self, sockaddr, socklen_t};
+use crate::net::address;
 
 /// Begins to connect a new socket.
 #[inline]
@@ -24,8 +25,8 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     // SAFETY: `socket` has just returned `fd`, and nothing else knows it yet.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
 
-    let mut place = nowhere();
-    let len = to_c(addr, &mut place);
+    let mut place = address::nowhere();
+    let len = address::to_c(addr, &mut place);
     // SAFETY: `place` holds an address of `len` bytes and outlives the call, which only reads it.
     if unsafe { ffi::connect(fd, &place, len) } != 0 {
         let err = io::Error::last_os_error();
@@ -59,7 +60,7 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
         stream.set_nonblocking(true)?;
         return Ok((stream, addr));
     }
-    let mut addr = nowhere();
+    let mut addr = address::nowhere();
     let mut len = mem::size_of::<sockaddr>() as socklen_t;
     let flags = ffi::SOCK_NONBLOCK | ffi::SOCK_CLOEXEC;
     // SAFETY: `addr` has place for `len` bytes, and both outlive the call.
@@ -114,40 +115,6 @@ pub(crate) fn only_v6(socket: &net::UdpSocket) -> io::Result<bool> {
     // SAFETY: `place` has room for `len` bytes, and both outlive the call.
     check(unsafe { ffi::getsockopt(socket.as_raw_fd(), ffi::IPPROTO_IPV6, ffi::IPV6_V6ONLY, place.cast(), &mut len) })?;
     Ok(value != 0)
-}
-
-/// An address of no family, all of it zero.
-#[inline]
-fn nowhere() -> sockaddr {
-    let v6 =
-        ffi::sockaddr_in6 { sin6_family: 0, sin6_port: [0; 2], sin6_flowinfo: 0, sin6_addr: [0; 16], sin6_scope_id: 0 };
-    sockaddr { v6 }
-}
-
-/// Puts an address in its C form into `place`, which is zero. Returns its length.
-#[inline]
-fn to_c(addr: &SocketAddr, place: &mut sockaddr) -> socklen_t {
-    match addr {
-        SocketAddr::V4(addr) => {
-            place.v4 = ffi::sockaddr_in {
-                sin_family: ffi::AF_INET as ffi::sa_family_t,
-                sin_port: addr.port().to_be_bytes(),
-                sin_addr: addr.ip().octets(),
-                sin_zero: [0; 8],
-            };
-            mem::size_of::<ffi::sockaddr_in>() as socklen_t
-        }
-        SocketAddr::V6(addr) => {
-            place.v6 = ffi::sockaddr_in6 {
-                sin6_family: ffi::AF_INET6 as ffi::sa_family_t,
-                sin6_port: addr.port().to_be_bytes(),
-                sin6_flowinfo: addr.flowinfo(),
-                sin6_addr: addr.ip().octets(),
-                sin6_scope_id: addr.scope_id(),
-            };
-            mem::size_of::<ffi::sockaddr_in6>() as socklen_t
-        }
-    }
 }
 
 #[inline]
