@@ -83,15 +83,16 @@ impl<T: Source + ?Sized> Source for Box<T> {
 
 /// A socket of the standard library's that knows whether it is registered: what is inside all of our own.
 pub(crate) struct IoSource<T> {
-    io: T,
-    home: Home,
+    /// Dropped before the socket: a queue that asks for it by its number must not ask for the next one's.
     state: SourceState,
+    home: Home,
+    io: T,
 }
 
 impl<T> IoSource<T> {
     #[inline]
     pub fn new(io: T) -> IoSource<T> {
-        IoSource { io, home: Home::default(), state: SourceState::default() }
+        IoSource { state: SourceState::default(), home: Home::default(), io }
     }
 
     /// The socket, for what concerns neither reading nor writing.
