@@ -19,13 +19,23 @@ mod epoll;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use epoll as queue;
 
+#[cfg(windows)]
+mod iocp;
+#[cfg(windows)]
+use iocp as queue;
+
 #[cfg(unix)]
 pub mod unix;
 #[cfg(unix)]
 use unix as handle;
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-compile_error!("minimio has no queue for this system: it knows epoll (Linux, Android)");
+#[cfg(windows)]
+pub mod windows;
+#[cfg(windows)]
+use windows as handle;
+
+#[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
+compile_error!("minimio has no queue for this system: it knows epoll (Linux, Android) and IOCP (Windows)");
 
 // What a queue provides, as the compiler reads it. A new one is a folder that satisfies this table, and two lines
 // above.

@@ -423,7 +423,8 @@ impl Registry {
         &self.shared.selector
     }
 
-    /// The selector, for somebody who is going to wait for its descriptor elsewhere.
+    /// The selector, for somebody who is going to wait for its descriptor elsewhere, where there is one.
+    #[allow(dead_code)]
     pub(crate) fn watched(&self) -> &Selector {
         // A kick that fails is one that does not show; the next wake tries its own.
         let _not_kicked = self.shared.wait.watch(|| self.shared.notifier.kick());

@@ -70,7 +70,8 @@ impl Wait {
         }
     }
 
-    /// From now on, what is pending shows on the queue's descriptor.
+    /// From now on, what is pending shows on the queue's descriptor, where there is one.
+    #[allow(dead_code)]
     pub fn watch<E>(&self, kick: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         if self.watched.load(Ordering::Acquire) {
             return Ok(());

@@ -1,0 +1,335 @@
+//! AFD, the driver behind every socket. It takes a request, "tell me when one of these is so", and completes it when it
+//! is so: readiness, told by completion.
+//!
+//! Requests are made through a device that is opened for the purpose, a *helper*. It is no socket, so nothing about the
+//! program's sockets changes: they may be in any number of polls, and in a completion port of the program's own besides.
+//! Some of what AFD does grows with the number of requests that are out at a helper; to cancel one, it walks through
+//! all. So a helper serves a few dozen sockets, and there are as many helpers as it takes.
+
+use std::cell::UnsafeCell;
+use std::io;
+use std::mem;
+use std::os::raw::c_void;
+use std::panic::RefUnwindSafe;
+use std::ptr;
+use std::sync::{Arc, Mutex, Weak};
+
+use super::event::REFUSED;
+use super::ffi::{self, AFD_POLL_HANDLE_INFO, AFD_POLL_INFO, DWORD, IO_STATUS_BLOCK, NTSTATUS, SOCKET};
+use super::port::{Handle, Port};
+use crate::source::explain;
+use crate::sync::lock;
+use crate::windows::ffi as winsock;
+
+// The request.
+
+/// A request, and how it has ended. While it is out, it is the kernel's: it must neither move nor go.
+pub(super) struct Request {
+    status: UnsafeCell<IO_STATUS_BLOCK>,
+    info: UnsafeCell<AFD_POLL_INFO>,
+}
+
+// SAFETY: the handle inside is a number to everybody but AFD.
+unsafe impl Send for Request {}
+// SAFETY: the safe methods only pass addresses on; whoever calls one of the others promises that nobody else does.
+unsafe impl Sync for Request {}
+
+/// No code of the program's runs while a request is looked at, so no panic leaves one half done.
+impl RefUnwindSafe for Request {}
+
+impl Request {
+    pub const fn new(socket: SOCKET) -> Request {
+        let handle = AFD_POLL_HANDLE_INFO { Handle: socket as ffi::HANDLE, Events: 0, Status: 0 };
+        Request {
+            status: UnsafeCell::new(IO_STATUS_BLOCK::new()),
+            info: UnsafeCell::new(AFD_POLL_INFO {
+                Timeout: i64::MAX,
+                NumberOfHandles: 1,
+                Exclusive: 0,
+                Handles: [handle],
+            }),
+        }
+    }
+
+    /// Asks to be told when the socket is as one of `events` says. Whatever comes of it, a packet with `packet` as its
+    /// address will be in the port: if the kernel refuses, the answer is filled in as if it had completed the request,
+    /// and the caller has to post it. Then this is false.
+    ///
+    /// # Safety
+    ///
+    /// The request is not out. It stays where it is until its packet has been taken from the port.
+    pub unsafe fn submit(&self, socket: SOCKET, place: &Place, events: u32, packet: *mut c_void) -> bool {
+        let (status, info) = (self.status.get(), self.info.get());
+        let mut ask = Request::new(socket).info.into_inner();
+        ask.Handles[0].Events = events;
+        // SAFETY: the request is not out, says our caller, so all of it is ours.
+        unsafe { info.write(ask) };
+        // SAFETY: as above.
+        unsafe { status.write(IO_STATUS_BLOCK { Status: ffi::STATUS_PENDING, ..IO_STATUS_BLOCK::new() }) };
+        let size = mem::size_of::<AFD_POLL_INFO>() as DWORD;
+        let code = ffi::IOCTL_AFD_POLL;
+        let result = match place.device.upgrade() {
+            // SAFETY: `info` and `status` stay in place until the packet is taken, says our caller; the device is open.
+            Some(device) => unsafe {
+                ffi::NtDeviceIoControlFile(
+                    device.raw(),
+                    ptr::null_mut(),
+                    ptr::null_mut(),
+                    packet,
+                    status,
+                    code,
+                    info.cast(),
+                    size,
+                    info.cast(),
+                    size,
+                )
+            },
+            None => ffi::STATUS_INVALID_HANDLE,
+        };
+        if !ffi::NT_ERROR(result) {
+            return true;
+        }
+        // SAFETY: the kernel has not taken the request, so all of it is ours still.
+        unsafe { status.write(IO_STATUS_BLOCK { Status: result, ..IO_STATUS_BLOCK::new() }) };
+        false
+    }
+
+    /// Has a request that is out completed at once. It may have been by itself already; its packet comes in any case.
+    pub fn cancel(&self, place: &Place) -> io::Result<()> {
+        match place.device.upgrade() {
+            Some(device) => cancel(&device, self.status.get()),
+            None => Ok(()),
+        }
+    }
+
+    /// What has happened: events of AFD's, [`REFUSED`], or nothing if it was cancelled.
+    ///
+    /// # Safety
+    ///
+    /// The request is not out, and its packet is in nobody else's hands.
+    pub unsafe fn answer(&self) -> u32 {
+        // SAFETY: the packet is taken, says our caller: the kernel has written, and does so no more.
+        let status = unsafe { self.status.get().read() };
+        // SAFETY: as above.
+        let info = unsafe { self.info.get().read() };
+        match status.Status {
+            // What is left in `Events` then is what was asked for.
+            ffi::STATUS_CANCELLED => 0,
+            status if status < 0 => REFUSED,
+            _ if info.NumberOfHandles == 0 => 0,
+            _ => info.Handles[0].Events,
+        }
+    }
+}
+
+/// Cancels one request at a device, or all (`null`). That there is none any more is as good.
+fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<()> {
+    let mut status = IO_STATUS_BLOCK::new();
+    // SAFETY: of `request` only the address counts; `status` outlives the call; the device is open.
+    match unsafe { ffi::NtCancelIoFileEx(device.raw(), request, &mut status) } {
+        ffi::STATUS_SUCCESS | ffi::STATUS_NOT_FOUND => Ok(()),
+        status => Err(error(status)),
+    }
+}
+
+fn error(status: NTSTATUS) -> io::Error {
+    // SAFETY: `RtlNtStatusToDosError` takes no pointer.
+    io::Error::from_raw_os_error(unsafe { ffi::RtlNtStatusToDosError(status) } as i32)
+}
+
+// The helpers.
+
+/// So many sockets are served by one helper.
+const SOCKETS_PER_HELPER: usize = 32;
+
+/// The helpers of a port.
+pub(super) struct Helpers {
+    pool: Mutex<Pool>,
+}
+
+struct Pool {
+    helpers: Vec<Helper>,
+    /// Those that have places left; the next to be used stands last.
+    with_room: Vec<usize>,
+    /// How many are open.
+    open: usize,
+}
+
+/// A helper whose sockets have all left is closed, and opened anew when its turn comes.
+struct Helper {
+    device: Option<Arc<Handle>>,
+    sockets: usize,
+}
+
+/// A socket's place at a helper. It is worth nothing any more once the port is gone, and its helpers with it.
+pub(super) struct Place {
+    helper: usize,
+    device: Weak<Handle>,
+}
+
+impl Helpers {
+    pub const fn new() -> Helpers {
+        Helpers { pool: Mutex::new(Pool { helpers: Vec::new(), with_room: Vec::new(), open: 0 }) }
+    }
+
+    /// A place at a helper whose packets go to `port`.
+    pub fn take_place(&self, port: &Port) -> io::Result<Place> {
+        let mut pool = lock(&self.pool);
+        let Pool { helpers, with_room, open } = &mut *pool;
+        let number = match with_room.last() {
+            Some(number) => *number,
+            None => {
+                helpers.push(Helper { device: None, sockets: 0 });
+                with_room.push(helpers.len() - 1);
+                helpers.len() - 1
+            }
+        };
+        let helper = &mut helpers[number];
+        let device = match &helper.device {
+            Some(device) => device,
+            None => {
+                let device = open_device()?;
+                port.connect(&device)?;
+                *open += 1;
+                helper.device.insert(Arc::new(device))
+            }
+        };
+        let place = Place { helper: number, device: Arc::downgrade(device) };
+        helper.sockets += 1;
+        if helper.sockets == SOCKETS_PER_HELPER {
+            with_room.pop();
+        }
+        Ok(place)
+    }
+
+    /// Closes the helper if that was its last socket, but for the last helper: there will be a next socket.
+    pub fn give_back(&self, place: &Place) {
+        let mut pool = lock(&self.pool);
+        let Pool { helpers, with_room, open } = &mut *pool;
+        let helper = &mut helpers[place.helper];
+        if helper.sockets == SOCKETS_PER_HELPER {
+            with_room.push(place.helper);
+        }
+        helper.sockets -= 1;
+        if helper.sockets == 0 && *open > 1 {
+            helper.device = None;
+            *open -= 1;
+        }
+    }
+
+    /// Has all requests that are out completed at once.
+    pub fn cancel_all(&self) {
+        for device in lock(&self.pool).helpers.iter().filter_map(|helper| helper.device.as_ref()) {
+            // What can't be cancelled completes late, or never. The port waits, but not for ever.
+            let _out_for_longer = cancel(device, ptr::null_mut());
+        }
+    }
+}
+
+/// The name says what is opened: the driver. It wants something behind its own name, and does not care what.
+const DEVICE: [u16; 19] = wide(b"\\Device\\Afd\\Minimio");
+
+const fn wide<const N: usize>(ascii: &[u8; N]) -> [u16; N] {
+    let mut wide = [0; N];
+    let mut at = 0;
+    while at < N {
+        wide[at] = ascii[at] as u16;
+        at += 1;
+    }
+    wide
+}
+
+fn open_device() -> io::Result<Handle> {
+    let len = mem::size_of_val(&DEVICE) as u16;
+    let name = ffi::UNICODE_STRING { Length: len, MaximumLength: len, Buffer: DEVICE.as_ptr() };
+    let attributes = ffi::OBJECT_ATTRIBUTES {
+        Length: mem::size_of::<ffi::OBJECT_ATTRIBUTES>() as u32,
+        RootDirectory: ptr::null_mut(),
+        ObjectName: &name,
+        Attributes: 0,
+        SecurityDescriptor: ptr::null(),
+        SecurityQualityOfService: ptr::null(),
+    };
+    let mut device = ptr::null_mut();
+    let mut status = IO_STATUS_BLOCK::new();
+    // SAFETY: all that is pointed to outlives the call, and each length is that of what it belongs to.
+    let result = unsafe {
+        ffi::NtCreateFile(
+            &mut device,
+            ffi::SYNCHRONIZE,
+            &attributes,
+            &mut status,
+            ptr::null(),
+            0,
+            ffi::FILE_SHARE_READ | ffi::FILE_SHARE_WRITE,
+            ffi::FILE_OPEN,
+            0,
+            ptr::null(),
+            0,
+        )
+    };
+    if result != ffi::STATUS_SUCCESS {
+        return Err(explain(r"cannot open \Device\Afd", error(result)));
+    }
+    // SAFETY: `NtCreateFile` has just returned it, and nothing else knows it yet.
+    Ok(unsafe { Handle::from_raw(device) })
+}
+
+// The socket.
+
+/// No chain of providers is as long as this.
+const LAYERS: usize = 32;
+
+/// The socket that AFD knows.
+///
+/// It is the program's own, unless a layered service provider has put a socket of its own in front of it: some kinds of
+/// filters and virus scanners do. Of those, some keep the question to themselves that was made for this
+/// (`SIO_BASE_HANDLE`), against the manual's word, but answer others, by which one gets a layer deeper at a time.
+///
+/// <https://learn.microsoft.com/windows/win32/winsock/winsock-ioctls>
+pub(super) fn base_socket(socket: SOCKET) -> io::Result<SOCKET> {
+    let mut layer = socket;
+    for _ in 0..LAYERS {
+        let err = match ask(layer, winsock::SIO_BASE_HANDLE) {
+            Ok(base) => return Ok(base),
+            Err(err) => err,
+        };
+        let not_a_socket = err.raw_os_error() == Some(winsock::WSAENOTSOCK);
+        let below = [winsock::SIO_BSP_HANDLE_SELECT, winsock::SIO_BSP_HANDLE_POLL, winsock::SIO_BSP_HANDLE]
+            .iter()
+            .filter(|_| !not_a_socket)
+            .find_map(|question| ask(layer, *question).ok().filter(|below| *below != layer));
+        layer = match below {
+            Some(below) => below,
+            None => return Err(explain(format!("cannot register socket {socket}"), err)),
+        };
+    }
+    let kind = io::ErrorKind::InvalidInput;
+    Err(io::Error::new(kind, format!("cannot register socket {socket}: its service providers go round in circles")))
+}
+
+/// A question that is answered by another socket.
+fn ask(socket: SOCKET, question: DWORD) -> io::Result<SOCKET> {
+    let mut answer: SOCKET = winsock::INVALID_SOCKET;
+    let mut len = 0;
+    let place: *mut SOCKET = &mut answer;
+    // SAFETY: `place` has room for what is said to be there, and all that is pointed to outlives the call, which does
+    // not go on after it returns, since there is no overlapped structure.
+    let result = unsafe {
+        winsock::WSAIoctl(
+            socket,
+            question,
+            ptr::null(),
+            0,
+            place.cast(),
+            mem::size_of::<SOCKET>() as DWORD,
+            &mut len,
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    match result {
+        0 => Ok(answer),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

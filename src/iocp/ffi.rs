@@ -1,0 +1,214 @@
+//! What the kernel promises: completion ports, and AFD, the driver behind every socket, which says what is ready.
+//!
+//! The names are C's. What Microsoft documents is linked; AFD's part is not documented, and has not changed since
+//! Windows 2000: Wine's `include/wine/afd.h` has it too.
+
+#![allow(non_camel_case_types, non_snake_case, clippy::upper_case_acronyms)]
+
+use std::mem;
+use std::os::raw::c_void;
+
+pub(super) use crate::windows::ffi::{CloseHandle, BOOL, DWORD, HANDLE, SOCKET};
+
+pub const INVALID_HANDLE_VALUE: HANDLE = !0_usize as HANDLE;
+
+// <ioapiset.h>, <minwinbase.h>
+
+/// A packet, as the port hands it out.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct OVERLAPPED_ENTRY {
+    pub lpCompletionKey: usize,
+    pub lpOverlapped: *mut c_void,
+    pub Internal: usize,
+    pub dwNumberOfBytesTransferred: DWORD,
+}
+const _: () = assert!(mem::size_of::<OVERLAPPED_ENTRY>() == 4 * mem::size_of::<usize>());
+
+#[cfg_attr(windows, link(name = "kernel32"))]
+extern "system" {
+    /// <https://learn.microsoft.com/windows/win32/fileio/createiocompletionport>
+    pub fn CreateIoCompletionPort(
+        FileHandle: HANDLE,
+        ExistingCompletionPort: HANDLE,
+        CompletionKey: usize,
+        NumberOfConcurrentThreads: DWORD,
+    ) -> HANDLE;
+    /// <https://learn.microsoft.com/windows/win32/fileio/getqueuedcompletionstatusex-func>
+    pub fn GetQueuedCompletionStatusEx(
+        CompletionPort: HANDLE,
+        lpCompletionPortEntries: *mut OVERLAPPED_ENTRY,
+        ulCount: DWORD,
+        ulNumEntriesRemoved: *mut DWORD,
+        dwMilliseconds: DWORD,
+        fAlertable: BOOL,
+    ) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/fileio/postqueuedcompletionstatus>
+    pub fn PostQueuedCompletionStatus(
+        CompletionPort: HANDLE,
+        dwNumberOfBytesTransferred: DWORD,
+        dwCompletionKey: usize,
+        lpOverlapped: *mut c_void,
+    ) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/api/winbase/nf-winbase-setfilecompletionnotificationmodes>
+    pub fn SetFileCompletionNotificationModes(FileHandle: HANDLE, Flags: u8) -> BOOL;
+}
+
+pub const INFINITE: DWORD = u32::MAX;
+pub const WAIT_TIMEOUT: i32 = 258;
+/// Without it, each completion also sets the event that is inside every file object, which nobody waits for.
+pub const FILE_SKIP_SET_EVENT_ON_HANDLE: u8 = 2;
+
+// <ntdef.h>, <ntstatus.h>
+
+pub type NTSTATUS = i32;
+
+pub const STATUS_SUCCESS: NTSTATUS = 0;
+pub const STATUS_PENDING: NTSTATUS = 0x0000_0103;
+pub const STATUS_INVALID_HANDLE: NTSTATUS = 0xC000_0008_u32 as NTSTATUS;
+pub const STATUS_CANCELLED: NTSTATUS = 0xC000_0120_u32 as NTSTATUS;
+pub const STATUS_NOT_FOUND: NTSTATUS = 0xC000_0225_u32 as NTSTATUS;
+
+/// `NT_ERROR`: the severity, in the two highest bits, is "error".
+///
+/// <https://learn.microsoft.com/windows-hardware/drivers/kernel/using-ntstatus-values>
+pub const fn NT_ERROR(status: NTSTATUS) -> bool {
+    status as u32 >> 30 == 3
+}
+
+/// A string by address and length, in bytes.
+#[repr(C)]
+pub struct UNICODE_STRING {
+    pub Length: u16,
+    pub MaximumLength: u16,
+    pub Buffer: *const u16,
+}
+const _: () = assert!(mem::size_of::<UNICODE_STRING>() == 2 * mem::size_of::<usize>());
+
+#[repr(C)]
+pub struct OBJECT_ATTRIBUTES {
+    pub Length: u32,
+    pub RootDirectory: HANDLE,
+    pub ObjectName: *const UNICODE_STRING,
+    pub Attributes: u32,
+    pub SecurityDescriptor: *const c_void,
+    pub SecurityQualityOfService: *const c_void,
+}
+const _: () = assert!(mem::size_of::<OBJECT_ATTRIBUTES>() == 6 * mem::size_of::<usize>());
+
+/// How a request has ended. The kernel writes it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct IO_STATUS_BLOCK {
+    /// In C a union with a pointer, which is why it is as large as one.
+    pub Status: NTSTATUS,
+    #[cfg(target_pointer_width = "64")]
+    pub Pointer: NTSTATUS,
+    pub Information: usize,
+}
+
+impl IO_STATUS_BLOCK {
+    pub const fn new() -> IO_STATUS_BLOCK {
+        IO_STATUS_BLOCK {
+            Status: STATUS_SUCCESS,
+            #[cfg(target_pointer_width = "64")]
+            Pointer: 0,
+            Information: 0,
+        }
+    }
+}
+const _: () = assert!(mem::size_of::<IO_STATUS_BLOCK>() == 2 * mem::size_of::<usize>());
+
+// <winternl.h>
+
+pub const SYNCHRONIZE: u32 = 0x0010_0000;
+pub const FILE_SHARE_READ: u32 = 1;
+pub const FILE_SHARE_WRITE: u32 = 2;
+pub const FILE_OPEN: u32 = 1;
+
+#[cfg_attr(windows, link(name = "ntdll"))]
+extern "system" {
+    /// <https://learn.microsoft.com/windows/win32/api/winternl/nf-winternl-ntcreatefile>
+    pub fn NtCreateFile(
+        FileHandle: *mut HANDLE,
+        DesiredAccess: u32,
+        ObjectAttributes: *const OBJECT_ATTRIBUTES,
+        IoStatusBlock: *mut IO_STATUS_BLOCK,
+        AllocationSize: *const i64,
+        FileAttributes: u32,
+        ShareAccess: u32,
+        CreateDisposition: u32,
+        CreateOptions: u32,
+        EaBuffer: *const c_void,
+        EaLength: u32,
+    ) -> NTSTATUS;
+    /// <https://learn.microsoft.com/windows/win32/api/winternl/nf-winternl-ntdeviceiocontrolfile>
+    pub fn NtDeviceIoControlFile(
+        FileHandle: HANDLE,
+        Event: HANDLE,
+        ApcRoutine: *mut c_void,
+        ApcContext: *mut c_void,
+        IoStatusBlock: *mut IO_STATUS_BLOCK,
+        IoControlCode: u32,
+        InputBuffer: *const c_void,
+        InputBufferLength: u32,
+        OutputBuffer: *mut c_void,
+        OutputBufferLength: u32,
+    ) -> NTSTATUS;
+    /// `CancelIoEx` without its detour: <https://learn.microsoft.com/windows/win32/fileio/cancelioex-func>
+    pub fn NtCancelIoFileEx(
+        FileHandle: HANDLE,
+        IoRequestToCancel: *mut IO_STATUS_BLOCK,
+        IoStatusBlock: *mut IO_STATUS_BLOCK,
+    ) -> NTSTATUS;
+    /// <https://learn.microsoft.com/windows/win32/api/winternl/nf-winternl-rtlntstatustodoserror>
+    pub fn RtlNtStatusToDosError(Status: NTSTATUS) -> u32;
+}
+
+// AFD
+
+/// `CTL_CODE`, in AFD's own order: device, function 9, method "buffered".
+pub const IOCTL_AFD_POLL: u32 = 0x12 << 12 | 9 << 2;
+
+/// Something can be read.
+pub const AFD_POLL_RECEIVE: u32 = 0x001;
+/// Something can be written.
+pub const AFD_POLL_SEND: u32 = 0x004;
+/// The peer has shut down writing.
+pub const AFD_POLL_DISCONNECT: u32 = 0x008;
+/// The peer has reset the connection.
+pub const AFD_POLL_ABORT: u32 = 0x010;
+/// The last handle of the socket has been closed here.
+pub const AFD_POLL_LOCAL_CLOSE: u32 = 0x020;
+/// A connection can be accepted.
+pub const AFD_POLL_ACCEPT: u32 = 0x080;
+/// A connection could not be made.
+pub const AFD_POLL_CONNECT_FAIL: u32 = 0x100;
+
+/// A socket of a request, and what is asked of it or, afterwards, what it answers.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct AFD_POLL_HANDLE_INFO {
+    pub Handle: HANDLE,
+    pub Events: u32,
+    pub Status: NTSTATUS,
+}
+const _: () = assert!(mem::size_of::<AFD_POLL_HANDLE_INFO>() == 8 + mem::size_of::<usize>());
+
+/// A request and its answer. AFD takes any number of sockets at once; here it is always one.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct AFD_POLL_INFO {
+    /// In units of 100 ns; `i64::MAX` never ends.
+    pub Timeout: i64,
+    pub NumberOfHandles: u32,
+    /// Not 0: other requests for the socket end at once.
+    pub Exclusive: u32,
+    pub Handles: [AFD_POLL_HANDLE_INFO; 1],
+}
+// 16 bytes of head, and one handle's part, filled up to the alignment of the `i64`. C aligns that to 8 on 32-bit Windows
+// too.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(mem::size_of::<AFD_POLL_INFO>() == 32);
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(mem::size_of::<AFD_POLL_INFO>() == 32 || mem::align_of::<i64>() == 4);

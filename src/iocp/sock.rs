@@ -1,0 +1,358 @@
+//! A sock: a source of ours as this queue sees it, what it wants, and the one request that asks AFD for that.
+//!
+//! There is never more than one request out for a sock, since AFD mixes up the answers of two. So a sock that wants
+//! something else than it has asked for must get its request back first:
+//!
+//! ```text
+//!              submit                        cancel, to ask for more
+//!     Idle ──────────────► Pending ─────────────────────────────────────► Cancelled
+//!      ▲                      │                                               │
+//!      └──────────────────────┴── its packet is taken from the port ◄─────────┘
+//! ```
+//!
+//! To ask for less needs nothing: what a request brings is held against what is wanted when it comes.
+//!
+//! What is *armed* makes the modes. Whatever is armed is asked for; a report disarms, in edge mode, what it has told; in
+//! oneshot mode, everything; in level mode, nothing. In edge mode the program's own reading and writing arms again
+//! ([`SourceState::rearm`]): the next request then tells what is so at that time, or becomes so later. That is more than
+//! an edge, as it tells of what was left unread as well, and this saves the program that reads once per event.
+
+use std::io;
+use std::os::raw::c_void;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use super::afd::{base_socket, Place, Request};
+use super::event::{flags, RawEvent, BROKEN, READ, REFUSED, WRITE};
+use super::ffi::{AFD_POLL_LOCAL_CLOSE, SOCKET};
+use super::port::{Port, AFD};
+use crate::event::Token;
+use crate::sync::lock;
+use crate::Interest;
+
+/// What this queue keeps inside a source: its sock, from the first registration on. It ends with the source.
+#[derive(Default)]
+pub(crate) struct SourceState {
+    sock: Option<Arc<Sock>>,
+}
+
+impl SourceState {
+    /// Whether [`rearm`](SourceState::rearm) does anything.
+    pub const REARMS: bool = true;
+
+    /// Looks for the next edge of a direction that the program has just used; of both, it is that which was told last.
+    #[inline]
+    pub fn rearm(&self, direction: Interest) {
+        if let Some(sock) = &self.sock {
+            sock.rearm(direction);
+        }
+    }
+
+    /// The sock at this port. A source that was registered with another poll before gets a new one.
+    pub(super) fn sock_at(&mut self, port: &Arc<Port>, socket: SOCKET, raw: Option<SOCKET>) -> io::Result<&Arc<Sock>> {
+        match &self.sock {
+            Some(sock) if sock.port.as_ptr() == Arc::as_ptr(port) => {}
+            _ => *self = SourceState { sock: Some(Arc::new(Sock::new(port, socket, raw)?)) },
+        }
+        self.sock.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn sock(&self) -> Option<&Arc<Sock>> {
+        self.sock.as_ref()
+    }
+}
+
+impl Drop for SourceState {
+    fn drop(&mut self) {
+        if let Some(sock) = &self.sock {
+            sock.deregister();
+        }
+    }
+}
+
+pub(super) struct Sock {
+    /// Sources don't keep their poll alive.
+    port: Weak<Port>,
+    place: Place,
+    /// The socket as AFD knows it.
+    base: SOCKET,
+    /// The program's number for it, where that is all that the program has: the selector remembers it by this.
+    pub raw: Option<SOCKET>,
+    /// The events that are asked for as soon as they can be. Changes only under the lock.
+    armed: AtomicU32,
+    state: Mutex<State>,
+    request: Request,
+}
+
+struct State {
+    /// `None`: not registered.
+    interest: Option<Interest>,
+    token: Token,
+    /// The events of the last report.
+    told: u32,
+    poll: AfdPoll,
+    /// It stands in the port's queue.
+    queued: bool,
+}
+
+/// Where the request is. While it is out, the kernel has a reference to the sock.
+enum AfdPoll {
+    Idle,
+    /// Out, and these events were asked for.
+    Pending {
+        events: u32,
+    },
+    /// Out, but on its way back.
+    Cancelled,
+}
+
+/// What a packet has brought.
+pub(super) enum News {
+    Nothing,
+    Event(RawEvent),
+    /// The socket was closed, without a word to us.
+    Closed,
+}
+
+impl Sock {
+    fn new(port: &Arc<Port>, socket: SOCKET, raw: Option<SOCKET>) -> io::Result<Sock> {
+        let base = base_socket(socket)?;
+        let idle = State { interest: None, token: Token(0), told: 0, poll: AfdPoll::Idle, queued: false };
+        Ok(Sock {
+            place: port.helpers.take_place(port)?,
+            port: Arc::downgrade(port),
+            base,
+            raw,
+            armed: AtomicU32::new(0),
+            state: Mutex::new(idle),
+            request: Request::new(base),
+        })
+    }
+
+    /// Armed whatever the program wants, as long as it is registered: somebody must hear when a socket is closed of which
+    /// nobody will say so.
+    fn always(&self) -> u32 {
+        match self.raw {
+            Some(_) => AFD_POLL_LOCAL_CLOSE,
+            None => 0,
+        }
+    }
+}
+
+// What the program wants.
+
+impl Sock {
+    /// Registers, or changes the registration. In every mode, what is so already is told again.
+    pub fn register(self: &Arc<Sock>, port: &Port, token: Token, interest: Interest) {
+        let mut state = lock(&self.state);
+        state.interest = Some(interest);
+        state.token = token;
+        state.told = 0;
+        self.armed.store(flags(interest) | self.always(), Ordering::Release);
+        self.settle(port, &mut state);
+    }
+
+    pub fn deregister(&self) {
+        let mut state = lock(&self.state);
+        state.interest = None;
+        self.armed.store(0, Ordering::Release);
+        if let AfdPoll::Pending { .. } = state.poll {
+            // One that stays out only stays longer: what it brings will be nobody's.
+            state.poll = match self.request.cancel(&self.place) {
+                Ok(()) => AfdPoll::Cancelled,
+                Err(_) => AfdPoll::Pending { events: 0 },
+            };
+        }
+    }
+
+    fn rearm(self: &Arc<Sock>, direction: Interest) {
+        let mut wanted = flags(direction);
+        // A report disarms before it is handed out. So if this comes too early to see that, the program has yet to read
+        // or write for that report.
+        if self.armed.load(Ordering::Acquire) & wanted == wanted {
+            return;
+        }
+        let port = match self.port.upgrade() {
+            Some(port) => port,
+            None => return,
+        };
+        let mut state = lock(&self.state);
+        wanted &= match state.interest {
+            Some(interest) if interest.is_edge() => flags(interest),
+            // Level mode disarms nothing, and oneshot is armed by the program's word.
+            _ => return,
+        };
+        if direction.is_readable() && direction.is_writable() {
+            wanted &= directions(state.told);
+        }
+        self.armed.fetch_or(wanted, Ordering::AcqRel);
+        self.settle(&port, &mut state);
+    }
+}
+
+/// All events of the directions that have some of these.
+const fn directions(events: u32) -> u32 {
+    let read = if events & READ != 0 { READ } else { 0 };
+    let write = if events & WRITE != 0 { WRITE } else { 0 };
+    read | write
+}
+
+// What it has asked for.
+
+impl Sock {
+    /// Sees to it that what is armed is going to be asked for.
+    fn settle(self: &Arc<Sock>, port: &Port, state: &mut State) {
+        if !state.queued && self.lags(state) {
+            state.queued = port.enqueue(self);
+            if !state.queued {
+                self.catch_up(port, state);
+            }
+        }
+    }
+
+    /// Called when the sock has been taken out of the queue.
+    pub fn update(self: &Arc<Sock>, port: &Port) {
+        let mut state = lock(&self.state);
+        state.queued = false;
+        if self.lags(&state) {
+            self.catch_up(port, &mut state);
+        }
+    }
+
+    /// Whether more is armed than was asked for.
+    fn lags(&self, state: &State) -> bool {
+        let armed = self.armed.load(Ordering::Acquire);
+        match state.poll {
+            AfdPoll::Idle => armed != 0,
+            AfdPoll::Pending { events } => armed & !events != 0,
+            // Its packet will see to it.
+            AfdPoll::Cancelled => false,
+        }
+    }
+
+    fn catch_up(self: &Arc<Sock>, port: &Port, state: &mut State) {
+        match state.poll {
+            AfdPoll::Idle => self.submit(port, state),
+            AfdPoll::Pending { .. } => match self.request.cancel(&self.place) {
+                Ok(()) => state.poll = AfdPoll::Cancelled,
+                // No memory, at worst. It goes on with what it has, and the next wait tries again.
+                Err(_) => self.later(port, state),
+            },
+            AfdPoll::Cancelled => {}
+        }
+    }
+
+    fn submit(self: &Arc<Sock>, port: &Port, state: &mut State) {
+        let events = self.armed.load(Ordering::Acquire);
+        let packet = Arc::into_raw(Arc::clone(self)) as *mut c_void;
+        port.lend();
+        // SAFETY: `Idle` says that the request is not out. The reference that has just become a pointer keeps the sock
+        // where it is until the packet is taken.
+        let accepted = unsafe { self.request.submit(self.base, &self.place, events | AFD_POLL_LOCAL_CLOSE, packet) };
+        state.poll = AfdPoll::Pending { events };
+        // What is refused takes the same way as what is done, and becomes an event of this source alone.
+        if !accepted && port.post(AFD, packet).is_err() {
+            // SAFETY: neither the kernel nor the port has taken the reference.
+            drop(unsafe { Sock::from_packet(packet) });
+            port.return_one();
+            state.poll = AfdPoll::Idle;
+            self.later(port, state);
+        }
+    }
+
+    fn later(self: &Arc<Sock>, port: &Port, state: &mut State) {
+        if !state.queued {
+            state.queued = true;
+            port.retry(self);
+        }
+    }
+}
+
+// What has come of it.
+
+impl Sock {
+    /// The reference that was lent to the kernel.
+    ///
+    /// # Safety
+    ///
+    /// The address is that of an [`AFD`] packet which was taken from the port and not put back, and this is called once.
+    pub unsafe fn from_packet(address: *mut c_void) -> Arc<Sock> {
+        // SAFETY: `submit` has made the address by `into_raw`, for this one packet.
+        unsafe { Arc::from_raw(address as *const Sock) }
+    }
+
+    /// Called when the request's packet has been taken from the port.
+    ///
+    /// # Safety
+    ///
+    /// It has, and this is called once.
+    pub unsafe fn complete(self: &Arc<Sock>, port: &Port) -> News {
+        let mut state = lock(&self.state);
+        state.poll = AfdPoll::Idle;
+        // SAFETY: the packet has been taken, says our caller, and since then nothing has been submitted, says the lock.
+        let events = unsafe { self.request.answer() };
+        let interest = match state.interest {
+            Some(interest) => interest,
+            // Deregistered, or dropped.
+            None => return News::Nothing,
+        };
+        if events & AFD_POLL_LOCAL_CLOSE != 0 {
+            state.interest = None;
+            self.armed.store(0, Ordering::Release);
+            return News::Closed;
+        }
+        let armed = self.armed.load(Ordering::Acquire);
+        // Also what was asked for before the program changed its mind.
+        let events = events & (armed | REFUSED);
+        let news = match events {
+            // Cancelled, most often.
+            0 => News::Nothing,
+            _ => News::Event(RawEvent { events, token: state.token }),
+        };
+        if events != 0 {
+            state.told = events;
+            self.armed.store(self.still_armed(interest, armed, events), Ordering::Release);
+        }
+        self.settle(port, &mut state);
+        news
+    }
+
+    /// What a report of these events leaves armed.
+    fn still_armed(&self, interest: Interest, armed: u32, events: u32) -> u32 {
+        if events & REFUSED != 0 {
+            // It would be refused again.
+            0
+        } else if interest.is_level() {
+            armed
+        } else if interest.is_oneshot() || events & BROKEN != 0 {
+            self.always()
+        } else {
+            armed & !events
+        }
+    }
+
+    /// Whether the packet that has just been taken says that the socket is closed.
+    ///
+    /// # Safety
+    ///
+    /// It has been taken, and not been completed yet.
+    pub unsafe fn is_closed(&self) -> bool {
+        // SAFETY: as our caller says.
+        unsafe { self.request.answer() & AFD_POLL_LOCAL_CLOSE != 0 }
+    }
+
+    /// Called instead of `complete` when nobody is there to be told: what is so will be so at the next request.
+    pub fn lapse(self: &Arc<Sock>, port: &Port) {
+        let mut state = lock(&self.state);
+        state.poll = AfdPoll::Idle;
+        self.settle(port, &mut state);
+    }
+}
+
+impl Drop for Sock {
+    fn drop(&mut self) {
+        if let Some(port) = self.port.upgrade() {
+            port.helpers.give_back(&self.place);
+        }
+    }
+}
