@@ -43,10 +43,12 @@ const _: () = {
     use crate::queue::{Notifier, RawEvent, RawEvents, Selector, SourceState};
     use std::{io, time::Duration};
 
-    // What it keeps inside a source, and how it is told that a direction was used (if it wants to know).
+    // What it keeps inside a source, and how it is told what the program does to the source, if the kernel does not tell:
+    // that a direction was used (both: it may have been either), that writing was shut down.
     let _: fn() -> SourceState = SourceState::default;
     let _: bool = SourceState::REARMS;
     let _: fn(&SourceState, Interest) = SourceState::rearm;
+    let _: fn(&SourceState) = SourceState::writing_has_ended;
 
     // Open; register, change, forget; wait. `wait` appends to the events it is to keep, and is true if the notifier was
     // kicked. A list of capacity 0 is an error.

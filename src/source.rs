@@ -121,6 +121,12 @@ impl<T> IoSource<T> {
         }
         result
     }
+
+    /// Says that the program has shut down writing, for a queue that is not told by the kernel.
+    #[inline]
+    pub fn writing_has_ended(&self) {
+        self.state.writing_has_ended();
+    }
 }
 
 impl<T: AsHandle> Source for IoSource<T> {

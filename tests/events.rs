@@ -70,9 +70,13 @@ fn data_and_the_end_together_are_readable_and_read_closed() {
     let (mut stream, mut peer) = scene.stream();
     peer.write_all(b"last words").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
-    wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| event.is_readable() && event.is_read_closed());
+    // All in one event, or the end in a second one: on Wine that comes when the words have been read.
     let mut words = Vec::new();
-    stream.read_to_end(&mut words).unwrap();
+    wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| {
+        assert!(event.is_readable(), "{event:?}");
+        let _would_block = stream.read_to_end(&mut words);
+        event.is_read_closed()
+    });
     assert_eq!(words, b"last words");
 }
 
@@ -85,7 +89,10 @@ fn a_reset_closes_everything_and_is_an_error() {
     peer.peek(&mut [0]).unwrap();
     drop(peer);
     scene.check("the peer reset the connection");
-    assert_eq!(stream.take_error().unwrap().unwrap().kind(), std::io::ErrorKind::ConnectionReset);
+    let error = stream.take_error().unwrap();
+    assert!(error.is_some() || !system::ERRORS_ARE_TAKEN);
+    let error = error.unwrap_or_else(|| stream.read(&mut [0]).unwrap_err());
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }
 
 #[test]

@@ -314,6 +314,7 @@ fn reregistering_changes_the_mode() {
     poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE.edge()).unwrap();
     readable(&mut poll, &mut events);
     expect_silence(&mut poll, &mut events);
+    drain(&mut stream);
     send(&mut peer, &stream, b"!");
     readable(&mut poll, &mut events);
 }

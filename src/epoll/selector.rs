@@ -22,9 +22,14 @@ impl SourceState {
     /// Whether [`rearm`](SourceState::rearm) does anything.
     pub const REARMS: bool = false;
 
-    /// Looks for the next edge of a direction that the program has just used. The kernel does it by itself.
+    /// Looks for the next edge of a direction that the program has just used; of both, it is that which was told last.
+    /// The kernel does it by itself.
     #[inline]
     pub fn rearm(&self, _direction: Interest) {}
+
+    /// The program has shut down writing. The kernel has seen it.
+    #[inline]
+    pub fn writing_has_ended(&self) {}
 }
 
 pub(crate) struct Selector {

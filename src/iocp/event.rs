@@ -14,8 +14,12 @@ pub(super) const READ: u32 = ffi::AFD_POLL_RECEIVE | ffi::AFD_POLL_ACCEPT | ffi:
 pub(super) const WRITE: u32 = ffi::AFD_POLL_SEND | BROKEN;
 /// No connection, or none any more: both directions are told.
 pub(super) const BROKEN: u32 = ffi::AFD_POLL_ABORT | ffi::AFD_POLL_CONNECT_FAIL;
-/// Not AFD's word but ours: the kernel has refused to watch.
+// Not AFD's words but ours.
+
+/// The kernel has refused to watch.
 pub(super) const REFUSED: u32 = 1 << 31;
+/// Both ends have shut down writing. AFD tells only of the peer's.
+pub(super) const FINISHED: u32 = 1 << 30;
 
 /// The flags with which an interest is put to AFD. Modes are not among them, it has none.
 #[inline]
@@ -57,7 +61,7 @@ impl RawEvent {
 
     #[inline]
     pub(crate) const fn is_writable(&self) -> bool {
-        self.has(WRITE | REFUSED)
+        self.has(WRITE | FINISHED | REFUSED)
     }
 
     #[inline]
@@ -72,7 +76,7 @@ impl RawEvent {
 
     #[inline]
     pub(crate) const fn is_write_closed(&self) -> bool {
-        self.has(BROKEN | REFUSED)
+        self.has(BROKEN | FINISHED | REFUSED)
     }
 
     /// AFD knows priority data (`AFD_POLL_RECEIVE_EXPEDITED`), but this crate's Windows has no interest in it, as mio's.
@@ -107,6 +111,7 @@ impl fmt::Debug for RawEvent {
             (ffi::AFD_POLL_ABORT, "AFD_POLL_ABORT"),
             (ffi::AFD_POLL_ACCEPT, "AFD_POLL_ACCEPT"),
             (ffi::AFD_POLL_CONNECT_FAIL, "AFD_POLL_CONNECT_FAIL"),
+            (FINISHED, "finished"),
             (REFUSED, "refused"),
         ];
         let mut separator = "";

@@ -19,12 +19,12 @@
 
 use std::io;
 use std::os::raw::c_void;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::afd::{base_socket, Place, Request};
-use super::event::{flags, RawEvent, BROKEN, READ, REFUSED, WRITE};
-use super::ffi::{AFD_POLL_LOCAL_CLOSE, SOCKET};
+use super::event::{flags, RawEvent, BROKEN, FINISHED, READ, REFUSED, WRITE};
+use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, SOCKET};
 use super::port::{Port, AFD};
 use crate::event::Token;
 use crate::sync::lock;
@@ -34,6 +34,8 @@ use crate::Interest;
 #[derive(Default)]
 pub(crate) struct SourceState {
     sock: Option<Arc<Sock>>,
+    /// The program has shut down writing.
+    has_ended: AtomicBool,
 }
 
 impl SourceState {
@@ -48,11 +50,23 @@ impl SourceState {
         }
     }
 
+    /// The program has shut down writing. AFD says nothing of it, so it has to be kept in mind.
+    pub fn writing_has_ended(&self) {
+        self.has_ended.store(true, Ordering::Release);
+        if let Some(sock) = &self.sock {
+            sock.writing_has_ended();
+        }
+    }
+
     /// The sock at this port. A source that was registered with another poll before gets a new one.
     pub(super) fn sock_at(&mut self, port: &Arc<Port>, socket: SOCKET, raw: Option<SOCKET>) -> io::Result<&Arc<Sock>> {
         match &self.sock {
             Some(sock) if sock.port.as_ptr() == Arc::as_ptr(port) => {}
-            _ => *self = SourceState { sock: Some(Arc::new(Sock::new(port, socket, raw)?)) },
+            _ => {
+                let has_ended = *self.has_ended.get_mut();
+                let sock = Arc::new(Sock::new(port, socket, raw, has_ended)?);
+                *self = SourceState { sock: Some(sock), has_ended: AtomicBool::new(has_ended) };
+            }
         }
         self.sock.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -88,6 +102,8 @@ struct State {
     /// `None`: not registered.
     interest: Option<Interest>,
     token: Token,
+    /// The program has shut down writing.
+    has_ended: bool,
     /// The events of the last report.
     told: u32,
     poll: AfdPoll,
@@ -115,9 +131,9 @@ pub(super) enum News {
 }
 
 impl Sock {
-    fn new(port: &Arc<Port>, socket: SOCKET, raw: Option<SOCKET>) -> io::Result<Sock> {
+    fn new(port: &Arc<Port>, socket: SOCKET, raw: Option<SOCKET>, has_ended: bool) -> io::Result<Sock> {
         let base = base_socket(socket)?;
-        let idle = State { interest: None, token: Token(0), told: 0, poll: AfdPoll::Idle, queued: false };
+        let idle = State { interest: None, token: Token(0), has_ended, told: 0, poll: AfdPoll::Idle, queued: false };
         Ok(Sock {
             place: port.helpers.take_place(port)?,
             port: Arc::downgrade(port),
@@ -187,6 +203,20 @@ impl Sock {
         }
         self.armed.fetch_or(wanted, Ordering::AcqRel);
         self.settle(&port, &mut state);
+    }
+}
+
+impl Sock {
+    fn writing_has_ended(self: &Arc<Sock>) {
+        let mut state = lock(&self.state);
+        state.has_ended = true;
+        // If the peer's end was told already, it is news again, as the end of both.
+        if let (Some(interest), Some(port)) = (state.interest, self.port.upgrade()) {
+            if interest.is_edge() {
+                self.armed.fetch_or(flags(interest) & AFD_POLL_DISCONNECT, Ordering::AcqRel);
+                self.settle(&port, &mut state);
+            }
+        }
     }
 }
 
@@ -304,14 +334,14 @@ impl Sock {
         let armed = self.armed.load(Ordering::Acquire);
         // Also what was asked for before the program changed its mind.
         let events = events & (armed | REFUSED);
-        let news = match events {
-            // Cancelled, most often.
-            0 => News::Nothing,
-            _ => News::Event(RawEvent { events, token: state.token }),
-        };
+        let mut news = News::Nothing;
+        // Nothing at all: it was cancelled, most often.
         if events != 0 {
             state.told = events;
             self.armed.store(self.still_armed(interest, armed, events), Ordering::Release);
+            let both_ends = events & AFD_POLL_DISCONNECT != 0 && state.has_ended;
+            let events = if both_ends { events | FINISHED } else { events };
+            news = News::Event(RawEvent { events, token: state.token });
         }
         self.settle(port, &mut state);
         news

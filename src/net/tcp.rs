@@ -94,7 +94,11 @@ impl TcpStream {
     ///
     /// `NotConnected`, or the system's.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.inner.get().shutdown(how)
+        self.inner.get().shutdown(how)?;
+        if how != Shutdown::Read {
+            self.inner.writing_has_ended();
+        }
+        Ok(())
     }
 
     /// Whether small writes are sent at once (`TCP_NODELAY`) instead of being gathered.
@@ -230,7 +234,7 @@ impl Read for &TcpStream {
 
     #[inline]
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.inner.attempt(|mut stream| stream.read_vectored(bufs), reading)
+        self.inner.attempt(|stream| socket::recv_vectored(stream, bufs), reading)
     }
 }
 

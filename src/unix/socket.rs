@@ -2,7 +2,7 @@
 //! call, reading and writing without ceremony and without signals.
 
 use std::cmp;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem;
 use std::net::{self, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::raw::{c_int, c_void};
@@ -73,6 +73,11 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
 #[inline]
 pub(crate) fn recv(stream: &net::TcpStream, buf: &mut [u8]) -> io::Result<usize> {
     recv_with(stream, buf, 0)
+}
+
+#[inline]
+pub(crate) fn recv_vectored(mut stream: &net::TcpStream, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    stream.read_vectored(bufs)
 }
 
 #[inline]

@@ -1,7 +1,8 @@
 //! Sockets, as far as the standard library does not do what is wanted: connecting without blocking, a long queue of
 //! connections, handles that no child process inherits.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::cmp;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::{self, MaybeUninit};
 use std::net::{self, SocketAddr};
 use std::os::raw::{c_int, c_void};
@@ -84,17 +85,33 @@ fn start() -> io::Result<()> {
 
 /// The new stream is non-blocking as its listener is, but may be inherited: that has to be said of it anew.
 pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
-    let (stream, addr) = listener.accept()?;
+    let (stream, addr) = match listener.accept() {
+        // An address that the standard library can't read: Wine gives one of no family where the peer has gone already.
+        Err(err) if err.raw_os_error().is_none() => return Err(io::ErrorKind::ConnectionAborted.into()),
+        result => result?,
+    };
     // Should this fail, the socket is a service provider's and no handle of the kernel's, and nobody inherits those.
     // SAFETY: `stream` owns the handle. Nothing is pointed to.
     unsafe { ffi::SetHandleInformation(raw(&stream) as ffi::HANDLE, ffi::HANDLE_FLAG_INHERIT, 0) };
     Ok((stream, addr))
 }
 
+/// So many buffers go into one call. Windows names no limit; below Wine there is this one.
+const MOST_BUFFERS: usize = 1024;
+
 // The standard library's calls are the system's here, without detour.
 
 pub(crate) fn recv(mut stream: &net::TcpStream, buf: &mut [u8]) -> io::Result<usize> {
     stream.read(buf)
+}
+
+pub(crate) fn recv_vectored(mut stream: &net::TcpStream, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    if bufs.is_empty() {
+        // Winsock takes offence at this.
+        return Ok(0);
+    }
+    let count = cmp::min(bufs.len(), MOST_BUFFERS);
+    stream.read_vectored(&mut bufs[..count])
 }
 
 pub(crate) fn peek(stream: &net::TcpStream, buf: &mut [u8]) -> io::Result<usize> {
@@ -106,7 +123,7 @@ pub(crate) fn send(mut stream: &net::TcpStream, buf: &[u8]) -> io::Result<usize>
 }
 
 pub(crate) fn send_vectored(mut stream: &net::TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-    stream.write_vectored(bufs)
+    stream.write_vectored(&bufs[..cmp::min(bufs.len(), MOST_BUFFERS)])
 }
 
 pub(crate) fn only_v6(socket: &net::UdpSocket) -> io::Result<bool> {

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use minimio::net::TcpStream;
 use minimio::{Event, Events, Interest, Poll, Token};
 
+pub mod system;
+
 /// Longer than anything that is going to happen takes, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -59,7 +61,7 @@ pub fn next_tokens(poll: &mut Poll, events: &mut Events) -> Vec<Token> {
 }
 
 /// Polls until an event of `token` is as wanted, and returns that event. Others are passed over.
-pub fn wait_for(poll: &mut Poll, events: &mut Events, token: Token, wanted: impl Fn(&Event) -> bool) -> Event {
+pub fn wait_for(poll: &mut Poll, events: &mut Events, token: Token, mut wanted: impl FnMut(&Event) -> bool) -> Event {
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
         let batch = next_batch(poll, events);

@@ -37,6 +37,8 @@ impl SourceState {
     pub const REARMS: bool = false;
 
     pub fn rearm(&self, _direction: Interest) {}
+
+    pub fn writing_has_ended(&self) {}
 }
 
 #[derive(Clone, Debug)]
