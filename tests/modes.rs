@@ -94,6 +94,22 @@ fn an_edge_program_that_reads_once_per_event_goes_on_when_more_arrives() {
 }
 
 #[test]
+fn what_was_read_before_it_was_told_does_not_hide_what_arrives_later() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+    for _ in 0..3 {
+        expect_silence(&mut poll, &mut events);
+        send(&mut peer, &stream, b"early");
+        assert_eq!(drain(&mut stream), 5);
+        // If this tells of it all the same, the program need not do anything about it.
+        poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
+        send(&mut peer, &stream, b"late");
+        readable(&mut poll, &mut events);
+        assert_eq!(drain(&mut stream), 4);
+    }
+}
+
+#[test]
 fn a_read_that_leaves_part_of_its_buffer_empty_has_drained_a_stream() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);

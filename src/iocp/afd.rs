@@ -308,6 +308,15 @@ pub(super) fn base_socket(socket: SOCKET) -> io::Result<SOCKET> {
     Err(io::Error::new(kind, format!("cannot register socket {socket}: its service providers go round in circles")))
 }
 
+/// Whether there certainly is something to be read.
+pub(super) fn has_unread(socket: SOCKET) -> bool {
+    let mut count = 0;
+    // SAFETY: `count` outlives the call.
+    let result = unsafe { winsock::ioctlsocket(socket, winsock::FIONREAD, &mut count) };
+    // Of a listener, it can't be asked.
+    result == 0 && count > 0
+}
+
 /// A question that is answered by another socket.
 fn ask(socket: SOCKET, question: DWORD) -> io::Result<SOCKET> {
     let mut answer: SOCKET = winsock::INVALID_SOCKET;

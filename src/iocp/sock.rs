@@ -22,9 +22,9 @@ use std::os::raw::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use super::afd::{base_socket, Place, Request};
+use super::afd::{base_socket, has_unread, Place, Request};
 use super::event::{flags, RawEvent, BROKEN, FINISHED, READ, REFUSED, WRITE};
-use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, SOCKET};
+use super::ffi::{AFD_POLL_ACCEPT, AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, AFD_POLL_RECEIVE, SOCKET};
 use super::port::{Port, AFD};
 use crate::event::Token;
 use crate::sync::lock;
@@ -94,6 +94,8 @@ pub(super) struct Sock {
     pub raw: Option<SOCKET>,
     /// The events that are asked for as soon as they can be. Changes only under the lock.
     armed: AtomicU32,
+    /// The program has used the source since the request was made.
+    used: AtomicBool,
     state: Mutex<State>,
     request: Request,
 }
@@ -140,6 +142,7 @@ impl Sock {
             base,
             raw,
             armed: AtomicU32::new(0),
+            used: AtomicBool::new(false),
             state: Mutex::new(idle),
             request: Request::new(base),
         })
@@ -183,9 +186,10 @@ impl Sock {
 
     fn rearm(self: &Arc<Sock>, direction: Interest) {
         let mut wanted = flags(direction);
-        // A report disarms before it is handed out. So if this comes too early to see that, the program has yet to read
-        // or write for that report.
-        if self.armed.load(Ordering::Acquire) & wanted == wanted {
+        // First this is said, and then what is armed is looked at; a report goes about it the other way round. So if this
+        // comes too early to see what the report has disarmed, the report sees this.
+        self.used.store(true, Ordering::SeqCst);
+        if self.armed.load(Ordering::SeqCst) & wanted == wanted {
             return;
         }
         let port = match self.port.upgrade() {
@@ -274,6 +278,7 @@ impl Sock {
 
     fn submit(self: &Arc<Sock>, port: &Port, state: &mut State) {
         let events = self.armed.load(Ordering::Acquire);
+        self.used.store(false, Ordering::SeqCst);
         let packet = Arc::into_raw(Arc::clone(self)) as *mut c_void;
         port.lend();
         // SAFETY: `Idle` says that the request is not out. The reference that has just become a pointer keeps the sock
@@ -338,7 +343,10 @@ impl Sock {
         // Nothing at all: it was cancelled, most often.
         if events != 0 {
             state.told = events;
-            self.armed.store(self.still_armed(interest, armed, events), Ordering::Release);
+            self.armed.store(self.still_armed(interest, armed, events), Ordering::SeqCst);
+            if interest.is_edge() && self.is_over(events) {
+                self.armed.fetch_or(events, Ordering::AcqRel);
+            }
             let both_ends = events & AFD_POLL_DISCONNECT != 0 && state.has_ended;
             let events = if both_ends { events | FINISHED } else { events };
             news = News::Event(RawEvent { events, token: state.token });
@@ -359,6 +367,14 @@ impl Sock {
         } else {
             armed & !events
         }
+    }
+
+    /// Whether what these events tell may be over already: the program was faster, and read what has come before it was
+    /// told. Then it need not read on account of the report, and nothing would arm for what comes next.
+    fn is_over(&self, events: u32) -> bool {
+        events & !(AFD_POLL_RECEIVE | AFD_POLL_ACCEPT) == 0
+            && self.used.load(Ordering::SeqCst)
+            && !has_unread(self.base)
     }
 
     /// Whether the packet that has just been taken says that the socket is closed.

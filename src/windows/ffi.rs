@@ -40,6 +40,7 @@ pub(crate) const SOL_SOCKET: c_int = 0xffff;
 pub(crate) const SO_TYPE: c_int = 0x1008;
 
 pub(crate) const FIONBIO: c_long = 0x8004_667e_u32 as c_long;
+pub(crate) const FIONREAD: c_long = 0x4004_667f;
 
 pub(crate) const WSAEWOULDBLOCK: c_int = 10035;
 pub(crate) const WSAENOTSOCK: c_int = 10038;
