@@ -102,7 +102,7 @@ impl Request {
         }
     }
 
-    /// What has happened: events of AFD's, [`REFUSED`], or nothing if it was cancelled.
+    /// What has happened: events of AFD's, [`REFUSED`], or nothing, as when it was cancelled.
     ///
     /// # Safety
     ///
@@ -115,6 +115,8 @@ impl Request {
         match status.Status {
             // What is left in `Events` then is what was asked for.
             ffi::STATUS_CANCELLED => 0,
+            // It was closed before it was asked for. Its number may be something else's by now.
+            ffi::STATUS_INVALID_HANDLE | ffi::STATUS_OBJECT_TYPE_MISMATCH => ffi::AFD_POLL_LOCAL_CLOSE,
             status if status < 0 => REFUSED,
             _ if info.NumberOfHandles == 0 => 0,
             _ => info.Handles[0].Events,
