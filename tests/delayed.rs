@@ -361,7 +361,11 @@ fn a_client_that_leaves_takes_its_pending_answers_with_it() {
         // More than a connection takes at once: the end stands behind requests that are not read yet.
         "GET /60000/x HTTP/1.1\r\n\r\n".repeat(5000),
     ];
-    for request in requests {
+    let told = if support::system::ends_are_told_at_once() { requests.len() } else { 2 };
+    if told < requests.len() {
+        println!("not tested: here the end of a stream is not told while there are bytes before it");
+    }
+    for request in requests.into_iter().take(told) {
         let mut client = Client::connect(server.addr());
         client.send(request);
         wait_for_connections(&server, 1);

@@ -6,3 +6,35 @@
 /// Whether `take_error` clears the error, and tells of a reset: Winsock keeps what a connect has met for as long as the
 /// socket lives, and leaves a reset to reads and writes.
 pub const ERRORS_ARE_TAKEN: bool = !cfg!(windows);
+
+/// Whether the end of a stream is told while there are bytes before it that nobody has read: Wine tells of it after
+/// those.
+pub fn ends_are_told_at_once() -> bool {
+    !is_wine()
+}
+
+/// Whether these are Windows programs on another system.
+#[cfg(not(windows))]
+fn is_wine() -> bool {
+    false
+}
+
+#[cfg(windows)]
+fn is_wine() -> bool {
+    use std::os::raw::{c_char, c_void};
+
+    #[link(name = "kernel32")]
+    extern "system" {
+        /// <https://learn.microsoft.com/windows/win32/api/libloaderapi/nf-libloaderapi-getmodulehandlea>
+        fn GetModuleHandleA(name: *const c_char) -> *mut c_void;
+        /// <https://learn.microsoft.com/windows/win32/api/libloaderapi/nf-libloaderapi-getprocaddress>
+        fn GetProcAddress(module: *mut c_void, name: *const c_char) -> *mut c_void;
+    }
+
+    let name: *const u8 = b"ntdll.dll\0".as_ptr();
+    // SAFETY: the name ends with a zero byte.
+    let ntdll = unsafe { GetModuleHandleA(name.cast()) };
+    let name: *const u8 = b"wine_get_version\0".as_ptr();
+    // SAFETY: every program has this module loaded, and the name ends with a zero byte.
+    !unsafe { GetProcAddress(ntdll, name.cast()) }.is_null()
+}
