@@ -278,6 +278,30 @@ mod signatures {
         assert!(Interest::WRITABLE < Interest::PRIORITY && BOTH < Interest::PRIORITY && Interest::PRIORITY < ALL);
     }
 
+    #[cfg(windows)]
+    mod windows {
+        use super::*;
+        use std::os::windows::io::{
+            AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket, RawSocket,
+        };
+
+        #[test]
+        fn sockets_are_the_systems() {
+            fn is_socket<T>()
+            where
+                T: AsSocket + AsRawSocket + FromRawSocket + IntoRawSocket + From<OwnedSocket> + Into<OwnedSocket>,
+            {
+                takes::<fn(&T) -> BorrowedSocket<'_>>(T::as_socket);
+                takes::<fn(&T) -> RawSocket>(T::as_raw_socket);
+                takes::<fn(T) -> RawSocket>(T::into_raw_socket);
+                takes::<unsafe fn(RawSocket) -> T>(T::from_raw_socket);
+            }
+            is_socket::<TcpStream>();
+            is_socket::<TcpListener>();
+            is_socket::<UdpSocket>();
+        }
+    }
+
     #[cfg(unix)]
     mod unix {
         use super::*;
@@ -415,7 +439,6 @@ fn events_are_a_buffer_as_mios() {
     assert_eq!(format!("{events:?}"), "[]");
 
     let waker = Waker::new(poll.registry(), Token(9)).unwrap();
-    waker.wake().unwrap();
     waker.wake().unwrap();
     poll_until(&mut poll, &mut events, |event| event.token() == Token(9));
     assert!(!events.is_empty());
