@@ -53,14 +53,19 @@ impl From<usize> for Token {
 ///
 /// Writable is `?` where room has been there all along: epoll tells it again with each edge of the other direction.
 ///
-/// | | Linux, Android |
-/// |---|---|
-/// | readable | `EPOLLIN`, `EPOLLPRI` or `EPOLLHUP` |
-/// | writable | `EPOLLOUT`, or `EPOLLERR` alone |
-/// | read closed | `EPOLLHUP` or `EPOLLRDHUP` |
-/// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone |
-/// | error | `EPOLLERR` |
-/// | priority | `EPOLLPRI` |
+/// On Windows, that both directions are shut down is known only if it was this crate's [`TcpStream`](crate::TcpStream)
+/// that shut down writing here.
+///
+/// | | Linux, Android | Windows (`AFD_POLL_…`) |
+/// |---|---|---|
+/// | readable | `EPOLLIN`, `EPOLLPRI` or `EPOLLHUP` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
+/// | writable | `EPOLLOUT`, or `EPOLLERR` alone | `SEND`, `ABORT` or `CONNECT_FAIL` |
+/// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
+/// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `ABORT` or `CONNECT_FAIL` |
+/// | error | `EPOLLERR` | `ABORT` or `CONNECT_FAIL` |
+/// | priority | `EPOLLPRI` | never |
+///
+/// If Windows refuses to watch a source, all of them but the last are set, once.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);

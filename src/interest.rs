@@ -29,12 +29,15 @@ const ONESHOT: u8 = 2 << 6;
 ///
 /// After `reregister`, a source that is (still) ready is reported again, in every mode.
 ///
-/// | | Linux, Android |
-/// |---|---|
-/// | readable | `EPOLLIN`, `EPOLLRDHUP` |
-/// | writable | `EPOLLOUT` |
-/// | priority | `EPOLLPRI` |
-/// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` |
+/// | | Linux, Android | Windows (`AFD_POLL_…`) |
+/// |---|---|---|
+/// | readable | `EPOLLIN`, `EPOLLRDHUP` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT`, `CONNECT_FAIL` |
+/// | writable | `EPOLLOUT` | `SEND`, `ABORT`, `CONNECT_FAIL` |
+/// | priority | `EPOLLPRI` | there is none |
+/// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | a request is made when the program has read or written, by every `poll`, by `reregister` |
+///
+/// So in edge mode on Windows, a program that does not read everything may be told again, by the first `poll` after its
+/// read; on Linux only when more has arrived.
 ///
 /// # Examples
 ///

@@ -58,13 +58,13 @@ use crate::Interest;
 /// for ([`AsRawFd`], [`AsFd`], of the poll or its registry), wakes show on it too. Timers never do: bound the outer
 /// wait by [`next_deadline`](Poll::next_deadline).
 ///
-/// | | Linux, Android |
-/// |---|---|
-/// | the descriptor | the epoll instance |
+/// | | Linux, Android | Windows |
+/// |---|---|---|
+/// | the descriptor | the epoll instance | there is none: a completion port can't be watched |
 ///
 /// # Fork
 ///
-/// A child process shares the queue with its parent: let it use none of the parent's polls, sources or wakers.
+/// After `fork`, where there is one, a child process shares the queue with its parent: let it use none of the parent's polls, sources or wakers.
 ///
 /// [`AsRawFd`]: #impl-AsRawFd-for-Poll
 /// [`AsFd`]: #impl-AsFd-for-Poll
@@ -98,11 +98,11 @@ impl Poll {
     ///
     /// # Errors
     ///
-    /// The system's, above all when the process or the machine has no descriptors left.
+    /// The system's, above all when the process or the machine has no descriptors or handles left.
     ///
-    /// | | Linux, Android |
-    /// |---|---|
-    /// | opens | one epoll instance, one eventfd |
+    /// | | Linux, Android | Windows |
+    /// |---|---|---|
+    /// | opens | one epoll instance, one eventfd | one completion port |
     #[doc(alias("epoll_create", "CreateIoCompletionPort"))]
     pub fn new() -> io::Result<Poll> {
         let selector = Selector::new()?;
@@ -136,15 +136,18 @@ impl Poll {
     ///
     /// `events` is emptied first. `Ok` without events means that the timeout has passed, and nothing else.
     ///
-    /// | | Linux, Android |
-    /// |---|---|
-    /// | system calls | one: `epoll_wait`, or `epoll_pwait2` for a timeout |
-    /// | resolution of the timeout | 1 ns (1 ms, rounded up, before Linux 5.11); never early |
-    /// | the longest timeout | none (24 days before Linux 5.11, then it waits again) |
+    /// | | Linux, Android | Windows |
+    /// |---|---|---|
+    /// | system calls | one: `epoll_wait`, or `epoll_pwait2` for a timeout | one: [`GetQueuedCompletionStatusEx`]; and before it, one `NtDeviceIoControlFile` for each source that is to be asked for anew |
+    /// | resolution of the timeout | 1 ns (1 ms, rounded up, before Linux 5.11); never early | 1 ms, rounded up, at the next tick of the system's clock (up to 16 ms); never early |
+    /// | the longest timeout | none (24 days before Linux 5.11, then it waits again) | none (49 days, then it waits again) |
+    ///
+    /// [`GetQueuedCompletionStatusEx`]: https://learn.microsoft.com/windows/win32/fileio/getqueuedcompletionstatusex-func
     ///
     /// # Errors
     ///
-    /// - `Interrupted`: a signal was caught. `events` is empty, nothing is lost; most programs just poll again.
+    /// - `Interrupted`: a signal was caught. `events` is empty, nothing is lost; most programs just poll again. Not on
+    ///   Windows.
     /// - `InvalidInput`: the capacity of `events` is 0.
     ///
     /// A source that has failed is never an error of `poll`: it is an event of that source.
@@ -351,17 +354,19 @@ impl Registry {
     /// - `AlreadyExists`: the source is registered, here or with another `Poll` that lives.
     /// - whatever the system has against this source:
     ///
-    /// | | Linux, Android |
-    /// |---|---|
-    /// | a regular file or directory | `PermissionDenied` ([`EPERM`]) |
-    /// | a closed or foreign descriptor | `EBADF` |
-    /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` |
+    /// | | Linux, Android | Windows |
+    /// |---|---|---|
+    /// | a regular file or directory | `PermissionDenied` ([`EPERM`]) | [`WSAENOTSOCK`]: only sockets can be registered |
+    /// | a closed or foreign descriptor or handle | `EBADF` | [`WSAENOTSOCK`] |
+    /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | no limit |
+    /// | what the kernel refuses later | nothing | an error event of this source |
     ///
     /// The message says what was attempted; the system's own error is the error's
     /// [`source`](std::error::Error::source).
     ///
     /// [`EPERM`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
     /// [`ENOSPC`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
+    /// [`WSAENOTSOCK`]: https://learn.microsoft.com/windows/win32/winsock/windows-sockets-error-codes-2
     #[doc(alias("epoll_ctl", "EPOLL_CTL_ADD", "EV_ADD"))]
     #[inline]
     pub fn register<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>

@@ -11,14 +11,14 @@ use crate::{Interest, Registry};
 
 /// Something that can become ready: a socket, a timer, or anything that wraps one.
 ///
-/// The sockets in [`net`](crate::net), [`Timer`](crate::Timer) and `unix::SourceFd` implement it. A type of your own
+/// The sockets in [`net`](crate::net), [`Timer`](crate::Timer), `unix::SourceFd` and `windows::SourceSocket` implement it. A type of your own
 /// does it by passing the calls on; nothing but [`Registry`]'s own methods should call it.
 ///
 /// # Dropping
 ///
-/// | | Linux, Android |
-/// |---|---|
-/// | drop while registered | ends the registration, unless a duplicate of the descriptor lives (`try_clone`, `fork`) |
+/// | | Linux, Android | Windows |
+/// |---|---|---|
+/// | drop while registered | ends the registration, unless a duplicate of the descriptor lives (`try_clone`, `fork`) | ends the registration |
 ///
 /// So deregister first whatever has been duplicated: the kernel would go on to report it, and nobody could stop it.
 ///

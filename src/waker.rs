@@ -22,9 +22,9 @@ use crate::Registry;
 ///
 /// Dropping a waker discards an event that has not been reported.
 ///
-/// | | Linux, Android |
-/// |---|---|
-/// | the poller is interrupted through | one [eventfd] a `Poll`, whatever the number of wakers |
+/// | | Linux, Android | Windows |
+/// |---|---|---|
+/// | the poller is interrupted through | one [eventfd] a `Poll`, whatever the number of wakers | a packet that is [posted] to its completion port |
 ///
 /// # Examples
 ///
@@ -52,6 +52,7 @@ use crate::Registry;
 /// ```
 ///
 /// [eventfd]: https://man7.org/linux/man-pages/man2/eventfd.2.html
+/// [posted]: https://learn.microsoft.com/windows/win32/fileio/postqueuedcompletionstatus
 pub struct Waker {
     shared: Arc<Shared>,
     flag: Arc<Flag>,

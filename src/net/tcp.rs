@@ -56,7 +56,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// The system's, when it can tell at once: no descriptors, no route, an address that can't be connected to.
+    /// The system's, when it can tell at once: no descriptors or handles, no route, an address that can't be connected to.
     #[inline]
     pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
         socket::connect(&addr).map(TcpStream::from_std)
@@ -137,7 +137,12 @@ impl TcpStream {
         self.inner.get().ttl()
     }
 
-    /// The error that waits on this socket (`SO_ERROR`), which is cleared by asking.
+    /// The error that waits on this socket (`SO_ERROR`).
+    ///
+    /// | | Linux, Android | Windows |
+    /// |---|---|---|
+    /// | a connection was refused | told once, then cleared | told as often as one asks |
+    /// | the connection was reset | told once, then cleared | not told: the next read or write fails |
     ///
     /// # Errors
     ///
@@ -161,13 +166,13 @@ impl TcpStream {
         )
     }
 
-    /// Runs an I/O operation of your own on this socket's descriptor, so that edges go on to come.
+    /// Runs an I/O operation of your own on this socket's descriptor or handle, so that edges go on to come.
     ///
     /// The closure returns `WouldBlock` if, and only if, the operation would block.
     ///
-    /// | | Linux, Android |
-    /// |---|---|
-    /// | is it needed? | no, the kernel sees every operation; other systems may not |
+    /// | | Linux, Android | Windows |
+    /// |---|---|---|
+    /// | is it needed? | no, the kernel sees every operation | yes, in edge mode |
     ///
     /// # Errors
     ///
@@ -316,10 +321,12 @@ pub struct TcpListener {
 impl TcpListener {
     /// Listens on `addr`; port 0 lets the system choose one, which [`local_addr`](TcpListener::local_addr) tells.
     ///
-    /// | | Linux, Android |
-    /// |---|---|
-    /// | an address of closed connections can be taken again | at once (`SO_REUSEADDR`) |
-    /// | connections that wait to be accepted | 4096, or the system's limit if that is lower (`net.core.somaxconn`) |
+    /// | | Linux, Android | Windows |
+    /// |---|---|---|
+    /// | an address of closed connections can be taken again | at once (`SO_REUSEADDR`) | at once |
+    /// | connections that wait to be accepted | 4096, or the system's limit if that is lower (`net.core.somaxconn`) | [4096] |
+    ///
+    /// [4096]: https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-listen
     ///
     /// # Errors
     ///
@@ -336,16 +343,17 @@ impl TcpListener {
         TcpListener { inner: IoSource::new(listener) }
     }
 
-    /// Takes a connection that is waiting, and the address of its other end. The stream is non-blocking, and closed on
-    /// `exec`.
+    /// Takes a connection that is waiting, and the address of its other end. The stream is non-blocking, and no program
+    /// that this one starts inherits it.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if none is waiting, or the system's.
+    /// `WouldBlock` if none is waiting; on some systems `ConnectionAborted` or `ConnectionReset` for one that waited, but is
+    /// gone; or the system's.
     ///
-    /// | | Linux, Android |
-    /// |---|---|
-    /// | one call | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (two on Android on x86) |
+    /// | | Linux, Android | Windows |
+    /// |---|---|---|
+    /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (two on Android on x86) | [`accept`](https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept), `SetHandleInformation` |
     #[inline]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, addr) = self.inner.attempt(socket::accept, |result| match result {

@@ -13,6 +13,13 @@ use crate::{Interest, Registry};
 ///
 /// In edge mode, receive until [`WouldBlock`](ErrorKind::WouldBlock): several datagrams may be one event.
 ///
+/// | | Linux, Android | Windows |
+/// |---|---|---|
+/// | a datagram is longer than the buffer | what does not fit is lost | the same, and the call fails with [`WSAEMSGSIZE`] |
+/// | nobody receives what was sent before | `ConnectionRefused`, if the socket is connected | `ConnectionReset`, unless `set_connreset(false)` was called |
+///
+/// [`WSAEMSGSIZE`]: https://learn.microsoft.com/windows/win32/winsock/windows-sockets-error-codes-2
+///
 /// # Examples
 ///
 /// ```
@@ -284,7 +291,7 @@ impl UdpSocket {
         self.inner.get().take_error()
     }
 
-    /// Runs an I/O operation of your own on this socket's descriptor, so that edges go on to come. As
+    /// Runs an I/O operation of your own on this socket's descriptor or handle, so that edges go on to come. As
     /// [`TcpStream::try_io`](crate::TcpStream::try_io).
     ///
     /// # Errors
@@ -304,10 +311,13 @@ fn receiving<T>(_: Result<&T, ErrorKind>) -> Option<Interest> {
     Some(Interest::READABLE)
 }
 
-/// Whatever came of it, room for the next datagram is news.
+/// There was no room. What else may go wrong keeps nobody from sending the next.
 #[inline]
-fn sending<T>(_: Result<&T, ErrorKind>) -> Option<Interest> {
-    Some(Interest::WRITABLE)
+fn sending<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
+    match result {
+        Err(ErrorKind::WouldBlock) => Some(Interest::WRITABLE),
+        _ => None,
+    }
 }
 
 /// A look changes nothing, unless there was nothing to see.
