@@ -10,6 +10,8 @@ use minimio::net::{TcpListener, TcpStream, UdpSocket};
 use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 use support::*;
 
+#[path = "support/reset.rs"]
+mod reset;
 #[path = "support/truth.rs"]
 mod truth;
 
@@ -95,6 +97,16 @@ fn a_reset_closes_everything_and_is_an_error() {
     assert!(error.is_some() || !system::ERRORS_ARE_TAKEN);
     let error = error.unwrap_or_else(|| stream.read(&mut [0]).unwrap_err());
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_reset_is_told_to_a_program_that_has_not_read_what_came_before() {
+    let mut scene = Scene::new();
+    let (_stream, mut peer) = scene.stream();
+    peer.write_all(b"unread").unwrap();
+    wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| event.is_readable());
+    reset::close_with_reset(peer);
+    wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| event.is_error());
 }
 
 #[test]

@@ -9,7 +9,9 @@ use crate::event::{Event, Token};
 use crate::Interest;
 
 /// What is asked for reading. The end of a connection, by whomever, is something to be read.
-pub(super) const READ: u32 = ffi::AFD_POLL_RECEIVE | ffi::AFD_POLL_ACCEPT | ffi::AFD_POLL_DISCONNECT | BROKEN;
+pub(super) const READ: u32 = ARRIVED | ffi::AFD_POLL_DISCONNECT | BROKEN;
+/// Something has come: bytes, or a connection. No socket has both.
+pub(super) const ARRIVED: u32 = ffi::AFD_POLL_RECEIVE | ffi::AFD_POLL_ACCEPT;
 /// What is asked for writing.
 pub(super) const WRITE: u32 = ffi::AFD_POLL_SEND | BROKEN;
 /// No connection, or none any more: both directions are told.

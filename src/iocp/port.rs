@@ -178,12 +178,27 @@ impl Port {
     /// Sees to all that is queued. If the wait may `block`, then until its end everybody sees to what comes himself: the
     /// kernel takes requests from any thread.
     pub fn begin_wait(&self, may_block: bool) -> Waiting<'_> {
-        lock(&self.queue).waiting = may_block;
-        let waiting = Waiting { port: self };
-        while let Some(sock) = { lock(&self.queue).socks.pop_front() } {
-            sock.update(self);
+        let count = {
+            let mut queue = lock(&self.queue);
+            queue.waiting = may_block;
+            queue.socks.len()
+        };
+        let mut waiting = Waiting { port: self, passed_over: false };
+        for _ in 0..count {
+            let sock = match lock(&self.queue).socks.pop_front() {
+                Some(sock) => sock,
+                None => break,
+            };
+            if sock.update(self, may_block) {
+                self.retry(&sock);
+                waiting.passed_over = true;
+            }
         }
         waiting
+    }
+
+    pub fn is_waiting(&self) -> bool {
+        lock(&self.queue).waiting
     }
 }
 
@@ -201,6 +216,21 @@ impl Queue {
 /// A wait is under way. Whichever way it ends, the queue serves again.
 pub(super) struct Waiting<'a> {
     port: &'a Port,
+    passed_over: bool,
+}
+
+/// How long a wait goes on without a sock that it has passed over.
+const NO_HURRY: Duration = Duration::from_millis(1);
+
+impl Waiting<'_> {
+    /// For how long the port may be waited for.
+    pub fn limit(&self, timeout: Option<Duration>) -> Option<Duration> {
+        match timeout {
+            _ if !self.passed_over => timeout,
+            Some(timeout) => Some(cmp::min(timeout, NO_HURRY)),
+            None => Some(NO_HURRY),
+        }
+    }
 }
 
 impl Drop for Waiting<'_> {

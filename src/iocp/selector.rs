@@ -159,7 +159,7 @@ impl Selector {
         let may_block = timeout != Some(Duration::ZERO);
         loop {
             let waiting = self.port.begin_wait(may_block);
-            let taken = self.port.take(room, timeout)?;
+            let taken = self.port.take(room, waiting.limit(timeout))?;
             // From here on, what is left to be asked for is asked for by the next wait.
             drop(waiting);
 

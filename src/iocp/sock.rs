@@ -23,8 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::afd::{base_socket, has_unread, Place, Request};
-use super::event::{flags, RawEvent, BROKEN, FINISHED, READ, REFUSED, WRITE};
-use super::ffi::{AFD_POLL_ACCEPT, AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, AFD_POLL_RECEIVE, SOCKET};
+use super::event::{flags, RawEvent, ARRIVED, BROKEN, FINISHED, READ, REFUSED, WRITE};
+use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, SOCKET};
 use super::port::{Port, AFD};
 use crate::event::Token;
 use crate::sync::lock;
@@ -109,8 +109,16 @@ struct State {
     /// The events of the last report.
     told: u32,
     poll: AfdPoll,
-    /// It stands in the port's queue.
-    queued: bool,
+    queued: Queued,
+}
+
+/// Whether it stands in the port's queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Queued {
+    No,
+    Yes,
+    /// A wait has begun without it, since there was no hurry.
+    PassedOver,
 }
 
 /// Where the request is. While it is out, the kernel has a reference to the sock.
@@ -135,7 +143,8 @@ pub(super) enum News {
 impl Sock {
     fn new(port: &Arc<Port>, socket: SOCKET, raw: Option<SOCKET>, has_ended: bool) -> io::Result<Sock> {
         let base = base_socket(socket)?;
-        let idle = State { interest: None, token: Token(0), has_ended, told: 0, poll: AfdPoll::Idle, queued: false };
+        let idle =
+            State { interest: None, token: Token(0), has_ended, told: 0, poll: AfdPoll::Idle, queued: Queued::No };
         Ok(Sock {
             place: port.helpers.take_place(port)?,
             port: Arc::downgrade(port),
@@ -236,21 +245,43 @@ const fn directions(events: u32) -> u32 {
 impl Sock {
     /// Sees to it that what is armed is going to be asked for.
     fn settle(self: &Arc<Sock>, port: &Port, state: &mut State) {
-        if !state.queued && self.lags(state) {
-            state.queued = port.enqueue(self);
-            if !state.queued {
-                self.catch_up(port, state);
+        if !self.lags(state) {
+            return;
+        }
+        let is_late = match state.queued {
+            Queued::No => {
+                let is_late = !port.enqueue(self);
+                state.queued = if is_late { Queued::No } else { Queued::Yes };
+                is_late
             }
+            Queued::Yes => false,
+            Queued::PassedOver => port.is_waiting(),
+        };
+        if is_late {
+            self.catch_up(port, state);
         }
     }
 
-    /// Called when the sock has been taken out of the queue.
-    pub fn update(self: &Arc<Sock>, port: &Port) {
+    /// Called when the sock has been taken out of the queue, by a wait that begins. True: the wait may begin without it, and
+    /// it must be put back.
+    ///
+    /// That is so if the program has just been told of something, and all that is left to be asked for is the end of the
+    /// connection. Most often the program is about to read, and then more has to be asked for: that would be a request
+    /// for nothing, and another to cancel it.
+    pub fn update(self: &Arc<Sock>, port: &Port, may_block: bool) -> bool {
         let mut state = lock(&self.state);
-        state.queued = false;
-        if self.lags(&state) {
-            self.catch_up(port, &mut state);
+        if !self.lags(&state) {
+            state.queued = Queued::No;
+            return false;
         }
+        let no_hurry = self.armed.load(Ordering::Acquire) & !(BROKEN | AFD_POLL_DISCONNECT | AFD_POLL_LOCAL_CLOSE) == 0;
+        if may_block && no_hurry && state.queued == Queued::Yes {
+            state.queued = Queued::PassedOver;
+            return true;
+        }
+        state.queued = Queued::No;
+        self.catch_up(port, &mut state);
+        false
     }
 
     /// Whether more is armed than was asked for.
@@ -296,8 +327,8 @@ impl Sock {
     }
 
     fn later(self: &Arc<Sock>, port: &Port, state: &mut State) {
-        if !state.queued {
-            state.queued = true;
+        if state.queued == Queued::No {
+            state.queued = Queued::Yes;
             port.retry(self);
         }
     }
@@ -343,6 +374,10 @@ impl Sock {
         // Nothing at all: it was cancelled, most often.
         if events != 0 {
             state.told = events;
+            if state.queued == Queued::PassedOver {
+                // That was for the report before this.
+                state.queued = Queued::Yes;
+            }
             self.armed.store(self.still_armed(interest, armed, events), Ordering::SeqCst);
             if interest.is_edge() && self.is_over(events) {
                 self.armed.fetch_or(events, Ordering::AcqRel);
@@ -364,6 +399,8 @@ impl Sock {
             armed
         } else if interest.is_oneshot() || events & BROKEN != 0 {
             self.always()
+        } else if events & ARRIVED != 0 {
+            armed & !(events | ARRIVED)
         } else {
             armed & !events
         }
@@ -372,9 +409,7 @@ impl Sock {
     /// Whether what these events tell may be over already: the program was faster, and read what has come before it was
     /// told. Then it need not read on account of the report, and nothing would arm for what comes next.
     fn is_over(&self, events: u32) -> bool {
-        events & !(AFD_POLL_RECEIVE | AFD_POLL_ACCEPT) == 0
-            && self.used.load(Ordering::SeqCst)
-            && !has_unread(self.base)
+        events & !ARRIVED == 0 && self.used.load(Ordering::SeqCst) && !has_unread(self.base)
     }
 
     /// Whether the packet that has just been taken says that the socket is closed.
