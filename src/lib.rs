@@ -52,7 +52,8 @@ const _: () = {
     let _: fn(&SourceState) = SourceState::writing_has_ended;
 
     // Open; register, change, forget; wait. `wait` appends to the events it is to keep, and is true if the notifier was
-    // kicked. A list of capacity 0 is an error.
+    // kicked. It may come back before its time with nothing, but not at once again and again. A list of capacity 0 is an
+    // error.
     let _: fn() -> io::Result<Selector> = Selector::new;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::register;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::reregister;
