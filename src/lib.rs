@@ -6,8 +6,8 @@
 //! 2. `event.rs`, `interest.rs`, `source.rs`: the words.
 //! 3. `poll.rs`: the facade, and the one loop that everything runs through.
 //! 4. `wait.rs`, `waker.rs`, `timer.rs`: who sleeps and who wakes.
-//! 5. `epoll/` or `iocp/`: the queue. `mod.rs` tells its story, then `ffi.rs`, `event.rs`, `selector.rs`, `notifier.rs`,
-//!    the same chapters in both. `iocp/` has three more: `port.rs`, `afd.rs`, `sock.rs`.
+//! 5. `epoll/` or `iocp/`: the queue. `mod.rs` tells its story, then `ffi.rs`, `event.rs`, `selector.rs`,
+//!    `notifier.rs`, the same chapters in both. `iocp/` has three more: `port.rs`, `afd.rs`, `sock.rs`.
 //! 6. `net/`, and `unix/` or `windows/`: the sockets, and what they are there.
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
@@ -44,16 +44,16 @@ const _: () = {
     use crate::queue::{Notifier, RawEvent, RawEvents, Selector, SourceState};
     use std::{io, time::Duration};
 
-    // What it keeps inside a source, and how it is told what the program does to the source, if the kernel does not tell:
-    // that a direction was used (both: it may have been either), that writing was shut down.
+    // What it keeps inside a source, and how it is told what the program does to the source, if the kernel does not
+    // tell: that a direction was used (both: it may have been either), that writing was shut down.
     let _: fn() -> SourceState = SourceState::default;
     let _: bool = SourceState::REARMS;
     let _: fn(&SourceState, Interest) = SourceState::rearm;
     let _: fn(&SourceState) = SourceState::writing_has_ended;
 
     // Open; register, change, forget; wait. `wait` appends to the events it is to keep, and is true if the notifier was
-    // kicked. It may come back before its time with nothing, but not at once again and again. A list of capacity 0 is an
-    // error.
+    // kicked. It may come back before its time with nothing, but not at once again and again. A list of capacity 0 is
+    // an error.
     let _: fn() -> io::Result<Selector> = Selector::new;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::register;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::reregister;

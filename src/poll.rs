@@ -64,7 +64,8 @@ use crate::Interest;
 ///
 /// # Fork
 ///
-/// After `fork`, where there is one, a child process shares the queue with its parent: let it use none of the parent's polls, sources or wakers.
+/// After `fork`, where there is one, a child process shares the queue with its parent: let it use none of the parent's
+/// polls, sources or wakers.
 ///
 /// [`AsRawFd`]: #impl-AsRawFd-for-Poll
 /// [`AsFd`]: #impl-AsFd-for-Poll

@@ -2,9 +2,9 @@
 //! is so: readiness, told by completion.
 //!
 //! Requests are made through a device that is opened for the purpose, a *helper*. It is no socket, so nothing about the
-//! program's sockets changes: they may be in any number of polls, and in a completion port of the program's own besides.
-//! Some of what AFD does grows with the number of requests that are out at a helper; to cancel one, it walks through
-//! all. So a helper serves a few dozen sockets, and there are as many helpers as it takes.
+//! program's sockets changes: they may be in any number of polls, and in a completion port of the program's own
+//! besides. Some of what AFD does grows with the number of requests that are out at a helper; to cancel one, it walks
+//! through all. So a helper serves a few dozen sockets, and there are as many helpers as it takes.
 
 use std::cell::UnsafeCell;
 use std::io;

@@ -81,7 +81,8 @@ impl RawEvent {
         self.has(BROKEN | FINISHED | REFUSED)
     }
 
-    /// AFD knows priority data (`AFD_POLL_RECEIVE_EXPEDITED`), but this crate's Windows has no interest in it, as mio's.
+    /// AFD knows priority data (`AFD_POLL_RECEIVE_EXPEDITED`), but this crate's Windows has no interest in it, as
+    /// mio's.
     #[inline]
     pub(crate) const fn is_priority(&self) -> bool {
         false

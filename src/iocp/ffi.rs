@@ -207,8 +207,8 @@ pub struct AFD_POLL_INFO {
     pub Exclusive: u32,
     pub Handles: [AFD_POLL_HANDLE_INFO; 1],
 }
-// 16 bytes of head, and one handle's part, filled up to the alignment of the `i64`. C aligns that to 8 on 32-bit Windows
-// too.
+// 16 bytes of head, and one handle's part, filled up to the alignment of the `i64`. C aligns that to 8 on 32-bit
+// Windows too.
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(mem::size_of::<AFD_POLL_INFO>() == 32);
 #[cfg(target_pointer_width = "32")]

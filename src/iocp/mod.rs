@@ -9,18 +9,18 @@
 //! when the operation is over, and `GetQueuedCompletionStatusEx` takes the packets out.
 //!
 //! A program that is written for one kind does not run on the other. One that expects readiness has no buffer to give
-//! away for each of ten thousand silent connections, and the buffers would have to live until the kernel lets go of them,
-//! whatever the program drops in the meantime. The book lives with that: its Windows chapter starts a `WSARecv` with a
-//! buffer inside the stream and copies from there, and so it can read, but not write, and only what it has asked for
-//! beforehand.
+//! away for each of ten thousand silent connections, and the buffers would have to live until the kernel lets go of
+//! them, whatever the program drops in the meantime. The book lives with that: its Windows chapter starts a `WSARecv`
+//! with a buffer inside the stream and copies from there, and so it can read, but not write, and only what it has asked
+//! for beforehand.
 //!
 //! # From one to the other
 //!
-//! There is one operation whose completion *is* readiness. Behind every socket stands a driver, AFD, and `select` itself
-//! is nothing but a request to it: "complete this when one of these sockets is as I say" ([`afd`]). `select` waits for
-//! that request by itself. But a request is a request: made through a handle that is tied to a completion port, it ends
-//! as a packet in the port. No byte moves, no buffer is lent but the request itself, and the read that follows is the
-//! program's own. So:
+//! There is one operation whose completion *is* readiness. Behind every socket stands a driver, AFD, and `select`
+//! itself is nothing but a request to it: "complete this when one of these sockets is as I say" ([`afd`]). `select`
+//! waits for that request by itself. But a request is a request: made through a handle that is tied to a completion
+//! port, it ends as a packet in the port. No byte moves, no buffer is lent but the request itself, and the read that
+//! follows is the program's own. So:
 //!
 //! ```text
 //!    register                 wait                                           the program
@@ -37,26 +37,28 @@
 //!
 //! # What is peculiar to it
 //!
-//! - *A request answers once.* That is oneshot by nature. Level mode asks again for every wait; edge mode asks again when
-//!   the program has read or written ([`SourceState::rearm`]). The sources tell of that, since no kernel does.
-//! - *A request can't be changed*, only cancelled, and its packet comes all the same. So nothing is asked before the next
-//!   wait needs it, and a program that registers, reregisters and deregisters in between makes no system call.
-//! - *A request is the kernel's until its packet is taken*: it writes there, even after the socket, the helper and the port
-//!   have been closed. While it is out, the kernel owns a reference to the sock.
+//! - *A request answers once.* That is oneshot by nature. Level mode asks again for every wait; edge mode asks again
+//!   when the program has read or written ([`SourceState::rearm`]). The sources tell of that, since no kernel does.
+//! - *A request can't be changed*, only cancelled, and its packet comes all the same. So nothing is asked before the
+//!   next wait needs it, and a program that registers, reregisters and deregisters in between makes no system call.
+//! - *A request is the kernel's until its packet is taken*: it writes there, even after the socket, the helper and the
+//!   port have been closed. While it is out, the kernel owns a reference to the sock.
 //! - *Requests may be made by any thread*, also while another one is blocked at the port.
 //! - *Only sockets have an AFD.* Files, pipes and consoles are refused.
 //!
-//! AFD's interface is not documented, but `select`, `WSAPoll` and half of the servers on Windows depend on it, and it has
-//! not changed in twenty years.
+//! AFD's interface is not documented, but `select`, `WSAPoll` and half of the servers on Windows depend on it, and it
+//! has not changed in twenty years.
 //!
 //! # Invariants of this folder
 //!
 //! - A sock has at most one request out, and `AfdPoll` says so. Only while it is `Idle` the request is touched.
-//! - For every request that is out there is one reference lent, one packet to come, and one in [`Port::lent`](port::Port).
-//!   A request that is refused is answered by a packet of our own, so that it is no exception.
+//! - For every request that is out there is one reference lent, one packet to come, and one in
+//!   [`Port::lent`](port::Port). A request that is refused is answered by a packet of our own, so that it is no
+//!   exception.
 //! - The key of a packet says what its address means ([`port::AFD`], [`port::NOTIFIER`]); tokens are none of the port's
 //!   business.
-//! - Whoever holds the lock of a sock may take that of the port's queue or of its helpers, and never the other way round.
+//! - Whoever holds the lock of a sock may take that of the port's queue or of its helpers, and never the other way
+//!   round.
 
 mod afd;
 pub(crate) mod event;

@@ -66,8 +66,8 @@ struct Queue {
     waiting: bool,
 }
 
-/// So many threads that have taken packets may run at the same time: no limit. A poll may move on to another thread, and
-/// must not wait there until the one that it was on before falls asleep.
+/// So many threads that have taken packets may run at the same time: no limit. A poll may move on to another thread,
+/// and must not wait there until the one that it was on before falls asleep.
 const CONCURRENT_THREADS: DWORD = i32::MAX as DWORD;
 
 impl Port {
@@ -175,8 +175,8 @@ impl Port {
         lock(&self.queue).push(sock);
     }
 
-    /// Sees to all that is queued. If the wait may `block`, then until its end everybody sees to what comes himself: the
-    /// kernel takes requests from any thread.
+    /// Sees to all that is queued. If the wait may `block`, then until its end everybody sees to what comes himself:
+    /// the kernel takes requests from any thread.
     pub fn begin_wait(&self, may_block: bool) -> Waiting<'_> {
         let count = {
             let mut queue = lock(&self.queue);

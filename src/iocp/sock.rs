@@ -12,10 +12,10 @@
 //!
 //! To ask for less needs nothing: what a request brings is held against what is wanted when it comes.
 //!
-//! What is *armed* makes the modes. Whatever is armed is asked for; a report disarms, in edge mode, what it has told; in
-//! oneshot mode, everything; in level mode, nothing. In edge mode the program's own reading and writing arms again
-//! ([`SourceState::rearm`]): the next request then tells what is so at that time, or becomes so later. That is more than
-//! an edge, as it tells of what was left unread as well, and this saves the program that reads once per event.
+//! What is *armed* makes the modes. Whatever is armed is asked for; a report disarms, in edge mode, what it has told;
+//! in oneshot mode, everything; in level mode, nothing. In edge mode the program's own reading and writing arms again
+//! ([`SourceState::rearm`]): the next request then tells what is so at that time, or becomes so later. That is more
+//! than an edge, as it tells of what was left unread as well, and this saves the program that reads once per event.
 
 use std::io;
 use std::os::raw::c_void;
@@ -157,8 +157,8 @@ impl Sock {
         })
     }
 
-    /// Armed whatever the program wants, as long as it is registered: somebody must hear when a socket is closed of which
-    /// nobody will say so.
+    /// Armed whatever the program wants, as long as it is registered: somebody must hear when a socket is closed of
+    /// which nobody will say so.
     fn always(&self) -> u32 {
         match self.raw {
             Some(_) => AFD_POLL_LOCAL_CLOSE,
@@ -195,8 +195,8 @@ impl Sock {
 
     fn rearm(self: &Arc<Sock>, direction: Interest) {
         let mut wanted = flags(direction);
-        // First this is said, and then what is armed is looked at; a report goes about it the other way round. So if this
-        // comes too early to see what the report has disarmed, the report sees this.
+        // First this is said, and then what is armed is looked at; a report goes about it the other way round. So if
+        // this comes too early to see what the report has disarmed, the report sees this.
         self.used.store(true, Ordering::SeqCst);
         if self.armed.load(Ordering::SeqCst) & wanted == wanted {
             return;
@@ -262,12 +262,12 @@ impl Sock {
         }
     }
 
-    /// Called when the sock has been taken out of the queue, by a wait that begins. True: the wait may begin without it, and
-    /// it must be put back.
+    /// Called when the sock has been taken out of the queue, by a wait that begins. True: the wait may begin without
+    /// it, and it must be put back.
     ///
-    /// That is so if the program has just been told of something, and all that is left to be asked for is the end of the
-    /// connection. Most often the program is about to read, and then more has to be asked for: that would be a request
-    /// for nothing, and another to cancel it.
+    /// That is so if the program has just been told of something, and all that is left to be asked for is the end of
+    /// the connection. Most often the program is about to read, and then more has to be asked for: that would be a
+    /// request for nothing, and another to cancel it.
     pub fn update(self: &Arc<Sock>, port: &Port, may_block: bool) -> bool {
         let mut state = lock(&self.state);
         if !self.lags(&state) {
@@ -341,7 +341,8 @@ impl Sock {
     ///
     /// # Safety
     ///
-    /// The address is that of an [`AFD`] packet which was taken from the port and not put back, and this is called once.
+    /// The address is that of an [`AFD`] packet which was taken from the port and not put back, and this is called
+    /// once.
     pub unsafe fn from_packet(address: *mut c_void) -> Arc<Sock> {
         // SAFETY: `submit` has made the address by `into_raw`, for this one packet.
         unsafe { Arc::from_raw(address as *const Sock) }

@@ -3,7 +3,8 @@
 use std::mem;
 use std::net::SocketAddr;
 
-use crate::handle::ffi::{self, sockaddr, socklen_t};
+use crate::handle;
+use handle::ffi::{self, sockaddr, socklen_t};
 
 /// An address of no family, all of it zero.
 #[inline]

@@ -44,8 +44,8 @@ macro_rules! passes_on {
             }
         }
 
-        /// It stays non-blocking. A registration ends without a call: deregister first, since on Unix the poll goes on to
-        /// report it.
+        /// It stays non-blocking. A registration ends without a call: deregister first, since on Unix the poll goes on
+        /// to report it.
         impl From<$socket> for $std {
             fn from(socket: $socket) -> $std {
                 socket.inner.into_inner()

@@ -56,7 +56,8 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// The system's, when it can tell at once: no descriptors or handles, no route, an address that can't be connected to.
+    /// The system's, when it can tell at once: no descriptors or handles, no route, an address that can't be connected
+    /// to.
     #[inline]
     pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
         socket::connect(&addr).map(TcpStream::from_std)
@@ -348,8 +349,8 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if none is waiting; on some systems `ConnectionAborted` or `ConnectionReset` for one that waited, but is
-    /// gone; or the system's.
+    /// `WouldBlock` if none is waiting; on some systems `ConnectionAborted` or `ConnectionReset` for one that waited,
+    /// but is gone; or the system's.
     ///
     /// | | Linux, Android | Windows |
     /// |---|---|---|

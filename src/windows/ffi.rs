@@ -1,4 +1,5 @@
-//! What Windows promises of handles and sockets: the calls, types and numbers that the standard library keeps to itself.
+//! What Windows promises of handles and sockets: the calls, types and numbers that the standard library keeps to
+//! itself.
 //!
 //! The names are C's, and the links lead to the manual. `iocp/ffi.rs` has the queue's part.
 

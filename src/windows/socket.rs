@@ -29,8 +29,8 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     Ok(net::TcpStream::from(socket))
 }
 
-/// How many connections may wait to be accepted. A positive number would be cut down to 200 here; a negative one is what
-/// the header's `SOMAXCONN_HINT` makes of it.
+/// How many connections may wait to be accepted. A positive number would be cut down to 200 here; a negative one is
+/// what the header's `SOMAXCONN_HINT` makes of it.
 const BACKLOG: c_int = -4096;
 
 /// A socket that listens, on an address that nobody else has, or had lately.

@@ -1,21 +1,42 @@
 //! An allocator that counts, thread by thread.
 
-// It is one, and on some targets clippy does not see it.
-#![allow(clippy::missing_const_for_thread_local)]
-
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How often this thread asks for memory, or for more of it, while `work` runs.
 pub fn allocations<R>(work: impl FnOnce() -> R) -> (usize, R) {
-    let before = COUNT.with(Cell::get);
+    let counter = Counter::begin();
     let result = work();
-    (COUNT.with(Cell::get) - before, result)
+    (counter.end(), result)
 }
 
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
+/// Counts for one thread. A local of the thread would be simpler, but on some systems the first use of one allocates.
+struct Counter {
+    /// 0: for none.
+    thread: AtomicUsize,
+    count: AtomicUsize,
 }
+
+impl Counter {
+    const FREE: Counter = Counter { thread: AtomicUsize::new(0), count: AtomicUsize::new(0) };
+
+    fn begin() -> &'static Counter {
+        let is_mine = |counter: &&Counter| {
+            counter.thread.compare_exchange(0, current_thread(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        };
+        let counter = COUNTERS.iter().find(is_mine).expect("more threads count than that");
+        counter.count.store(0, Ordering::Relaxed);
+        counter
+    }
+
+    fn end(&self) -> usize {
+        let count = self.count.load(Ordering::Relaxed);
+        self.thread.store(0, Ordering::Release);
+        count
+    }
+}
+
+static COUNTERS: [Counter; 32] = [Counter::FREE; 32];
 
 struct Counting;
 
@@ -24,8 +45,10 @@ static COUNTING: Counting = Counting;
 
 impl Counting {
     fn count(&self) {
-        // A thread that ends may free after its locals are gone, and is not asked any more.
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        let me = current_thread();
+        if let Some(counter) = COUNTERS.iter().find(|counter| counter.thread.load(Ordering::Relaxed) == me) {
+            counter.count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -54,4 +77,25 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: the caller keeps the promises, which are the same; every block is the system allocator's.
         unsafe { System.dealloc(ptr, layout) }
     }
+}
+
+/// A number that no other thread has which lives; never 0.
+#[cfg(unix)]
+fn current_thread() -> usize {
+    extern "C" {
+        fn pthread_self() -> *mut std::os::raw::c_void;
+    }
+    // SAFETY: `pthread_self` takes nothing and always succeeds.
+    unsafe { pthread_self() as usize }
+}
+
+#[cfg(windows)]
+fn current_thread() -> usize {
+    #[link(name = "kernel32")]
+    extern "system" {
+        /// <https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-getcurrentthreadid>
+        fn GetCurrentThreadId() -> u32;
+    }
+    // SAFETY: it takes nothing and always succeeds.
+    unsafe { GetCurrentThreadId() as usize }
 }

@@ -1,5 +1,5 @@
-//! What minimio asks of Windows beside mio: requests to AFD, cancelled ones, waits, events, allocations, and time, for the
-//! same work, in one run.
+//! What minimio asks of Windows beside mio: requests to AFD, cancelled ones, waits, events, allocations, and time, for
+//! the same work, in one run.
 //!
 //!     . labs/windows/setup.sh
 //!     cd benches/windows && cargo run --release --target x86_64-pc-windows-gnu
