@@ -15,10 +15,30 @@
 
 // Which system is this? Nobody else asks. `queue` is what waits, `handle` is what a source is.
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 mod epoll;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 use epoll as queue;
+
+// `minimio_kqueue` is for the project's own tests: over a model of a kqueue, on Linux.
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+    minimio_kqueue
+))]
+mod kqueue;
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+    minimio_kqueue
+))]
+use kqueue as queue;
 
 #[cfg(windows)]
 mod iocp;
@@ -35,8 +55,20 @@ pub mod windows;
 #[cfg(windows)]
 use windows as handle;
 
-#[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
-compile_error!("minimio has no queue for this system: it knows epoll (Linux, Android) and IOCP (Windows)");
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+    windows
+)))]
+compile_error!(
+    "minimio has no queue for this system: it knows epoll (Linux, Android), kqueue (macOS and its kin, the BSDs), and IOCP \
+     (Windows)"
+);
 
 // What a queue provides, as the compiler reads it. A new one is a folder that satisfies this table, and two lines
 // above.

@@ -78,7 +78,7 @@ fn a_full_pipe_that_loses_its_reader_is_writable_again() {
     scene.check("a pipe's reader is gone");
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
 fn an_out_of_band_byte_has_priority() {
     let (stream, peer) = stream_and_peer();
@@ -88,7 +88,7 @@ fn an_out_of_band_byte_has_priority() {
     scene.check("an out-of-band byte arrived (with `PRIORITY`)");
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
 fn an_out_of_band_byte_is_told_by_its_own_predicate() {
     let (stream, peer) = stream_and_peer();

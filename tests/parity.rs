@@ -266,7 +266,7 @@ mod signatures {
     }
 
     /// Only Linux and Android have it.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
     #[test]
     fn priority_is_an_interest_of_its_own() {
         const ALL: Interest = BOTH.add(Interest::PRIORITY);

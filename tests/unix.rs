@@ -74,9 +74,13 @@ fn a_descriptor_has_no_memory_and_the_kernels_word_counts() {
         assert_eq!(attempt.kind(), ErrorKind::NotFound, "{attempt}");
     }
     poll.registry().register(&mut source, SOURCE, READ).unwrap();
-    let err = poll.registry().register(&mut SourceFd(&fd), Token(2), READ).unwrap_err();
-    assert_eq!(err.kind(), ErrorKind::AlreadyExists);
-    assert!(err.to_string().starts_with(&format!("cannot register descriptor {fd}")), "{err}");
+    match poll.registry().register(&mut SourceFd(&fd), Token(2), READ) {
+        Ok(()) => assert!(!system::DESCRIPTORS_ARE_TAKEN),
+        Err(err) => {
+            assert_eq!(err.kind(), ErrorKind::AlreadyExists);
+            assert!(err.to_string().starts_with(&format!("cannot register descriptor {fd}")), "{err}");
+        }
+    }
     other.registry().register(&mut source, SOURCE, READ).unwrap();
     poll.registry().deregister(&mut source).unwrap();
     other.registry().deregister(&mut source).unwrap();
@@ -94,7 +98,7 @@ fn a_closed_descriptor_is_refused() {
     assert!(poll.registry().register(&mut SourceFd(&-1), SOURCE, READ).is_err());
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
 fn what_is_always_ready_is_refused() {
     let (poll, _) = poll();
@@ -106,7 +110,7 @@ fn what_is_always_ready_is_refused() {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
 fn a_duplicate_keeps_a_registration_alive_that_was_not_ended() {
     let (mut poll, mut events) = poll();
@@ -293,7 +297,14 @@ fn a_wake_from_before_the_descriptor_was_asked_for_shows_on_it() {
 
 #[test]
 fn wakers_that_do_not_fit_go_on_to_show_on_the_descriptor() {
-    let (outer, inner) = nested(READ);
+    wakers_that_do_not_fit_go_on_to_show(READ.level());
+    if system::EVERY_KICK_IS_AN_EDGE {
+        wakers_that_do_not_fit_go_on_to_show(READ);
+    }
+}
+
+fn wakers_that_do_not_fit_go_on_to_show(mode: Interest) {
+    let (outer, inner) = nested(mode);
     let ((mut outer, mut outer_events), (mut inner, _)) = (outer, inner);
     let mut events = Events::with_capacity(1);
     let wakers: Vec<_> = (2..6).map(|i| Waker::new(inner.registry(), Token(i)).unwrap()).collect();

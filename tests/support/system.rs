@@ -7,6 +7,16 @@
 /// socket lives, and leaves a reset to reads and writes.
 pub const ERRORS_ARE_TAKEN: bool = !cfg!(windows);
 
+/// Whether the queue is a kqueue: the system's, or the model's.
+const HAS_KQUEUE: bool = cfg!(all(unix, any(minimio_kqueue, not(any(target_os = "linux", target_os = "android")))));
+
+/// Whether registering a bare descriptor twice is an error: a kqueue lets the second registration take the place of the
+/// first.
+pub const DESCRIPTORS_ARE_TAKEN: bool = !HAS_KQUEUE;
+
+/// Whether the queue's descriptor becomes readable with each kick: a kqueue that is readable does not become so again.
+pub const EVERY_KICK_IS_AN_EDGE: bool = !HAS_KQUEUE;
+
 /// Whether the end of a stream is told while there are bytes before it that nobody has read: Wine tells of it after
 /// those.
 pub fn ends_are_told_at_once() -> bool {

@@ -1,0 +1,144 @@
+//! What the kernels promise: the calls, types and numbers of kqueue.
+//!
+//! The same page of the manual hangs in six houses: [FreeBSD], where it was written, [NetBSD], [OpenBSD], [DragonFly],
+//! [macOS] and its kin. What differs stands here, and nowhere else.
+//!
+//! [FreeBSD]: https://man.freebsd.org/cgi/man.cgi?query=kqueue
+//! [NetBSD]: https://man.netbsd.org/kqueue.2
+//! [OpenBSD]: https://man.openbsd.org/kqueue.2
+//! [DragonFly]: https://man.dragonflybsd.org/?command=kqueue
+//! [macOS]: https://developer.apple.com/library/archive/documentation/System/Conceptual/ManPages_iPhoneOS/man2/kqueue.2.html
+
+#![allow(non_camel_case_types)]
+
+use std::mem;
+use std::os::raw::{c_int, c_long};
+
+// <sys/event.h>
+
+#[cfg(not(target_os = "netbsd"))]
+mod types {
+    pub type filter_t = i16;
+    pub type flags_t = u16;
+    /// The type of the two counts that `kevent` takes.
+    pub type count_t = std::os::raw::c_int;
+}
+
+#[cfg(target_os = "netbsd")]
+mod types {
+    pub type filter_t = u32;
+    pub type flags_t = u32;
+    pub type count_t = usize;
+}
+
+pub use types::{count_t, filter_t, flags_t};
+
+#[cfg(any(target_os = "freebsd", target_os = "netbsd", target_os = "openbsd"))]
+pub type data_t = i64;
+#[cfg(not(any(target_os = "freebsd", target_os = "netbsd", target_os = "openbsd")))]
+pub type data_t = isize;
+
+/// A change on its way in, an event on its way out.
+///
+/// Packed on Apple's systems, where a 32-bit program's layout serves a 64-bit kernel. On NetBSD this is the layout of
+/// `__kevent50`, which every release has; newer ones have a longer one under another name.
+#[cfg_attr(any(target_vendor = "apple", minimio_kqueue), repr(C, packed(4)))]
+#[cfg_attr(not(any(target_vendor = "apple", minimio_kqueue)), repr(C))]
+#[derive(Clone, Copy)]
+pub struct kevent {
+    pub ident: usize,
+    pub filter: filter_t,
+    pub flags: flags_t,
+    pub fflags: u32,
+    pub data: data_t,
+    /// A pointer, to C; to us, and to the kernel, a number.
+    pub udata: usize,
+    #[cfg(target_os = "freebsd")]
+    pub ext: [u64; 4],
+}
+
+#[cfg(all(target_pointer_width = "64", target_os = "freebsd"))]
+const _: () = assert!(mem::size_of::<kevent>() == 64);
+#[cfg(all(target_pointer_width = "64", target_os = "netbsd"))]
+const _: () = assert!(mem::size_of::<kevent>() == 40);
+#[cfg(all(target_pointer_width = "64", not(any(target_os = "freebsd", target_os = "netbsd"))))]
+const _: () = assert!(mem::size_of::<kevent>() == 32);
+
+#[cfg(not(target_os = "netbsd"))]
+mod filters {
+    use super::filter_t;
+
+    pub const EVFILT_READ: filter_t = -1;
+    pub const EVFILT_WRITE: filter_t = -2;
+    #[cfg(target_os = "freebsd")]
+    pub const EVFILT_USER: filter_t = -11;
+    #[cfg(target_os = "dragonfly")]
+    pub const EVFILT_USER: filter_t = -9;
+    #[cfg(not(any(target_os = "freebsd", target_os = "dragonfly")))]
+    pub const EVFILT_USER: filter_t = -10;
+}
+
+#[cfg(target_os = "netbsd")]
+mod filters {
+    use super::filter_t;
+
+    pub const EVFILT_READ: filter_t = 0;
+    pub const EVFILT_WRITE: filter_t = 1;
+    pub const EVFILT_USER: filter_t = 8;
+}
+
+pub use filters::{EVFILT_READ, EVFILT_USER, EVFILT_WRITE};
+
+pub const EV_ADD: flags_t = 0x0001;
+pub const EV_DELETE: flags_t = 0x0002;
+pub const EV_ENABLE: flags_t = 0x0004;
+pub const EV_CLEAR: flags_t = 0x0020;
+pub const EV_RECEIPT: flags_t = 0x0040;
+pub const EV_DISPATCH: flags_t = 0x0080;
+pub const EV_ERROR: flags_t = 0x4000;
+pub const EV_EOF: flags_t = 0x8000;
+
+pub const NOTE_TRIGGER: u32 = 0x0100_0000;
+
+// <time.h>
+
+#[cfg(all(target_os = "freebsd", target_arch = "x86"))]
+pub type time_t = i32;
+#[cfg(not(all(target_os = "freebsd", target_arch = "x86")))]
+pub type time_t = i64;
+
+#[repr(C)]
+pub struct timespec {
+    pub tv_sec: time_t,
+    pub tv_nsec: c_long,
+}
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(mem::size_of::<timespec>() == 16);
+
+extern "C" {
+    pub fn kqueue() -> c_int;
+    #[cfg_attr(target_os = "netbsd", link_name = "__kevent50")]
+    pub fn kevent(
+        kq: c_int,
+        changelist: *const kevent,
+        nchanges: count_t,
+        eventlist: *mut kevent,
+        nevents: count_t,
+        timeout: *const timespec,
+    ) -> c_int;
+}
+
+// <fcntl.h>
+
+pub const F_SETFD: c_int = 2;
+pub const FD_CLOEXEC: c_int = 1;
+
+extern "C" {
+    pub fn fcntl(fd: c_int, cmd: c_int, ...) -> c_int;
+}
+
+// <errno.h>
+
+pub const ENOENT: c_int = 2;
+pub const EINVAL: c_int = 22;
+pub const EPIPE: c_int = 32;
