@@ -128,15 +128,6 @@ extern "C" {
     ) -> c_int;
 }
 
-// <fcntl.h>
-
-pub const F_SETFD: c_int = 2;
-pub const FD_CLOEXEC: c_int = 1;
-
-extern "C" {
-    pub fn fcntl(fd: c_int, cmd: c_int, ...) -> c_int;
-}
-
 // <errno.h>
 
 pub const ENOENT: c_int = 2;

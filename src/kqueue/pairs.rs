@@ -41,7 +41,7 @@ struct Pair {
 }
 
 impl Pairs {
-    pub const fn new() -> Pairs {
+    pub fn new() -> Pairs {
         Pairs { count: AtomicUsize::new(0), state: Mutex::new(State { wait: 0, pairs: BTreeMap::new() }) }
     }
 

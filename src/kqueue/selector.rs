@@ -13,6 +13,7 @@ use super::ffi::{self, count_t, filter_t, flags_t, kevent, time_t, timespec};
 use super::pairs::Pairs;
 use crate::event::{Event, Token};
 use crate::source::explain;
+use crate::unix::socket::close_on_exec;
 use crate::Interest;
 
 /// What this queue keeps inside a source: nothing, the kernel remembers everything.
@@ -52,10 +53,7 @@ impl Selector {
         // SAFETY: `kqueue` has just returned `fd`, and nothing else knows it yet.
         let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
         // A child of `fork` has no kqueue; another program in this one's place would have it.
-        // SAFETY: `F_SETFD` takes an integer.
-        if unsafe { ffi::fcntl(fd, ffi::F_SETFD, ffi::FD_CLOEXEC) } < 0 {
-            return Err(explain("cannot keep a kqueue from other programs", io::Error::last_os_error()));
-        }
+        close_on_exec(&kqueue)?;
         Ok(Selector { kqueue: Arc::new(kqueue), notifier: Box::new(0), pairs: Pairs::new() })
     }
 

@@ -68,6 +68,7 @@ impl TcpStream {
     #[must_use]
     #[inline]
     pub fn from_std(stream: net::TcpStream) -> TcpStream {
+        socket::adopt(&stream);
         TcpStream { inner: IoSource::new(stream) }
     }
 

@@ -6,16 +6,20 @@
 use std::mem;
 use std::os::raw::{c_int, c_void};
 
-// Numbers that differ from processor to processor: the generic ones, and the two families with a past of their own.
+// Numbers that differ: Linux's, and of those the generic ones, and the two families of processors with a past of their own;
+// and those of macOS and the BSDs, which have a common past.
 
-#[cfg(not(any(
-    target_arch = "mips",
-    target_arch = "mips32r6",
-    target_arch = "mips64",
-    target_arch = "mips64r6",
-    target_arch = "sparc",
-    target_arch = "sparc64"
-)))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(any(
+        target_arch = "mips",
+        target_arch = "mips32r6",
+        target_arch = "mips64",
+        target_arch = "mips64r6",
+        target_arch = "sparc",
+        target_arch = "sparc64"
+    ))
+))]
 mod numbers {
     use super::c_int;
 
@@ -25,7 +29,10 @@ mod numbers {
     pub(crate) const EINPROGRESS: c_int = 115;
 }
 
-#[cfg(any(target_arch = "mips", target_arch = "mips32r6", target_arch = "mips64", target_arch = "mips64r6"))]
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    any(target_arch = "mips", target_arch = "mips32r6", target_arch = "mips64", target_arch = "mips64r6")
+))]
 mod numbers {
     use super::c_int;
 
@@ -35,7 +42,7 @@ mod numbers {
     pub(crate) const EINPROGRESS: c_int = 150;
 }
 
-#[cfg(any(target_arch = "sparc", target_arch = "sparc64"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), any(target_arch = "sparc", target_arch = "sparc64")))]
 mod numbers {
     use super::c_int;
 
@@ -45,30 +52,105 @@ mod numbers {
     pub(crate) const EINPROGRESS: c_int = 36;
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod system {
+    use super::c_int;
+
+    pub(crate) const SOCK_NONBLOCK: c_int = super::O_NONBLOCK;
+    pub(crate) const SOCK_CLOEXEC: c_int = super::O_CLOEXEC;
+    pub(crate) const AF_INET6: c_int = 10;
+    pub(crate) const MSG_NOSIGNAL: c_int = 0x4000;
+    pub(crate) const IPV6_V6ONLY: c_int = 26;
+    pub(crate) type sa_family_t = u16;
+    /// musl has an `int` here and padding after (on big-endian processors, before) it: the same bytes for what fits an
+    /// `int`.
+    pub(crate) type msg_iovlen_t = usize;
+    pub(crate) type msg_controllen_t = usize;
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod numbers {
+    use super::c_int;
+
+    pub(crate) const SOCK_STREAM: c_int = 1;
+    pub(crate) const EINPROGRESS: c_int = 36;
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod system {
+    use super::c_int;
+
+    pub(crate) const IPV6_V6ONLY: c_int = 27;
+    pub(crate) type sa_family_t = u8;
+    pub(crate) type msg_iovlen_t = c_int;
+    pub(crate) type msg_controllen_t = super::socklen_t;
+
+    // Apple's systems have none: a socket is made first, and made so afterwards.
+    #[cfg(target_vendor = "apple")]
+    pub(crate) const SOCK_NONBLOCK: c_int = 0;
+    #[cfg(target_vendor = "apple")]
+    pub(crate) const SOCK_CLOEXEC: c_int = 0;
+    #[cfg(target_os = "openbsd")]
+    pub(crate) const SOCK_NONBLOCK: c_int = 0x4000;
+    #[cfg(target_os = "openbsd")]
+    pub(crate) const SOCK_CLOEXEC: c_int = 0x8000;
+    #[cfg(not(any(target_vendor = "apple", target_os = "openbsd")))]
+    pub(crate) const SOCK_NONBLOCK: c_int = 0x2000_0000;
+    #[cfg(not(any(target_vendor = "apple", target_os = "openbsd")))]
+    pub(crate) const SOCK_CLOEXEC: c_int = 0x1000_0000;
+
+    #[cfg(target_vendor = "apple")]
+    pub(crate) const AF_INET6: c_int = 30;
+    #[cfg(any(target_os = "netbsd", target_os = "openbsd"))]
+    pub(crate) const AF_INET6: c_int = 24;
+    #[cfg(not(any(target_vendor = "apple", target_os = "netbsd", target_os = "openbsd")))]
+    pub(crate) const AF_INET6: c_int = 28;
+
+    /// Older releases of Apple's systems pass over this; they have [`SO_NOSIGPIPE`](super::SO_NOSIGPIPE).
+    #[cfg(target_vendor = "apple")]
+    pub(crate) const MSG_NOSIGNAL: c_int = 0x8_0000;
+    #[cfg(target_os = "freebsd")]
+    pub(crate) const MSG_NOSIGNAL: c_int = 0x2_0000;
+    #[cfg(not(any(target_vendor = "apple", target_os = "freebsd")))]
+    pub(crate) const MSG_NOSIGNAL: c_int = 0x400;
+}
+
 // <fcntl.h>, <errno.h>
 
-pub(crate) use numbers::{EINPROGRESS, O_CLOEXEC, O_NONBLOCK};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use numbers::{O_CLOEXEC, O_NONBLOCK};
+
+pub(crate) use numbers::EINPROGRESS;
 pub(crate) const EINTR: c_int = 4;
+
+pub(crate) const F_SETFD: c_int = 2;
+pub(crate) const FD_CLOEXEC: c_int = 1;
+
+extern "C" {
+    /// <https://man7.org/linux/man-pages/man2/fcntl.2.html>
+    pub(crate) fn fcntl(fd: c_int, cmd: c_int, ...) -> c_int;
+}
 
 // <sys/socket.h>
 
 pub(crate) use numbers::SOCK_STREAM;
-pub(crate) const SOCK_NONBLOCK: c_int = O_NONBLOCK;
-pub(crate) const SOCK_CLOEXEC: c_int = O_CLOEXEC;
-
-/// Whether `accept4` may be called: Android on x86 kills a process for it.
-pub(crate) const HAS_ACCEPT4: bool = !cfg!(all(target_os = "android", target_arch = "x86"));
-
+pub(crate) use system::{msg_controllen_t, msg_iovlen_t, sa_family_t};
+pub(crate) use system::{AF_INET6, IPV6_V6ONLY, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK};
 pub(crate) const AF_INET: c_int = 2;
-pub(crate) const AF_INET6: c_int = 10;
-
 pub(crate) const MSG_PEEK: c_int = 0x2;
-pub(crate) const MSG_NOSIGNAL: c_int = 0x4000;
 
-/// As many buffers as one `sendmsg` takes, from <linux/uio.h>.
+/// Whether `socket` and `accept4` take flags, and there is an `accept4`: Apple's systems lack all that, and Android on x86
+/// kills a process for `accept4`.
+pub(crate) const HAS_SOCKET_FLAGS: bool = !cfg!(target_vendor = "apple");
+pub(crate) const HAS_ACCEPT4: bool = HAS_SOCKET_FLAGS && !cfg!(all(target_os = "android", target_arch = "x86"));
+
+/// The option, of `SOL_SOCKET`, that keeps a socket from raising SIGPIPE: needed where a flag of `send` can't be counted on.
+pub(crate) const SO_NOSIGPIPE: Option<c_int> = if cfg!(target_vendor = "apple") { Some(0x1022) } else { None };
+pub(crate) const SOL_SOCKET: c_int = 0xffff;
+
+/// As many buffers as one `sendmsg` takes, from <linux/uio.h> and <sys/limits.h>.
 pub(crate) const UIO_MAXIOV: usize = 1024;
 
-pub(crate) type sa_family_t = u16;
 pub(crate) type socklen_t = u32;
 
 #[repr(C)]
@@ -77,14 +159,15 @@ pub(crate) struct msghdr {
     pub msg_namelen: socklen_t,
     /// An array of `iovec`, which is what a `std::io::IoSlice` is on Unix.
     pub msg_iov: *const c_void,
-    /// musl has an `int` here and padding after (on big-endian processors, before) it: the same bytes for what fits an
-    /// `int`.
-    pub msg_iovlen: usize,
+    pub msg_iovlen: msg_iovlen_t,
     pub msg_control: *mut c_void,
-    pub msg_controllen: usize,
+    pub msg_controllen: msg_controllen_t,
     pub msg_flags: c_int,
 }
+#[cfg(any(target_os = "linux", target_os = "android"))]
 const _: () = assert!(mem::size_of::<msghdr>() == 7 * mem::size_of::<usize>());
+#[cfg(all(not(any(target_os = "linux", target_os = "android")), target_pointer_width = "64"))]
+const _: () = assert!(mem::size_of::<msghdr>() == 48);
 
 extern "C" {
     /// <https://man7.org/linux/man-pages/man2/socket.2.html>
@@ -94,6 +177,7 @@ extern "C" {
     /// <https://man7.org/linux/man-pages/man2/listen.2.html>
     pub(crate) fn listen(sockfd: c_int, backlog: c_int) -> c_int;
     /// <https://man7.org/linux/man-pages/man2/accept.2.html>
+    #[cfg(not(target_vendor = "apple"))]
     pub(crate) fn accept4(sockfd: c_int, addr: *mut sockaddr, addrlen: *mut socklen_t, flags: c_int) -> c_int;
     /// <https://man7.org/linux/man-pages/man2/recv.2.html>
     pub(crate) fn recv(sockfd: c_int, buf: *mut c_void, len: usize, flags: c_int) -> isize;
@@ -109,17 +193,32 @@ extern "C" {
         optval: *mut c_void,
         optlen: *mut socklen_t,
     ) -> c_int;
+    /// <https://man7.org/linux/man-pages/man2/setsockopt.2.html>
+    pub(crate) fn setsockopt(
+        sockfd: c_int,
+        level: c_int,
+        optname: c_int,
+        optval: *const c_void,
+        optlen: socklen_t,
+    ) -> c_int;
+}
+
+/// Not there, and never called: [`HAS_ACCEPT4`] says so.
+#[cfg(target_vendor = "apple")]
+pub(crate) unsafe fn accept4(_: c_int, _: *mut sockaddr, _: *mut socklen_t, _: c_int) -> c_int {
+    -1
 }
 
 // <netinet/in.h>
 
 pub(crate) const IPPROTO_IPV6: c_int = 41;
-pub(crate) const IPV6_V6ONLY: c_int = 26;
 
 /// <https://man7.org/linux/man-pages/man7/ip.7.html>
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct sockaddr_in {
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub sin_len: u8,
     pub sin_family: sa_family_t,
     /// In network order, as the address.
     pub sin_port: [u8; 2],
@@ -132,6 +231,8 @@ const _: () = assert!(mem::size_of::<sockaddr_in>() == 16);
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct sockaddr_in6 {
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub sin6_len: u8,
     pub sin6_family: sa_family_t,
     /// In network order, as the address.
     pub sin6_port: [u8; 2],
@@ -141,11 +242,29 @@ pub(crate) struct sockaddr_in6 {
 }
 const _: () = assert!(mem::size_of::<sockaddr_in6>() == 28);
 
-/// A socket address of either kind; the family says which. Every kind of it is valid as bytes of zero.
+/// Addresses of either kind with nothing in them but their length, where they have one.
+pub(crate) const SOCKADDR_IN: sockaddr_in = sockaddr_in {
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    sin_len: mem::size_of::<sockaddr_in>() as u8,
+    sin_family: 0,
+    sin_port: [0; 2],
+    sin_addr: [0; 4],
+    sin_zero: [0; 8],
+};
+pub(crate) const SOCKADDR_IN6: sockaddr_in6 = sockaddr_in6 {
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    sin6_len: mem::size_of::<sockaddr_in6>() as u8,
+    sin6_family: 0,
+    sin6_port: [0; 2],
+    sin6_flowinfo: 0,
+    sin6_addr: [0; 16],
+    sin6_scope_id: 0,
+};
+
+/// A socket address of either kind; the family, in the same place of both, says which. Any bytes are valid for either.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) union sockaddr {
-    pub family: sa_family_t,
     pub v4: sockaddr_in,
     pub v6: sockaddr_in6,
 }

@@ -24,9 +24,15 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     let fd = check(unsafe { ffi::socket(domain, flags, 0) })?;
     // SAFETY: `socket` has just returned `fd`, and nothing else knows it yet.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    if !ffi::HAS_SOCKET_FLAGS {
+        close_on_exec(&socket)?;
+    }
+    let stream = net::TcpStream::from(socket);
+    if !ffi::HAS_SOCKET_FLAGS {
+        stream.set_nonblocking(true)?;
+    }
 
-    let mut place = address::nowhere();
-    let len = address::to_c(addr, &mut place);
+    let (place, len) = address::to_c(addr);
     // SAFETY: `place` holds an address of `len` bytes and outlives the call, which only reads it.
     if unsafe { ffi::connect(fd, &place, len) } != 0 {
         let err = io::Error::last_os_error();
@@ -37,7 +43,25 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
             _ => return Err(err),
         }
     }
-    Ok(net::TcpStream::from(socket))
+    Ok(stream)
+}
+
+/// Keeps a descriptor from the program that may take this one's place.
+pub(crate) fn close_on_exec(fd: &OwnedFd) -> io::Result<()> {
+    // SAFETY: `F_SETFD` takes an integer.
+    check(unsafe { ffi::fcntl(fd.as_raw_fd(), ffi::F_SETFD, ffi::FD_CLOEXEC) }).map(drop)
+}
+
+/// What a stream has to be told before it is ours. Should it fail, the socket is closed already, or no socket.
+#[inline]
+pub(crate) fn adopt(stream: &net::TcpStream) {
+    if let Some(option) = ffi::SO_NOSIGPIPE {
+        let on: c_int = 1;
+        let place: *const c_int = &on;
+        let len = mem::size_of::<c_int>() as socklen_t;
+        // SAFETY: `place` holds `len` bytes and outlives the call, which only reads it.
+        unsafe { ffi::setsockopt(stream.as_raw_fd(), ffi::SOL_SOCKET, option, place.cast(), len) };
+    }
 }
 
 /// How many connections may wait to be accepted. The system takes it for its own limit where that is lower.
@@ -103,7 +127,7 @@ pub(crate) fn send_vectored(stream: &net::TcpStream, bufs: &[IoSlice<'_>]) -> io
         msg_name: ptr::null_mut(),
         msg_namelen: 0,
         msg_iov: bufs.as_ptr().cast::<c_void>(),
-        msg_iovlen: cmp::min(bufs.len(), ffi::UIO_MAXIOV),
+        msg_iovlen: cmp::min(bufs.len(), ffi::UIO_MAXIOV) as ffi::msg_iovlen_t,
         msg_control: ptr::null_mut(),
         msg_controllen: 0,
         msg_flags: 0,
@@ -124,15 +148,12 @@ pub(crate) fn only_v6(socket: &net::UdpSocket) -> io::Result<bool> {
 
 #[inline]
 fn from_c(addr: &sockaddr) -> io::Result<SocketAddr> {
-    // SAFETY: all of the union is initialised, and its first field is the family in every kind.
-    match c_int::from(unsafe { addr.family }) {
-        ffi::AF_INET => {
-            // SAFETY: the family says that this is the kind; any bytes are valid for it.
-            let v4 = unsafe { addr.v4 };
-            Ok(SocketAddrV4::new(v4.sin_addr.into(), u16::from_be_bytes(v4.sin_port)).into())
-        }
+    // SAFETY: all of the union is initialised, and any bytes are valid for this kind.
+    let v4 = unsafe { addr.v4 };
+    match c_int::from(v4.sin_family) {
+        ffi::AF_INET => Ok(SocketAddrV4::new(v4.sin_addr.into(), u16::from_be_bytes(v4.sin_port)).into()),
         ffi::AF_INET6 => {
-            // SAFETY: the family says that this is the kind; any bytes are valid for it.
+            // SAFETY: as above.
             let v6 = unsafe { addr.v6 };
             let port = u16::from_be_bytes(v6.sin6_port);
             Ok(SocketAddrV6::new(v6.sin6_addr.into(), port, v6.sin6_flowinfo, v6.sin6_scope_id).into())

@@ -156,11 +156,16 @@ pub(crate) struct sockaddr_in6 {
 }
 const _: () = assert!(mem::size_of::<sockaddr_in6>() == 28);
 
-/// A socket address of either kind; the family says which. Every kind of it is valid as bytes of zero.
+/// Addresses of either kind with nothing in them.
+pub(crate) const SOCKADDR_IN: sockaddr_in =
+    sockaddr_in { sin_family: 0, sin_port: [0; 2], sin_addr: [0; 4], sin_zero: [0; 8] };
+pub(crate) const SOCKADDR_IN6: sockaddr_in6 =
+    sockaddr_in6 { sin6_family: 0, sin6_port: [0; 2], sin6_flowinfo: 0, sin6_addr: [0; 16], sin6_scope_id: 0 };
+
+/// A socket address of either kind; the family, in the same place of both, says which.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) union sockaddr {
-    pub family: sa_family_t,
     pub v4: sockaddr_in,
     pub v6: sockaddr_in6,
 }

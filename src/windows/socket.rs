@@ -16,8 +16,7 @@ use crate::net::address;
 /// Begins to connect a new socket.
 pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     let socket = open(addr)?;
-    let mut place = address::nowhere();
-    let len = address::to_c(addr, &mut place);
+    let (place, len) = address::to_c(addr);
     // SAFETY: `place` holds an address of `len` bytes and outlives the call, which only reads it.
     if unsafe { ffi::connect(raw(&socket), &place, len) } != 0 {
         let err = io::Error::last_os_error();
@@ -29,6 +28,9 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     Ok(net::TcpStream::from(socket))
 }
 
+/// Nothing has to be told to a stream before it is ours.
+pub(crate) fn adopt(_: &net::TcpStream) {}
+
 /// How many connections may wait to be accepted. A positive number would be cut down to 200 here; a negative one is
 /// what the header's `SOMAXCONN_HINT` makes of it.
 const BACKLOG: c_int = -4096;
@@ -36,8 +38,7 @@ const BACKLOG: c_int = -4096;
 /// A socket that listens, on an address that nobody else has, or had lately.
 pub(crate) fn listen(addr: &SocketAddr) -> io::Result<net::TcpListener> {
     let socket = open(addr)?;
-    let mut place = address::nowhere();
-    let len = address::to_c(addr, &mut place);
+    let (place, len) = address::to_c(addr);
     // SAFETY: `place` holds an address of `len` bytes and outlives the call, which only reads it.
     check(unsafe { ffi::bind(raw(&socket), &place, len) })?;
     // SAFETY: `listen` takes no pointer.

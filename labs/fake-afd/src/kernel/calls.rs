@@ -1,0 +1,286 @@
+//! The system's calls, under the names by which the linker looks for them.
+//!
+//! Who calls promises what the manual asks for; what can be checked is checked.
+
+#![allow(non_snake_case, clippy::too_many_arguments)]
+
+use std::ffi::{c_long, c_void};
+use std::time::{Duration, Instant};
+
+use super::layout::*;
+use super::requests::Ask;
+use super::{enter, fails, Device, Object, Packet, Port};
+
+extern "C" {
+    fn __errno_location() -> *mut i32;
+}
+
+/// On this system, `errno` is where the standard library looks for the last error.
+fn set_last_error(code: i32) {
+    // SAFETY: it is this thread's own `errno`.
+    unsafe { *__errno_location() = code };
+}
+
+const INVALID_HANDLE_VALUE: usize = usize::MAX;
+
+#[no_mangle]
+extern "system" fn CreateIoCompletionPort(file: usize, port: usize, key: usize, threads: u32) -> usize {
+    let mut kernel = enter();
+    if file == INVALID_HANDLE_VALUE {
+        kernel.rule(port == 0, "a new port is not connected to another");
+        kernel.rule(threads > 1_000, "a new port lets only some of its threads run");
+        if fails(&mut kernel.faults.ports) {
+            set_last_error(ERROR_NO_SYSTEM_RESOURCES);
+            return 0;
+        }
+        return kernel.open(Object::Port(Port::default()));
+    }
+    if fails(&mut kernel.faults.connects) {
+        set_last_error(ERROR_INVALID_PARAMETER);
+        return 0;
+    }
+    if kernel.port(port).is_none() {
+        set_last_error(ERROR_INVALID_HANDLE);
+        return 0;
+    }
+    let free = match kernel.device(file) {
+        Some(device) => device.port.replace((port, key)).is_none(),
+        None => {
+            set_last_error(ERROR_INVALID_HANDLE);
+            return 0;
+        }
+    };
+    kernel.rule(free, "a device is connected to a port twice");
+    port
+}
+
+/// How long a wait without a timeout may last before it is a hang.
+const FOR_EVER: Duration = Duration::from_secs(5);
+
+#[no_mangle]
+unsafe extern "system" fn GetQueuedCompletionStatusEx(
+    port: usize,
+    entries: *mut Entry,
+    room: u32,
+    taken: *mut u32,
+    milliseconds: u32,
+    alertable: i32,
+) -> i32 {
+    let begin = Instant::now();
+    let mut kernel = enter();
+    kernel.counts.waits += 1;
+    kernel.timeouts.push(milliseconds);
+    kernel.restless = 0;
+    kernel.rule(room > 0 && !entries.is_null() && !taken.is_null(), "a wait without room");
+    kernel.rule(alertable == 0, "an alertable wait");
+    if kernel.port(port).is_none() || fails(&mut kernel.faults.waits) {
+        set_last_error(ERROR_INVALID_HANDLE);
+        return 0;
+    }
+    let longest = match milliseconds {
+        u32::MAX => FOR_EVER,
+        _ if kernel.manners.time_flies => Duration::ZERO,
+        _ if kernel.manners.time_crawls => Duration::from_millis(milliseconds.into()) * 500,
+        _ => Duration::from_millis(milliseconds.into()),
+    };
+    loop {
+        let mut count = 0;
+        while count < room {
+            let Some(Packet { key, address, .. }) = kernel.take(port) else { break };
+            let entry = Entry { key, address: address as *mut c_void, internal: 0, bytes: 0 };
+            // SAFETY: the caller has room for so many.
+            unsafe { entries.add(count as usize).write(entry) };
+            count += 1;
+        }
+        if count > 0 {
+            while kernel.manners.holds {
+                kernel.sleep(FOR_EVER);
+            }
+            // SAFETY: the caller keeps it in place.
+            unsafe { *taken = count };
+            return 1;
+        }
+        let left = longest.saturating_sub(begin.elapsed());
+        if left == Duration::ZERO {
+            let hangs = milliseconds == u32::MAX;
+            kernel.rule(!hangs, "a wait without a timeout was not ended by anybody");
+            set_last_error(if hangs { ERROR_INVALID_HANDLE } else { WAIT_TIMEOUT });
+            return 0;
+        }
+        kernel.sleepers += 1;
+        super::NEWS.notify_all();
+        kernel.sleep(left);
+        kernel.sleepers -= 1;
+        if kernel.port(port).is_none() {
+            set_last_error(ERROR_INVALID_HANDLE);
+            return 0;
+        }
+    }
+}
+
+#[no_mangle]
+extern "system" fn PostQueuedCompletionStatus(port: usize, _bytes: u32, key: usize, address: usize) -> i32 {
+    let mut kernel = enter();
+    kernel.note_restlessness();
+    kernel.counts.posts += 1;
+    if kernel.port(port).is_none() {
+        set_last_error(ERROR_INVALID_HANDLE);
+        return 0;
+    }
+    if fails(&mut kernel.faults.posts) {
+        set_last_error(ERROR_NO_SYSTEM_RESOURCES);
+        return 0;
+    }
+    if address != 0 {
+        if kernel.is_out(address) {
+            // What would follow is not to be seen.
+            kernel.violation("a packet is posted for a request that is out");
+            return 1;
+        }
+        kernel.counts.lent += 1;
+    }
+    kernel.queue(port, Packet { key, address, request: None });
+    1
+}
+
+#[no_mangle]
+extern "system" fn SetFileCompletionNotificationModes(file: usize, flags: u8) -> i32 {
+    let mut kernel = enter();
+    kernel.rule(flags & 1 == 0, "packets are skipped, but the queue lives on them");
+    i32::from(kernel.device(file).is_some())
+}
+
+#[no_mangle]
+extern "system" fn CloseHandle(handle: usize) -> i32 {
+    i32::from(enter().close(handle))
+}
+
+#[no_mangle]
+unsafe extern "system" fn NtCreateFile(
+    handle: *mut usize,
+    access: u32,
+    attributes: *const ObjectAttributes,
+    block: *mut IoStatusBlock,
+    size: *const i64,
+    file_attributes: u32,
+    share: u32,
+    disposition: u32,
+    options: u32,
+    extended: *const c_void,
+    extended_length: u32,
+) -> Status {
+    let mut kernel = enter();
+    // SAFETY: the caller passes it as such.
+    let attributes = unsafe { attributes.read() };
+    // SAFETY: as above.
+    let name = unsafe { attributes.name.read() };
+    // SAFETY: as above; the length is in bytes.
+    let name = unsafe { std::slice::from_raw_parts(name.buffer, usize::from(name.length) / 2) };
+    let name = String::from_utf16_lossy(name);
+    let rest = name.strip_prefix(r"\Device\Afd\").unwrap_or("");
+    kernel.rule(!rest.is_empty() && !rest.contains('\0'), &format!("a strange name for a helper: {name:?}"));
+    let are_right = attributes.length == 48 && attributes.root == 0 && attributes.attributes & !0x40 == 0;
+    kernel.rule(are_right && attributes.security == 0 && attributes.quality == 0, "odd object attributes");
+    kernel.rule(!block.is_null() && !handle.is_null() && size.is_null(), "an odd address for a new device");
+    kernel.rule(access == 0x0010_0000, "more access to a device than it takes");
+    kernel.rule(share == 3 && disposition == 1 && file_attributes == 0, "a device is not a file to be created");
+    // Without it, a wait for the device would be possible, and with it, the device is synchronous.
+    kernel.rule(options == 0, "a device is opened with options");
+    kernel.rule(extended.is_null() && extended_length == 0, "with extended attributes, a device is a socket");
+    if fails(&mut kernel.faults.devices) {
+        return ACCESS_DENIED;
+    }
+    kernel.counts.devices_opened += 1;
+    let device = kernel.open(Object::Device(Device::default()));
+    // SAFETY: the caller has room for it.
+    unsafe { handle.write(device) };
+    SUCCESS
+}
+
+#[no_mangle]
+extern "system" fn NtDeviceIoControlFile(
+    device: usize,
+    event: usize,
+    routine: usize,
+    context: usize,
+    block: usize,
+    code: u32,
+    input: usize,
+    input_length: u32,
+    output: usize,
+    output_length: u32,
+) -> Status {
+    let (input, output) = ((input, input_length), (output, output_length));
+    enter().submit(&Ask { device, event, routine, context, block, code, input, output })
+}
+
+#[no_mangle]
+unsafe extern "system" fn NtCancelIoFileEx(device: usize, request: usize, block: *mut IoStatusBlock) -> Status {
+    let mut kernel = enter();
+    kernel.rule(!block.is_null() && block as usize != request, "a cancel has a status block of its own");
+    let status = kernel.cancel(device, request);
+    // SAFETY: the caller has room for it.
+    unsafe { block.write(IoStatusBlock { status, information: 0 }) };
+    status
+}
+
+#[no_mangle]
+extern "system" fn RtlNtStatusToDosError(status: Status) -> u32 {
+    match status {
+        SUCCESS => 0,
+        INVALID_HANDLE | OBJECT_TYPE_MISMATCH => 6,
+        ACCESS_DENIED => 5,
+        INSUFFICIENT_RESOURCES => 1450,
+        CANCELLED => 995,
+        NOT_FOUND => 1168,
+        _ => 317,
+    }
+}
+
+#[no_mangle]
+unsafe extern "system" fn ioctlsocket(socket: usize, command: c_long, argument: *mut u32) -> i32 {
+    let mut kernel = enter();
+    kernel.rule(command == FIONREAD && !argument.is_null(), "a question that sockets are not asked here");
+    match kernel.unread(socket) {
+        Ok(unread) => {
+            // SAFETY: the caller has room for it.
+            unsafe { *argument = unread as u32 };
+            0
+        }
+        Err(code) => {
+            set_last_error(code);
+            -1
+        }
+    }
+}
+
+#[no_mangle]
+unsafe extern "system" fn WSAIoctl(
+    socket: usize,
+    code: u32,
+    input: *const c_void,
+    input_length: u32,
+    output: *mut c_void,
+    output_length: u32,
+    returned: *mut u32,
+    overlapped: usize,
+    routine: usize,
+) -> i32 {
+    let mut kernel = enter();
+    kernel.rule(input.is_null() && input_length == 0, "these questions have no input");
+    kernel.rule(!output.is_null() && output_length as usize == size_of::<usize>(), "no room for a socket");
+    kernel.rule(!returned.is_null() && overlapped == 0 && routine == 0, "a question is not asked asynchronously");
+    match kernel.layer(socket, code) {
+        Ok(below) => {
+            // SAFETY: the caller has room for it.
+            unsafe { output.cast::<usize>().write(below) };
+            // SAFETY: as above.
+            unsafe { *returned = size_of::<usize>() as u32 };
+            0
+        }
+        Err(code) => {
+            set_last_error(code);
+            -1
+        }
+    }
+}

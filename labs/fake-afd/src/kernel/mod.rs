@@ -1,0 +1,388 @@
+//! The fake kernel: handles, completion ports, the devices that poll requests go through, and sockets.
+//!
+//! One lock, and behind it plain data. `calls.rs` is the door for the code under test; the tests themselves come in
+//! through [`enter`]. A broken rule is written down in `violations` and judged at the end of the test, since nothing
+//! can unwind through a call of the system's.
+
+mod calls;
+pub(crate) mod layout;
+mod requests;
+mod sockets;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::guard::{self, Uncounted};
+use layout::Status;
+pub(crate) use requests::Answer;
+use requests::Request;
+pub(crate) use sockets::Endpoint;
+
+static KERNEL: Mutex<Kernel> = Mutex::new(Kernel::new());
+/// Something has changed that a thread in the kernel may wait for.
+static NEWS: Condvar = Condvar::new();
+
+/// Goes into the kernel. Nobody else is there meanwhile.
+pub(crate) fn enter() -> Inside {
+    let uncounted = Uncounted::begin();
+    Inside { kernel: Some(KERNEL.lock().unwrap_or_else(PoisonError::into_inner)), _uncounted: uncounted }
+}
+
+pub(crate) struct Inside {
+    /// Only `sleep` takes it out, and puts it back.
+    kernel: Option<MutexGuard<'static, Kernel>>,
+    _uncounted: Uncounted,
+}
+
+impl Inside {
+    /// Lets others in until there are news, or for so long.
+    fn sleep(&mut self, timeout: Duration) {
+        let kernel = self.kernel.take().expect("asleep already");
+        let (kernel, _) = NEWS.wait_timeout(kernel, timeout).unwrap_or_else(PoisonError::into_inner);
+        self.kernel = Some(kernel);
+    }
+}
+
+impl Deref for Inside {
+    type Target = Kernel;
+
+    fn deref(&self) -> &Kernel {
+        self.kernel.as_deref().expect("asleep")
+    }
+}
+
+impl DerefMut for Inside {
+    fn deref_mut(&mut self) -> &mut Kernel {
+        self.kernel.as_deref_mut().expect("asleep")
+    }
+}
+
+/// How kernels differ.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manners {
+    /// The status block and the answer are written when the packet is taken, not when the request completes.
+    pub writes_late: bool,
+    /// Closing a helper completes its requests (Wine). On Windows they run on.
+    pub closing_completes: bool,
+    /// While there is unread data, the end of the stream does not show (Wine). On Windows both are told.
+    pub data_hides_end: bool,
+    /// A request that is done at once is answered "pending" all the same.
+    pub never_at_once: bool,
+    /// Requests complete in any order, and not in that in which things have happened.
+    pub shuffles: bool,
+    /// A request that is cancelled says so when the test wants it.
+    pub cancels_late: bool,
+    /// That a socket was closed is said when the test wants it.
+    pub closes_late: bool,
+    /// A wait with a timeout does not take any time.
+    pub time_flies: bool,
+    /// A wait with a timeout takes five hundred times as long, so that something can be done meanwhile.
+    pub time_crawls: bool,
+    /// A thread that has taken packets does not return until the test wants it.
+    pub holds: bool,
+}
+
+impl Manners {
+    pub const WINDOWS: Manners = Manners {
+        writes_late: false,
+        closing_completes: false,
+        data_hides_end: false,
+        never_at_once: false,
+        shuffles: false,
+        cancels_late: false,
+        closes_late: false,
+        time_flies: false,
+        time_crawls: false,
+        holds: false,
+    };
+    pub const WINDOWS_WRITING_LATE: Manners = Manners { writes_late: true, ..Manners::WINDOWS };
+    pub const WINE: Manners = Manners { closing_completes: true, data_hides_end: true, ..Manners::WINDOWS };
+    pub const ODD: Manners = Manners { never_at_once: true, shuffles: true, writes_late: true, ..Manners::WINDOWS };
+    pub const ALL: [Manners; 4] = [Manners::WINDOWS, Manners::WINDOWS_WRITING_LATE, Manners::WINE, Manners::ODD];
+}
+
+/// What goes wrong, and how often from now on.
+#[derive(Default)]
+pub(crate) struct Faults {
+    pub posts: usize,
+    pub cancels: usize,
+    pub waits: usize,
+    pub ports: usize,
+    pub devices: usize,
+    pub connects: usize,
+}
+
+/// One more call of a kind that is to fail so many times.
+fn fails(left: &mut usize) -> bool {
+    let fails = *left > 0;
+    *left -= usize::from(fails);
+    fails
+}
+
+/// What has been asked of the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub submits: usize,
+    pub refused: usize,
+    pub cancels: usize,
+    pub waits: usize,
+    pub posts: usize,
+    pub devices_opened: usize,
+    /// References that the kernel has: requests accepted and packets posted with an address, until they are taken out.
+    pub lent: usize,
+    pub returned: usize,
+    /// Those that went with the port.
+    pub lost: usize,
+}
+
+pub(crate) struct Kernel {
+    pub manners: Manners,
+    pub faults: Faults,
+    pub counts: Counts,
+    pub violations: Vec<String>,
+    /// The timeouts of all waits, in milliseconds.
+    pub timeouts: Vec<u32>,
+    /// How many threads sleep in a wait.
+    pub sleepers: usize,
+    objects: BTreeMap<usize, Object>,
+    closed: BTreeSet<usize>,
+    last_handle: usize,
+    requests: BTreeMap<usize, Request>,
+    last_request: usize,
+    /// What will be said of requests when the test wants it.
+    held_back: Vec<(usize, Answer)>,
+    sockets: BTreeMap<usize, usize>,
+    endpoints: Vec<Endpoint>,
+    /// Calls since the last wait: a caller that goes round in circles is told from one that is busy.
+    restless: usize,
+    random: u64,
+}
+
+enum Object {
+    Port(Port),
+    Device(Device),
+}
+
+#[derive(Default)]
+struct Port {
+    packets: VecDeque<Packet>,
+}
+
+struct Packet {
+    key: usize,
+    address: usize,
+    /// None: posted.
+    request: Option<usize>,
+}
+
+#[derive(Default)]
+struct Device {
+    /// Where its completions go, and under which key.
+    port: Option<(usize, usize)>,
+    /// The requests whose packets have not been taken.
+    requests: BTreeSet<usize>,
+}
+
+impl Kernel {
+    const fn new() -> Kernel {
+        Kernel {
+            manners: Manners::WINDOWS,
+            faults: Faults { posts: 0, cancels: 0, waits: 0, ports: 0, devices: 0, connects: 0 },
+            counts: Counts {
+                submits: 0,
+                refused: 0,
+                cancels: 0,
+                waits: 0,
+                posts: 0,
+                devices_opened: 0,
+                lent: 0,
+                returned: 0,
+                lost: 0,
+            },
+            violations: Vec::new(),
+            timeouts: Vec::new(),
+            sleepers: 0,
+            objects: BTreeMap::new(),
+            closed: BTreeSet::new(),
+            last_handle: 0x1000,
+            requests: BTreeMap::new(),
+            last_request: 0,
+            held_back: Vec::new(),
+            sockets: BTreeMap::new(),
+            endpoints: Vec::new(),
+            restless: 0,
+            random: 1,
+        }
+    }
+
+    /// As after a start of the machine.
+    pub fn reset(&mut self, manners: Manners) {
+        *self = Kernel { manners, ..Kernel::new() };
+        guard::reset();
+    }
+
+    pub fn violation(&mut self, what: impl Into<String>) {
+        // One that is repeated for ever says no more.
+        if self.violations.len() < 20 {
+            self.violations.push(what.into());
+        }
+    }
+
+    fn rule(&mut self, holds: bool, what: &str) {
+        if !holds {
+            self.violation(what);
+        }
+    }
+
+    /// How many devices are open.
+    pub fn devices(&self) -> usize {
+        self.objects.values().filter(|object| matches!(object, Object::Device(_))).count()
+    }
+
+    /// How many packets are in the ports.
+    pub fn packets(&self) -> usize {
+        let ports = self.objects.values();
+        ports.map(|object| if let Object::Port(port) = object { port.packets.len() } else { 0 }).sum()
+    }
+
+    /// The requests whose packets have not been taken.
+    pub fn requests_out(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// What must be so when a test is over and all that it had has been dropped.
+    pub fn settle_accounts(&mut self) {
+        let open: Vec<_> = self.objects.keys().copied().collect();
+        self.rule(open.is_empty(), &format!("handles are still open: {open:x?}"));
+        let out = self.requests.len();
+        self.rule(out == 0, &format!("{out} requests are out for ever"));
+        let Counts { lent, returned, lost, .. } = self.counts;
+        self.rule(lost == 0, &format!("{lost} references went with the port"));
+        self.rule(lent == returned + lost, &format!("{lent} references were lent, {returned} came back"));
+        let kept = guard::kept();
+        self.rule(kept == 0, &format!("{kept} addresses of requests are in memory that was never freed"));
+        let freed = guard::freed_early();
+        self.rule(freed == 0, &format!("{freed} blocks were freed while the kernel could still write there"));
+        let sockets = self.sockets.len();
+        self.rule(sockets == 0, &format!("{sockets} sockets are still open, which is the test's own mistake"));
+    }
+
+    /// A small generator of numbers that look random.
+    pub fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random >> 33
+    }
+
+    pub fn seed(&mut self, seed: u64) {
+        self.random = seed;
+    }
+
+    /// Called for each call that a caller might repeat without end. If it seems that he does, what fails stops failing.
+    fn note_restlessness(&mut self) {
+        self.restless += 1;
+        if self.restless > 30_000 {
+            self.violation("30,000 calls without a wait: somebody goes round in circles");
+            self.faults = Faults::default();
+            self.endpoints.iter_mut().for_each(|endpoint| endpoint.refuses = None);
+            self.restless = 0;
+        }
+    }
+}
+
+// Handles.
+
+impl Kernel {
+    fn open(&mut self, object: Object) -> usize {
+        self.last_handle += 4;
+        self.objects.insert(self.last_handle, object);
+        self.last_handle
+    }
+
+    fn close(&mut self, handle: usize) -> bool {
+        let object = match self.objects.remove(&handle) {
+            Some(object) => object,
+            None => {
+                let how = if self.closed.contains(&handle) { "twice" } else { "that was never opened" };
+                self.violation(format!("a handle is closed {how}: {handle:x}"));
+                return false;
+            }
+        };
+        self.closed.insert(handle);
+        match object {
+            Object::Port(port) => {
+                for packet in port.packets.into_iter().filter(|packet| packet.address != 0) {
+                    self.counts.lost += 1;
+                    // It has written all that it will.
+                    if let Some(request) = packet.request {
+                        self.forget_request(request);
+                    }
+                }
+            }
+            Object::Device(device) if self.manners.closing_completes => {
+                for request in device.requests {
+                    self.complete(request, Answer::failed(layout::HANDLES_CLOSED));
+                }
+            }
+            Object::Device(device) => {
+                let out = device.requests.len();
+                self.rule(out == 0, &format!("a helper is closed that has {out} requests out"));
+            }
+        }
+        NEWS.notify_all();
+        true
+    }
+
+    fn port(&mut self, handle: usize) -> Option<&mut Port> {
+        if !matches!(self.objects.get(&handle), Some(Object::Port(_))) {
+            self.violation(format!("not an open port: {handle:x}"));
+        }
+        match self.objects.get_mut(&handle) {
+            Some(Object::Port(port)) => Some(port),
+            _ => None,
+        }
+    }
+
+    fn device(&mut self, handle: usize) -> Option<&mut Device> {
+        if !matches!(self.objects.get(&handle), Some(Object::Device(_))) {
+            self.violation(format!("not an open device: {handle:x}"));
+        }
+        match self.objects.get_mut(&handle) {
+            Some(Object::Device(device)) => Some(device),
+            _ => None,
+        }
+    }
+
+    /// Puts a packet into a port. If it has been closed, nobody will ever hear of it.
+    fn queue(&mut self, port: usize, packet: Packet) {
+        let shuffled = self.manners.shuffles && packet.request.is_some();
+        let random = if shuffled { self.random() as usize } else { 0 };
+        if let Some(Object::Port(port)) = self.objects.get_mut(&port) {
+            let end = port.packets.len();
+            port.packets.insert(if shuffled { random % (end + 1) } else { end }, packet);
+            NEWS.notify_all();
+        }
+    }
+
+    /// Takes the next packet out of a port.
+    fn take(&mut self, port: usize) -> Option<Packet> {
+        let packet = self.port(port)?.packets.pop_front()?;
+        if packet.address != 0 {
+            self.counts.returned += 1;
+        }
+        if let Some(request) = packet.request {
+            if self.manners.writes_late {
+                self.write(request);
+            }
+            self.forget_request(request);
+        }
+        Some(packet)
+    }
+
+    /// Ends the waits of those that the test has held back in the kernel.
+    pub fn let_go(&mut self) {
+        self.manners.holds = false;
+        NEWS.notify_all();
+    }
+}

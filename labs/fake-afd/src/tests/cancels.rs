@@ -1,0 +1,420 @@
+//! Requests that are taken back, in time or not, and memory that outlives its owners.
+
+use std::mem;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::kernel::layout::*;
+use crate::kernel::{Answer, Manners};
+use crate::world::{everywhere, Loop, Number, Stream, World};
+use crate::{Interest, Token};
+
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// A kernel that says when a request was cancelled only when it is told to.
+fn late() -> World {
+    World::new(Manners { cancels_late: true, ..Manners::WINDOWS })
+}
+
+#[test]
+fn after_deregister_nothing_is_told_not_even_what_has_completed() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE.level());
+        assert_eq!(queue.now(), []);
+        // The packet is in the port.
+        peer.sends(1);
+        queue.deregister(&mut stream);
+        assert_eq!(queue.now(), []);
+        assert_eq!(world.kernel().requests_out(), 0);
+    });
+}
+
+#[test]
+fn deregistering_one_leaves_the_others_requests_alone() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let mut all: Vec<_> = (0..10).map(|_| world.pair()).collect();
+        for (stream, _) in &mut all {
+            queue.register(stream, 1, Interest::READABLE);
+        }
+        assert_eq!(queue.now(), []);
+        let before = world.counts();
+        queue.deregister(&mut all[3].0);
+        assert_eq!(queue.now(), []);
+        assert_eq!(world.since(before), (0, 1, 2));
+        assert_eq!(world.kernel().requests_out(), 9);
+    });
+}
+
+#[test]
+fn a_cancel_that_comes_too_late_loses_nothing() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.unconnected();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        peer.change(|socket| (socket.unread, socket.room) = (1, 1));
+        // More is wanted than was asked for, so it is cancelled, but has completed.
+        queue.reregister(&mut stream, 2, BOTH);
+        let mut told = 0;
+        for _ in 0..2 {
+            told |= queue.now().iter().fold(0, |sum, (token, words)| sum | words | u32::from(*token != 2) << 30);
+        }
+        assert_eq!(told, RECEIVE | SEND);
+    });
+}
+
+#[test]
+fn a_cancel_that_loses_after_it_was_accepted_loses_nothing() {
+    let world = late();
+    let mut queue = Loop::new();
+    let (mut stream, peer) = world.unconnected();
+    queue.register(&mut stream, 1, Interest::READABLE);
+    assert_eq!(queue.now(), []);
+    queue.reregister(&mut stream, 2, BOTH);
+    assert_eq!(queue.now(), []);
+    peer.change(|socket| (socket.unread, socket.room) = (1, 1));
+    assert_eq!(queue.now(), []);
+    world.kernel().deliver_instead(Answer::events(RECEIVE));
+    assert_eq!(queue.now(), [(2, RECEIVE)]);
+    assert_eq!(queue.now(), [(2, SEND)]);
+}
+
+#[test]
+fn a_request_is_not_made_anew_before_its_packet_is_back() {
+    let world = late();
+    let mut queue = Loop::new();
+    let (mut stream, peer) = world.pair();
+    queue.register(&mut stream, 1, Interest::READABLE);
+    assert_eq!(queue.now(), []);
+    queue.deregister(&mut stream);
+    let before = world.counts();
+    queue.register(&mut stream, 2, BOTH);
+    for token in 3..9 {
+        assert_eq!(queue.now(), []);
+        queue.reregister(&mut stream, token, BOTH.level());
+    }
+    assert_eq!(world.since(before).0, 0);
+    world.kernel().deliver();
+    peer.sends(1);
+    assert_eq!(queue.now(), [(8, RECEIVE | SEND)]);
+    assert_eq!(world.since(before), (1, 0, queue_waits(&world, before)));
+    world.kernel().manners.cancels_late = false;
+}
+
+fn queue_waits(world: &World, before: crate::kernel::Counts) -> usize {
+    world.since(before).2
+}
+
+#[test]
+fn a_source_that_is_dropped_leaves_its_memory_to_the_kernel_until_the_packet_comes() {
+    let world = late();
+    let mut queue = Loop::new();
+    let (mut stream, _) = world.pair();
+    queue.register(&mut stream, 1, Interest::READABLE);
+    assert_eq!(queue.now(), []);
+    drop(stream);
+    assert_eq!(queue.now(), []);
+    world.check();
+    assert_eq!(world.kernel().requests_out(), 1);
+    world.kernel().deliver();
+    assert_eq!(queue.now(), []);
+    assert_eq!(world.kernel().requests_out(), 0);
+    assert_eq!(crate::guard::kept(), 0);
+}
+
+#[test]
+fn a_source_that_comes_back_before_its_packet_does_keeps_its_place() {
+    let world = late();
+    let mut queue = Loop::new();
+    let mut all: Vec<_> = (0..100).map(|_| world.pair()).collect();
+    for round in 0..4 {
+        for (stream, _) in &mut all {
+            queue.register(stream, round, Interest::READABLE);
+        }
+        assert_eq!(queue.now(), []);
+        for (stream, _) in &mut all {
+            queue.deregister(stream);
+        }
+        assert_eq!(world.kernel().devices(), 4);
+        world.kernel().deliver();
+        assert_eq!(queue.now(), []);
+    }
+}
+
+#[test]
+fn dropping_the_poll_waits_for_the_packets_of_what_it_cancels() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let mut all: Vec<_> = (0..100).map(|_| world.pair()).collect();
+        for (stream, _) in &mut all {
+            queue.register(stream, 1, Interest::READABLE);
+        }
+        assert_eq!(queue.now(), []);
+        assert_eq!(world.kernel().requests_out(), 100);
+        let before = world.counts();
+        drop(queue);
+        // No more waits than it takes: 32 at a time.
+        assert_eq!(world.since(before).2, 4);
+        assert_eq!(world.kernel().requests_out(), 0);
+        assert_eq!(world.kernel().devices(), 0);
+    });
+}
+
+#[test]
+fn a_poll_that_has_nothing_out_is_dropped_without_waiting() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE.oneshot());
+        peer.sends(1);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        let waits = world.counts().waits;
+        drop(queue);
+        assert_eq!(world.counts().waits, waits);
+    });
+}
+
+#[test]
+fn dropping_the_poll_waits_for_a_packet_that_comes_late() {
+    let world = late();
+    let mut queue = Loop::new();
+    let (mut stream, _) = world.pair();
+    queue.register(&mut stream, 1, Interest::READABLE);
+    assert_eq!(queue.now(), []);
+    thread::scope(|scope| {
+        let drops = scope.spawn(|| drop(queue));
+        world.until_asleep(1);
+        assert_eq!(world.kernel().requests_out(), 1);
+        world.kernel().deliver();
+        drops.join().unwrap();
+    });
+}
+
+#[test]
+fn a_packet_that_never_comes_keeps_its_memory_and_the_drop_ends_in_five_seconds() {
+    let mut world = World::new(Manners { cancels_late: true, time_flies: true, ..Manners::WINDOWS });
+    let mut queue = Loop::new();
+    let (mut stream, _) = world.pair();
+    let (mut other, _) = world.pair();
+    queue.register(&mut stream, 1, Interest::READABLE);
+    queue.register(&mut other, 2, Interest::READABLE);
+    assert_eq!(queue.now(), []);
+    drop(other);
+    let waits = world.kernel().timeouts.len();
+    drop(queue);
+    assert_eq!(world.kernel().timeouts[waits..], [5_000]);
+    // The source's own goes on to be usable, and registers elsewhere.
+    let mut another = Loop::new();
+    another.register(&mut stream, 3, Interest::READABLE);
+    assert_eq!(another.now(), []);
+    drop(stream);
+    // What comes now finds its memory still there.
+    world.kernel().manners.cancels_late = false;
+    drop(another);
+    world.expect_leaks(3);
+}
+
+#[test]
+fn the_last_registry_may_go_with_requests_out() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let registry = queue.registry().try_clone().unwrap();
+        let (mut stream, _) = world.pair();
+        let (mut second, _) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        drop(queue);
+        registry.register(&mut second, Token(2), Interest::READABLE).unwrap();
+        drop(second);
+        drop(registry);
+        assert_eq!(world.kernel().devices(), 0);
+        // The poll is gone, so this is nobody's affair.
+        assert!(stream.read(1).is_err());
+    });
+}
+
+#[test]
+fn a_source_moves_from_a_poll_that_is_gone_to_another() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        drop(queue);
+        let mut queue = Loop::new();
+        queue.register(&mut stream, 2, Interest::READABLE);
+        peer.sends(1);
+        assert_eq!(queue.now(), [(2, RECEIVE)]);
+    });
+}
+
+#[test]
+fn a_deregistered_source_moves_to_another_poll_while_its_request_is_out() {
+    let world = late();
+    let (mut one, mut other) = (Loop::new(), Loop::new());
+    let (mut stream, peer) = world.pair();
+    one.register(&mut stream, 1, Interest::READABLE);
+    assert_eq!(one.now(), []);
+    one.deregister(&mut stream);
+    other.register(&mut stream, 2, Interest::READABLE);
+    peer.sends(1);
+    assert_eq!(other.now(), [(2, RECEIVE)]);
+    assert_eq!(one.now(), []);
+    world.kernel().deliver();
+    assert_eq!(one.now(), []);
+    world.check();
+}
+
+#[test]
+fn a_cancel_that_fails_at_deregister_leaves_nothing_behind() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        world.kernel().faults.cancels = 1;
+        queue.deregister(&mut stream);
+        assert_eq!(queue.now(), []);
+        assert_eq!(world.kernel().requests_out(), 1);
+        peer.sends(1);
+        assert_eq!(queue.now(), []);
+        assert_eq!(world.kernel().requests_out(), 0);
+        queue.register(&mut stream, 2, Interest::READABLE);
+        assert_eq!(queue.now(), [(2, RECEIVE)]);
+    });
+}
+
+#[test]
+fn after_a_cancel_that_failed_at_deregister_the_source_may_come_back() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        world.kernel().faults.cancels = 1;
+        queue.deregister(&mut stream);
+        queue.register(&mut stream, 2, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        peer.sends(1);
+        assert_eq!(queue.now(), [(2, RECEIVE)]);
+        // Also if it wants what has not been asked for.
+        assert_eq!(queue.now(), []);
+        world.kernel().faults.cancels = 1;
+        queue.deregister(&mut stream);
+        queue.register(&mut stream, 3, Interest::WRITABLE);
+        assert_eq!(queue.now(), [(3, SEND)]);
+    });
+}
+
+#[test]
+fn after_a_cancel_that_failed_a_number_that_comes_back_is_not_asked_for_twice() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut number, peer) = world.raw();
+        queue.register(&mut number, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        world.kernel().faults.cancels = 1;
+        queue.deregister(&mut number);
+        queue.register(&mut number, 2, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        peer.sends(1);
+        assert_eq!(queue.now(), [(2, RECEIVE)]);
+        queue.deregister(&mut number);
+        number.close();
+    });
+}
+
+#[test]
+fn a_cancel_that_fails_when_more_is_wanted_is_tried_again() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, _) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        world.kernel().faults.cancels = 3;
+        queue.reregister(&mut stream, 2, BOTH);
+        let told: Vec<_> = (0..5).flat_map(|_| queue.now()).collect();
+        assert_eq!(told, [(2, SEND)]);
+    });
+}
+
+#[test]
+fn a_cancel_that_fails_when_more_is_wanted_is_not_slept_over() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, _) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        world.kernel().faults.cancels = 2;
+        queue.reregister(&mut stream, 2, BOTH);
+        assert_eq!(queue.wait(), [(2, SEND)]);
+    });
+}
+
+#[test]
+fn a_cancel_that_always_fails_does_not_hold_up_the_others() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        let (mut other, other_peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        queue.register(&mut other, 2, Interest::READABLE.level());
+        assert_eq!(queue.now(), []);
+        world.kernel().faults.cancels = usize::MAX;
+        queue.reregister(&mut stream, 3, BOTH);
+        other_peer.sends(1);
+        assert_eq!(queue.now(), [(2, RECEIVE)]);
+        // It goes on with what it has.
+        peer.sends(1);
+        assert!(queue.now().contains(&(3, RECEIVE)));
+        assert!(queue.now().contains(&(3, SEND)));
+        world.kernel().faults.cancels = 0;
+    });
+}
+
+#[test]
+fn a_poll_whose_requests_cannot_be_cancelled_is_dropped_all_the_same() {
+    let mut world = World::new(Manners { time_flies: true, ..Manners::WINDOWS });
+    let mut queue = Loop::new();
+    let (mut stream, _) = world.pair();
+    queue.register(&mut stream, 1, Interest::READABLE);
+    assert_eq!(queue.now(), []);
+    world.kernel().faults.cancels = usize::MAX;
+    drop(queue);
+    world.expect_leaks(1);
+    drop(stream);
+}
+
+#[test]
+fn where_closing_a_helper_completes_its_requests_the_memory_is_there() {
+    let mut world = World::new(Manners { cancels_late: true, time_flies: true, ..Manners::WINE });
+    let mut queue = Loop::new();
+    let (mut stream, _) = world.pair();
+    queue.register(&mut stream, 1, Interest::READABLE);
+    assert_eq!(queue.now(), []);
+    drop(queue);
+    world.check();
+    world.expect_leaks(1);
+    drop(stream);
+}
+
+#[test]
+fn sources_may_be_dropped_while_the_poll_is() {
+    for _ in 0..200 {
+        let world = World::new(Manners::WINDOWS);
+        let mut queue = Loop::new();
+        let mut all: Vec<_> = (0..40).map(|_| world.pair().0).collect();
+        for stream in &mut all {
+            queue.register(stream, 1, Interest::READABLE);
+        }
+        queue.now();
+        thread::scope(|scope| {
+            scope.spawn(|| drop(queue));
+            all.iter().for_each(|stream| drop(stream.read(1)));
+            drop(all);
+        });
+    }
+}

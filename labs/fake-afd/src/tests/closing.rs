@@ -1,0 +1,343 @@
+//! Sockets that are closed without a word, and their numbers, which come back as other sockets'.
+
+use std::io::ErrorKind;
+use std::thread;
+
+use crate::event::Source;
+use crate::kernel::layout::*;
+use crate::kernel::Manners;
+use crate::world::{everywhere, Loop, Number, Stream, World};
+use crate::{Interest, Token, Waker};
+
+/// A socket that has the number of one that was just closed.
+#[track_caller]
+fn again(world: &World, old: Number) -> (Number, crate::world::Peer) {
+    let (number, peer) = world.raw();
+    assert_eq!(number, old, "the numbers don't come back");
+    (number, peer)
+}
+
+#[test]
+fn a_number_cannot_be_registered_twice_and_must_be_registered_to_be_changed() {
+    everywhere(|world| {
+        let queue = Loop::new();
+        let (mut number, _) = world.raw();
+        let registry = queue.registry();
+        let error = registry.reregister(&mut number, Token(1), Interest::READABLE).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(registry.deregister(&mut number).unwrap_err().kind(), ErrorKind::NotFound);
+        queue.register(&mut number, 1, Interest::READABLE);
+        let error = registry.register(&mut number, Token(2), Interest::READABLE).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        queue.deregister(&mut number);
+        assert_eq!(registry.deregister(&mut number).unwrap_err().kind(), ErrorKind::NotFound);
+        number.close();
+    });
+}
+
+#[test]
+fn a_number_works_in_every_mode() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut number, peer) = world.raw();
+        queue.register(&mut number, 1, Interest::READABLE.level());
+        peer.sends(1);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        queue.reregister(&mut number, 2, Interest::READABLE.oneshot());
+        assert_eq!(queue.now(), [(2, RECEIVE)]);
+        assert_eq!(queue.now(), []);
+        queue.reregister(&mut number, 3, Interest::READABLE);
+        assert_eq!(queue.now(), [(3, RECEIVE)]);
+        assert_eq!(queue.now(), []);
+        queue.deregister(&mut number);
+        assert_eq!(queue.now(), []);
+        assert_eq!(world.kernel().requests_out(), 0);
+        number.close();
+    });
+}
+
+#[test]
+fn a_socket_that_is_closed_is_forgotten_by_the_next_poll() {
+    everywhere(|world| {
+        for interest in [Interest::READABLE, Interest::READABLE.level(), Interest::READABLE.oneshot()] {
+            let mut queue = Loop::new();
+            let (mut number, peer) = world.raw();
+            queue.register(&mut number, 1, interest);
+            peer.sends(1);
+            queue.now();
+            kernel_reads(world, number);
+            queue.now();
+            queue.now();
+            number.close();
+            assert_eq!(queue.now(), [], "{interest:?}");
+            let error = queue.registry().deregister(&mut number).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            let (mut number, peer) = again(world, number);
+            queue.register(&mut number, 2, interest);
+            peer.sends(1);
+            assert_eq!(queue.now(), [(2, RECEIVE)]);
+            number.close();
+        }
+    });
+}
+
+fn kernel_reads(world: &World, number: Number) {
+    let _all = world.kernel().receive(number.0, usize::MAX);
+}
+
+#[test]
+fn a_number_that_comes_back_before_the_next_poll_can_be_registered() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut number, _) = world.raw();
+        let (mut other, other_peer) = world.pair();
+        queue.register(&mut number, 1, Interest::READABLE.level());
+        queue.register(&mut other, 5, Interest::READABLE.level());
+        assert_eq!(queue.now(), []);
+        other_peer.sends(1);
+        number.close();
+        // That it was closed is said by a packet that nobody has taken.
+        let (mut number, peer) = again(world, number);
+        queue.register(&mut number, 2, Interest::READABLE.level());
+        peer.sends(1);
+        assert_eq!(queue.now(), [(2, RECEIVE), (5, RECEIVE)]);
+        queue.deregister(&mut number);
+        number.close();
+    });
+}
+
+#[test]
+fn a_number_that_comes_back_is_found_behind_many_other_packets() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let mut others: Vec<_> = (0..70).map(|_| world.pair()).collect();
+        let (mut number, _) = world.raw();
+        for (token, (stream, _)) in others.iter_mut().enumerate() {
+            queue.register(stream, token, Interest::READABLE);
+        }
+        queue.register(&mut number, 100, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        others.iter().for_each(|(_, peer)| peer.sends(1));
+        number.close();
+        let (mut number, _) = again(world, number);
+        queue.register(&mut number, 101, Interest::READABLE);
+        let mut told = queue.now();
+        told.extend(queue.now());
+        told.sort_unstable();
+        assert_eq!(told, (0..70).map(|token| (token, RECEIVE)).collect::<Vec<_>>());
+        number.close();
+    });
+}
+
+#[test]
+fn a_number_that_comes_back_is_found_behind_kicks_that_nobody_has_seen() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut number, _) = world.raw();
+        queue.register(&mut number, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        let notifier = crate::queue::Notifier::new(queue.registry().selector()).unwrap();
+        for _ in 0..5 {
+            notifier.kick().unwrap();
+        }
+        number.close();
+        let (mut number, peer) = again(world, number);
+        queue.register(&mut number, 2, Interest::READABLE);
+        peer.sends(1);
+        // A kick without a wake is a reason to look, and no event.
+        let told: Vec<_> = (0..8).flat_map(|_| queue.now()).collect();
+        assert_eq!(told, [(2, RECEIVE)]);
+        number.close();
+    });
+}
+
+#[test]
+fn a_number_that_comes_back_in_the_middle_of_a_poll_can_be_registered() {
+    let world = World::new(Manners::WINDOWS);
+    let mut queue = Loop::new();
+    let registry = queue.registry().try_clone().unwrap();
+    let (mut number, _) = world.raw();
+    queue.register(&mut number, 1, Interest::READABLE);
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| queue.within(std::time::Duration::from_millis(300)));
+        world.until_asleep(1);
+        // The packet is taken, but the thread that has it is not back yet.
+        world.kernel().manners.holds = true;
+        number.close();
+        crate::world::until("the packet is not taken", || world.kernel().packets() == 0);
+        let (mut number, _) = again(&world, number);
+        let result = registry.register(&mut number, Token(2), Interest::READABLE);
+        world.kernel().let_go();
+        assert_eq!(waits.join().unwrap(), []);
+        number.close();
+        result.unwrap();
+    });
+}
+
+#[test]
+fn a_number_that_comes_back_after_a_report_can_be_registered() {
+    everywhere(|world| {
+        // What most programs do: an event says that the peer has gone, so the socket is closed.
+        let mut queue = Loop::new();
+        let (mut number, peer) = world.raw();
+        queue.register(&mut number, 1, Interest::READABLE.level());
+        assert_eq!(queue.now(), []);
+        peer.shuts_down();
+        assert_eq!(queue.now(), [(1, DISCONNECT)]);
+        number.close();
+        let (mut number, _) = again(world, number);
+        let result = queue.registry().register(&mut number, Token(2), Interest::READABLE.level());
+        number.close();
+        result.unwrap();
+    });
+}
+
+#[test]
+fn a_number_that_comes_back_after_its_request_was_refused_can_be_registered() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut number, _) = world.raw();
+        queue.register(&mut number, 1, Interest::READABLE.level());
+        number.close();
+        // The kernel says that there is no such socket.
+        queue.now();
+        assert_eq!(queue.now(), []);
+        let (mut number, _) = again(world, number);
+        let result = queue.registry().register(&mut number, Token(2), Interest::READABLE.level());
+        number.close();
+        result.unwrap();
+    });
+}
+
+#[test]
+fn a_socket_of_which_a_duplicate_lives_goes_on_to_be_told() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut number, peer) = world.raw();
+        let duplicate = Number(world.kernel().duplicate_socket(number.0));
+        queue.register(&mut number, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        number.close();
+        assert_eq!(queue.now(), []);
+        peer.sends(1);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        // The program's duty, as on other systems.
+        queue.deregister(&mut number);
+        duplicate.close();
+        assert_eq!(queue.now(), []);
+    });
+}
+
+#[test]
+fn the_closing_may_be_told_long_after() {
+    let world = World::new(Manners { closes_late: true, ..Manners::WINDOWS });
+    let mut queue = Loop::new();
+    let (mut number, _) = world.raw();
+    queue.register(&mut number, 1, Interest::READABLE);
+    assert_eq!(queue.now(), []);
+    number.close();
+    assert_eq!(queue.now(), []);
+    world.kernel().deliver();
+    assert_eq!(queue.now(), []);
+    let (mut number, peer) = again(&world, number);
+    queue.register(&mut number, 2, Interest::READABLE);
+    peer.sends(1);
+    assert_eq!(queue.now(), [(2, RECEIVE)]);
+    number.close();
+}
+
+#[test]
+fn one_that_is_closed_while_it_is_deregistered_leaves_its_number_free() {
+    let world = World::new(Manners { cancels_late: true, ..Manners::WINDOWS });
+    let mut queue = Loop::new();
+    let (mut number, _) = world.raw();
+    queue.register(&mut number, 1, Interest::READABLE);
+    assert_eq!(queue.now(), []);
+    queue.deregister(&mut number);
+    number.close();
+    let (mut number, peer) = again(&world, number);
+    queue.register(&mut number, 2, Interest::READABLE);
+    peer.sends(1);
+    assert_eq!(queue.now(), [(2, RECEIVE)]);
+    // The old one's last packet does not touch the new one.
+    world.kernel().deliver();
+    world.kernel().manners.cancels_late = false;
+    assert_eq!(queue.now(), []);
+    queue.reregister(&mut number, 3, Interest::READABLE);
+    assert_eq!(queue.now(), [(3, RECEIVE)]);
+    queue.deregister(&mut number);
+    number.close();
+}
+
+#[test]
+fn a_late_word_about_the_old_socket_leaves_the_new_one_registered() {
+    let world = World::new(Manners { closes_late: true, ..Manners::WINDOWS });
+    let mut queue = Loop::new();
+    let (mut number, _) = world.raw();
+    queue.register(&mut number, 1, Interest::READABLE);
+    assert_eq!(queue.now(), []);
+    number.close();
+    queue.deregister(&mut number);
+    let (mut number, peer) = again(&world, number);
+    queue.register(&mut number, 2, Interest::READABLE);
+    world.kernel().deliver();
+    assert_eq!(queue.now(), []);
+    peer.sends(1);
+    assert_eq!(queue.now(), [(2, RECEIVE)]);
+    queue.deregister(&mut number);
+    number.close();
+}
+
+#[test]
+fn a_source_that_is_dropped_takes_its_registration_along() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        for token in 0..50 {
+            let (mut stream, peer) = world.pair();
+            queue.register(&mut stream, token, Interest::READABLE);
+            if token % 2 == 0 {
+                assert_eq!(queue.now(), []);
+            }
+            peer.sends(1);
+        }
+        assert_eq!(queue.now(), []);
+        assert_eq!(world.kernel().requests_out(), 0);
+        assert_eq!(crate::guard::kept(), 0);
+    });
+}
+
+#[test]
+fn an_owned_socket_that_is_closed_behind_its_back_is_silent() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, _) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE.level());
+        assert_eq!(queue.now(), []);
+        Number(stream.number()).close();
+        assert_eq!(queue.now(), []);
+        assert_eq!(queue.now(), []);
+        queue.deregister(&mut stream);
+    });
+}
+
+#[test]
+fn a_number_that_comes_back_while_nothing_can_be_posted_costs_nobody_an_event() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut number, _) = world.raw();
+        let (mut other, other_peer) = world.pair();
+        queue.register(&mut number, 1, Interest::READABLE.oneshot());
+        queue.register(&mut other, 5, Interest::READABLE.oneshot());
+        assert_eq!(queue.now(), []);
+        other_peer.sends(1);
+        number.close();
+        let (mut number, peer) = again(world, number);
+        world.kernel().faults.posts = 1;
+        queue.register(&mut number, 2, Interest::READABLE.oneshot());
+        world.kernel().faults.posts = 0;
+        peer.sends(1);
+        assert_eq!(queue.now(), [(2, RECEIVE), (5, RECEIVE)]);
+        number.close();
+    });
+}

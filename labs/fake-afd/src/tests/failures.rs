@@ -1,0 +1,285 @@
+//! What the kernel refuses.
+
+use std::error::Error;
+use std::io;
+
+use crate::kernel::layout::*;
+use crate::kernel::{Answer, Manners};
+use crate::world::{everywhere, Loop, World, REFUSED};
+use crate::{Interest, Poll, Token};
+
+const REFUSALS: [Status; 2] = [INSUFFICIENT_RESOURCES, ACCESS_DENIED];
+
+#[test]
+fn a_request_that_is_refused_is_one_error_of_its_source_then_silence() {
+    everywhere(|world| {
+        for refusal in REFUSALS {
+            for interest in [Interest::READABLE, Interest::READABLE.level(), Interest::READABLE.oneshot()] {
+                let mut queue = Loop::new();
+                let (mut stream, peer) = world.pair();
+                let (mut other, other_peer) = world.pair();
+                queue.register(&mut stream, 1, interest);
+                queue.register(&mut other, 2, Interest::READABLE.level());
+                peer.change(|socket| socket.refuses = Some(refusal));
+                other_peer.sends(1);
+                assert_eq!(queue.now(), [(1, REFUSED), (2, RECEIVE)]);
+                for _ in 0..3 {
+                    assert_eq!(queue.now(), [(2, RECEIVE)]);
+                }
+                peer.change(|socket| socket.refuses = None);
+                assert_eq!(queue.now(), [(2, RECEIVE)]);
+                peer.sends(1);
+                queue.reregister(&mut stream, 3, interest);
+                assert_eq!(queue.now(), [(2, RECEIVE), (3, RECEIVE)]);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_socket_that_the_kernel_does_not_know_is_silent_and_disturbs_nobody() {
+    everywhere(|world| {
+        for refusal in [INVALID_HANDLE, OBJECT_TYPE_MISMATCH] {
+            let mut queue = Loop::new();
+            let (mut stream, peer) = world.pair();
+            let (mut other, other_peer) = world.pair();
+            queue.register(&mut stream, 1, Interest::READABLE.level());
+            queue.register(&mut other, 2, Interest::READABLE.level());
+            peer.change(|socket| socket.refuses = Some(refusal));
+            peer.sends(1);
+            other_peer.sends(1);
+            let before = world.counts();
+            for _ in 0..3 {
+                assert_eq!(queue.now(), [(2, RECEIVE)]);
+            }
+            // It is not asked for again and again.
+            assert_eq!(world.since(before).0, 4);
+            queue.deregister(&mut stream);
+        }
+    });
+}
+
+#[test]
+fn a_number_whose_request_is_refused_is_told_once_too() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut number, peer) = world.raw();
+        queue.register(&mut number, 1, Interest::READABLE.level());
+        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+        assert_eq!(queue.now(), [(1, REFUSED)]);
+        assert_eq!(queue.now(), []);
+        peer.change(|socket| socket.refuses = None);
+        peer.sends(1);
+        queue.reregister(&mut number, 2, Interest::READABLE.level());
+        assert_eq!(queue.now(), [(2, RECEIVE)]);
+        queue.deregister(&mut number);
+        number.close();
+    });
+}
+
+#[test]
+fn a_source_that_was_refused_stays_silent_though_it_is_read() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+        assert_eq!(queue.now(), [(1, REFUSED)]);
+        for _ in 0..3 {
+            stream.drain();
+            assert_eq!(queue.now(), []);
+        }
+    });
+}
+
+#[test]
+fn a_request_that_fails_after_it_was_accepted_is_one_error_too() {
+    everywhere(|world| {
+        for failure in [ACCESS_DENIED, BUFFER_OVERFLOW, HANDLES_CLOSED] {
+            let mut queue = Loop::new();
+            let (mut stream, peer) = world.unconnected();
+            queue.register(&mut stream, 1, Interest::READABLE.level());
+            assert_eq!(queue.now(), []);
+            world.kernel().fail(peer.endpoint, failure);
+            assert_eq!(queue.now(), [(1, REFUSED)]);
+            assert_eq!(queue.now(), []);
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_is_a_warning_comes_with_a_packet() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.unconnected();
+        peer.change(|socket| socket.answers = [Answer::failed(BUFFER_OVERFLOW)].into());
+        queue.register(&mut stream, 1, Interest::READABLE.level());
+        assert_eq!(queue.now(), [(1, REFUSED)]);
+        assert_eq!(queue.now(), []);
+    });
+}
+
+#[test]
+fn a_refusal_that_cannot_even_be_posted_is_tried_again() {
+    everywhere(|world| {
+        for failures in [1, 2, 5] {
+            let mut queue = Loop::new();
+            let (mut stream, peer) = world.pair();
+            let (mut other, other_peer) = world.pair();
+            queue.register(&mut stream, 1, Interest::READABLE.oneshot());
+            queue.register(&mut other, 2, Interest::READABLE.oneshot());
+            peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+            other_peer.sends(1);
+            world.kernel().faults.posts = failures;
+            let mut told: Vec<_> = (0..10).flat_map(|_| queue.now()).collect();
+            told.sort_unstable();
+            assert_eq!(told, [(1, REFUSED), (2, RECEIVE)]);
+        }
+    });
+}
+
+#[test]
+fn a_refusal_that_cannot_even_be_posted_is_not_slept_over() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+        world.kernel().faults.posts = 2;
+        assert_eq!(queue.wait(), [(1, REFUSED)]);
+    });
+}
+
+#[test]
+fn a_poll_is_dropped_with_a_refusal_in_its_port() {
+    everywhere(|world| {
+        let mut queue = Loop::with_capacity(1);
+        let mut both = [world.pair(), world.pair()];
+        for (token, (stream, peer)) in both.iter_mut().enumerate() {
+            queue.register(stream, token, Interest::READABLE);
+            peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+        }
+        assert_eq!(queue.now(), [(0, REFUSED)]);
+        assert_eq!(world.kernel().packets(), 1);
+        drop(queue);
+    });
+}
+
+#[test]
+fn while_nothing_can_be_posted_a_poll_still_ends() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        let (mut other, other_peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        queue.register(&mut other, 2, Interest::READABLE.level());
+        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+        other_peer.sends(1);
+        world.kernel().faults.posts = usize::MAX;
+        assert_eq!(queue.now(), [(2, RECEIVE)]);
+        peer.change(|socket| socket.refuses = None);
+        peer.sends(1);
+        assert_eq!(queue.now(), [(1, RECEIVE), (2, RECEIVE)]);
+        world.kernel().faults.posts = 0;
+    });
+}
+
+#[test]
+fn after_a_refusal_on_its_way_deregister_brings_silence() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let registry = queue.registry().try_clone().unwrap();
+        let (mut stream, peer) = world.pair();
+        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+        std::thread::scope(|scope| {
+            // Somebody waits, so the request is made at once, and somebody else has its packet.
+            let waits = scope.spawn(|| queue.within(std::time::Duration::from_millis(50)));
+            world.until_asleep(1);
+            world.kernel().manners.holds = true;
+            registry.register(&mut stream, Token(1), Interest::READABLE).unwrap();
+            registry.deregister(&mut stream).unwrap();
+            world.kernel().let_go();
+            assert_eq!(waits.join().unwrap(), []);
+        });
+    });
+}
+
+#[test]
+fn a_wait_that_fails_is_an_error_of_the_poll_and_the_next_goes_on() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE.level());
+        peer.sends(1);
+        world.kernel().faults.waits = 2;
+        for timeout in [Some(std::time::Duration::ZERO), None] {
+            queue.poll.poll(&mut queue.events, timeout).unwrap_err();
+            assert!(queue.events.is_empty());
+        }
+        let (mut other, other_peer) = world.pair();
+        other_peer.sends(1);
+        queue.register(&mut other, 2, Interest::READABLE.level());
+        assert_eq!(queue.now(), [(1, RECEIVE), (2, RECEIVE)]);
+    });
+}
+
+#[test]
+fn without_a_helper_nothing_is_registered_and_the_next_try_succeeds() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        let (mut number, number_peer) = world.raw();
+        for fault in 0..2 {
+            let fail = |times| {
+                let mut kernel = world.kernel();
+                match fault {
+                    0 => kernel.faults.devices = times,
+                    _ => kernel.faults.connects = times,
+                }
+            };
+            fail(2);
+            let error = queue.registry().register(&mut stream, Token(1), Interest::READABLE).unwrap_err();
+            assert!(error.to_string().contains(r"\Device\Afd"), "{error}");
+            assert!(error.source().is_some());
+            let error = queue.registry().register(&mut number, Token(1), Interest::READABLE).unwrap_err();
+            assert!(error.to_string().contains(r"\Device\Afd"), "{error}");
+            assert_eq!(world.kernel().devices(), 0);
+            let error = queue.registry().deregister(&mut stream).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+            let error = queue.registry().reregister(&mut number, Token(1), Interest::READABLE).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound);
+            assert_eq!(queue.now(), []);
+        }
+        peer.sends(1);
+        number_peer.sends(1);
+        queue.register(&mut stream, 1, Interest::READABLE);
+        queue.register(&mut number, 2, Interest::READABLE);
+        assert_eq!(queue.now(), [(1, RECEIVE), (2, RECEIVE)]);
+        queue.deregister(&mut number);
+        number.close();
+    });
+}
+
+#[test]
+fn without_a_port_there_is_no_poll() {
+    let world = World::new(Manners::WINDOWS);
+    world.kernel().faults.ports = 1;
+    let error = Poll::new().unwrap_err();
+    assert!(error.to_string().contains("completion port"), "{error}");
+    Poll::new().unwrap();
+}
+
+#[test]
+fn without_room_for_events_a_poll_is_an_error() {
+    everywhere(|world| {
+        let mut queue = Loop::with_capacity(0);
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        peer.sends(1);
+        let error = queue.poll.poll(&mut queue.events, None).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        let mut events = crate::Events::with_capacity(1);
+        queue.poll.poll(&mut events, None).unwrap();
+        assert_eq!(events.len(), 1);
+    });
+}

@@ -1,0 +1,126 @@
+//! Service providers that put a socket of their own in front of the kernel's.
+
+use std::error::Error;
+
+use crate::kernel::layout::*;
+use crate::world::{everywhere, Loop, Peer, World};
+use crate::{Interest, Token};
+
+/// Lets the sockets answer a question by the next one each, and its predecessors have no answer to the best question.
+/// They are closed at the end by their owner, who is the program.
+fn layers(world: &World, question: u32, depth: usize) -> (crate::world::Stream, Vec<crate::world::Number>, Peer) {
+    let (stream, mut peer) = world.unconnected();
+    let mut below = Vec::new();
+    for _ in 0..depth {
+        let (number, next) = world.raw();
+        peer.change(|socket| {
+            socket.says(SIO_BASE_HANDLE, Err(WSAEOPNOTSUPP));
+            socket.says(question, Ok(number.0));
+        });
+        below.push(number);
+        peer = next;
+    }
+    (stream, below, peer)
+}
+
+#[test]
+fn a_base_socket_is_asked_for_and_watched() {
+    everywhere(|world| {
+        let (mut stream, peer) = world.unconnected();
+        let (base, base_peer) = world.raw();
+        peer.change(|socket| socket.says(SIO_BASE_HANDLE, Ok(base.0)));
+        let mut queue = Loop::new();
+        queue.register(&mut stream, 1, Interest::READABLE.level());
+        peer.sends(1);
+        assert_eq!(queue.now(), []);
+        base_peer.sends(1);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        queue.deregister(&mut stream);
+        base.close();
+    });
+}
+
+#[test]
+fn where_the_question_for_the_base_is_kept_back_the_others_lead_down() {
+    everywhere(|world| {
+        for question in [SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE] {
+            for depth in [1, 2, 7] {
+                let (mut stream, below, peer) = layers(world, question, depth);
+                let mut queue = Loop::new();
+                queue.register(&mut stream, 1, Interest::READABLE);
+                peer.sends(1);
+                assert_eq!(queue.now(), [(1, RECEIVE)], "{question:x}, {depth}");
+                queue.deregister(&mut stream);
+                below.iter().for_each(|number| number.close());
+            }
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_leads_nowhere_is_passed_over_for_the_next() {
+    everywhere(|world| {
+        let (mut stream, below, peer) = layers(world, SIO_BSP_HANDLE, 1);
+        let front = world.kernel().endpoint(stream.number()).unwrap();
+        let number = stream.number();
+        world.kernel().change(front, |socket| socket.says(SIO_BSP_HANDLE_SELECT, Ok(number)));
+        let mut queue = Loop::new();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        peer.sends(1);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        queue.deregister(&mut stream);
+        below.iter().for_each(|number| number.close());
+    });
+}
+
+#[test]
+fn a_provider_that_answers_nothing_is_an_error() {
+    everywhere(|world| {
+        let (mut stream, peer) = world.unconnected();
+        peer.change(|socket| socket.says(SIO_BASE_HANDLE, Err(WSAEOPNOTSUPP)));
+        let queue = Loop::new();
+        let error = queue.registry().register(&mut stream, Token(1), Interest::READABLE).unwrap_err();
+        let number = stream.number().to_string();
+        assert!(error.to_string().contains(&number), "{error}");
+        assert!(error.source().unwrap().to_string().contains("10045"), "{error}");
+        assert_eq!(world.kernel().devices(), 0);
+    });
+}
+
+#[test]
+fn providers_that_go_in_circles_are_an_error() {
+    everywhere(|world| {
+        let (mut stream, peer) = world.unconnected();
+        let (other, other_peer) = world.raw();
+        for (socket, below) in [(peer, other.0), (other_peer, stream.number())] {
+            socket.change(|socket| {
+                socket.says(SIO_BASE_HANDLE, Err(WSAEOPNOTSUPP));
+                socket.says(SIO_BSP_HANDLE_POLL, Ok(below));
+            });
+        }
+        let queue = Loop::new();
+        let error = queue.registry().register(&mut stream, Token(1), Interest::READABLE).unwrap_err();
+        assert!(error.to_string().contains("circles"), "{error}");
+        other.close();
+    });
+}
+
+#[test]
+fn what_is_no_socket_is_an_error_without_further_questions() {
+    everywhere(|world| {
+        let queue = Loop::new();
+        let (mut number, peer) = world.raw();
+        let (below, _) = world.raw();
+        // A broken provider that has an answer for everything.
+        peer.change(|socket| {
+            socket.says(SIO_BASE_HANDLE, Err(WSAENOTSOCK));
+            socket.says(SIO_BSP_HANDLE, Ok(below.0));
+        });
+        let error = queue.registry().register(&mut number, Token(1), Interest::READABLE).unwrap_err();
+        assert!(error.source().unwrap().to_string().contains("10038"), "{error}");
+        number.close();
+        let error = queue.registry().register(&mut number, Token(1), Interest::READABLE).unwrap_err();
+        assert!(error.source().unwrap().to_string().contains("10038"), "{error}");
+        below.close();
+    });
+}

@@ -1,0 +1,389 @@
+//! What is reported of a socket.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::kernel::layout::*;
+use crate::kernel::{Answer, Manners};
+use crate::world::{everywhere, Loop, World, FINISHED};
+use crate::{Interest, Poll, Registry, Token, Waker};
+
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+#[test]
+fn data_and_room_are_told_together() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        peer.sends(1);
+        queue.register(&mut stream, 7, BOTH);
+        assert_eq!(queue.now(), [(7, RECEIVE | SEND)]);
+    });
+}
+
+#[test]
+fn only_what_was_asked_for_is_told() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut reader, reader_peer) = world.pair();
+        let (mut writer, writer_peer) = world.pair();
+        queue.register(&mut reader, 1, Interest::READABLE.level());
+        queue.register(&mut writer, 2, Interest::WRITABLE.level());
+        reader_peer.sends(1);
+        writer_peer.sends(1);
+        assert_eq!(queue.now(), [(1, RECEIVE), (2, SEND)]);
+    });
+}
+
+#[test]
+fn data_and_the_end_are_told_together_or_one_by_one() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        peer.change(|socket| (socket.unread, socket.ended) = (3, true));
+        queue.register(&mut stream, 1, Interest::READABLE);
+        let hides = world.kernel().manners.data_hides_end;
+        assert_eq!(queue.now(), [(1, if hides { RECEIVE } else { RECEIVE | DISCONNECT })]);
+        assert_eq!(stream.read(2).unwrap(), 2);
+        assert_eq!(queue.now(), [(1, if hides { RECEIVE } else { RECEIVE | DISCONNECT })]);
+        assert_eq!(stream.read(2).unwrap(), 1);
+        assert_eq!(queue.now(), [(1, DISCONNECT)]);
+        assert_eq!(stream.read(2).unwrap(), 0);
+        assert_eq!(queue.now(), []);
+    });
+}
+
+#[test]
+fn an_end_that_comes_after_the_data_is_told_without_a_read() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        peer.sends(1);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        peer.shuts_down();
+        let hides = world.kernel().manners.data_hides_end;
+        if !hides {
+            assert_eq!(queue.now(), [(1, DISCONNECT)]);
+        }
+        assert_eq!(stream.read(9).unwrap(), 1);
+        assert_eq!(queue.now(), [(1, DISCONNECT)]);
+    });
+}
+
+#[test]
+fn an_end_that_comes_after_the_data_ends_a_wait_without_a_read() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        for timeout in [None, Some(Duration::from_secs(10))] {
+            peer.sends(1);
+            assert_eq!(queue.wait(), [(1, RECEIVE)]);
+            thread::scope(|scope| {
+                let waits = scope.spawn(|| match timeout {
+                    None => queue.wait(),
+                    Some(timeout) => queue.within(timeout),
+                });
+                world.until_asleep(1);
+                peer.resets();
+                assert_eq!(waits.join().unwrap(), [(1, ABORT)]);
+            });
+            peer.change(|socket| socket.reset = false);
+            queue.reregister(&mut stream, 1, Interest::READABLE);
+            assert_eq!(queue.wait(), [(1, RECEIVE)]);
+            stream.drain();
+        }
+    });
+}
+
+#[test]
+fn after_a_reset_was_told_nothing_else_is() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.unconnected();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        peer.resets();
+        // It was asked for reading only, so it has not heard that there is room, too.
+        queue.reregister(&mut stream, 2, BOTH);
+        assert_eq!(queue.now(), [(2, ABORT)]);
+        assert_eq!(queue.now(), []);
+    });
+}
+
+#[test]
+fn when_both_ends_have_shut_down_that_is_told_and_once_more_if_the_end_was_told_before() {
+    everywhere(|world| {
+        for peer_is_first in [false, true] {
+            let mut queue = Loop::new();
+            let (mut stream, peer) = world.unconnected();
+            queue.register(&mut stream, 1, BOTH);
+            assert_eq!(queue.now(), []);
+            if peer_is_first {
+                peer.shuts_down();
+                assert_eq!(queue.now(), [(1, DISCONNECT)]);
+                stream.shuts_down();
+            } else {
+                stream.shuts_down();
+                assert_eq!(queue.now(), []);
+                peer.shuts_down();
+            }
+            assert_eq!(queue.now(), [(1, DISCONNECT | FINISHED)]);
+            assert_eq!(queue.now(), []);
+            // It remembers when it is registered elsewhere, too.
+            queue.deregister(&mut stream);
+            let mut another = Loop::new();
+            another.register(&mut stream, 2, Interest::READABLE.level());
+            assert_eq!(another.now(), [(2, DISCONNECT | FINISHED)]);
+            another.deregister(&mut stream);
+        }
+    });
+}
+
+#[test]
+fn shutting_down_brings_nothing_where_nothing_was_asked_for() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.unconnected();
+        stream.shuts_down();
+        queue.register(&mut stream, 1, Interest::WRITABLE);
+        peer.shuts_down();
+        assert_eq!(queue.now(), []);
+        stream.shuts_down();
+        assert_eq!(queue.now(), []);
+        queue.reregister(&mut stream, 2, Interest::READABLE.oneshot());
+        assert_eq!(queue.now(), [(2, DISCONNECT | FINISHED)]);
+        stream.shuts_down();
+        assert_eq!(queue.now(), []);
+    });
+}
+
+#[test]
+fn a_reset_is_told_to_readers_and_writers_alike() {
+    everywhere(|world| {
+        for interest in [Interest::READABLE, Interest::WRITABLE, BOTH] {
+            let mut queue = Loop::new();
+            let (mut stream, peer) = world.unconnected();
+            queue.register(&mut stream, 1, interest);
+            assert_eq!(queue.now(), []);
+            peer.resets();
+            let told = queue.now();
+            assert_eq!(told.len(), 1);
+            assert_eq!(told[0].1 & ABORT, ABORT);
+            assert!(stream.read(1).is_err());
+            assert_eq!(queue.now(), [], "{interest:?}");
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_is_refused_after_some_time_is_told_then() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.unconnected();
+        queue.register(&mut stream, 1, BOTH);
+        assert_eq!(queue.now(), []);
+        assert_eq!(queue.within(Duration::from_millis(3)), []);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| queue.wait());
+            world.until_asleep(1);
+            peer.refuses_to_connect();
+            assert_eq!(waits.join().unwrap(), [(1, CONNECT_FAIL)]);
+        });
+        // It was told, and stays so.
+        assert_eq!(queue.now(), []);
+    });
+}
+
+#[test]
+fn each_connection_is_told_and_those_left_over_once_more() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut listener, peer) = world.unconnected();
+        queue.register(&mut listener, 1, Interest::READABLE);
+        peer.connects();
+        peer.connects();
+        assert_eq!(queue.now(), [(1, ACCEPT)]);
+        assert_eq!(queue.now(), []);
+        listener.accept().unwrap();
+        assert_eq!(queue.now(), [(1, ACCEPT)]);
+        listener.accept().unwrap();
+        listener.accept().unwrap_err();
+        assert_eq!(queue.now(), []);
+        peer.connects();
+        assert_eq!(queue.now(), [(1, ACCEPT)]);
+        assert_eq!(queue.now(), []);
+    });
+}
+
+#[test]
+fn a_request_that_comes_back_with_nothing_is_made_again() {
+    everywhere(|world| {
+        for odd in [Answer::nothing(TIMEOUT), Answer::nothing(SUCCESS), Answer::failed(CANCELLED)] {
+            let mut queue = Loop::new();
+            let (mut stream, peer) = world.unconnected();
+            peer.change(|socket| socket.answers = [odd, odd, odd].into());
+            queue.register(&mut stream, 1, Interest::READABLE.oneshot());
+            assert_eq!(queue.now(), []);
+            peer.sends(1);
+            assert_eq!(queue.now(), [(1, RECEIVE)], "{odd:?}");
+        }
+    });
+}
+
+#[test]
+fn a_wait_without_timeout_gets_through_packets_that_say_nothing() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.unconnected();
+        let odd = Answer::nothing(TIMEOUT);
+        peer.change(|socket| socket.answers = [odd, odd, odd, odd].into());
+        queue.register(&mut stream, 1, Interest::READABLE.oneshot());
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| queue.wait());
+            world.until_asleep(1);
+            peer.sends(1);
+            assert_eq!(waits.join().unwrap(), [(1, RECEIVE)]);
+        });
+    });
+}
+
+#[test]
+fn whoever_is_registered_while_another_thread_waits_is_told_at_once() {
+    everywhere(|world| {
+        for interest in [Interest::READABLE, Interest::READABLE.level(), Interest::READABLE.oneshot()] {
+            let mut queue = Loop::new();
+            let registry = queue.registry().try_clone().unwrap();
+            let (mut stream, peer) = world.pair();
+            thread::scope(|scope| {
+                let waits = scope.spawn(|| queue.wait());
+                world.until_asleep(1);
+                registry.register(&mut stream, Token(3), interest).unwrap();
+                peer.sends(1);
+                assert_eq!(waits.join().unwrap(), [(3, RECEIVE)]);
+            });
+        }
+    });
+}
+
+#[test]
+fn whoever_wants_more_while_another_thread_waits_is_told_at_once() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let registry = queue.registry().try_clone().unwrap();
+        let (mut stream, _) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| queue.wait());
+            world.until_asleep(1);
+            registry.reregister(&mut stream, Token(2), BOTH).unwrap();
+            assert_eq!(waits.join().unwrap(), [(2, SEND)]);
+        });
+    });
+}
+
+#[test]
+fn whoever_reads_while_another_thread_waits_is_told_of_what_comes_next() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        peer.sends(1);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| queue.wait());
+            world.until_asleep(1);
+            assert_eq!(stream.drain(), (1, false));
+            peer.sends(1);
+            assert_eq!(waits.join().unwrap(), [(1, RECEIVE)]);
+        });
+    });
+}
+
+#[test]
+fn whoever_reads_long_after_another_thread_has_begun_to_wait_is_told_of_what_comes_next() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        peer.sends(1);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        for _ in 0..3 {
+            thread::scope(|scope| {
+                let waits = scope.spawn(|| queue.wait());
+                // By now it is asked for the end of the stream, and for nothing else.
+                world.until_asleep_for_ever();
+                assert_eq!(stream.drain(), (1, false));
+                peer.sends(1);
+                assert_eq!(waits.join().unwrap(), [(1, RECEIVE)]);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_source_is_told_in_each_of_two_polls() {
+    everywhere(|world| {
+        let (mut one, mut other) = (Loop::new(), Loop::new());
+        let (mut number, peer) = world.raw();
+        one.register(&mut number, 1, Interest::READABLE.level());
+        other.register(&mut number, 2, Interest::READABLE.level());
+        peer.sends(1);
+        assert_eq!(one.now(), [(1, RECEIVE)]);
+        assert_eq!(other.now(), [(2, RECEIVE)]);
+        one.deregister(&mut number);
+        assert_eq!(one.now(), []);
+        assert_eq!(other.now(), [(2, RECEIVE)]);
+        number.close();
+    });
+}
+
+#[test]
+fn wakes_and_sources_come_together() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let waker = Waker::new(queue.registry(), Token(9)).unwrap();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE.level());
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| queue.wait());
+            world.until_asleep(1);
+            waker.wake().unwrap();
+            assert_eq!(waits.join().unwrap(), [(9, RECEIVE)]);
+        });
+        peer.sends(1);
+        waker.wake().unwrap();
+        assert_eq!(queue.now(), [(1, RECEIVE), (9, RECEIVE)]);
+    });
+}
+
+#[test]
+fn with_a_single_place_everybody_has_a_turn() {
+    everywhere(|world| {
+        let mut queue = Loop::with_capacity(1);
+        let mut all: Vec<_> = (0..10).map(|_| world.pair()).collect();
+        for (token, (stream, peer)) in all.iter_mut().enumerate() {
+            peer.sends(1);
+            queue.register(stream, token, Interest::READABLE.oneshot());
+        }
+        let mut told: Vec<_> = (0..10).flat_map(|_| queue.now()).map(|(token, _)| token).collect();
+        told.sort_unstable();
+        assert_eq!(told, (0..10).collect::<Vec<_>>());
+        assert_eq!(queue.now(), []);
+    });
+}
+
+#[test]
+fn in_level_mode_with_a_single_place_nobody_starves() {
+    let world = World::new(Manners::WINDOWS);
+    let mut queue = Loop::with_capacity(1);
+    let mut all: Vec<_> = (0..10).map(|_| world.pair()).collect();
+    for (token, (stream, peer)) in all.iter_mut().enumerate() {
+        peer.sends(1);
+        queue.register(stream, token, Interest::READABLE.level());
+    }
+    let mut told: Vec<_> = (0..20).flat_map(|_| queue.now()).map(|(token, _)| token).collect();
+    told.sort_unstable();
+    assert_eq!(told, (0..20).map(|n| n / 2).collect::<Vec<_>>());
+}

@@ -1,0 +1,418 @@
+//! What tests are made of: a world with one kernel, sockets, and those at the other end of them.
+
+use std::io::{self, Write};
+use std::process;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::event::{Event, Source};
+use crate::handle::Socket;
+use crate::kernel::layout::*;
+use crate::kernel::{self, Counts, Inside, Manners};
+use crate::source::IoSource;
+use crate::{Events, Interest, Poll, Registry, Token};
+
+/// There is one kernel, so there is one test at a time.
+static WORLD: Mutex<()> = Mutex::new(());
+
+/// A machine that has just been started. When it is dropped, after all that ran on it, no rule may have been broken.
+pub(crate) struct World {
+    leaks: usize,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// Runs a test on each kind of machine.
+pub(crate) fn everywhere(test: impl Fn(&World)) {
+    for manners in Manners::ALL {
+        let world = World::new(manners);
+        test(&world);
+    }
+}
+
+/// The test that runs, and since when.
+static RUNNING: Mutex<Option<(String, Instant)>> = Mutex::new(None);
+/// The longest that a world may last: what goes on for longer has locked itself up.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// A test that hangs takes all others with it, and says so.
+fn watch() {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| {
+        thread::spawn(|| loop {
+            thread::sleep(Duration::from_secs(1));
+            if let Some((name, since)) = &*RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
+                if since.elapsed() > LONGEST {
+                    // Not by a macro, which a test that does not end keeps to itself.
+                    let _nobody_listens = writeln!(io::stderr(), "\n{name} hangs");
+                    process::abort();
+                }
+            }
+        });
+    });
+}
+
+impl World {
+    pub fn new(manners: Manners) -> World {
+        let alone = WORLD.lock().unwrap_or_else(PoisonError::into_inner);
+        watch();
+        let name = thread::current().name().unwrap_or_default().to_owned();
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some((name, Instant::now()));
+        kernel::enter().reset(manners);
+        World { leaks: 0, _alone: alone }
+    }
+
+    pub fn kernel(&self) -> Inside {
+        kernel::enter()
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.kernel().counts
+    }
+
+    /// What has been asked of the kernel meanwhile: submits, cancels, waits.
+    pub fn since(&self, before: Counts) -> (usize, usize, usize) {
+        let now = self.counts();
+        (now.submits - before.submits, now.cancels - before.cancels, now.waits - before.waits)
+    }
+
+    /// A stream with a peer.
+    pub fn pair(&self) -> (Stream, Peer) {
+        let (stream, peer) = self.unconnected();
+        peer.makes_room(1 << 16);
+        (stream, peer)
+    }
+
+    /// A stream that connects, or a listener.
+    pub fn unconnected(&self) -> (Stream, Peer) {
+        let (number, endpoint) = self.kernel().open_socket();
+        (Stream::new(number), Peer { endpoint })
+    }
+
+    /// A socket that only its number is known of, and who must close it.
+    pub fn raw(&self) -> (Number, Peer) {
+        let (number, endpoint) = self.kernel().open_socket();
+        (Number(number), Peer { endpoint })
+    }
+
+    /// Waits until so many threads sleep in a wait.
+    pub fn until_asleep(&self, threads: usize) {
+        until("nobody goes to sleep", || self.kernel().sleepers == threads);
+    }
+
+    /// Waits until a thread sleeps that nothing but an event will wake.
+    pub fn until_asleep_for_ever(&self) {
+        until("nobody goes to sleep for ever", || {
+            let kernel = self.kernel();
+            kernel.sleepers == 1 && kernel.timeouts.last() == Some(&u32::MAX)
+        });
+    }
+
+    /// No rule has been broken so far.
+    #[track_caller]
+    pub fn check(&self) {
+        let violations = std::mem::take(&mut self.kernel().violations);
+        assert!(violations.is_empty(), "the kernel objects: {violations:#?}");
+        assert_eq!(crate::guard::freed_early(), 0, "blocks were freed while the kernel could still write there");
+    }
+
+    /// So many requests will never come back, and their memory must stay.
+    pub fn expect_leaks(&mut self, requests: usize) {
+        self.leaks = requests;
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut kernel = kernel::enter();
+        if self.leaks == 0 {
+            kernel.settle_accounts();
+        } else {
+            let expected = (self.leaks, 2 * self.leaks, 0);
+            let found = (kernel.requests_out(), crate::guard::kept(), crate::guard::freed_early());
+            if found != expected {
+                kernel.violation(format!(
+                    "requests out, addresses kept, blocks freed early: {found:?}, not {expected:?}"
+                ));
+            }
+            kernel.violations.retain(|violation| !violation.starts_with("a helper is closed that has"));
+        }
+        let violations = std::mem::take(&mut kernel.violations);
+        let manners = kernel.manners;
+        drop(kernel);
+        if !violations.is_empty() {
+            let objection = format!("the kernel ({manners:?}) objects: {violations:#?}");
+            if thread::panicking() {
+                eprintln!("{objection}");
+            } else {
+                panic!("{objection}");
+            }
+        }
+    }
+}
+
+/// Waits for something that another thread brings about.
+#[track_caller]
+pub(crate) fn until(failure: &str, mut so: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !so() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{failure}");
+        thread::sleep(Duration::from_micros(50));
+    }
+}
+
+/// A stream or a listener, as the crate's own are built.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    inner: IoSource<Socket>,
+}
+
+impl Stream {
+    pub fn new(number: usize) -> Stream {
+        Stream { inner: IoSource::new(Socket(number)) }
+    }
+
+    pub fn number(&self) -> usize {
+        self.inner.get().0
+    }
+
+    /// As the crate's `TcpStream`: what was read, or that there is nothing, arms reading.
+    pub fn read(&self, most: usize) -> io::Result<usize> {
+        self.inner.attempt(
+            |socket| kernel::enter().receive(socket.0, most),
+            |result| match result {
+                Ok(1..) | Err(io::ErrorKind::WouldBlock) => Some(Interest::READABLE),
+                _ => None,
+            },
+        )
+    }
+
+    /// As the crate's `TcpStream`: what could not be written, or not all, arms writing.
+    pub fn write(&self, bytes: usize) -> io::Result<usize> {
+        self.inner.attempt(
+            |socket| kernel::enter().send(socket.0, bytes),
+            |result| match result {
+                Ok(written) if *written < bytes => Some(Interest::WRITABLE),
+                Err(io::ErrorKind::WouldBlock) => Some(Interest::WRITABLE),
+                _ => None,
+            },
+        )
+    }
+
+    pub fn accept(&self) -> io::Result<()> {
+        self.inner.attempt(
+            |socket| kernel::enter().accept(socket.0),
+            |result| match result {
+                Ok(()) | Err(io::ErrorKind::WouldBlock) => Some(Interest::READABLE),
+                _ => None,
+            },
+        )
+    }
+
+    /// As the crate's `TcpStream::shutdown`, of writing.
+    pub fn shuts_down(&self) {
+        self.inner.writing_has_ended();
+    }
+
+    /// As the crate's `try_io`.
+    pub fn attempt<R>(&self, operation: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        self.inner.attempt(
+            |_| operation(),
+            |result| match result {
+                Ok(_) => Some(Interest::READABLE),
+                Err(io::ErrorKind::WouldBlock) => Some(Interest::READABLE | Interest::WRITABLE),
+                Err(_) => None,
+            },
+        )
+    }
+
+    /// Reads until there is nothing left. The sum, and whether the end was reached.
+    pub fn drain(&self) -> (usize, bool) {
+        let mut sum = 0;
+        loop {
+            match self.read(64) {
+                Ok(0) => return (sum, true),
+                Ok(got) => sum += got,
+                Err(_) => return (sum, false),
+            }
+        }
+    }
+}
+
+impl Source for Stream {
+    fn register(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        self.inner.register(registry, token, interest)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        self.inner.reregister(registry, token, interest)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.inner.deregister(registry)
+    }
+}
+
+/// As the crate's `SourceSocket`: a number, and no memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Number(pub usize);
+
+impl Number {
+    pub fn close(self) {
+        kernel::enter().close_socket(self.0);
+    }
+}
+
+impl Source for Number {
+    fn register(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        registry.selector().register_raw(self.0, token, interest)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        registry.selector().reregister_raw(self.0, token, interest)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.selector().deregister_raw(self.0)
+    }
+}
+
+/// The other end of a socket, and whoever else can do something to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    pub endpoint: usize,
+}
+
+impl Peer {
+    pub fn change(self, what: impl FnOnce(&mut kernel::Endpoint)) {
+        kernel::enter().change(self.endpoint, what);
+    }
+
+    pub fn sends(self, bytes: usize) {
+        self.change(|socket| socket.unread += bytes);
+    }
+
+    pub fn shuts_down(self) {
+        self.change(|socket| socket.ended = true);
+    }
+
+    pub fn resets(self) {
+        self.change(|socket| socket.reset = true);
+    }
+
+    /// It has read, so that there is room for so much more.
+    pub fn makes_room(self, bytes: usize) {
+        self.change(|socket| socket.room += bytes);
+    }
+
+    pub fn leaves_no_room(self) {
+        self.change(|socket| socket.room = 0);
+    }
+
+    pub fn connects(self) {
+        self.change(|socket| (socket.listens, socket.backlog) = (true, socket.backlog + 1));
+    }
+
+    pub fn refuses_to_connect(self) {
+        self.change(|socket| socket.connect_failed = true);
+    }
+
+    pub fn up(self) -> u32 {
+        kernel::enter().up(self.endpoint)
+    }
+
+    pub fn unread(self) -> usize {
+        kernel::enter().look(self.endpoint).unread
+    }
+}
+
+/// A poll and a list for its events.
+pub(crate) struct Loop {
+    pub poll: Poll,
+    pub events: Events,
+}
+
+/// In the place of AFD's words: the kernel has refused to watch.
+pub(crate) const REFUSED: u32 = 1 << 31;
+/// And: both ends have shut down writing.
+pub(crate) const FINISHED: u32 = 1 << 30;
+
+impl Loop {
+    pub fn new() -> Loop {
+        Loop::with_capacity(64)
+    }
+
+    pub fn with_capacity(capacity: usize) -> Loop {
+        Loop { poll: Poll::new().unwrap(), events: Events::with_capacity(capacity) }
+    }
+
+    pub fn registry(&self) -> &Registry {
+        self.poll.registry()
+    }
+
+    #[track_caller]
+    pub fn register(&self, source: &mut impl Source, token: usize, interest: Interest) {
+        self.registry().register(source, Token(token), interest).unwrap();
+    }
+
+    #[track_caller]
+    pub fn reregister(&self, source: &mut impl Source, token: usize, interest: Interest) {
+        self.registry().reregister(source, Token(token), interest).unwrap();
+    }
+
+    #[track_caller]
+    pub fn deregister(&self, source: &mut impl Source) {
+        self.registry().deregister(source).unwrap();
+    }
+
+    /// What a poll brings that does not wait: tokens, and AFD's words, in order.
+    #[track_caller]
+    pub fn now(&mut self) -> Vec<(usize, u32)> {
+        self.within(Duration::ZERO)
+    }
+
+    #[track_caller]
+    pub fn within(&mut self, timeout: Duration) -> Vec<(usize, u32)> {
+        self.poll.poll(&mut self.events, Some(timeout)).unwrap();
+        self.told()
+    }
+
+    /// What a poll brings that waits until something happens.
+    #[track_caller]
+    pub fn wait(&mut self) -> Vec<(usize, u32)> {
+        self.poll.poll(&mut self.events, None).unwrap();
+        self.told()
+    }
+
+    fn told(&self) -> Vec<(usize, u32)> {
+        let mut told: Vec<_> = self.events.iter().map(|event| (event.token().0, words(event))).collect();
+        told.sort_unstable();
+        told
+    }
+}
+
+/// An event in AFD's words, which only its `Debug` spells out.
+pub(crate) fn words(event: &Event) -> u32 {
+    let spelled = format!("{:?}", event.0);
+    let word = |word: &str| match word {
+        "AFD_POLL_RECEIVE" => RECEIVE,
+        "AFD_POLL_SEND" => SEND,
+        "AFD_POLL_DISCONNECT" => DISCONNECT,
+        "AFD_POLL_ABORT" => ABORT,
+        "AFD_POLL_ACCEPT" => ACCEPT,
+        "AFD_POLL_CONNECT_FAIL" => CONNECT_FAIL,
+        "finished" => FINISHED,
+        "refused" => REFUSED,
+        other => panic!("an event says {other:?}"),
+    };
+    let words = spelled.split(" | ").map(word).fold(0, |sum, word| sum | word);
+    let any = |flags| words & (flags | REFUSED) != 0;
+    let broken = ABORT | CONNECT_FAIL;
+    assert_eq!(event.is_readable(), any(RECEIVE | ACCEPT | DISCONNECT | broken), "{event:?}");
+    assert_eq!(event.is_writable(), any(SEND | FINISHED | broken), "{event:?}");
+    assert_eq!(event.is_read_closed(), any(DISCONNECT | broken), "{event:?}");
+    assert_eq!(event.is_write_closed(), any(FINISHED | broken), "{event:?}");
+    assert_eq!(event.is_error(), any(broken), "{event:?}");
+    words
+}
