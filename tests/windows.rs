@@ -101,7 +101,10 @@ fn a_socket_registered_by_its_number_twice_already_exists() {
     // Also while something is going on.
     expect_silence(&mut here, &mut events);
     assert_eq!(registered(&here).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    // When something has happened to it, that may have been its end, and the number another socket's.
     sender.send(b"x").unwrap();
+    readable(&mut here, &mut events);
+    registered(&here).unwrap();
     assert_eq!(registered(&here).unwrap_err().kind(), ErrorKind::AlreadyExists);
     readable(&mut here, &mut events);
     // Another poll knows nothing of it.
@@ -157,11 +160,24 @@ fn a_socket_that_is_closed_while_it_is_registered_is_forgotten() {
 
 #[test]
 fn the_number_of_a_closed_socket_can_be_registered_again_at_once() {
+    a_number_comes_again(false);
+}
+
+#[test]
+fn a_socket_can_be_closed_on_account_of_an_event_and_its_number_registered_again_at_once() {
+    a_number_comes_again(true);
+}
+
+fn a_number_comes_again(after_an_event: bool) {
     let (mut poll, mut events) = poll();
-    let (socket, _) = socket_and_sender();
+    let (socket, sender) = socket_and_sender();
     let raw = socket.as_raw_socket();
     poll.registry().register(&mut SourceSocket(&raw), SOURCE, READ.level()).unwrap();
     expect_silence(&mut poll, &mut events);
+    if after_an_event {
+        sender.send(b"x").unwrap();
+        readable(&mut poll, &mut events);
+    }
     drop(socket);
 
     // The system gives numbers out again, sooner or later.

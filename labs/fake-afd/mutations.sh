@@ -261,7 +261,7 @@ mutant "a wait passes over what it has passed over before" sock.rs \
     's/may_block \&\& no_hurry \&\& state\.queued == Queued::Yes/may_block \&\& no_hurry/' \
     reports::an_end_that_comes_after_the_data_ends_a_wait_without_a_read
 mutant "a wait that has passed over somebody lasts as long as any" port.rs \
-    's/_ if !self\.passed_over => timeout,/_ if !self.passed_over || timeout != Some(NO_HURRY) => timeout,/' \
+    's/_ if self\.is_complete => timeout,/_ if self.is_complete || timeout != Some(NO_HURRY) => timeout,/' \
     reports::an_end_that_comes_after_the_data_ends_a_wait_without_a_read
 mutant "a wait passes over nobody" sock.rs \
     's/may_block \&\& no_hurry \&\& state\.queued == Queued::Yes/may_block \&\& no_hurry \&\& state.told == 0x4000/' \
@@ -393,16 +393,19 @@ mutant "a number that was closed stays" selector.rs \
     '/^    fn forget/,/^    }$/s/raw\.remove(&socket);//' \
     closing::a_socket_that_is_closed_is_forgotten_by_the_next_poll
 mutant "nobody looks whether the old socket is closed" selector.rs \
-    's/self\.look_for_closed();//' \
+    's/map_or(false, |sock| sock\.is_current())/is_some()/' \
     closing::a_number_that_comes_back_before_the_next_poll_can_be_registered
-mutant "what is looked through is not put back" selector.rs \
-    's/self\.port\.post(packet\.lpCompletionKey, packet\.lpOverlapped)\.is_err()/packet.lpCompletionKey == usize::MAX/' \
-    closing::a_number_that_comes_back_before_the_next_poll_can_be_registered
-mutant "what can't be put back is not asked for again" selector.rs \
-    's/\.lapse(&self\.port);/;/' \
-    closing::a_number_that_comes_back_while_nothing_can_be_posted_costs_nobody_an_event
+mutant "an event that was told does not count for the end" sock.rs \
+    's/AfdPoll::Idle => state\.told == 0,/AfdPoll::Idle => true,/' \
+    closing::a_number_that_comes_back_after_a_report_can_be_registered
+mutant "a refused source is asked for again when it is read" sock.rs \
+    's/^                state\.interest = None;$//' \
+    failures::a_source_that_was_refused_stays_silent_though_it_is_read
+mutant "who was put off is forgotten by the wait" port.rs \
+    's/waiting\.is_complete = lock(&self\.queue)\.socks\.is_empty();//' \
+    cancels::a_cancel_that_fails_when_more_is_wanted_is_not_slept_over
 mutant "registering twice is allowed" selector.rs \
-    's/^        if raw\.contains_key(&socket) {/        if raw.contains_key(\&socket) \&\& raw.is_empty() {/' \
+    's/map_or(false, |sock| sock\.is_current())/map_or(false, |_| false)/' \
     closing::a_number_cannot_be_registered_twice_and_must_be_registered_to_be_changed
 
 printf '\n%s passed, %s failed\n' "$passed" "$failed"

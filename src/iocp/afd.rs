@@ -94,11 +94,12 @@ impl Request {
         false
     }
 
-    /// Has a request that is out completed at once. It may have been by itself already; its packet comes in any case.
-    pub fn cancel(&self, place: &Place) -> io::Result<()> {
+    /// Has a request that is out completed at once. False: it was completed already, by itself. Its packet comes in any
+    /// case.
+    pub fn cancel(&self, place: &Place) -> io::Result<bool> {
         match place.device.upgrade() {
             Some(device) => cancel(&device, self.status.get()),
-            None => Ok(()),
+            None => Ok(false),
         }
     }
 
@@ -124,12 +125,13 @@ impl Request {
     }
 }
 
-/// Cancels one request at a device, or all (`null`). That there is none any more is as good.
-fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<()> {
+/// Cancels one request at a device, or all (`null`). False: there was none.
+fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<bool> {
     let mut status = IO_STATUS_BLOCK::new();
     // SAFETY: of `request` only the address counts; `status` outlives the call; the device is open.
     match unsafe { ffi::NtCancelIoFileEx(device.raw(), request, &mut status) } {
-        ffi::STATUS_SUCCESS | ffi::STATUS_NOT_FOUND => Ok(()),
+        ffi::STATUS_SUCCESS => Ok(true),
+        ffi::STATUS_NOT_FOUND => Ok(false),
         status => Err(error(status)),
     }
 }

@@ -183,7 +183,7 @@ impl Port {
             queue.waiting = may_block;
             queue.socks.len()
         };
-        let mut waiting = Waiting { port: self, passed_over: false };
+        let mut waiting = Waiting { port: self, is_complete: true };
         for _ in 0..count {
             let sock = match lock(&self.queue).socks.pop_front() {
                 Some(sock) => sock,
@@ -191,9 +191,9 @@ impl Port {
             };
             if sock.update(self, may_block) {
                 self.retry(&sock);
-                waiting.passed_over = true;
             }
         }
+        waiting.is_complete = lock(&self.queue).socks.is_empty();
         waiting
     }
 
@@ -216,17 +216,18 @@ impl Queue {
 /// A wait is under way. Whichever way it ends, the queue serves again.
 pub(super) struct Waiting<'a> {
     port: &'a Port,
-    passed_over: bool,
+    /// Nothing is left in the queue.
+    is_complete: bool,
 }
 
-/// How long a wait goes on without a sock that it has passed over.
+/// How long a wait goes on without the socks that it has left in the queue.
 const NO_HURRY: Duration = Duration::from_millis(1);
 
 impl Waiting<'_> {
     /// For how long the port may be waited for.
     pub fn limit(&self, timeout: Option<Duration>) -> Option<Duration> {
         match timeout {
-            _ if !self.passed_over => timeout,
+            _ if self.is_complete => timeout,
             Some(timeout) => Some(cmp::min(timeout, NO_HURRY)),
             None => Some(NO_HURRY),
         }

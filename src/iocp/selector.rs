@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::mem::{ManuallyDrop, MaybeUninit};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -69,11 +68,9 @@ impl Selector {
 
 impl Selector {
     pub fn register_raw(&self, socket: SOCKET, token: Token, interest: Interest) -> io::Result<()> {
-        if lock(&self.raw).contains_key(&socket) {
-            self.look_for_closed();
-        }
         let mut raw = lock(&self.raw);
-        if raw.contains_key(&socket) {
+        // One that was closed, without a word to us, leaves its number to the next.
+        if raw.get(&socket).and_then(SourceState::sock).map_or(false, |sock| sock.is_current()) {
             let reason = format!("cannot register socket {socket}: it is registered here already");
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
         }
@@ -95,35 +92,6 @@ impl Selector {
             // It ends with its state.
             Some(_) => Ok(()),
             None => Err(not_here("deregister", socket)),
-        }
-    }
-
-    /// The news that a socket was closed may be in the port already, and its number be another socket's. Looks through
-    /// the packets for it, and puts all others back.
-    fn look_for_closed(&self) {
-        for _ in 0..self.port.lent() {
-            let mut room = [MaybeUninit::uninit()];
-            let packet = match self.port.take(&mut room, Some(Duration::ZERO)) {
-                Ok([packet]) => *packet,
-                // That was all, or all that can be had.
-                _ => return,
-            };
-            let closed = packet.lpCompletionKey == AFD && {
-                // SAFETY: the packet bears the key, and has just been taken. The reference stays with it.
-                let sock = ManuallyDrop::new(unsafe { Sock::from_packet(packet.lpOverlapped) });
-                // SAFETY: as above.
-                unsafe { sock.is_closed() }
-            };
-            if closed {
-                self.complete(&packet);
-            } else if self.port.post(packet.lpCompletionKey, packet.lpOverlapped).is_err() {
-                // No memory. Of a kick nothing is left then; a request can be made again.
-                if packet.lpCompletionKey == AFD {
-                    // SAFETY: as above, and it has not been put back.
-                    unsafe { Sock::from_packet(packet.lpOverlapped) }.lapse(&self.port);
-                    self.port.return_one();
-                }
-            }
         }
     }
 

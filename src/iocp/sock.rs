@@ -19,13 +19,14 @@
 
 use std::io;
 use std::os::raw::c_void;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::afd::{base_socket, has_unread, Place, Request};
 use super::event::{flags, RawEvent, ARRIVED, BROKEN, FINISHED, READ, REFUSED, WRITE};
 use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, SOCKET};
-use super::port::{Port, AFD};
+use super::port::{Port, AFD, NOTIFIER};
 use crate::event::Token;
 use crate::sync::lock;
 use crate::Interest;
@@ -128,8 +129,10 @@ enum AfdPoll {
     Pending {
         events: u32,
     },
-    /// Out, but on its way back.
-    Cancelled,
+    /// Out, but on its way back; too late, if it had ended by itself before.
+    Cancelled {
+        in_time: bool,
+    },
 }
 
 /// What a packet has brought.
@@ -187,9 +190,26 @@ impl Sock {
         if let AfdPoll::Pending { .. } = state.poll {
             // One that stays out only stays longer: what it brings will be nobody's.
             state.poll = match self.request.cancel(&self.place) {
-                Ok(()) => AfdPoll::Cancelled,
+                Ok(in_time) => AfdPoll::Cancelled { in_time },
                 Err(_) => AfdPoll::Pending { events: 0 },
             };
+        }
+    }
+
+    /// Whether this still stands for the socket that was registered, for all that can be known. A request that is out
+    /// ends when the socket is closed; so one that has ended, or an event that was told, may have been the last of it.
+    pub fn is_current(&self) -> bool {
+        let mut state = lock(&self.state);
+        match state.poll {
+            AfdPoll::Idle => state.told == 0,
+            AfdPoll::Cancelled { in_time } => in_time,
+            AfdPoll::Pending { .. } => match self.request.cancel(&self.place) {
+                Ok(in_time) => {
+                    state.poll = AfdPoll::Cancelled { in_time };
+                    in_time
+                }
+                Err(_) => true,
+            },
         }
     }
 
@@ -259,6 +279,10 @@ impl Sock {
         };
         if is_late {
             self.catch_up(port, state);
+            if state.queued == Queued::Yes {
+                // It was put off, and the wait must know. If that fails as well, it knows when it is over.
+                let _no_memory = port.post(NOTIFIER, ptr::null_mut());
+            }
         }
     }
 
@@ -291,7 +315,7 @@ impl Sock {
             AfdPoll::Idle => armed != 0,
             AfdPoll::Pending { events } => armed & !events != 0,
             // Its packet will see to it.
-            AfdPoll::Cancelled => false,
+            AfdPoll::Cancelled { .. } => false,
         }
     }
 
@@ -299,11 +323,11 @@ impl Sock {
         match state.poll {
             AfdPoll::Idle => self.submit(port, state),
             AfdPoll::Pending { .. } => match self.request.cancel(&self.place) {
-                Ok(()) => state.poll = AfdPoll::Cancelled,
+                Ok(in_time) => state.poll = AfdPoll::Cancelled { in_time },
                 // No memory, at worst. It goes on with what it has, and the next wait tries again.
                 Err(_) => self.later(port, state),
             },
-            AfdPoll::Cancelled => {}
+            AfdPoll::Cancelled { .. } => {}
         }
     }
 
@@ -326,6 +350,7 @@ impl Sock {
         }
     }
 
+    /// Has the kernel asked again later: it has no memory.
     fn later(self: &Arc<Sock>, port: &Port, state: &mut State) {
         if state.queued == Queued::No {
             state.queued = Queued::Yes;
@@ -375,6 +400,10 @@ impl Sock {
         // Nothing at all: it was cancelled, most often.
         if events != 0 {
             state.told = events;
+            if events & REFUSED != 0 {
+                // It would be refused again: until the program registers anew, nothing is asked for.
+                state.interest = None;
+            }
             if state.queued == Queued::PassedOver {
                 // That was for the report before this.
                 state.queued = Queued::Yes;
@@ -394,7 +423,6 @@ impl Sock {
     /// What a report of these events leaves armed.
     fn still_armed(&self, interest: Interest, armed: u32, events: u32) -> u32 {
         if events & REFUSED != 0 {
-            // It would be refused again.
             0
         } else if interest.is_level() {
             armed
@@ -411,23 +439,6 @@ impl Sock {
     /// told. Then it need not read on account of the report, and nothing would arm for what comes next.
     fn is_over(&self, events: u32) -> bool {
         events & !ARRIVED == 0 && self.used.load(Ordering::SeqCst) && !has_unread(self.base)
-    }
-
-    /// Whether the packet that has just been taken says that the socket is closed.
-    ///
-    /// # Safety
-    ///
-    /// It has been taken, and not been completed yet.
-    pub unsafe fn is_closed(&self) -> bool {
-        // SAFETY: as our caller says.
-        unsafe { self.request.answer() & AFD_POLL_LOCAL_CLOSE != 0 }
-    }
-
-    /// Called instead of `complete` when nobody is there to be told: what is so will be so at the next request.
-    pub fn lapse(self: &Arc<Sock>, port: &Port) {
-        let mut state = lock(&self.state);
-        state.poll = AfdPoll::Idle;
-        self.settle(port, &mut state);
     }
 }
 

@@ -7,8 +7,8 @@
 //!
 //! What is peculiar to it:
 //!
-//! - *Reading and writing are two knotes*, and come as two events; epoll's one registration has both. To register is one
-//!   call all the same, and each change in it is answered by itself (`EV_RECEIPT`).
+//! - *Reading and writing are two knotes*, and come as two events; epoll's one registration has both. To register is
+//!   one call all the same, and each change in it is answered by itself (`EV_RECEIPT`).
 //! - *Modes are flags of a knote*. Level is the kernel's default, `EV_CLEAR` makes it edge, and `EV_DISPATCH` disables
 //!   it after a report. A knote's mode can't be changed on every system: so a knote that is to change is deleted and
 //!   added, in one call, and looks anew.

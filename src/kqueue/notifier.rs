@@ -1,5 +1,5 @@
-//! The notifier: what ends a wait from outside. A user event, which nothing sets off but we; or, where the system is too
-//! old for that, a pair of sockets.
+//! The notifier: what ends a wait from outside. A user event, which nothing sets off but we; or, where the system is
+//! too old for that, a pair of sockets.
 
 use std::io::{self, Read, Write};
 use std::os::unix::io::{AsRawFd, OwnedFd};

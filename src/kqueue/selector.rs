@@ -67,8 +67,8 @@ impl Selector {
         ptr::addr_of!(*self.notifier) as usize
     }
 
-    /// Puts in what a [`Notifier`](super::Notifier) interrupts the wait with: this descriptor, or a user event. Edge: it
-    /// need never be taken back.
+    /// Puts in what a [`Notifier`](super::Notifier) interrupts the wait with: this descriptor, or a user event. Edge:
+    /// it need never be taken back.
     pub(super) fn register_notifier(&self, fd: Option<RawFd>) -> io::Result<()> {
         let (ident, filter) = match fd {
             Some(fd) => (fd as usize, ffi::EVFILT_READ),
@@ -196,8 +196,8 @@ impl Selector {
         }
         let (list, count) = (changes.as_mut_ptr(), changes.len() as count_t);
         let at_once = timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `list` has `count` changes to be read, and room for as many answers, which may stand in the same place;
-        // it and `at_once` outlive the call.
+        // SAFETY: `list` has `count` changes to be read, and room for as many answers, which may stand in the same
+        // place; it and `at_once` outlive the call.
         match unsafe { ffi::kevent(self.kqueue.as_raw_fd(), list, count, list, count, &at_once) } {
             0.. => Ok(()),
             _ => done_if_interrupted(io::Error::last_os_error()),

@@ -6,8 +6,8 @@
 use std::mem;
 use std::os::raw::{c_int, c_void};
 
-// Numbers that differ: Linux's, and of those the generic ones, and the two families of processors with a past of their own;
-// and those of macOS and the BSDs, which have a common past.
+// Numbers that differ: Linux's, and of those the generic ones, and the two families of processors with a past of their
+// own; and those of macOS and the BSDs, which have a common past.
 
 #[cfg(all(
     any(target_os = "linux", target_os = "android"),
@@ -139,12 +139,13 @@ pub(crate) use system::{AF_INET6, IPV6_V6ONLY, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_
 pub(crate) const AF_INET: c_int = 2;
 pub(crate) const MSG_PEEK: c_int = 0x2;
 
-/// Whether `socket` and `accept4` take flags, and there is an `accept4`: Apple's systems lack all that, and Android on x86
-/// kills a process for `accept4`.
+/// Whether `socket` and `accept4` take flags, and there is an `accept4`: Apple's systems lack all that, and Android on
+/// x86 kills a process for `accept4`.
 pub(crate) const HAS_SOCKET_FLAGS: bool = !cfg!(target_vendor = "apple");
 pub(crate) const HAS_ACCEPT4: bool = HAS_SOCKET_FLAGS && !cfg!(all(target_os = "android", target_arch = "x86"));
 
-/// The option, of `SOL_SOCKET`, that keeps a socket from raising SIGPIPE: needed where a flag of `send` can't be counted on.
+/// The option, of `SOL_SOCKET`, that keeps a socket from raising SIGPIPE: needed where a flag of `send` can't be
+/// counted on.
 pub(crate) const SO_NOSIGPIPE: Option<c_int> = if cfg!(target_vendor = "apple") { Some(0x1022) } else { None };
 pub(crate) const SOL_SOCKET: c_int = 0xffff;
 

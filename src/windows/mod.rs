@@ -35,11 +35,11 @@ pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
 ///
 /// | | Windows |
 /// |---|---|
-/// | registered twice with one poll | `AlreadyExists` |
+/// | registered twice with one poll | `AlreadyExists`; but if there has just been an event, the first one may have been closed, and the second takes its place |
 /// | registered with two polls | allowed: both report it |
 /// | re- or deregistered unregistered | `NotFound` |
 /// | a handle that is no socket | the error [`WSAENOTSOCK`] |
-/// | closed while registered | forgotten, unless a duplicate of the handle lives; its number can be registered again |
+/// | closed while registered | forgotten, unless a duplicate of the handle lives, or there has just been an event; its number can be registered again |
 ///
 /// # Examples
 ///

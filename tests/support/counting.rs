@@ -18,6 +18,8 @@ struct Counter {
 }
 
 impl Counter {
+    // It is there to be copied.
+    #[allow(clippy::declare_interior_mutable_const)]
     const FREE: Counter = Counter { thread: AtomicUsize::new(0), count: AtomicUsize::new(0) };
 
     fn begin() -> &'static Counter {

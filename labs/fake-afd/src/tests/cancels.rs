@@ -310,24 +310,6 @@ fn after_a_cancel_that_failed_at_deregister_the_source_may_come_back() {
 }
 
 #[test]
-fn after_a_cancel_that_failed_a_number_that_comes_back_is_not_asked_for_twice() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut number, peer) = world.raw();
-        queue.register(&mut number, 1, Interest::READABLE);
-        assert_eq!(queue.now(), []);
-        world.kernel().faults.cancels = 1;
-        queue.deregister(&mut number);
-        queue.register(&mut number, 2, Interest::READABLE);
-        assert_eq!(queue.now(), []);
-        peer.sends(1);
-        assert_eq!(queue.now(), [(2, RECEIVE)]);
-        queue.deregister(&mut number);
-        number.close();
-    });
-}
-
-#[test]
 fn a_cancel_that_fails_when_more_is_wanted_is_tried_again() {
     everywhere(|world| {
         let mut queue = Loop::new();
