@@ -1,0 +1,154 @@
+//! The call itself: errors, receipts, room, time.
+
+use std::time::{Duration, Instant};
+
+mod support;
+use support::*;
+
+const RECEIPT: u16 = EV_RECEIPT;
+
+fn answers(room: &[kevent]) -> Vec<(i16, u16, isize)> {
+    room.iter().map(|answer| (answer.filter, answer.flags, answer.data)).collect()
+}
+
+#[test]
+fn a_change_of_what_is_not_there_is_an_error() {
+    let (kq, (reader, _writer)) = (Kqueue::new(), pipe());
+    for flags in [EV_DELETE, EV_ENABLE, EV_DISABLE, 0] {
+        assert_eq!(kq.change(ident(&reader), READ, flags), Err(ENOENT));
+    }
+    assert_eq!(kq.change(ident(&reader), 100, EV_ADD), Err(EINVAL));
+    for flags in [EV_ADD, EV_DELETE] {
+        assert_eq!(kq.change(9999, READ, flags), Err(EBADF));
+        assert_eq!(kq.change(usize::MAX, READ, flags), Err(EBADF));
+    }
+}
+
+#[test]
+fn what_is_no_kqueue_is_a_bad_descriptor() {
+    let (reader, _writer) = pipe();
+    let no_kqueue = std::mem::ManuallyDrop::new(Kqueue(ident(&reader) as i32));
+    assert_eq!(no_kqueue.change(77, USER, EDGE), Err(EBADF));
+    assert_eq!(no_kqueue.calls(), -1);
+    let closed = Kqueue::new();
+    kqueue_model::close(closed.0);
+    let closed = std::mem::ManuallyDrop::new(closed);
+    assert_eq!(closed.wait(NOW), Err(EBADF));
+}
+
+#[test]
+fn a_receipt_answers_every_change_and_then_nothing_is_waited_for() {
+    let (kq, (ours, theirs)) = (Kqueue::new(), connection());
+    write_to(&theirs, b"zz");
+    let fd = ident(&ours);
+    let changes =
+        [record(fd, READ, EDGE | RECEIPT), record(fd, WRITE, EV_DELETE | RECEIPT), record(fd, WRITE, EDGE | RECEIPT)];
+    let mut room = [record(0, 0, 0); 4];
+    assert_eq!(kq.call(&changes, &mut room, None), Ok(3));
+    let done = [(READ, EV_ERROR, 0), (WRITE, EV_ERROR, ENOENT as isize), (WRITE, EV_ERROR, 0)];
+    assert_eq!(answers(&room[..3]), done);
+    assert_eq!(kq.soon(), [event(fd, WRITE, 0), event(fd, READ, 2)]);
+}
+
+#[test]
+fn the_changes_and_the_answers_may_be_the_same_memory() {
+    let (kq, (ours, _theirs)) = (Kqueue::new(), connection());
+    let fd = ident(&ours);
+    let mut both = [record(fd, READ, EDGE), record(fd, WRITE, EV_DELETE), record(fd, WRITE, EDGE | RECEIPT)];
+    let place = both.as_mut_ptr();
+    // SAFETY: there are three, and the call may write over what it has read.
+    let count = unsafe { kqueue_model::kevent(kq.0, place, 3, place, 3, std::ptr::null()) };
+    assert_eq!(count, 2);
+    assert_eq!(answers(&both[..2]), [(WRITE, EV_ERROR, ENOENT as isize), (WRITE, EV_ERROR, 0)]);
+}
+
+#[test]
+fn an_error_without_room_is_the_calls_and_what_comes_after_is_lost() {
+    let (kq, (reader, _writer)) = (Kqueue::new(), pipe());
+    let fd = ident(&reader);
+    let changes = [record(fd, READ, EDGE), record(fd, WRITE, EV_DELETE), record(fd, READ, EV_DELETE)];
+    assert_eq!(kq.call(&changes, &mut [], None), Err(ENOENT));
+    assert_eq!(kq.change(fd, READ, EV_DELETE), Ok(()));
+}
+
+#[test]
+fn a_receipt_without_room_loses_what_comes_after() {
+    let (kq, (reader, _writer)) = (Kqueue::new(), pipe());
+    let fd = ident(&reader);
+    let changes = [record(fd, READ, EDGE | RECEIPT), record(fd, READ, EV_DELETE)];
+    assert_eq!(kq.call(&changes, &mut [], None), Ok(0));
+    assert_eq!(kq.change(fd, READ, EV_DELETE), Ok(()));
+}
+
+#[test]
+fn changes_are_made_before_the_wait_of_the_same_call() {
+    let (kq, (reader, writer)) = (Kqueue::new(), pipe());
+    write_to(&writer, b"x");
+    let mut room = [record(0, 0, 0)];
+    assert_eq!(kq.call(&[record(ident(&reader), READ, EDGE)], &mut room, None), Ok(1));
+    assert_eq!(answers(&room), [(READ, EDGE, 1)]);
+}
+
+#[test]
+fn without_room_there_is_no_wait() {
+    let kq = Kqueue::new();
+    assert_eq!(kq.call(&[], &mut [], None), Ok(0));
+}
+
+#[test]
+fn a_timeout_is_kept_to_the_nanosecond_and_never_short() {
+    let kq = Kqueue::new();
+    for timeout in [Duration::from_micros(300), Duration::from_millis(20)] {
+        let best = (0..20)
+            .map(|_| {
+                let start = Instant::now();
+                assert_eq!(kq.wait(timeout), Ok(vec![]));
+                start.elapsed()
+            })
+            .min()
+            .unwrap();
+        assert!(best >= timeout && best < timeout + Duration::from_micros(600), "{best:?} of {timeout:?}");
+    }
+}
+
+#[test]
+fn a_time_that_is_none_is_refused() {
+    let kq = Kqueue::new();
+    let mut room = [record(0, 0, 0)];
+    for (tv_sec, tv_nsec) in [(0, 1_000_000_000), (0, -1), (-1, 0)] {
+        assert_eq!(kq.call(&[], &mut room, Some(timespec { tv_sec, tv_nsec })), Err(EINVAL));
+    }
+}
+
+#[test]
+fn a_time_beyond_all_clocks_never_comes() {
+    let kq = Kqueue::new();
+    kq.change(77, USER, EDGE).unwrap();
+    let number = kq.0;
+    let waiter = std::thread::spawn(move || {
+        let kq = std::mem::ManuallyDrop::new(Kqueue(number));
+        kq.call(&[], &mut [record(0, 0, 0)], Some(timespec { tv_sec: i64::MAX as _, tv_nsec: 999_999_999 }))
+    });
+    std::thread::sleep(A_WHILE);
+    kq.trigger(77).unwrap();
+    assert_eq!(waiter.join().unwrap(), Ok(1));
+}
+
+#[test]
+fn errno_stays_as_it_was_when_all_is_well() {
+    let (kq, (reader, _writer)) = (Kqueue::new(), pipe());
+    assert_eq!(kq.change(ident(&reader), READ, EV_DELETE), Err(ENOENT));
+    kq.change(ident(&reader), READ, EDGE).unwrap();
+    kq.stays_silent();
+    assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(ENOENT));
+}
+
+#[test]
+fn calls_are_counted() {
+    let (kq, other) = (Kqueue::new(), Kqueue::new());
+    kq.now();
+    kq.change(77, USER, EDGE).unwrap();
+    kq.change(78, USER, EV_DELETE).unwrap_err();
+    other.now();
+    assert_eq!((kq.calls(), other.calls()), (3, 1));
+}

@@ -1,0 +1,202 @@
+//! Ends, errors, connections.
+
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::io::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::{env, fs, process};
+
+mod support;
+use support::*;
+
+/// A kqueue that watches both directions.
+fn watched(socket: &impl AsRawFd) -> Kqueue {
+    let kq = Kqueue::new();
+    kq.change(ident(socket), READ, EDGE).unwrap();
+    kq.change(ident(socket), WRITE, EDGE).unwrap();
+    kq
+}
+
+fn of(events: &[Event], filter: i16) -> Vec<Event> {
+    events.iter().copied().filter(|event| event.filter == filter).collect()
+}
+
+/// Waits until something is said of a filter.
+fn said_of(kq: &Kqueue, filter: i16) -> Event {
+    loop {
+        let events = kq.soon();
+        assert_ne!(events, []);
+        if let [event] = of(&events, filter)[..] {
+            return event;
+        }
+    }
+}
+
+#[test]
+fn the_peers_end_comes_together_with_the_data_before_it() {
+    let (ours, theirs) = connection();
+    let kq = Kqueue::new();
+    kq.change(ident(&ours), READ, EDGE).unwrap();
+    write_to(&theirs, b"bye");
+    drop(theirs);
+    let mut events = kq.soon();
+    // The data may have been here before the end was.
+    if events == [event(ident(&ours), READ, 3)] {
+        events = kq.soon();
+    }
+    assert_eq!(events, [eof(ident(&ours), READ, 3, 0)]);
+    read_from(&ours, 9);
+    kq.stays_silent();
+    kq.change(ident(&ours), READ, EDGE).unwrap();
+    assert_eq!(kq.soon(), [eof(ident(&ours), READ, 0, 0)]);
+}
+
+#[test]
+fn the_peers_end_leaves_our_half_open() {
+    let (ours, theirs) = connection();
+    theirs.shutdown(Shutdown::Write).unwrap();
+    let kq = watched(&ours);
+    assert_eq!(said_of(&kq, READ), eof(ident(&ours), READ, 0, 0));
+    kq.change(ident(&ours), WRITE, EDGE).unwrap();
+    assert_eq!(said_of(&kq, WRITE), event(ident(&ours), WRITE, 0));
+}
+
+#[test]
+fn a_reset_ends_both_halves_and_leaves_its_error_to_the_program() {
+    for nothing_was_registered_before in [false, true] {
+        let (ours, theirs) = connection();
+        let kq = Kqueue::new();
+        let register = || {
+            kq.change(ident(&ours), READ, EDGE).unwrap();
+            kq.change(ident(&ours), WRITE, EDGE).unwrap();
+        };
+        if !nothing_was_registered_before {
+            register();
+            assert_eq!(kq.soon(), [event(ident(&ours), WRITE, 0)]);
+        }
+        reset(theirs);
+        register();
+        let expected = [eof(ident(&ours), WRITE, 0, ECONNRESET), eof(ident(&ours), READ, 0, ECONNRESET)];
+        assert_eq!(kq.soon(), expected);
+        assert_eq!(ours.take_error().unwrap().unwrap().raw_os_error(), Some(ECONNRESET));
+        // The error was taken, the end stays.
+        register();
+        assert_eq!(kq.soon(), [eof(ident(&ours), WRITE, 0, 0), eof(ident(&ours), READ, 0, 0)]);
+    }
+}
+
+#[test]
+fn a_refused_connection_ends_both_halves_and_leaves_its_error_to_the_program() {
+    let socket = unconnected();
+    begin_to_connect(&socket, deaf_port());
+    let kq = watched(&socket);
+    let expected = [eof(ident(&socket), WRITE, 0, ECONNREFUSED), eof(ident(&socket), READ, 0, ECONNREFUSED)];
+    assert_eq!(kq.soon(), expected);
+    assert_eq!(socket.take_error().unwrap().unwrap().raw_os_error(), Some(ECONNREFUSED));
+}
+
+#[test]
+fn of_an_unconnected_socket_nothing_is_said_until_it_connects() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = unconnected();
+    let kq = Kqueue::new();
+    kq.change(ident(&socket), READ, EV_ADD).unwrap();
+    kq.change(ident(&socket), WRITE, EV_ADD).unwrap();
+    assert!(!is_readable(kq.0));
+    kq.stays_silent();
+    begin_to_connect(&socket, listener.local_addr().unwrap().port());
+    assert_eq!(kq.soon(), [event(ident(&socket), WRITE, 0)]);
+}
+
+#[test]
+fn our_own_shutdown_ends_writing() {
+    let (ours, _theirs) = connection();
+    let kq = watched(&ours);
+    assert_eq!(kq.soon(), [event(ident(&ours), WRITE, 0)]);
+    ours.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(kq.soon(), [eof(ident(&ours), WRITE, 0, 0)]);
+
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let kq = watched(&ours);
+    assert_eq!(kq.soon(), [event(ident(&ours), WRITE, 0)]);
+    ours.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(kq.soon(), [eof(ident(&ours), WRITE, 0, 0)]);
+}
+
+#[test]
+fn our_own_shutdown_ends_reading() {
+    let (ours, _theirs) = connection();
+    let kq = Kqueue::new();
+    kq.change(ident(&ours), READ, EDGE).unwrap();
+    ours.shutdown(Shutdown::Read).unwrap();
+    assert_eq!(kq.soon(), [eof(ident(&ours), READ, 0, 0)]);
+}
+
+#[test]
+fn a_full_socket_is_writable_again_when_the_peer_has_read() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let kq = Kqueue::new();
+    kq.change(ident(&ours), WRITE, EDGE).unwrap();
+    assert_eq!(kq.soon().len(), 1);
+    let mut filled = 0;
+    let chunk = [0u8; 4096];
+    loop {
+        // SAFETY: the bytes are there.
+        match unsafe { write(ours.as_raw_fd(), chunk.as_ptr() as *const _, chunk.len()) } {
+            count if count > 0 => filled += count,
+            _ => break,
+        }
+    }
+    kq.stays_silent();
+    while filled > 0 {
+        filled -= read_from(&theirs, 1 << 16);
+    }
+    assert_eq!(kq.soon(), [event(ident(&ours), WRITE, 0)]);
+}
+
+#[test]
+fn a_listener_tells_how_many_wait() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let kq = watched(&listener);
+    kq.stays_silent();
+    let first = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    assert_eq!(kq.soon(), [event(ident(&listener), READ, 1)]);
+    let second = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    assert_eq!(kq.soon(), [event(ident(&listener), READ, 2)]);
+    drop((first, second));
+}
+
+#[test]
+fn a_unix_listener_tells_that_somebody_waits() {
+    let path = env::temp_dir().join(format!("kqueue-model-{}", process::id()));
+    let listener = UnixListener::bind(&path).unwrap();
+    let kq = watched(&listener);
+    let _first = UnixStream::connect(&path).unwrap();
+    assert_eq!(kq.soon(), [event(ident(&listener), READ, 1)]);
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_unix_peer_that_closes_ends_both_halves() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    drop(theirs);
+    let kq = watched(&ours);
+    assert_eq!(kq.soon(), [eof(ident(&ours), WRITE, 0, 0), eof(ident(&ours), READ, 0, 0)]);
+}
+
+#[test]
+fn a_datagram_socket_tells_of_a_refusal_without_an_end() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let kq = watched(&socket);
+    assert_eq!(kq.soon(), [event(ident(&socket), WRITE, 0)]);
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    other.send_to(b"four", socket.local_addr().unwrap()).unwrap();
+    assert_eq!(said_of(&kq, READ), event(ident(&socket), READ, 4));
+    read_from(&socket, 9);
+
+    socket.connect(other.local_addr().unwrap()).unwrap();
+    drop(other);
+    socket.send(b"anybody?").unwrap();
+    assert_eq!(said_of(&kq, READ), event(ident(&socket), READ, 0));
+    assert_eq!(socket.take_error().unwrap().unwrap().raw_os_error(), Some(ECONNREFUSED));
+}

@@ -1,0 +1,268 @@
+//! Threads and signals.
+
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::os::raw::c_int;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+mod support;
+use support::*;
+
+/// The same kqueue, for a thread that may outlive the borrow but not the test.
+fn lend(kq: &Kqueue) -> ManuallyDrop<Kqueue> {
+    ManuallyDrop::new(Kqueue(kq.0))
+}
+
+#[test]
+fn a_change_by_another_thread_takes_effect_in_a_wait() {
+    let (kq, (reader, writer)) = (Kqueue::new(), pipe());
+    write_to(&writer, b"x");
+    let other = lend(&kq);
+    let expected = event(ident(&reader), READ, 1);
+    let waiter = thread::spawn(move || other.soon());
+    thread::sleep(A_WHILE);
+    kq.change(ident(&reader), READ, EDGE).unwrap();
+    assert_eq!(waiter.join().unwrap(), [expected]);
+}
+
+#[test]
+fn a_trigger_or_a_write_by_another_thread_ends_a_wait() {
+    let (kq, (reader, writer)) = (Kqueue::new(), pipe());
+    kq.change(77, USER, EDGE).unwrap();
+    kq.change(ident(&reader), READ, EDGE).unwrap();
+    let other = lend(&kq);
+    let triggers = thread::spawn(move || {
+        thread::sleep(A_WHILE);
+        other.trigger(77).unwrap();
+    });
+    assert_eq!(kq.soon(), [event(77, USER, 0)]);
+    triggers.join().unwrap();
+    let writes = thread::spawn(move || {
+        thread::sleep(A_WHILE);
+        write_to(&writer, b"x");
+        writer
+    });
+    assert_eq!(kq.soon(), [event(ident(&reader), READ, 1)]);
+    writes.join().unwrap();
+}
+
+#[test]
+fn no_trigger_is_lost_between_threads() {
+    const ROUNDS: usize = 20_000;
+    let kq = Kqueue::new();
+    kq.change(1, USER, EDGE).unwrap();
+    kq.change(2, USER, EDGE).unwrap();
+    let other = lend(&kq);
+    let answers = Kqueue::new();
+    answers.change(1, USER, EDGE).unwrap();
+    let to = lend(&answers);
+    let echo = thread::spawn(move || {
+        for _ in 0..ROUNDS {
+            assert_eq!(other.soon(), [event(1, USER, 0)]);
+            to.trigger(1).unwrap();
+        }
+    });
+    for _ in 0..ROUNDS {
+        kq.trigger(1).unwrap();
+        assert_eq!(answers.soon(), [event(1, USER, 0)]);
+    }
+    echo.join().unwrap();
+}
+
+#[test]
+fn several_waiters_share_the_edges_and_lose_none() {
+    const BYTES: usize = 5_000;
+    let kq = Kqueue::new();
+    let pipes: Vec<_> = (0..8).map(|_| pipe()).collect();
+    for (reader, _) in &pipes {
+        // SAFETY: it takes integers.
+        unsafe { fcntl(ident(reader) as c_int, 4, O_NONBLOCK) };
+        kq.change(ident(reader), READ, EV_ADD | EV_DISPATCH).unwrap();
+    }
+    let read = Arc::new(AtomicUsize::new(0));
+    let waiters: Vec<_> = (0..3)
+        .map(|_| {
+            let (kq, read) = (lend(&kq), read.clone());
+            thread::spawn(move || {
+                while read.load(Ordering::SeqCst) < 8 * BYTES {
+                    // The last byte ends all waits but one: the others look again.
+                    for event in kq.wait_for(2, Duration::from_millis(50)).unwrap() {
+                        let count = std::cmp::max(read_from(&Number(event.ident as c_int), 7), 0);
+                        read.fetch_add(count as usize, Ordering::SeqCst);
+                        kq.change(event.ident, READ, EV_ADD | EV_ENABLE | EV_DISPATCH).unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    let start = Instant::now();
+    for _ in 0..BYTES {
+        pipes.iter().for_each(|(_, writer)| write_to(writer, b"x"));
+    }
+    waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+    assert_eq!(read.load(Ordering::SeqCst), 8 * BYTES);
+    assert!(start.elapsed() < SOON);
+}
+
+struct Number(c_int);
+
+impl std::os::unix::io::AsRawFd for Number {
+    fn as_raw_fd(&self) -> c_int {
+        self.0
+    }
+}
+
+#[test]
+fn registering_and_closing_beside_a_wait_disturbs_nobody() {
+    let (kq, (reader, writer)) = (Kqueue::new(), pipe());
+    kq.change(ident(&reader), READ, EDGE).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let churners: Vec<_> = (0..2)
+        .map(|_| {
+            let (kq, stop) = (lend(&kq), stop.clone());
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let (reader, writer) = pipe();
+                    kq.change(ident(&writer), WRITE, EDGE).unwrap();
+                    kq.change(ident(&reader), READ, EDGE).unwrap();
+                    write_to(&writer, b"x");
+                }
+            })
+        })
+        .collect();
+    for round in 0..500 {
+        write_to(&writer, b"x");
+        let deadline = Instant::now() + SOON;
+        while !kq.wait(SOON).unwrap().contains(&event(ident(&reader), READ, 1)) {
+            assert!(Instant::now() < deadline, "round {round}");
+        }
+        read_from(&reader, 9);
+    }
+    stop.store(true, Ordering::Relaxed);
+    churners.into_iter().for_each(|churner| churner.join().unwrap());
+    kq.now();
+    assert!(!is_readable(kq.0));
+}
+
+#[test]
+fn a_wait_sleeps_and_does_not_spin() {
+    let (kq, (reader, writer)) = (Kqueue::new(), pipe());
+    kq.change(ident(&reader), READ, EV_ADD).unwrap();
+    let socket = unconnected();
+    kq.change(ident(&socket), WRITE, EV_ADD).unwrap();
+    // Told once, then drained: it stands in the queue when the wait begins.
+    write_to(&writer, b"x");
+    assert_eq!(kq.soon().len(), 1);
+    read_from(&reader, 1);
+    let before = processor_time();
+    assert_eq!(kq.wait(Duration::from_millis(300)), Ok(vec![]));
+    let spent = processor_time() - before;
+    assert!(spent < Duration::from_millis(30), "{spent:?}");
+}
+
+/// What this thread has used of the processor.
+fn processor_time() -> Duration {
+    extern "C" {
+        fn clock_gettime(clock: c_int, time: *mut timespec) -> c_int;
+    }
+    let mut time = timespec { tv_sec: 0, tv_nsec: 0 };
+    const CLOCK_THREAD_CPUTIME_ID: c_int = 3;
+    // SAFETY: there is room for a time.
+    assert_eq!(unsafe { clock_gettime(CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+// Signals. Their handlers are the process's, so that there is one for all tests; it does what its thread wants.
+
+thread_local! {
+    static TRIGGERS: Cell<c_int> = const { Cell::new(-1) };
+}
+static HANDLED: AtomicI32 = AtomicI32::new(0);
+static SIGNALS: Mutex<()> = Mutex::new(());
+const SIGUSR1: c_int = 10;
+
+extern "C" fn handler(_: c_int) {
+    HANDLED.fetch_add(1, Ordering::SeqCst);
+    let kq = TRIGGERS.with(Cell::get);
+    if kq >= 0 {
+        let change = kevent { fflags: NOTE_TRIGGER, ..record(77, USER, 0) };
+        // SAFETY: there is one change, and no room.
+        unsafe { kqueue_model::kevent(kq, &change, 1, std::ptr::null_mut(), 0, std::ptr::null()) };
+    }
+}
+
+extern "C" {
+    fn signal(number: c_int, handler: extern "C" fn(c_int)) -> usize;
+    fn pthread_self() -> usize;
+    fn pthread_kill(thread: usize, signal: c_int) -> c_int;
+}
+
+fn this_thread() -> usize {
+    // SAFETY: it takes nothing.
+    unsafe { pthread_self() }
+}
+
+/// Sends a signal to a thread, which must live.
+fn send_to(thread: usize) {
+    // SAFETY: our callers join their threads after this.
+    assert_eq!(unsafe { pthread_kill(thread, SIGUSR1) }, 0);
+}
+
+#[test]
+fn a_signal_interrupts_a_wait_after_the_changes_were_made() {
+    let _alone = SIGNALS.lock();
+    // SAFETY: the handler does what a handler may.
+    unsafe { signal(SIGUSR1, handler) };
+    let kq = Kqueue::new();
+    let waiter = this_thread();
+    let sender = thread::spawn(move || {
+        thread::sleep(A_WHILE);
+        send_to(waiter);
+    });
+    let before = HANDLED.load(Ordering::SeqCst);
+    assert_eq!(kq.call(&[record(77, USER, EDGE)], &mut [record(0, 0, 0)], None), Err(EINTR));
+    assert_eq!(HANDLED.load(Ordering::SeqCst), before + 1);
+    sender.join().unwrap();
+    kq.trigger(77).unwrap();
+}
+
+#[test]
+fn a_signal_handler_triggers_whatever_it_interrupts() {
+    const ENOUGH: c_int = 10_000;
+    let _alone = SIGNALS.lock();
+    // SAFETY: the handler does what a handler may.
+    unsafe { signal(SIGUSR1, handler) };
+    let kq = Kqueue::new();
+    kq.change(77, USER, EDGE).unwrap();
+    TRIGGERS.with(|number| number.set(kq.0));
+    let target = this_thread();
+    let enough = HANDLED.load(Ordering::SeqCst) + ENOUGH;
+    let sender = thread::spawn(move || {
+        while HANDLED.load(Ordering::SeqCst) < enough {
+            send_to(target);
+            thread::yield_now();
+        }
+    });
+    // Signals hit this thread everywhere: in the model, in the allocator, in its sleep.
+    let (reader, _writer) = pipe();
+    let (mut events, mut interruptions) = (0, 0);
+    while HANDLED.load(Ordering::SeqCst) < enough {
+        for _ in 0..20 {
+            kq.change(ident(&reader), READ, EDGE).unwrap();
+            kq.change(ident(&reader), READ, EV_DELETE).unwrap();
+        }
+        match kq.wait(Duration::from_micros(100)) {
+            Ok(some) => events += some.len(),
+            Err(errno) => {
+                assert_eq!(errno, EINTR);
+                interruptions += 1;
+            }
+        }
+    }
+    sender.join().unwrap();
+    TRIGGERS.with(|number| number.set(-1));
+    assert!(events > 0 && interruptions > 0, "{events} events, {interruptions} interruptions");
+}

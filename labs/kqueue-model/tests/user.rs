@@ -1,0 +1,98 @@
+//! The filter that the program triggers itself.
+
+mod support;
+use support::*;
+
+#[test]
+fn triggers_before_the_wait_are_one_event() {
+    let kq = Kqueue::new();
+    kq.change(77, USER, EDGE).unwrap();
+    kq.stays_silent();
+    kq.trigger(77).unwrap();
+    kq.trigger(77).unwrap();
+    assert_eq!(kq.soon(), [event(77, USER, 0)]);
+    kq.stays_silent();
+    // Adding it again brings nothing back.
+    kq.change(77, USER, EDGE).unwrap();
+    kq.stays_silent();
+}
+
+#[test]
+fn without_clear_it_stays_triggered() {
+    let kq = Kqueue::new();
+    kq.change(77, USER, EV_ADD).unwrap();
+    kq.trigger(77).unwrap();
+    for _ in 0..3 {
+        assert_eq!(kq.soon(), [event(77, USER, 0)]);
+    }
+}
+
+#[test]
+fn a_trigger_that_adds_does_not_trigger() {
+    let kq = Kqueue::new();
+    let change = kevent { fflags: NOTE_TRIGGER, ..record(77, USER, EDGE) };
+    for _ in 0..2 {
+        kq.call(&[change], &mut [], None).unwrap();
+        kq.stays_silent();
+    }
+    kq.configure("add-triggers");
+    kq.call(&[change], &mut [], None).unwrap();
+    assert_eq!(kq.soon(), [event(77, USER, 0)]);
+    // So it is where there was none before.
+    kq.call(&[kevent { ident: 78, ..change }], &mut [], None).unwrap();
+    assert_eq!(kq.soon(), [event(78, USER, 0)]);
+}
+
+#[test]
+fn what_is_not_there_cannot_be_triggered() {
+    let kq = Kqueue::new();
+    assert_eq!(kq.trigger(78), Err(ENOENT));
+    kq.change(78, USER, EDGE).unwrap();
+    kq.change(78, USER, EV_DELETE).unwrap();
+    assert_eq!(kq.trigger(78), Err(ENOENT));
+}
+
+#[test]
+fn a_trigger_brings_flags_and_data() {
+    let kq = Kqueue::new();
+    kq.change(77, USER, EDGE).unwrap();
+    let change = kevent { fflags: NOTE_TRIGGER | NOTE_FFCOPY | 6, data: 5, ..record(77, USER, 0) };
+    kq.call(&[change], &mut [], None).unwrap();
+    let change = kevent { fflags: NOTE_FFAND | 4, data: 5, ..change };
+    kq.call(&[change], &mut [], None).unwrap();
+    let change = kevent { fflags: NOTE_FFOR | 1, data: 5, ..change };
+    kq.call(&[change], &mut [], None).unwrap();
+    assert_eq!(kq.soon(), [Event { error: 5, ..event(77, USER, 5) }]);
+    kq.trigger(77).unwrap();
+    assert_eq!(kq.soon(), [event(77, USER, 0)]);
+}
+
+#[test]
+fn a_trigger_brings_its_udata_too_even_if_it_is_none() {
+    let kq = Kqueue::new();
+    kq.call(&[kevent { udata: 7 as *mut _, ..record(77, USER, EDGE) }], &mut [], None).unwrap();
+    let trigger = kevent { fflags: NOTE_TRIGGER, ..record(77, USER, 0) };
+    kq.call(&[kevent { udata: 8 as *mut _, ..trigger }], &mut [], None).unwrap();
+    assert_eq!(kq.soon(), [Event { token: 8, ..event(77, USER, 0) }]);
+    kq.call(&[trigger], &mut [], None).unwrap();
+    assert_eq!(kq.soon(), [event(77, USER, 0)]);
+}
+
+#[test]
+fn its_identifier_is_no_descriptor() {
+    let kq = Kqueue::new();
+    let (reader, _writer) = pipe();
+    let number = ident(&reader);
+    kq.change(number, USER, EDGE).unwrap();
+    kq.change(usize::MAX, USER, EDGE).unwrap();
+    drop(reader);
+    kq.trigger(number).unwrap();
+    kq.trigger(usize::MAX).unwrap();
+    assert_eq!(kq.soon(), [event(number, USER, 0), event(usize::MAX, USER, 0)]);
+}
+
+#[test]
+fn where_there_is_none_it_is_an_unknown_filter() {
+    let kq = Kqueue::with("no-user");
+    assert_eq!(kq.change(77, USER, EDGE), Err(EINVAL));
+}
