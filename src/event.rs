@@ -56,16 +56,16 @@ impl From<usize> for Token {
 /// On Windows, that both directions are shut down is known only if it was this crate's [`TcpStream`](crate::TcpStream)
 /// that shut down writing here.
 ///
-/// | | Linux, Android | Windows (`AFD_POLL_…`) |
-/// |---|---|---|
-/// | readable | `EPOLLIN`, `EPOLLPRI` or `EPOLLHUP` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
-/// | writable | `EPOLLOUT`, or `EPOLLERR` alone | `SEND`, `ABORT` or `CONNECT_FAIL` |
-/// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
-/// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `ABORT` or `CONNECT_FAIL` |
-/// | error | `EPOLLERR` | `ABORT` or `CONNECT_FAIL` |
-/// | priority | `EPOLLPRI` | never |
+/// | | Linux, Android | macOS and its kin, BSDs | Windows (`AFD_POLL_…`) |
+/// |---|---|---|---|
+/// | readable | `EPOLLIN`, `EPOLLPRI` or `EPOLLHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
+/// | writable | `EPOLLOUT`, or `EPOLLERR` alone | `EVFILT_WRITE` | `SEND`, `ABORT` or `CONNECT_FAIL` |
+/// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
+/// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL` |
+/// | error | `EPOLLERR` | `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
+/// | priority | `EPOLLPRI` | never | never |
 ///
-/// If Windows refuses to watch a source, all of them but the last are set, once.
+/// A kqueue tells the two directions by two events. If Windows refuses to watch a source, all of them but the last are set, once.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);

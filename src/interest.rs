@@ -29,15 +29,15 @@ const ONESHOT: u8 = 2 << 6;
 ///
 /// After `reregister`, a source that is (still) ready is reported again, in every mode.
 ///
-/// | | Linux, Android | Windows (`AFD_POLL_…`) |
-/// |---|---|---|
-/// | readable | `EPOLLIN`, `EPOLLRDHUP` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT`, `CONNECT_FAIL` |
-/// | writable | `EPOLLOUT` | `SEND`, `ABORT`, `CONNECT_FAIL` |
-/// | priority | `EPOLLPRI` | there is none |
-/// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | a request is made when the program has read or written, by every `poll`, by `reregister` |
+/// | | Linux, Android | macOS and its kin, BSDs | Windows (`AFD_POLL_…`) |
+/// |---|---|---|---|
+/// | readable | `EPOLLIN`, `EPOLLRDHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT`, `CONNECT_FAIL` |
+/// | writable | `EPOLLOUT` | `EVFILT_WRITE` | `SEND`, `ABORT`, `CONNECT_FAIL` |
+/// | priority | `EPOLLPRI` | there is none | there is none |
+/// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | a request is made when the program has read or written, by every `poll`, by `reregister` |
 ///
 /// So in edge mode on Windows, a program that does not read everything may be told again, by the first `poll` after its
-/// read; on Linux only when more has arrived.
+/// read; elsewhere only when more has arrived.
 ///
 /// # Examples
 ///

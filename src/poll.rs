@@ -58,9 +58,10 @@ use crate::Interest;
 /// for ([`AsRawFd`], [`AsFd`], of the poll or its registry), wakes show on it too. Timers never do: bound the outer
 /// wait by [`next_deadline`](Poll::next_deadline).
 ///
-/// | | Linux, Android | Windows |
-/// |---|---|---|
-/// | the descriptor | the epoll instance | there is none: a completion port can't be watched |
+/// | | Linux, Android | macOS and its kin, BSDs | Windows |
+/// |---|---|---|---|
+/// | the descriptor | the epoll instance | the kqueue | there is none: a completion port can't be watched |
+/// | in an outer loop that is edge-triggered | each wake is an edge | poll until nothing comes: what is readable already does not become so again | |
 ///
 /// # Fork
 ///
@@ -101,9 +102,9 @@ impl Poll {
     ///
     /// The system's, above all when the process or the machine has no descriptors or handles left.
     ///
-    /// | | Linux, Android | Windows |
-    /// |---|---|---|
-    /// | opens | one epoll instance, one eventfd | one completion port |
+    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
+    /// |---|---|---|---|
+    /// | opens | one epoll instance, one eventfd | one kqueue (and a pair of sockets on NetBSD before 10 and older OpenBSD) | one completion port |
     #[doc(alias("epoll_create", "CreateIoCompletionPort"))]
     pub fn new() -> io::Result<Poll> {
         let selector = Selector::new()?;
@@ -137,11 +138,11 @@ impl Poll {
     ///
     /// `events` is emptied first. `Ok` without events means that the timeout has passed, and nothing else.
     ///
-    /// | | Linux, Android | Windows |
-    /// |---|---|---|
-    /// | system calls | one: `epoll_wait`, or `epoll_pwait2` for a timeout | one: [`GetQueuedCompletionStatusEx`]; and before it, one `NtDeviceIoControlFile` for each source that is to be asked for anew |
-    /// | resolution of the timeout | 1 ns (1 ms, rounded up, before Linux 5.11); never early | 1 ms, rounded up, at the next tick of the system's clock (up to 16 ms); never early |
-    /// | the longest timeout | none (24 days before Linux 5.11, then it waits again) | none (49 days, then it waits again) |
+    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
+    /// |---|---|---|---|
+    /// | system calls | one: `epoll_wait`, or `epoll_pwait2` for a timeout | one: `kevent` | one: [`GetQueuedCompletionStatusEx`]; and before it, one `NtDeviceIoControlFile` for each source that is to be asked for anew |
+    /// | resolution of the timeout | 1 ns (1 ms, rounded up, before Linux 5.11); never early | 1 ns; never early | 1 ms, rounded up, at the next tick of the system's clock (up to 16 ms); never early |
+    /// | the longest timeout | none (24 days before Linux 5.11, then it waits again) | none (31 years, then it waits again) | none (49 days, then it waits again) |
     ///
     /// [`GetQueuedCompletionStatusEx`]: https://learn.microsoft.com/windows/win32/fileio/getqueuedcompletionstatusex-func
     ///
@@ -355,12 +356,13 @@ impl Registry {
     /// - `AlreadyExists`: the source is registered, here or with another `Poll` that lives.
     /// - whatever the system has against this source:
     ///
-    /// | | Linux, Android | Windows |
-    /// |---|---|---|
-    /// | a regular file or directory | `PermissionDenied` ([`EPERM`]) | [`WSAENOTSOCK`]: only sockets can be registered |
-    /// | a closed or foreign descriptor or handle | `EBADF` | [`WSAENOTSOCK`] |
-    /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | no limit |
-    /// | what the kernel refuses later | nothing | an error event of this source |
+    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
+    /// |---|---|---|---|
+    /// | a regular file or directory | `PermissionDenied` ([`EPERM`]) | is always ready | [`WSAENOTSOCK`]: only sockets can be registered |
+    /// | a closed or foreign descriptor or handle | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
+    /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | no limit but memory, `ENOMEM` | no limit |
+    /// | what the kernel refuses later | nothing | nothing | an error event of this source |
+    /// | a pipe's write end whose reader is gone | is reported | is reported, but not on macOS and older FreeBSD | |
     ///
     /// The message says what was attempted; the system's own error is the error's
     /// [`source`](std::error::Error::source).

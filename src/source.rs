@@ -16,9 +16,9 @@ use crate::{Interest, Registry};
 ///
 /// # Dropping
 ///
-/// | | Linux, Android | Windows |
-/// |---|---|---|
-/// | drop while registered | ends the registration, unless a duplicate of the descriptor lives (`try_clone`, `fork`) | ends the registration |
+/// | | Linux, Android | macOS and its kin, BSDs | Windows |
+/// |---|---|---|---|
+/// | drop while registered | ends the registration, unless a duplicate of the descriptor lives (`try_clone`, `fork`) | ends the registration | ends the registration |
 ///
 /// So deregister first whatever has been duplicated: the kernel would go on to report it, and nobody could stop it.
 ///

@@ -22,9 +22,9 @@ use crate::Registry;
 ///
 /// Dropping a waker discards an event that has not been reported.
 ///
-/// | | Linux, Android | Windows |
-/// |---|---|---|
-/// | the poller is interrupted through | one [eventfd] a `Poll`, whatever the number of wakers | a packet that is [posted] to its completion port |
+/// | | Linux, Android | macOS and its kin, BSDs | Windows |
+/// |---|---|---|---|
+/// | the poller is interrupted through | one [eventfd] a `Poll`, whatever the number of wakers | a user event (`EVFILT_USER`) of its kqueue, or a pair of sockets | a packet that is [posted] to its completion port |
 ///
 /// # Examples
 ///

@@ -141,7 +141,7 @@ impl TcpStream {
 
     /// The error that waits on this socket (`SO_ERROR`).
     ///
-    /// | | Linux, Android | Windows |
+    /// | | Linux, Android, macOS and its kin, BSDs | Windows |
     /// |---|---|---|
     /// | a connection was refused | told once, then cleared | told as often as one asks |
     /// | the connection was reset | told once, then cleared | not told: the next read or write fails |
@@ -172,9 +172,9 @@ impl TcpStream {
     ///
     /// The closure returns `WouldBlock` if, and only if, the operation would block.
     ///
-    /// | | Linux, Android | Windows |
-    /// |---|---|---|
-    /// | is it needed? | no, the kernel sees every operation | yes, in edge mode |
+    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
+    /// |---|---|---|---|
+    /// | is it needed? | no, the kernel sees every operation | no | yes, in edge mode |
     ///
     /// # Errors
     ///
@@ -323,10 +323,10 @@ pub struct TcpListener {
 impl TcpListener {
     /// Listens on `addr`; port 0 lets the system choose one, which [`local_addr`](TcpListener::local_addr) tells.
     ///
-    /// | | Linux, Android | Windows |
-    /// |---|---|---|
-    /// | an address of closed connections can be taken again | at once (`SO_REUSEADDR`) | at once |
-    /// | connections that wait to be accepted | 4096, or the system's limit if that is lower (`net.core.somaxconn`) | [4096] |
+    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
+    /// |---|---|---|---|
+    /// | an address of closed connections can be taken again | at once (`SO_REUSEADDR`) | at once (`SO_REUSEADDR`) | at once |
+    /// | connections that wait to be accepted | 4096, or the system's limit if that is lower (`net.core.somaxconn`) | the same (`kern.ipc.somaxconn` and the like) | [4096] |
     ///
     /// [4096]: https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-listen
     ///
@@ -353,9 +353,9 @@ impl TcpListener {
     /// `WouldBlock` if none is waiting; on some systems `ConnectionAborted` or `ConnectionReset` for one that waited,
     /// but is gone; or the system's.
     ///
-    /// | | Linux, Android | Windows |
-    /// |---|---|---|
-    /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (two on Android on x86) | [`accept`](https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept), `SetHandleInformation` |
+    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
+    /// |---|---|---|---|
+    /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (two on Android on x86) | `accept4`; `accept` and three more on macOS and its kin | [`accept`](https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept), `SetHandleInformation` |
     #[inline]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, addr) = self.inner.attempt(socket::accept, |result| match result {

@@ -13,7 +13,7 @@ use crate::{Interest, Registry};
 ///
 /// In edge mode, receive until [`WouldBlock`](ErrorKind::WouldBlock): several datagrams may be one event.
 ///
-/// | | Linux, Android | Windows |
+/// | | Linux, Android, macOS and its kin, BSDs | Windows |
 /// |---|---|---|
 /// | a datagram is longer than the buffer | what does not fit is lost | the same, and the call fails with [`WSAEMSGSIZE`] |
 /// | nobody receives what was sent before | `ConnectionRefused`, if the socket is connected | `ConnectionReset`, unless `set_connreset(false)` was called |

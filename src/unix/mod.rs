@@ -28,13 +28,13 @@ pub(crate) fn raw(source: &impl AsRawFd) -> Raw {
 ///
 /// Since it has no memory, the kernel's word counts where a [`Source`] of this crate would know better:
 ///
-/// | | Linux, Android |
-/// |---|---|
-/// | registered twice with one poll | `AlreadyExists` |
-/// | registered with two polls | allowed: both report it |
-/// | re- or deregistered unregistered | `NotFound` |
-/// | a regular file or directory | `PermissionDenied` |
-/// | closed while registered | forgotten with the last duplicate of the descriptor |
+/// | | Linux, Android | macOS and its kin, BSDs |
+/// |---|---|---|
+/// | registered twice with one poll | `AlreadyExists` | the second takes the place of the first |
+/// | registered with two polls | allowed: both report it | the same |
+/// | re- or deregistered unregistered | `NotFound` | `NotFound` |
+/// | a regular file or directory | `PermissionDenied` | always ready |
+/// | closed while registered | forgotten with the last duplicate of the descriptor | forgotten |
 ///
 /// # Examples
 ///
