@@ -6,8 +6,9 @@
 //! 2. `event.rs`, `interest.rs`, `source.rs`: the words.
 //! 3. `poll.rs`: the facade, and the one loop that everything runs through.
 //! 4. `wait.rs`, `waker.rs`, `timer.rs`: who sleeps and who wakes.
-//! 5. `epoll/` or `iocp/`: the queue. `mod.rs` tells its story, then `ffi.rs`, `event.rs`, `selector.rs`,
-//!    `notifier.rs`, the same chapters in both. `iocp/` has three more: `port.rs`, `afd.rs`, `sock.rs`.
+//! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` tells its story, then `ffi.rs`, `event.rs`, `selector.rs`,
+//!    `notifier.rs`, the same chapters in all. `kqueue/` has one more, `pairs.rs`, and `iocp/` has three: `port.rs`,
+//!    `afd.rs`, `sock.rs`.
 //! 6. `net/`, and `unix/` or `windows/`: the sockets, and what they are there.
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
