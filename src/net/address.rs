@@ -12,19 +12,17 @@ pub(crate) fn nowhere() -> sockaddr {
     sockaddr { v6: ffi::SOCKADDR_IN6 }
 }
 
-/// An address in its C form, and the length of that.
+/// Puts an address in its C form into `place`. Returns its length.
 #[inline]
-pub(crate) fn to_c(addr: &SocketAddr) -> (sockaddr, socklen_t) {
+pub(crate) fn to_c(addr: &SocketAddr, place: &mut sockaddr) -> socklen_t {
     match addr {
         SocketAddr::V4(addr) => {
             let mut v4 = ffi::SOCKADDR_IN;
             v4.sin_family = ffi::AF_INET as ffi::sa_family_t;
             v4.sin_port = addr.port().to_be_bytes();
             v4.sin_addr = addr.ip().octets();
-            // All of the place is initialised, though this kind needs less of it.
-            let mut place = nowhere();
             place.v4 = v4;
-            (place, mem::size_of::<sockaddr_in>() as socklen_t)
+            mem::size_of::<sockaddr_in>() as socklen_t
         }
         SocketAddr::V6(addr) => {
             let mut v6 = ffi::SOCKADDR_IN6;
@@ -33,7 +31,8 @@ pub(crate) fn to_c(addr: &SocketAddr) -> (sockaddr, socklen_t) {
             v6.sin6_flowinfo = addr.flowinfo();
             v6.sin6_addr = addr.ip().octets();
             v6.sin6_scope_id = addr.scope_id();
-            (sockaddr { v6 }, mem::size_of::<sockaddr_in6>() as socklen_t)
+            place.v6 = v6;
+            mem::size_of::<sockaddr_in6>() as socklen_t
         }
     }
 }

@@ -32,7 +32,8 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
         stream.set_nonblocking(true)?;
     }
 
-    let (place, len) = address::to_c(addr);
+    let mut place = address::nowhere();
+    let len = address::to_c(addr, &mut place);
     // SAFETY: `place` holds an address of `len` bytes and outlives the call, which only reads it.
     if unsafe { ffi::connect(fd, &place, len) } != 0 {
         let err = io::Error::last_os_error();

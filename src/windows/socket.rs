@@ -16,7 +16,8 @@ use crate::net::address;
 /// Begins to connect a new socket.
 pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     let socket = open(addr)?;
-    let (place, len) = address::to_c(addr);
+    let mut place = address::nowhere();
+    let len = address::to_c(addr, &mut place);
     // SAFETY: `place` holds an address of `len` bytes and outlives the call, which only reads it.
     if unsafe { ffi::connect(raw(&socket), &place, len) } != 0 {
         let err = io::Error::last_os_error();
@@ -38,7 +39,8 @@ const BACKLOG: c_int = -4096;
 /// A socket that listens, on an address that nobody else has, or had lately.
 pub(crate) fn listen(addr: &SocketAddr) -> io::Result<net::TcpListener> {
     let socket = open(addr)?;
-    let (place, len) = address::to_c(addr);
+    let mut place = address::nowhere();
+    let len = address::to_c(addr, &mut place);
     // SAFETY: `place` holds an address of `len` bytes and outlives the call, which only reads it.
     check(unsafe { ffi::bind(raw(&socket), &place, len) })?;
     // SAFETY: `listen` takes no pointer.
