@@ -40,7 +40,8 @@
 //! - *A request answers once.* That is oneshot by nature. Level mode asks again for every wait; edge mode asks again
 //!   when the program has read or written ([`SourceState::rearm`]). The sources tell of that, since no kernel does.
 //! - *A request can't be changed*, only cancelled, and its packet comes all the same. So nothing is asked before the
-//!   next wait needs it, and a program that registers, reregisters and deregisters in between makes no system call.
+//!   next wait needs it, and a program that registers, reregisters and deregisters in between makes no system call. And
+//!   a wait begins, for a moment, without a request that would most likely have to be cancelled.
 //! - *A request is the kernel's until its packet is taken*: it writes there, even after the socket, the helper and the
 //!   port have been closed. While it is out, the kernel owns a reference to the sock.
 //! - *Requests may be made by any thread*, also while another one is blocked at the port.

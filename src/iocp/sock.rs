@@ -237,9 +237,7 @@ impl Sock {
         self.armed.fetch_or(wanted, Ordering::AcqRel);
         self.settle(&port, &mut state);
     }
-}
 
-impl Sock {
     fn writing_has_ended(self: &Arc<Sock>) {
         let mut state = lock(&self.state);
         state.has_ended = true;
