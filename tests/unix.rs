@@ -4,7 +4,6 @@
 
 mod support;
 
-use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net;
 use std::os::unix::io::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -102,7 +101,7 @@ fn a_closed_descriptor_is_refused() {
 fn what_is_always_ready_is_refused() {
     let (poll, _) = poll();
     for path in [std::env::current_exe().unwrap(), std::env::temp_dir()] {
-        let file = File::open(path).unwrap();
+        let file = std::fs::File::open(path).unwrap();
         let err = poll.registry().register(&mut SourceFd(&file.as_raw_fd()), SOURCE, READ).unwrap_err();
         assert_eq!(err.kind(), ErrorKind::PermissionDenied);
         assert!(err.to_string().contains("regular file"), "{err}");
@@ -174,7 +173,7 @@ fn the_registration_does_not_survive_a_conversion() {
 /// Flags of an open descriptor as the kernel shows them, in octal.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn flags(fd: &impl AsRawFd) -> u32 {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).unwrap();
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).unwrap();
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
     u32::from_str_radix(flags.trim(), 8).unwrap()
 }
@@ -183,7 +182,7 @@ fn flags(fd: &impl AsRawFd) -> u32 {
 #[test]
 fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
     // As the standard library opens them: its files are closed on exec, and this is set non-blocking.
-    let file = File::open(std::env::current_exe().unwrap()).unwrap();
+    let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
     let (model, _other) = UnixStream::pair().unwrap();
     model.set_nonblocking(true).unwrap();
     let non_blocking = flags(&model) & !flags(&_other);
@@ -206,12 +205,12 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
     let poll = Poll::new().unwrap();
     assert_eq!(flags(&poll) & cloexec, cloexec);
     // The notifier is the one that was opened after the poll.
-    let notifiers: Vec<_> = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();
+    let notifiers: Vec<_> = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();
     for path in notifiers {
-        if fs::read_link(&path).map_or(false, |target| target.to_string_lossy().contains("eventfd")) {
+        if std::fs::read_link(&path).map_or(false, |target| target.to_string_lossy().contains("eventfd")) {
             let fd: RawFd = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
             // Another test's may have been closed meanwhile.
-            if let Ok(info) = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")) {
+            if let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")) {
                 let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim().to_string();
                 assert_eq!(u32::from_str_radix(&flags, 8).unwrap() & cloexec, cloexec);
             }

@@ -11,7 +11,6 @@
 
 #![allow(non_camel_case_types)]
 
-use std::mem;
 use std::os::raw::{c_int, c_long};
 
 // <sys/event.h>
@@ -58,11 +57,17 @@ pub struct kevent {
 }
 
 #[cfg(all(target_pointer_width = "64", target_os = "freebsd"))]
-const _: () = assert!(mem::size_of::<kevent>() == 64);
+const _: () = assert!(std::mem::size_of::<kevent>() == 64);
 #[cfg(all(target_pointer_width = "64", target_os = "netbsd"))]
-const _: () = assert!(mem::size_of::<kevent>() == 40);
+const _: () = assert!(std::mem::size_of::<kevent>() == 40);
 #[cfg(all(target_pointer_width = "64", not(any(target_os = "freebsd", target_os = "netbsd"))))]
-const _: () = assert!(mem::size_of::<kevent>() == 32);
+const _: () = assert!(std::mem::size_of::<kevent>() == 32);
+#[cfg(all(target_arch = "x86", target_os = "freebsd"))]
+const _: () = assert!(std::mem::size_of::<kevent>() == 56);
+#[cfg(all(target_arch = "x86", target_os = "netbsd"))]
+const _: () = assert!(std::mem::size_of::<kevent>() == 28);
+#[cfg(all(target_arch = "x86", target_os = "openbsd"))]
+const _: () = assert!(std::mem::size_of::<kevent>() == 24);
 
 #[cfg(not(target_os = "netbsd"))]
 mod filters {
@@ -113,7 +118,7 @@ pub struct timespec {
     pub tv_nsec: c_long,
 }
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(mem::size_of::<timespec>() == 16);
+const _: () = assert!(std::mem::size_of::<timespec>() == 16);
 
 extern "C" {
     pub fn kqueue() -> c_int;
