@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the crate's tests with the kqueue backend on Linux, over the model of a kqueue, then the example `delayed`.
+# Runs the crate's tests with the kqueue backend on Linux, over the model of a kqueue; then, if no argument is given, the
+# example `delayed`, and a program that counts the calls of `kevent`.
 #
 #     run-tests.sh [argument of cargo test …]
 #
@@ -17,5 +18,8 @@ export RUSTFLAGS="--cfg minimio_kqueue -L native=$model -l dylib=kqueue_model -C
 export RUSTDOCFLAGS="--cfg minimio_kqueue -L native=$model -C link-arg=-Wl,-rpath,$model"
 status=0
 cargo test --no-fail-fast "$@" || status=1
-(($# > 0)) || cargo run --quiet --example delayed || status=1
+if (($# == 0)); then
+  cargo run --quiet --example delayed || status=1
+  cargo run --quiet --manifest-path labs/kqueue-model/counted/Cargo.toml || status=1
+fi
 exit $status
