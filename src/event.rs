@@ -41,7 +41,7 @@ impl From<usize> for Token {
 /// | the peer reset the connection | ■ | ■ | ■ | ■ | ■ |
 /// | local `shutdown(Read)` | ? | ? | ? | · | · |
 /// | local `shutdown(Write)` | ? | ? | · | ? | · |
-/// | both directions shut down | ■ | ■ | ■ | ■ | · |
+/// | both ends have shut down writing | ■ | ■ | ■ | ■ | · |
 /// | a connection was made | · | ■ | · | · | · |
 /// | a connection was refused | ■ | ■ | ■ | ■ | ■ |
 /// | a listener has a connection | ■ | · | · | · | · |
@@ -53,8 +53,8 @@ impl From<usize> for Token {
 ///
 /// Writable is `?` where room has been there all along: epoll tells it again with each edge of the other direction.
 ///
-/// On Windows, that both directions are shut down is known only if it was this crate's [`TcpStream`](crate::TcpStream)
-/// that shut down writing here.
+/// On Windows, that both ends have shut down is known only if it was this crate's [`TcpStream`](crate::TcpStream) that
+/// did it here.
 ///
 /// | | Linux, Android | macOS and its kin, BSDs | Windows (`AFD_POLL_…`) |
 /// |---|---|---|---|
@@ -65,7 +65,8 @@ impl From<usize> for Token {
 /// | error | `EPOLLERR` | `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | never | never |
 ///
-/// A kqueue tells the two directions by two events. If Windows refuses to watch a source, all of them but the last are set, once.
+/// A kqueue tells the two directions by two events. If Windows refuses to watch a source, all of them but the last are
+/// set, once.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);

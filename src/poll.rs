@@ -140,9 +140,9 @@ impl Poll {
     ///
     /// | | Linux, Android | macOS and its kin, BSDs | Windows |
     /// |---|---|---|---|
-    /// | system calls | one: `epoll_wait`, or `epoll_pwait2` for a timeout | one: `kevent` | one: [`GetQueuedCompletionStatusEx`]; and before it, one `NtDeviceIoControlFile` for each source that is to be asked for anew |
+    /// | system calls | one: `epoll_wait`, or `epoll_pwait2` for a timeout | one: `kevent` | one: [`GetQueuedCompletionStatusEx`]; before it, one `NtDeviceIoControlFile` for each source that is to be asked for anew, or one `NtCancelIoFileEx` and one more wait where more is wanted than was asked for; and two more waits, the first of 1 ms, after an event of something that was not read |
     /// | resolution of the timeout | 1 ns (1 ms, rounded up, before Linux 5.11); never early | 1 ns; never early | 1 ms, rounded up, at the next tick of the system's clock (up to 16 ms); never early |
-    /// | the longest timeout | none (24 days before Linux 5.11, then it waits again) | none (31 years, then it waits again) | none (49 days, then it waits again) |
+    /// | the longest timeout | none (24 days before Linux 5.11, then it waits again) | none (11 days, then it waits again) | none (49 days, then it waits again) |
     ///
     /// [`GetQueuedCompletionStatusEx`]: https://learn.microsoft.com/windows/win32/fileio/getqueuedcompletionstatusex-func
     ///
@@ -362,7 +362,7 @@ impl Registry {
     /// | a closed or foreign descriptor or handle | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
     /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | no limit but memory, `ENOMEM` | no limit |
     /// | what the kernel refuses later | nothing | nothing | an error event of this source |
-    /// | a pipe's write end whose reader is gone | is reported | is reported, but not on macOS and older FreeBSD | |
+    /// | a pipe's write end whose reader is gone | is reported | is reported; on macOS and older FreeBSD it is not, and can be neither re- nor deregistered | |
     ///
     /// The message says what was attempted; the system's own error is the error's
     /// [`source`](std::error::Error::source).

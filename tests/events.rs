@@ -131,7 +131,7 @@ fn a_connection_shut_down_from_both_ends_is_closed_both_ways() {
     let (stream, peer) = scene.stream();
     stream.shutdown(Shutdown::Write).unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
-    scene.check("both directions shut down");
+    scene.check("both ends have shut down writing");
 }
 
 #[test]

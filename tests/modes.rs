@@ -336,6 +336,20 @@ fn reregistering_changes_the_mode() {
 }
 
 #[test]
+fn what_is_ready_when_it_is_reregistered_is_told_by_the_next_poll_however_short() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, _peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+    for timeout in [std::time::Duration::ZERO, std::time::Duration::from_nanos(1)] {
+        // Nothing is ready, so that whoever asks has asked by now.
+        expect_silence(&mut poll, &mut events);
+        poll.registry().reregister(&mut stream, SOURCE, BOTH).unwrap();
+        poll.poll(&mut events, Some(timeout)).unwrap();
+        assert!(events.iter().any(|event| event.is_writable()), "{timeout:?}: {events:?}");
+        poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE).unwrap();
+    }
+}
+
+#[test]
 fn reregistering_changes_the_direction() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::WRITABLE);

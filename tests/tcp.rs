@@ -897,6 +897,32 @@ fn an_operation_of_the_programs_own_keeps_the_edges_coming() {
 }
 
 #[test]
+fn an_operation_of_the_programs_own_that_finds_no_room_is_told_of_it() {
+    let (mut poll, mut events) = poll();
+    let (stream, mut peer) = stream_and_peer();
+    let std = net::TcpStream::from(stream);
+    std.set_nonblocking(true).unwrap();
+    let mut duplicate = std.try_clone().unwrap();
+    let mut stream = TcpStream::from_std(std);
+    poll.registry().register(&mut stream, STREAM, Interest::READABLE | Interest::WRITABLE).unwrap();
+    wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
+
+    for _ in 0..3 {
+        // What was told last is that there is something to read.
+        peer.write_all(b"question").unwrap();
+        wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+        read_exactly(&mut poll, &mut events, &stream, STREAM, 8);
+        let mut sent = 0;
+        while let Ok(count) = stream.try_io(|| duplicate.write(&[7; 4096])) {
+            sent += count;
+        }
+        peer.read_exact(&mut vec![0; sent]).unwrap();
+        wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
+    }
+    poll.registry().deregister(&mut stream).unwrap();
+}
+
+#[test]
 fn try_io_gives_back_what_the_operation_gave() {
     let (stream, _peer) = stream_and_peer();
     assert_eq!(stream.try_io(|| Ok("value")).unwrap(), "value");

@@ -225,9 +225,6 @@ mutant "level and oneshot: reading arms" sock.rs \
 mutant "edge: writing arms where reading is wanted" sock.rs \
     's/Some(interest) if interest\.is_edge() => flags(interest),/Some(interest) if interest.is_edge() => !0,/' \
     modes::in_edge_mode_a_write_arms_nothing_for_a_reader
-mutant "edge: of both directions, both are armed" sock.rs \
-    's/wanted &= directions(state\.told);//' \
-    modes::in_edge_mode_of_both_directions_the_one_told_last_is_armed
 mutant "edge: what was read before it was told hides what comes next" sock.rs \
     's/self\.used\.store(true, Ordering::SeqCst);//' \
     modes::in_edge_mode_what_was_read_before_it_was_told_does_not_hide_what_comes_next

@@ -22,8 +22,7 @@ impl SourceState {
     /// Whether [`rearm`](SourceState::rearm) does anything.
     pub const REARMS: bool = false;
 
-    /// Looks for the next edge of a direction that the program has just used; of both, it is that which was told last.
-    /// The kernel does it by itself.
+    /// Looks for the next edge of a direction that the program has just used. The kernel does it by itself.
     #[inline]
     pub fn rearm(&self, _direction: Interest) {}
 

@@ -116,8 +116,8 @@ impl Request {
         match status.Status {
             // What is left in `Events` then is what was asked for.
             ffi::STATUS_CANCELLED => 0,
-            // It was closed before it was asked for. Its number may be something else's by now.
-            ffi::STATUS_INVALID_HANDLE | ffi::STATUS_OBJECT_TYPE_MISMATCH => ffi::AFD_POLL_LOCAL_CLOSE,
+            // Perhaps it was closed before it was asked for, and its number is something else's by now.
+            ffi::STATUS_INVALID_HANDLE | ffi::STATUS_OBJECT_TYPE_MISMATCH => REFUSED | ffi::AFD_POLL_LOCAL_CLOSE,
             status if status < 0 => REFUSED,
             _ if info.NumberOfHandles == 0 => 0,
             _ => info.Handles[0].Events,
@@ -125,7 +125,8 @@ impl Request {
     }
 }
 
-/// Cancels one request at a device, or all (`null`). False: there was none.
+/// Cancels one request at a device, or all (`null`). False: there was none. Even one that was there may end by itself
+/// yet.
 fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<bool> {
     let mut status = IO_STATUS_BLOCK::new();
     // SAFETY: of `request` only the address counts; `status` outlives the call; the device is open.
@@ -155,8 +156,8 @@ struct Pool {
     helpers: Vec<Helper>,
     /// Those that have places left; the next to be used stands last.
     with_room: Vec<usize>,
-    /// How many are open.
-    open: usize,
+    /// How many are open that have no socket: at most one, for the next to come.
+    idle: usize,
 }
 
 /// A helper whose sockets have all left is closed, and opened anew when its turn comes.
@@ -173,13 +174,13 @@ pub(super) struct Place {
 
 impl Helpers {
     pub const fn new() -> Helpers {
-        Helpers { pool: Mutex::new(Pool { helpers: Vec::new(), with_room: Vec::new(), open: 0 }) }
+        Helpers { pool: Mutex::new(Pool { helpers: Vec::new(), with_room: Vec::new(), idle: 0 }) }
     }
 
     /// A place at a helper whose packets go to `port`.
     pub fn take_place(&self, port: &Port) -> io::Result<Place> {
         let mut pool = lock(&self.pool);
-        let Pool { helpers, with_room, open } = &mut *pool;
+        let Pool { helpers, with_room, idle } = &mut *pool;
         let number = match with_room.last() {
             Some(number) => *number,
             None => {
@@ -194,11 +195,14 @@ impl Helpers {
             None => {
                 let device = open_device()?;
                 port.connect(&device)?;
-                *open += 1;
+                *idle += 1;
                 helper.device.insert(Arc::new(device))
             }
         };
         let place = Place { helper: number, device: Arc::downgrade(device) };
+        if helper.sockets == 0 {
+            *idle -= 1;
+        }
         helper.sockets += 1;
         if helper.sockets == SOCKETS_PER_HELPER {
             with_room.pop();
@@ -206,18 +210,20 @@ impl Helpers {
         Ok(place)
     }
 
-    /// Closes the helper if that was its last socket, but for the last helper: there will be a next socket.
+    /// Closes the helper if that was its last socket, unless no other is idle: there will be a next socket.
     pub fn give_back(&self, place: &Place) {
         let mut pool = lock(&self.pool);
-        let Pool { helpers, with_room, open } = &mut *pool;
+        let Pool { helpers, with_room, idle } = &mut *pool;
         let helper = &mut helpers[place.helper];
         if helper.sockets == SOCKETS_PER_HELPER {
             with_room.push(place.helper);
         }
         helper.sockets -= 1;
-        if helper.sockets == 0 && *open > 1 {
-            helper.device = None;
-            *open -= 1;
+        if helper.sockets == 0 {
+            match *idle {
+                0 => *idle = 1,
+                _ => helper.device = None,
+            }
         }
     }
 

@@ -16,6 +16,7 @@ pub(super) const ARRIVED: u32 = ffi::AFD_POLL_RECEIVE | ffi::AFD_POLL_ACCEPT;
 pub(super) const WRITE: u32 = ffi::AFD_POLL_SEND | BROKEN;
 /// No connection, or none any more: both directions are told.
 pub(super) const BROKEN: u32 = ffi::AFD_POLL_ABORT | ffi::AFD_POLL_CONNECT_FAIL;
+
 // Not AFD's words but ours.
 
 /// The kernel has refused to watch.

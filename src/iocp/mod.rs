@@ -58,8 +58,7 @@
 //!   exception.
 //! - The key of a packet says what its address means ([`port::AFD`], [`port::NOTIFIER`]); tokens are none of the port's
 //!   business.
-//! - Whoever holds the lock of a sock may take that of the port's queue or of its helpers, and never the other way
-//!   round.
+//! - Locks are taken in this order: the selector's, of raw sockets; a sock's; the queue's; the helpers'.
 
 mod afd;
 pub(crate) mod event;

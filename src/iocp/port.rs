@@ -16,7 +16,7 @@ use super::sock::Sock;
 use crate::source::explain;
 use crate::sync::lock;
 
-/// The key of packets that a [`Notifier`](super::Notifier) posts. Their address is null.
+/// The key of packets that end a wait: a [`Notifier`](super::Notifier)'s above all. Their address is null.
 pub(super) const NOTIFIER: usize = 0;
 /// The key of packets that say that a request of a [`Sock`] is no longer out. Their address is that of the sock, and
 /// with it comes the reference that was lent to the kernel.
@@ -224,6 +224,11 @@ pub(super) struct Waiting<'a> {
 const NO_HURRY: Duration = Duration::from_millis(1);
 
 impl Waiting<'_> {
+    /// Whether all that was queued has been seen to.
+    pub fn end(self) -> bool {
+        self.is_complete
+    }
+
     /// For how long the port may be waited for.
     pub fn limit(&self, timeout: Option<Duration>) -> Option<Duration> {
         match timeout {

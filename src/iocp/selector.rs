@@ -124,12 +124,12 @@ impl Selector {
             Some(room) if !room.is_empty() => room,
             _ => return Err(io::ErrorKind::InvalidInput.into()),
         };
-        let may_block = timeout != Some(Duration::ZERO);
+        let mut timeout = timeout;
         loop {
-            let waiting = self.port.begin_wait(may_block);
+            let waiting = self.port.begin_wait(timeout != Some(Duration::ZERO));
             let taken = self.port.take(room, waiting.limit(timeout))?;
             // From here on, what is left to be asked for is asked for by the next wait.
-            drop(waiting);
+            let is_complete = waiting.end();
 
             let mut kicked = false;
             for packet in taken {
@@ -139,11 +139,12 @@ impl Selector {
                 }
             }
             // A batch may bring nothing: of requests that were cancelled, of sources that want something else by now.
-            // Behind it there may be more. Whoever waits for longer comes again by himself, with what is left of his
-            // time.
-            if kicked || may_block || taken.is_empty() || list.len() > kept {
+            // Then there may be more behind it; and nobody was asked yet who was passed over. That is looked at without
+            // waiting. Whoever waits for longer comes again by himself, with what is left of his time.
+            if kicked || list.len() > kept || taken.is_empty() && is_complete {
                 return Ok(kicked);
             }
+            timeout = Some(Duration::ZERO);
         }
     }
 

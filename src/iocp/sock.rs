@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use super::afd::{base_socket, has_unread, Place, Request};
-use super::event::{flags, RawEvent, ARRIVED, BROKEN, FINISHED, READ, REFUSED, WRITE};
+use super::event::{flags, RawEvent, ARRIVED, BROKEN, FINISHED, REFUSED};
 use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, SOCKET};
 use super::port::{Port, AFD, NOTIFIER};
 use crate::event::Token;
@@ -43,7 +43,7 @@ impl SourceState {
     /// Whether [`rearm`](SourceState::rearm) does anything.
     pub const REARMS: bool = true;
 
-    /// Looks for the next edge of a direction that the program has just used; of both, it is that which was told last.
+    /// Looks for the next edge of a direction that the program has just used.
     #[inline]
     pub fn rearm(&self, direction: Interest) {
         if let Some(sock) = &self.sock {
@@ -107,8 +107,8 @@ struct State {
     token: Token,
     /// The program has shut down writing.
     has_ended: bool,
-    /// The events of the last report.
-    told: u32,
+    /// There was a report since it was registered.
+    was_told: bool,
     poll: AfdPoll,
     queued: Queued,
 }
@@ -146,8 +146,14 @@ pub(super) enum News {
 impl Sock {
     fn new(port: &Arc<Port>, socket: SOCKET, raw: Option<SOCKET>, has_ended: bool) -> io::Result<Sock> {
         let base = base_socket(socket)?;
-        let idle =
-            State { interest: None, token: Token(0), has_ended, told: 0, poll: AfdPoll::Idle, queued: Queued::No };
+        let idle = State {
+            interest: None,
+            token: Token(0),
+            has_ended,
+            was_told: false,
+            poll: AfdPoll::Idle,
+            queued: Queued::No,
+        };
         Ok(Sock {
             place: port.helpers.take_place(port)?,
             port: Arc::downgrade(port),
@@ -178,7 +184,7 @@ impl Sock {
         let mut state = lock(&self.state);
         state.interest = Some(interest);
         state.token = token;
-        state.told = 0;
+        state.was_told = false;
         self.armed.store(flags(interest) | self.always(), Ordering::Release);
         self.settle(port, &mut state);
     }
@@ -201,7 +207,7 @@ impl Sock {
     pub fn is_current(&self) -> bool {
         let mut state = lock(&self.state);
         match state.poll {
-            AfdPoll::Idle => state.told == 0,
+            AfdPoll::Idle => !state.was_told,
             AfdPoll::Cancelled { in_time } => in_time,
             AfdPoll::Pending { .. } => match self.request.cancel(&self.place) {
                 Ok(in_time) => {
@@ -231,31 +237,22 @@ impl Sock {
             // Level mode disarms nothing, and oneshot is armed by the program's word.
             _ => return,
         };
-        if direction.is_readable() && direction.is_writable() {
-            wanted &= directions(state.told);
-        }
         self.armed.fetch_or(wanted, Ordering::AcqRel);
         self.settle(&port, &mut state);
     }
 
     fn writing_has_ended(self: &Arc<Sock>) {
+        let port = self.port.upgrade();
         let mut state = lock(&self.state);
         state.has_ended = true;
         // If the peer's end was told already, it is news again, as the end of both.
-        if let (Some(interest), Some(port)) = (state.interest, self.port.upgrade()) {
+        if let (Some(interest), Some(port)) = (state.interest, &port) {
             if interest.is_edge() {
                 self.armed.fetch_or(flags(interest) & AFD_POLL_DISCONNECT, Ordering::AcqRel);
-                self.settle(&port, &mut state);
+                self.settle(port, &mut state);
             }
         }
     }
-}
-
-/// All events of the directions that have some of these.
-const fn directions(events: u32) -> u32 {
-    let read = if events & READ != 0 { READ } else { 0 };
-    let write = if events & WRITE != 0 { WRITE } else { 0 };
-    read | write
 }
 
 // What it has asked for.
@@ -386,7 +383,9 @@ impl Sock {
             // Deregistered, or dropped.
             None => return News::Nothing,
         };
-        if events & AFD_POLL_LOCAL_CLOSE != 0 {
+        // A source of ours lives as long as its socket; of such a one this says that AFD does not know it.
+        let is_refused = events & REFUSED != 0 && self.raw.is_none();
+        if events & AFD_POLL_LOCAL_CLOSE != 0 && !is_refused {
             state.interest = None;
             self.armed.store(0, Ordering::Release);
             return News::Closed;
@@ -397,7 +396,7 @@ impl Sock {
         let mut news = News::Nothing;
         // Nothing at all: it was cancelled, most often.
         if events != 0 {
-            state.told = events;
+            state.was_told = true;
             if events & REFUSED != 0 {
                 // It would be refused again: until the program registers anew, nothing is asked for.
                 state.interest = None;

@@ -29,6 +29,7 @@ pub(super) struct Pairs {
 struct State {
     /// The wait that has begun last, counted from 1.
     wait: u64,
+    /// One that was dropped without a word stays, until its number comes again.
     pairs: BTreeMap<RawFd, Pair>,
 }
 
@@ -66,7 +67,12 @@ impl Pairs {
         };
         // Before the kernel can have an event of it.
         self.count.store(state.pairs.len(), Ordering::Release);
-        register()
+        let result = register();
+        if result.is_err() {
+            state.pairs.remove(&fd);
+            self.count.store(state.pairs.len(), Ordering::Release);
+        }
+        result
     }
 
     pub fn forget(&self, fd: RawFd) {

@@ -24,8 +24,7 @@ impl SourceState {
     /// Whether [`rearm`](SourceState::rearm) does anything.
     pub const REARMS: bool = false;
 
-    /// Looks for the next edge of a direction that the program has just used; of both, it is that which was told last.
-    /// The kernel does it by itself.
+    /// Looks for the next edge of a direction that the program has just used. The kernel does it by itself.
     #[inline]
     pub fn rearm(&self, _direction: Interest) {}
 
@@ -240,8 +239,9 @@ fn refused(verb: &str, fd: RawFd, err: io::Error) -> io::Error {
 
 // Wait.
 
-/// Some systems can't count as far as the longest timeouts go. A wait that ends before is begun again.
-const LONGEST: u64 = 1_000_000_000;
+/// In seconds. Some systems can't count further, and macOS refuses more than a hundred times this. A wait that ends
+/// before its time is begun again.
+const LONGEST: u64 = 1_000_000;
 
 impl Selector {
     /// Keeps the first `kept` events, and puts what is ready behind them, as far as there is room. If nothing is, it
@@ -257,7 +257,7 @@ impl Selector {
         if room == 0 {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let time = timeout.map(|timeout| timespec {
+        let mut time = timeout.map(|timeout| timespec {
             tv_sec: cmp::min(timeout.as_secs(), LONGEST) as time_t,
             tv_nsec: timeout.subsec_nanos() as _,
         });
@@ -279,11 +279,12 @@ impl Selector {
                 take_out(list, notifier);
             }
             let silenced = self.pairs.take_out(list, kept, wait, |fd, token| self.enable(fd, token));
-            // What was silenced may have stood in front of something else. Whoever waits for longer comes again by
-            // himself, with what is left of his time.
-            if kicked || !silenced || list.len() > kept || timeout != Some(Duration::ZERO) {
+            // What was silenced may have stood in front of something else, which is looked at without waiting. Whoever
+            // waits for longer comes again by himself, with what is left of his time.
+            if kicked || !silenced || list.len() > kept {
                 return Ok(kicked);
             }
+            time = Some(timespec { tv_sec: 0, tv_nsec: 0 });
         }
     }
 

@@ -175,6 +175,7 @@ impl TcpStream {
     /// | | Linux, Android | macOS and its kin, BSDs | Windows |
     /// |---|---|---|---|
     /// | is it needed? | no, the kernel sees every operation | no | yes, in edge mode |
+    /// | what `WouldBlock` brings | nothing | nothing | the next event of either direction, and so perhaps one more that says writable |
     ///
     /// # Errors
     ///
@@ -225,7 +226,7 @@ fn writing(len: usize) -> impl FnOnce(Result<&usize, ErrorKind>) -> Option<Inter
 
 /// An operation of which nothing is known but its outcome.
 #[inline]
-pub(super) fn either_direction<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
+fn either_direction<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
     match result {
         Ok(_) => Some(Interest::READABLE),
         Err(ErrorKind::WouldBlock) => Some(Interest::READABLE | Interest::WRITABLE),

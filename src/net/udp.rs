@@ -301,7 +301,16 @@ impl UdpSocket {
     where
         F: FnOnce() -> io::Result<T>,
     {
-        self.inner.attempt(|_| f(), super::tcp::either_direction)
+        self.inner.attempt(|_| f(), anything)
+    }
+}
+
+/// An operation of which nothing is known but its outcome. An error may have taken a datagram.
+#[inline]
+fn anything<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
+    match result {
+        Err(ErrorKind::WouldBlock) => Some(Interest::READABLE | Interest::WRITABLE),
+        _ => Some(Interest::READABLE),
     }
 }
 

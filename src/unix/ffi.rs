@@ -172,6 +172,7 @@ const _: () = assert!(mem::size_of::<msghdr>() == 48);
 
 extern "C" {
     /// <https://man7.org/linux/man-pages/man2/socket.2.html>
+    #[cfg_attr(target_os = "netbsd", link_name = "__socket30")]
     pub(crate) fn socket(domain: c_int, r#type: c_int, protocol: c_int) -> c_int;
     /// <https://man7.org/linux/man-pages/man2/connect.2.html>
     pub(crate) fn connect(sockfd: c_int, addr: *const sockaddr, addrlen: socklen_t) -> c_int;

@@ -81,7 +81,11 @@ pub(crate) fn listen(addr: &SocketAddr) -> io::Result<net::TcpListener> {
 #[inline]
 pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
     if !ffi::HAS_ACCEPT4 {
-        let (stream, addr) = listener.accept()?;
+        let (stream, addr) = match listener.accept() {
+            // An address that the standard library can't read: there is none any more.
+            Err(err) if err.raw_os_error().is_none() => return Err(io::ErrorKind::ConnectionAborted.into()),
+            result => result?,
+        };
         stream.set_nonblocking(true)?;
         return Ok((stream, addr));
     }
@@ -159,7 +163,8 @@ fn from_c(addr: &sockaddr) -> io::Result<SocketAddr> {
             let port = u16::from_be_bytes(v6.sin6_port);
             Ok(SocketAddrV6::new(v6.sin6_addr.into(), port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
         }
-        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "cannot accept: the peer's address is not an IP address")),
+        // A connection that has gone already has no address on some systems.
+        _ => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }
 

@@ -37,9 +37,10 @@ pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
 /// |---|---|
 /// | registered twice with one poll | `AlreadyExists`; but if there has just been an event, the first one may have been closed, and the second takes its place |
 /// | registered with two polls | allowed: both report it |
+/// | registered as a [`TcpStream`] or the like as well, or by a duplicate, with the same poll | not noticed: events of one may come as the other's |
 /// | re- or deregistered unregistered | `NotFound` |
 /// | a handle that is no socket | the error [`WSAENOTSOCK`] |
-/// | closed while registered | forgotten, unless a duplicate of the handle lives, or there has just been an event; its number can be registered again |
+/// | closed while registered | forgotten, unless a duplicate of the handle lives, there has just been an event, or no poll since it was registered; its number can be registered again, except in the last case |
 ///
 /// # Examples
 ///

@@ -36,7 +36,7 @@ pub(crate) fn adopt(_: &net::TcpStream) {}
 /// what the header's `SOMAXCONN_HINT` makes of it.
 const BACKLOG: c_int = -4096;
 
-/// A socket that listens, on an address that nobody else has, or had lately.
+/// A socket that listens.
 pub(crate) fn listen(addr: &SocketAddr) -> io::Result<net::TcpListener> {
     let socket = open(addr)?;
     let mut place = address::nowhere();
@@ -126,6 +126,9 @@ pub(crate) fn send(mut stream: &net::TcpStream, buf: &[u8]) -> io::Result<usize>
 }
 
 pub(crate) fn send_vectored(mut stream: &net::TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    if bufs.is_empty() {
+        return Ok(0);
+    }
     stream.write_vectored(&bufs[..cmp::min(bufs.len(), MOST_BUFFERS)])
 }
 
@@ -133,7 +136,7 @@ pub(crate) fn only_v6(socket: &net::UdpSocket) -> io::Result<bool> {
     Ok(option(raw(socket), ffi::IPPROTO_IPV6, ffi::IPV6_V6ONLY)? != 0)
 }
 
-/// `NotConnected` or the like unless it is a socket: there are handles that pass for one at first.
+/// Fails with `WSAENOTSOCK` unless it is a socket: there are handles that pass for one at first.
 pub(super) fn check_socket(socket: SOCKET) -> io::Result<()> {
     option(socket, ffi::SOL_SOCKET, ffi::SO_TYPE).map(drop)
 }

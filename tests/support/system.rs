@@ -23,6 +23,12 @@ pub fn ends_are_told_at_once() -> bool {
     !is_wine()
 }
 
+/// Whether a UDP socket that is not connected hears that nobody receives what it has sent: Windows tells it, Wine does
+/// not.
+pub fn refusals_are_told() -> bool {
+    cfg!(windows) && !is_wine()
+}
+
 /// Whether what is written to a peer that has shut down its own writing arrives whole. Below Wine, some is lost now and
 /// then, if that happens while both directions are full; a program of mio's loses it as well.
 pub fn half_closed_streams_are_whole() -> bool {

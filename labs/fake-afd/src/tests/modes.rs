@@ -159,7 +159,7 @@ fn in_edge_mode_a_write_that_finds_no_room_is_told_when_there_is() {
 }
 
 #[test]
-fn in_edge_mode_of_both_directions_the_one_told_last_is_armed() {
+fn in_edge_mode_an_operation_that_may_have_been_of_either_direction_arms_both() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -168,7 +168,14 @@ fn in_edge_mode_of_both_directions_the_one_told_last_is_armed() {
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         let _nothing_there: io::Result<()> = stream.attempt(|| Err(io::ErrorKind::WouldBlock.into()));
+        assert_eq!(queue.now(), [(1, RECEIVE | SEND)]);
+        // Whoever writes so, is told of room, whatever was told last.
+        peer.leaves_no_room();
+        let _no_room: io::Result<()> = stream.attempt(|| Err(io::ErrorKind::WouldBlock.into()));
+        peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
+        peer.makes_room(10);
+        assert_eq!(queue.now(), [(1, SEND)]);
     });
 }
 
