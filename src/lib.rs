@@ -67,8 +67,8 @@ use windows as handle;
     windows
 )))]
 compile_error!(
-    "minimio has no queue for this system: it knows epoll (Linux, Android), kqueue (macOS and its kin, the BSDs), and IOCP \
-     (Windows)"
+    "minimio has no queue for this system: it knows epoll (Linux, Android), kqueue (macOS and its kin, the BSDs), and \
+     IOCP (Windows)"
 );
 
 // What a queue provides, as the compiler reads it. A new one is a folder that satisfies this table, and two lines

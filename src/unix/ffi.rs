@@ -27,6 +27,7 @@ mod numbers {
     pub(crate) const O_CLOEXEC: c_int = 0x8_0000;
     pub(crate) const SOCK_STREAM: c_int = 1;
     pub(crate) const EINPROGRESS: c_int = 115;
+    pub(crate) const SOL_SOCKET: c_int = 1;
 }
 
 #[cfg(all(
@@ -40,6 +41,7 @@ mod numbers {
     pub(crate) const O_CLOEXEC: c_int = 0x8_0000;
     pub(crate) const SOCK_STREAM: c_int = 2;
     pub(crate) const EINPROGRESS: c_int = 150;
+    pub(crate) const SOL_SOCKET: c_int = 0xffff;
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), any(target_arch = "sparc", target_arch = "sparc64")))]
@@ -50,6 +52,7 @@ mod numbers {
     pub(crate) const O_CLOEXEC: c_int = 0x40_0000;
     pub(crate) const SOCK_STREAM: c_int = 1;
     pub(crate) const EINPROGRESS: c_int = 36;
+    pub(crate) const SOL_SOCKET: c_int = 0xffff;
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -62,8 +65,7 @@ mod system {
     pub(crate) const MSG_NOSIGNAL: c_int = 0x4000;
     pub(crate) const IPV6_V6ONLY: c_int = 26;
     pub(crate) type sa_family_t = u16;
-    /// musl has an `int` here and padding after (on big-endian processors, before) it: the same bytes for what fits an
-    /// `int`.
+    // musl has 32 bits here and padding after (on big-endian processors, before) them: the same bytes for what fits.
     pub(crate) type msg_iovlen_t = usize;
     pub(crate) type msg_controllen_t = usize;
 }
@@ -74,6 +76,7 @@ mod numbers {
 
     pub(crate) const SOCK_STREAM: c_int = 1;
     pub(crate) const EINPROGRESS: c_int = 36;
+    pub(crate) const SOL_SOCKET: c_int = 0xffff;
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -82,6 +85,9 @@ mod system {
 
     pub(crate) const IPV6_V6ONLY: c_int = 27;
     pub(crate) type sa_family_t = u8;
+    #[cfg(target_os = "openbsd")]
+    pub(crate) type msg_iovlen_t = std::os::raw::c_uint;
+    #[cfg(not(target_os = "openbsd"))]
     pub(crate) type msg_iovlen_t = c_int;
     pub(crate) type msg_controllen_t = super::socklen_t;
 
@@ -133,7 +139,7 @@ extern "C" {
 
 // <sys/socket.h>
 
-pub(crate) use numbers::SOCK_STREAM;
+pub(crate) use numbers::{SOCK_STREAM, SOL_SOCKET};
 pub(crate) use system::{msg_controllen_t, msg_iovlen_t, sa_family_t};
 pub(crate) use system::{AF_INET6, IPV6_V6ONLY, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK};
 pub(crate) const AF_INET: c_int = 2;
@@ -147,7 +153,6 @@ pub(crate) const HAS_ACCEPT4: bool = HAS_SOCKET_FLAGS && !cfg!(all(target_os = "
 /// The option, of `SOL_SOCKET`, that keeps a socket from raising SIGPIPE: needed where a flag of `send` can't be
 /// counted on.
 pub(crate) const SO_NOSIGPIPE: Option<c_int> = if cfg!(target_vendor = "apple") { Some(0x1022) } else { None };
-pub(crate) const SOL_SOCKET: c_int = 0xffff;
 
 /// As many buffers as one `sendmsg` takes, from <linux/uio.h> and <sys/limits.h>.
 pub(crate) const UIO_MAXIOV: usize = 1024;
