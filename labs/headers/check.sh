@@ -9,34 +9,21 @@
 # headers stands in `exceptions`, with its reason; anything else that they don't have is an error, as is an exception
 # without need. The last line counts targets, and as one more that nothing is left out. `check.py` tells how it is done.
 #
-# The headers, and a compiler for them, come with PyPI's `ziglang`, which is kept under
+# The headers, and a compiler for them, come with the `zig` that `ziglang.sh` brings, and are kept under
 # ${MINIMIO_CACHE:-~/.cache/minimio}/headers; so is `core`, type-checked for each target from the source that
 # `rust-src.sh` brings, which takes the first call a few minutes, unless `check-targets.sh` has done so before.
 # CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-ziglang=0.17.1
 lab=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/headers
 unset RUSTC RUSTC_WRAPPER RUSTFLAGS CARGO_ENCODED_RUSTFLAGS RUSTC_BOOTSTRAP
 
 labs/linux/packages.sh python3 python3-venv
+zig=$(labs/linux/ziglang.sh)
 mkdir -p "$lab"
 # One at a time: whoever comes second finds the work done.
 exec 9>"$lab/lock"
 flock 9
-if [[ ! -e $lab/ziglang-$ziglang ]]; then
-  echo "installing ziglang $ziglang"
-  rm -rf "$lab"/ziglang.*
-  new=$(mktemp -d "$lab/ziglang.XXXXXX")
-  trap 'rm -rf "$new"' EXIT
-  /usr/bin/python3 -m venv "$new/venv"
-  "$new/venv/bin/pip" --quiet --disable-pip-version-check --retries 5 install "ziglang==$ziglang"
-  # All of it is in one folder, which may stand anywhere. The rename comes last, so what is there is whole.
-  mv "$new"/venv/lib/python3*/site-packages/ziglang "$new/ziglang"
-  "$new/ziglang/zig" version | grep -qx "${ziglang%.post*}"
-  mv "$new/ziglang" "$lab/ziglang-$ziglang"
-  rm -rf "$new"
-fi
 source=$(labs/linux/rust-src.sh 9>&-)
-/usr/bin/python3 -B labs/headers/check.py --cache "$lab" --zig "$lab/ziglang-$ziglang/zig" --rust-source "$source" \
+/usr/bin/python3 -B labs/headers/check.py --cache "$lab" --zig "$zig" --rust-source "$source" \
   --build "${CARGO_TARGET_DIR:-$PWD/target}/headers" "$@"
