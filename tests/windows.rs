@@ -152,8 +152,11 @@ fn a_socket_that_is_closed_while_it_is_registered_is_forgotten() {
             }
             drop(socket);
             expect_silence(&mut poll, &mut events);
-            let err = poll.registry().deregister(&mut SourceSocket(&raw)).unwrap_err();
-            assert_eq!(err.kind(), ErrorKind::NotFound, "{err}");
+            match poll.registry().deregister(&mut SourceSocket(&raw)) {
+                Err(err) => assert_eq!(err.kind(), ErrorKind::NotFound, "{err}"),
+                // It had not been asked for yet, and another test's socket has its number by now.
+                Ok(()) => assert_eq!(polls, 0),
+            }
         }
     }
 }
