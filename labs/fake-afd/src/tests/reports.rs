@@ -72,6 +72,24 @@ fn an_end_that_comes_after_the_data_is_told_without_a_read() {
 }
 
 #[test]
+fn an_end_that_comes_after_the_data_is_told_while_others_keep_the_poller_busy() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        let (mut other, other_peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        queue.register(&mut other, 2, Interest::READABLE.level());
+        peer.sends(1);
+        assert_eq!(queue.wait(), [(1, RECEIVE)]);
+        peer.resets();
+        other_peer.sends(1);
+        // Every wait brings something at once, and so none has a moment to spare.
+        let told: Vec<_> = (0..3).flat_map(|_| queue.wait()).collect();
+        assert!(told.contains(&(1, ABORT)), "{told:?}");
+    });
+}
+
+#[test]
 fn an_end_that_comes_after_the_data_ends_a_wait_without_a_read() {
     everywhere(|world| {
         let mut queue = Loop::new();
