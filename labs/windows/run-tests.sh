@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests as Windows programs under Wine, then the example `delayed`.
+# Runs the tests as Windows programs under Wine, then the example `delayed`; with `release`, `delayed_load` too.
 #
 #     run-tests.sh debug | release | rust-1.63 [wine10|wine8]      (default: wine10)
 #
@@ -31,4 +31,8 @@ fi
 target=x86_64-pc-windows-gnu status=0
 $cargo test --no-fail-fast --target "$target" "${profile[@]}" || status=1
 $cargo run --quiet --target "$target" "${profile[@]}" --example delayed || status=1
+if [[ $1 == release ]]; then
+  # A thousand requests that wait at once.
+  $cargo run --quiet --target "$target" --release --example delayed_load 1000 3000 || status=1
+fi
 exit $status
