@@ -8,7 +8,6 @@ use std::io::{ErrorKind, Read, Write};
 use std::net;
 use std::os::windows::io::{AsRawHandle, AsRawSocket, IntoRawSocket, OwnedSocket, RawSocket};
 use std::thread;
-use std::time::Duration;
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
 use minimio::windows::SourceSocket;

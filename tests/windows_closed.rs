@@ -1,5 +1,5 @@
-//! What becomes of a socket that is closed while it is registered by its number, on Windows. The number is anybody's then:
-//! these tests take turns, so that it is not another test's.
+//! What becomes of a socket that is closed while it is registered by its number, on Windows. The number is anybody's
+//! then: these tests take turns, so that it is not another test's.
 
 #![cfg(windows)]
 
