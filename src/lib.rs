@@ -10,6 +10,7 @@
 //!    `notifier.rs`, the same chapters in all. `kqueue/` has one more, `pairs.rs`, and `iocp/` has three: `port.rs`,
 //!    `afd.rs`, `sock.rs`.
 //! 6. `net/`, and `unix/` or `windows/`: the sockets, and what they are there.
+//! 7. `book.rs`: the book's names for all this.
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
@@ -118,6 +119,7 @@ const _: () = {
     crosses_threads::<(Selector, Notifier, RawEvents, SourceState)>();
 };
 
+pub mod book;
 pub mod event;
 mod interest;
 pub mod net;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
 use minimio::unix::SourceFd;
-use minimio::{Events, Interest, Poll, Timer, Token, Waker};
+use minimio::{book, Events, Interest, Poll, Timer, Token, Waker};
 use support::*;
 
 #[path = "support/descriptor.rs"]
@@ -411,6 +411,24 @@ fn a_signal_interrupts_a_poll_and_nothing_is_lost() {
     if events.len() < 2 {
         wait_for(&mut poll, &mut events, SOURCE, |event| event.is_readable());
     }
+}
+
+#[test]
+fn a_signal_does_not_end_the_wait_of_the_book() {
+    let mut poll = book::Poll::new().unwrap();
+    let registrator = poll.registrator();
+    let poller = signal::Target::current();
+    let sender = thread::spawn(move || {
+        for _ in 0..20 {
+            poller.send();
+            thread::sleep(Duration::from_millis(1));
+        }
+        registrator.close_loop().unwrap();
+    });
+    let closed = poll.poll(&mut book::Events::with_capacity(8), None).unwrap_err();
+    // By a signal, it would be the system's error.
+    assert_eq!((closed.kind(), closed.raw_os_error()), (ErrorKind::Interrupted, None));
+    sender.join().unwrap();
 }
 
 #[test]
