@@ -6,9 +6,9 @@
 //!
 //! | the book | here, in the field's words | what differs |
 //! |---|---|---|
-//! | [`Poll`] | [`Poll`](crate::Poll) | a timeout is a [`Duration`](std::time::Duration); the events are in [`Events`](crate::Events), not counted |
-//! | [`Registrator`] | [`Registry`](crate::Registry) | also for [`reregister`](crate::Registry::reregister) and [`deregister`](crate::Registry::deregister) |
-//! | [`Registrator::close_loop`] | [`Waker::wake`](crate::Waker::wake) | wakes, and closes nothing; there may be many |
+//! | [`Poll`] | [`Poll`](crate::Poll) | a timeout is a [`Duration`]; the events are in [`Events`](crate::Events), not counted |
+//! | [`Registrator`] | [`Registry`] | also for [`reregister`](crate::Registry::reregister) and [`deregister`](crate::Registry::deregister) |
+//! | [`Registrator::close_loop`] | [`Waker::wake`] | wakes, and closes nothing; there may be many |
 //! | [`Events`], a vector | [`Events`](crate::Events), a buffer that never grows | |
 //! | [`Event::id`] | [`Event::token`](crate::Event::token) | an event also says *what* is ready |
 //! | [`Token`], a number | [`Token`](crate::Token), a type around it | |

@@ -1,6 +1,135 @@
-#![doc = include_str!("../README.md")]
+//! An event queue: one thread waits for many sockets, timers and other threads at once, and is told what is ready. It
+//! stands on epoll, kqueue or IOCP by calls written by hand, and on nothing else.
+//!
+//! A program registers each source with a [`Poll`], under a [`Token`] of its own choice and with an [`Interest`], and
+//! then waits in a loop:
+//!
+//! ```
+//! use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+//! use std::time::Duration;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+//! let mut poll = Poll::new()?;
+//! let mut events = Events::with_capacity(64);
+//! poll.registry().register(&mut socket, Token(7), Interest::READABLE)?;
+//! # socket.send_to(b"hello", socket.local_addr()?)?;
+//!
+//! poll.poll(&mut events, Some(Duration::from_secs(1)))?;
+//! for event in &events {
+//!     assert_eq!(event.token(), Token(7));
+//!     let mut buffer = [0; 1500];
+//!     // An event comes when the socket becomes ready: take all there is before waiting for the next.
+//!     while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+//!         println!("{length} bytes from {from}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Names, signatures and behaviour are those of mio 1.x; what there is beyond that is listed
+//! [below](#beside-mio). The names of *Epoll, Kqueue and IOCP Explained with Rust* are in [`book`].
+//!
+//! # What an event says
+//!
+//! An [`Event`] bears the token, and one or more of: readable, writable, an end of reading or of writing, an
+//! error. It is a report of what to try, not a promise: another thread may have been faster, and so every operation
+//! may still answer [`WouldBlock`](std::io::ErrorKind::WouldBlock). Which situation is told how, on which system, is
+//! [one table](Event#what-an-event-says); the project's tests read it there and hold every system to it.
+//!
+//! `Ok` without events means that the timeout has passed, and nothing else.
+//!
+//! # Modes: when it is said
+//!
+//! The mode is a part of the [`Interest`] that a source is registered with: edge unless it says
+//! [`level`](Interest::level) or [`oneshot`](Interest::oneshot).
+//!
+//! ```text
+//!                 4 bytes           2 more            the program
+//!                 arrive            arrive            reads all 6
+//! to be read  0 ──┬─── 4 ───────────┬─── 6 ───────────┬─── 0 ────
+//!             poll    poll     poll     poll     poll     poll
+//!   edge       ·       ●        ·        ●        ·        ·         when more arrives
+//!   level      ·       ●        ●        ●        ●        ·         as long as there is something
+//!   oneshot    ·       ●        ·        ·        ·        ·         once, until `reregister`
+//! ```
+//!
+//! Edge costs the fewest reports, and asks the program to go on until `WouldBlock`. Level forgives a program that stops
+//! early. Oneshot hands a source to one of several threads and keeps the others from it.
+//!
+//! # Wakers: other threads
+//!
+//! A [`Waker`] ends the wait of its poll from any thread, or from a signal handler, with an event of its own. There may
+//! be any number of them.
+//!
+//! ```text
+//!   thread 1 ── wake ──▶ ● pending ──┐                 ┌─ busy:    sees it before it next sleeps; no system call
+//!   thread 2 ── wake ──▶ ● pending ──┴──▶  the poller ─┤
+//!   thread 3             ○                             └─ asleep:  one kick, by the first of them
+//! ```
+//!
+//! # Timers
+//!
+//! A [`Timer`] is a source like any other, readable when it is due. The timers of a poll are a heap in its memory, and
+//! the earliest deadline bounds the wait: to set, move or cancel one costs no system call. A timer is never early.
+//!
+//! # Beside mio
+//!
+//! A program for mio compiles after its `mio::` became `minimio::`. What it may notice:
+//!
+//! - A source that is registered twice, or with two polls, is `AlreadyExists`; one that is not registered can't be
+//!   changed (`NotFound`). In mio that is so in debug builds, or where the kernel says so.
+//! - Errors of registration say what was attempted. Their kind is the system's; the system's own error is their
+//!   [`source`](std::error::Error::source), and `raw_os_error` is `None`.
+//! - On Windows in edge mode, a program that has read a part is told of the rest; with mio it waits for ever.
+//! - Timeouts are as fine as the kernel's, nanoseconds on Linux since 5.11; mio rounds up to milliseconds.
+//! - Any number of wakers; a wake of a poller that is not asleep is no system call.
+//! - [`Events`] of capacity 0 are `InvalidInput`.
+//! - `Interest` carries the mode, and `==` and the order look at it.
+//! - No cargo features: all is there, always. Nothing is logged.
+//! - Systems without one of the three queues (illumos, Haiku, WASI, …) are refused when the crate is compiled.
+//!
+//! Added are the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), conversions between
+//! `Token` and `usize`, and `windows::SourceSocket`, which takes any socket.
+//!
+//! # Policies
+//!
+//! **Errors and panics.** What a kernel or a peer does is an [`io::Error`](std::io::Error) at the most, never a panic.
+//! A source that is broken is an event on its own token; it disturbs neither the wait nor the others. A lock that
+//! somebody has panicked under is entered all the same. Nothing is lost when a poll is dropped before its sources.
+//!
+//! **Signals.** A signal ends a wait with [`Interrupted`](std::io::ErrorKind::Interrupted), and nothing is lost.
+//! [`Waker::wake`] may be called from a handler. Writing to a socket whose peer is gone is an error, never `SIGPIPE`.
+//!
+//! **Fork.** After `fork`, parent and child share the kernel's queue: the child may use none of the parent's polls,
+//! sources and wakers. Descriptors are close-on-exec from the moment they exist, or at once after (macOS).
+//!
+//! **Versions.** Until 1.0, a release that breaks programs raises the minor version; so does one that needs a newer
+//! Rust than 1.63, or a newer system:
+//!
+//! | | works since | better since |
+//! |---|---|---|
+//! | Linux | 3.2, as Rust's standard library | 5.11: timeouts below a millisecond (`epoll_pwait2`) |
+//! | Android | 21 (Lollipop) | |
+//! | macOS and its kin | as Rust's standard library | |
+//! | FreeBSD | 10 (`accept4`) | |
+//! | NetBSD | 8 (`accept4`) | 10: user events wake a poller, not a pipe |
+//! | OpenBSD, DragonFly | those that Rust supports | OpenBSD's newest: as NetBSD |
+//! | Windows | 7, as Rust's standard library | |
 //!
 //! # Reading the source
+//!
+//! ```text
+//!       register, poll                     wake, set
+//!  ┌──────────┴───────────────────────────────┴───────────┐
+//!  │ poll.rs, the facade      wait.rs  waker.rs  timer.rs │
+//!  ├────────────────┬────────────────┬────────────────────┤
+//!  │ epoll/         │ kqueue/        │ iocp/              │   which queue
+//!  ├────────────────┴────────────────┼────────────────────┤
+//!  │ unix/                           │ windows/           │   what a source is
+//!  └─────────────────────────────────┴────────────────────┘
+//! ```
 //!
 //! 1. `lib.rs`, this file: which system this is, and what its queue must provide.
 //! 2. `event.rs`, `interest.rs`, `source.rs`: the words.
@@ -147,3 +276,8 @@ mod sync {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The README's programs are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
