@@ -251,12 +251,18 @@ impl Timers {
 
     /// The nearest deadline.
     pub fn next_deadline(&self) -> Option<Instant> {
+        if !self.is_armed() {
+            return None;
+        }
         lock(&self.heap).nearest().map(|(deadline, _)| deadline)
     }
 
     /// Appends an event for each timer that is due, by deadline, at most `room`. Returns the nearest deadline that is
     /// left.
     pub fn expire(&self, now: Instant, events: &mut Vec<Event>, room: usize) -> Option<Instant> {
+        if !self.is_armed() {
+            return None;
+        }
         self.with_heap(|heap| {
             let end = events.len() + room;
             loop {
