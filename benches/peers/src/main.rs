@@ -1,58 +1,71 @@
-//! The same work done by a bare epoll loop, by minimio and by mio, as often as asked for. `instructions.sh` counts what
-//! it takes.
+//! What minimio costs beside its peers, counted: the same work done by a bare epoll loop, by minimio, by mio and by
+//! polling. Prints a table for each measure; `README.md` says how to read them.
 //!
-//! ```text
-//! peers <bare|minimio|mio> <scenario> <rounds>
-//! ```
+//!     cargo run --release                                   all of it
+//!     cargo run --release -- --quick                        the same, but times of a few rounds only
+//!     cargo run --release -- minimio ping-pong 1000         only does the work, for a tool to look at
 
-mod bare;
+mod counting;
+mod libraries;
+mod measure;
+mod scenarios;
+mod table;
 
-/// The two libraries have one API, so one source serves both.
-mod minimio {
-    use minimio as library;
-    include!("library.rs");
+use std::env;
+use std::process::ExitCode;
+
+use libraries::{Bare, Minimio, Mio, Polling};
+use measure::{Result, Rounds};
+use scenarios::{scenarios, Scenario};
+
+/// A library at work.
+pub struct Subject {
+    library: &'static str,
+    scenario: Scenario,
 }
-mod mio {
-    use mio as library;
-    include!("library.rs");
+
+/// Each scenario of all libraries.
+fn subjects() -> Vec<[Subject; 4]> {
+    let subject = |library| move |scenario| Subject { library, scenario };
+    let bare = scenarios::<Bare>().map(subject("bare"));
+    let minimio = scenarios::<Minimio>().map(subject("minimio"));
+    let mio = scenarios::<Mio>().map(subject("mio"));
+    let polling = scenarios::<Polling>().map(subject("polling"));
+    let libraries = bare.into_iter().zip(minimio).zip(mio).zip(polling);
+    libraries.map(|(((bare, minimio), mio), polling)| [bare, minimio, mio, polling]).collect()
 }
 
-/// How many streams there are in a batch.
-const BATCH: usize = 64;
-
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let [_, library, scenario, rounds] = &args[..] else {
-        panic!("usage: peers <bare|minimio|mio> <scenario> <rounds>")
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let done = match &args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => all(Rounds(31)),
+        ["--quick"] => all(Rounds(3)),
+        [library, scenario, count] => work(library, scenario, count),
+        _ => Err("usage: peers [--quick | <library> <scenario> <count>]".into()),
     };
-    let rounds = rounds.parse().expect("a number of rounds");
-    let (empty, ping_pong, batch, register, connect): Scenarios = match library.as_str() {
-        "bare" => (bare::empty, bare::ping_pong, bare::batch, bare::register, bare::connect),
-        "minimio" => (minimio::empty, minimio::ping_pong, minimio::batch, minimio::register, minimio::connect),
-        "mio" => (mio::empty, mio::ping_pong, mio::batch, mio::register, mio::connect),
-        other => panic!("no library {other}"),
-    };
-    match scenario.as_str() {
-        "empty" => empty(rounds),
-        "ping-pong" => ping_pong(rounds),
-        "batch" => batch(rounds),
-        "register" => register(rounds),
-        "connect" => connect(rounds),
-        other => panic!("no scenario {other}"),
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            eprintln!("peers: {err}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-/// An empty poll; a byte there and back; a batch, per stream; register, reregister and deregister; connect and accept.
-type Scenarios = (fn(usize), fn(usize), fn(usize), fn(usize), fn(usize));
-
-/// A connected pair of the standard library's streams, non-blocking, that sends what it is given at once.
-fn pair() -> (std::net::TcpStream, std::net::TcpStream) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let one = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let (other, _) = listener.accept().unwrap();
-    for stream in [&one, &other] {
-        stream.set_nonblocking(true).unwrap();
-        stream.set_nodelay(true).unwrap();
+fn all(rounds: Rounds) -> Result<()> {
+    measure::find_tools()?;
+    let mut rows = Vec::new();
+    for subjects in subjects() {
+        eprintln!("{}", subjects[0].scenario.name);
+        rows.push((measure::measure(&subjects, rounds)?, subjects));
     }
-    (one, other)
+    table::print(&rows, rounds)
+}
+
+fn work(library: &str, scenario: &str, count: &str) -> Result<()> {
+    let count = count.parse()?;
+    let wanted = |subject: &Subject| subject.library == library && subject.scenario.name == scenario;
+    let subject = subjects().into_iter().flatten().find(wanted).ok_or(format!("no {scenario} of {library}"))?;
+    (subject.scenario.run)(count);
+    Ok(())
 }

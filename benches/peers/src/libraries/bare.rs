@@ -1,0 +1,188 @@
+//! What a program can't do without: the system calls, and the loop around them.
+
+use std::io::{self, Read, Write};
+use std::mem;
+use std::net::{self, SocketAddr};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+use std::time::Duration;
+
+use libc::{c_int, c_long, epoll_event, sockaddr_in, socklen_t, timespec};
+
+use super::{loopback, Library, ROOM, WAKER};
+
+/// An edge-triggered epoll instance with its buffer, and an eventfd to wake it.
+pub struct Bare {
+    epoll: OwnedFd,
+    events: Vec<epoll_event>,
+}
+
+pub struct Stream(OwnedFd);
+
+const READING: c_int = libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLET;
+const WRITING: c_int = libc::EPOLLOUT | libc::EPOLLET;
+
+impl Library for Bare {
+    type Stream = Stream;
+    type Listener = net::TcpListener;
+    type Waker = OwnedFd;
+
+    fn new() -> Bare {
+        // SAFETY: `epoll_create1` takes no pointer.
+        let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+        Bare { epoll: own(epoll), events: Vec::with_capacity(ROOM) }
+    }
+
+    #[inline(always)]
+    fn poll(&mut self, timeout: Option<Duration>, mut readable: impl FnMut(usize)) {
+        self.wait(timeout);
+        for event in self.events.iter().filter(|event| event.events & libc::EPOLLIN as u32 != 0) {
+            readable(event.u64 as usize);
+        }
+    }
+
+    #[inline(always)]
+    fn register(&self, stream: &mut Stream, key: usize) {
+        self.control(libc::EPOLL_CTL_ADD, &stream.0, READING, key);
+    }
+
+    #[inline(always)]
+    fn reregister(&self, stream: &mut Stream, key: usize) {
+        self.control(libc::EPOLL_CTL_MOD, &stream.0, WRITING, key);
+    }
+
+    #[inline(always)]
+    fn deregister(&self, stream: &mut Stream) {
+        self.control(libc::EPOLL_CTL_DEL, &stream.0, 0, 0);
+    }
+
+    /// Never read: each write to it is an edge.
+    fn waker(&self) -> OwnedFd {
+        // SAFETY: `eventfd` takes no pointer.
+        let eventfd = own(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) });
+        self.control(libc::EPOLL_CTL_ADD, &eventfd, READING, WAKER);
+        eventfd
+    }
+
+    #[inline(always)]
+    fn wake(eventfd: &OwnedFd) {
+        let one: u64 = 1;
+        // SAFETY: there are eight bytes.
+        let count = unsafe { libc::write(eventfd.as_raw_fd(), (&one as *const u64).cast(), 8) };
+        assert_eq!(count, 8);
+    }
+
+    fn adopt(stream: net::TcpStream) -> Stream {
+        Stream(stream.into())
+    }
+
+    fn listen() -> (net::TcpListener, SocketAddr) {
+        let listener = net::TcpListener::bind(loopback()).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[inline(always)]
+    fn connect(address: SocketAddr) -> Stream {
+        let SocketAddr::V4(address) = address else { panic!("IPv4 only") };
+        let place = sockaddr_in {
+            sin_family: libc::AF_INET as libc::sa_family_t,
+            sin_port: address.port().to_be(),
+            sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
+            sin_zero: [0; 8],
+        };
+        let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        // SAFETY: `socket` takes no pointer.
+        let socket = own(unsafe { libc::socket(libc::AF_INET, kind, 0) });
+        let (place, len) = (&place as *const sockaddr_in, mem::size_of_val(&place) as socklen_t);
+        // SAFETY: `place` holds an address of `len` bytes, and outlives the call.
+        let result = unsafe { libc::connect(socket.as_raw_fd(), place.cast(), len) };
+        // SAFETY: the place of this thread's `errno` is always valid.
+        assert!(result == 0 || unsafe { *libc::__errno_location() } == libc::EINPROGRESS);
+        Stream(socket)
+    }
+
+    #[inline(always)]
+    fn accept(listener: &net::TcpListener) -> io::Result<(Stream, SocketAddr)> {
+        // SAFETY: zero is valid for all of its fields.
+        let mut place: sockaddr_in = unsafe { mem::zeroed() };
+        let mut len = mem::size_of_val(&place) as socklen_t;
+        let (room, flags) = (&mut place as *mut sockaddr_in, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
+        // SAFETY: there is room for `len` bytes.
+        let fd = unsafe { libc::accept4(listener.as_raw_fd(), room.cast(), &mut len, flags) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let address = SocketAddr::from((place.sin_addr.s_addr.to_ne_bytes(), u16::from_be(place.sin_port)));
+        Ok((Stream(own(fd)), address))
+    }
+}
+
+impl Bare {
+    #[inline(always)]
+    fn control(&self, op: c_int, fd: &OwnedFd, events: c_int, key: usize) {
+        let mut event = epoll_event { events: events as u32, u64: key as u64 };
+        // SAFETY: `event` outlives the call.
+        assert_eq!(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), op, fd.as_raw_fd(), &mut event) }, 0);
+    }
+
+    #[inline(always)]
+    fn wait(&mut self, timeout: Option<Duration>) {
+        let (epoll, place, room) = (self.epoll.as_raw_fd(), self.events.as_mut_ptr(), self.events.capacity() as c_int);
+        let count = match timeout {
+            // SAFETY: there is room for `room` events at `place`.
+            None => unsafe { libc::epoll_wait(epoll, place, room, -1) },
+            // SAFETY: as above.
+            Some(Duration::ZERO) => unsafe { libc::epoll_wait(epoll, place, room, 0) },
+            Some(timeout) => {
+                let timeout = timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
+                let (timeout, mask) = (&timeout as *const timespec, ptr::null::<u8>());
+                // SAFETY: as above; `timeout` outlives the call, and no mask is a mask.
+                let count = unsafe {
+                    libc::syscall(libc::SYS_epoll_pwait2, c_long::from(epoll), place, room, timeout, mask, 0 as c_long)
+                };
+                count as c_int
+            }
+        };
+        assert!(count >= 0);
+        // SAFETY: the kernel has initialised `count` of them.
+        unsafe { self.events.set_len(count as usize) };
+    }
+}
+
+/// Takes what a system call has just returned, and nothing else knows yet.
+#[inline(always)]
+fn own(fd: c_int) -> OwnedFd {
+    assert!(fd >= 0);
+    // SAFETY: the caller has just been given this descriptor.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+impl Read for Stream {
+    #[inline(always)]
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // SAFETY: there is room for `len` bytes.
+        transferred(unsafe { libc::recv(self.0.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), 0) })
+    }
+}
+
+impl Write for Stream {
+    #[inline(always)]
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        // SAFETY: there are `len` bytes.
+        transferred(unsafe { libc::send(self.0.as_raw_fd(), buf.as_ptr().cast(), buf.len(), libc::MSG_NOSIGNAL) })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn transferred(count: isize) -> io::Result<usize> {
+    if count < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(count as usize)
+}

@@ -1,0 +1,85 @@
+//! polling, which has no sockets of its own: those are the standard library's. In edge mode, where it asks for fewest
+//! system calls; in its default, oneshot, a program calls `modify` after each event.
+
+use std::io;
+use std::net::{self, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::polling::{Event, Events, PollMode, Poller};
+
+use super::{loopback, Library, ROOM};
+
+pub struct Polling {
+    poller: Arc<Poller>,
+    events: Events,
+}
+
+impl Library for Polling {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+    type Waker = Arc<Poller>;
+
+    fn new() -> Polling {
+        Polling { poller: Arc::new(Poller::new().unwrap()), events: Events::with_capacity(ROOM.try_into().unwrap()) }
+    }
+
+    #[inline(always)]
+    fn poll(&mut self, timeout: Option<Duration>, mut readable: impl FnMut(usize)) {
+        self.events.clear();
+        self.poller.wait(&mut self.events, timeout).unwrap();
+        for event in self.events.iter().filter(|event| event.readable) {
+            readable(event.key);
+        }
+    }
+
+    #[inline(always)]
+    fn register(&self, stream: &mut TcpStream, key: usize) {
+        // SAFETY: epoll forgets a stream that is dropped while registered.
+        unsafe { self.poller.add_with_mode(&*stream, Event::readable(key), PollMode::Edge) }.unwrap();
+    }
+
+    #[inline(always)]
+    fn reregister(&self, stream: &mut TcpStream, key: usize) {
+        self.poller.modify_with_mode(stream, Event::writable(key), PollMode::Edge).unwrap();
+    }
+
+    #[inline(always)]
+    fn deregister(&self, stream: &mut TcpStream) {
+        self.poller.delete(stream).unwrap();
+    }
+
+    fn waker(&self) -> Arc<Poller> {
+        Arc::clone(&self.poller)
+    }
+
+    #[inline(always)]
+    fn wake(waker: &Arc<Poller>) {
+        waker.notify().unwrap();
+    }
+
+    fn adopt(stream: net::TcpStream) -> TcpStream {
+        stream
+    }
+
+    fn listen() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind(loopback()).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[inline(always)]
+    fn connect(address: SocketAddr) -> TcpStream {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    }
+
+    #[inline(always)]
+    fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, address) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        Ok((stream, address))
+    }
+}
