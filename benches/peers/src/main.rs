@@ -13,6 +13,7 @@ mod table;
 
 use std::env;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use libraries::{Bare, Minimio, Mio, Polling};
 use measure::{Result, Rounds};
@@ -22,6 +23,19 @@ use scenarios::{scenarios, Scenario};
 pub struct Subject {
     library: &'static str,
     scenario: Scenario,
+}
+
+impl Subject {
+    /// Does the work. If it hangs, a signal ends the program, and that is a failure as well.
+    fn run(&self, count: usize) -> Duration {
+        const SECONDS: u32 = 60;
+        // SAFETY: `alarm` takes no pointer, and nothing here waits for its signal.
+        unsafe { libc::alarm(SECONDS) };
+        let time = (self.scenario.run)(count);
+        // SAFETY: as above. Zero calls it off.
+        unsafe { libc::alarm(0) };
+        time
+    }
 }
 
 /// Each scenario of all libraries.
@@ -38,8 +52,8 @@ fn subjects() -> Vec<[Subject; 4]> {
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let done = match &args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => all(Rounds(31)),
-        ["--quick"] => all(Rounds(3)),
+        [] => all(Rounds(101)),
+        ["--quick"] => all(Rounds(5)),
         [library, scenario, count] => work(library, scenario, count),
         _ => Err("usage: peers [--quick | <library> <scenario> <count>]".into()),
     };
@@ -66,6 +80,6 @@ fn work(library: &str, scenario: &str, count: &str) -> Result<()> {
     let count = count.parse()?;
     let wanted = |subject: &Subject| subject.library == library && subject.scenario.name == scenario;
     let subject = subjects().into_iter().flatten().find(wanted).ok_or(format!("no {scenario} of {library}"))?;
-    (subject.scenario.run)(count);
+    subject.run(count);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The work, written once. Each scenario does it `count` times, and returns how long that took, without what comes before
-//! and after.
+//! The work, written once. Each scenario does it `count` times, and returns how long that took, without what comes
+//! before and after.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -43,17 +43,17 @@ pub fn scenarios<L: Library>() -> [Scenario; 12] {
     use Kind::*;
     let scenario = |name, kind, count, run| Scenario { name, kind, count, run };
     [
-        scenario("poll, nothing ready", Work, 1280, nothing_ready::<L>),
-        scenario("ping-pong", Work, 1280, |count| ping_pong::<L>(count, answer)),
-        scenario("ping-pong, drained", Work, 1280, |count| ping_pong::<L>(count, answer_all)),
-        scenario("64 ready streams", Work, 1280, |count| batch::<L>(count, take)),
-        scenario("64 ready streams, drained", Work, 1280, |count| batch::<L>(count, take_all)),
-        scenario("register, reregister, deregister", Work, 1280, register::<L>),
-        scenario("connect, accept, close", Work, 128, accept::<L>),
-        scenario("wake, then poll", Work, 1280, wake_and_poll::<L>),
+        scenario("poll, nothing ready", Work, 128, nothing_ready::<L>),
+        scenario("ping-pong", Work, 128, |count| ping_pong::<L>(count, answer)),
+        scenario("ping-pong, drained", Work, 128, |count| ping_pong::<L>(count, answer_all)),
+        scenario("64 ready streams", Work, 128, |count| batch::<L>(count, take)),
+        scenario("64 ready streams, drained", Work, 128, |count| batch::<L>(count, take_all)),
+        scenario("register, reregister, deregister", Work, 128, register::<L>),
+        scenario("connect, accept, close", Work, 32, accept::<L>),
+        scenario("wake, then poll", Work, 128, wake_and_poll::<L>),
         scenario("timeout of 100 µs", Sleep, 20, |count| sleep::<L>(count, Duration::from_micros(100))),
-        scenario("timeout of 1 ms", Sleep, 10, |count| sleep::<L>(count, Duration::from_millis(1))),
-        scenario("wake of a blocked poller", Turns, 100, wake_blocked::<L>),
+        scenario("timeout of 1 ms", Sleep, 5, |count| sleep::<L>(count, Duration::from_millis(1))),
+        scenario("wake of a blocked poller", Turns, 32, wake_blocked::<L>),
         scenario("wake of a busy poller, 4 threads", Crowd, 1_000_000, wake_busy::<L>),
     ]
 }
