@@ -74,11 +74,11 @@ fn instructions(subject: &Subject, count: usize) -> Result<u64> {
     Ok(number.ok_or(format!("valgrind has said: {report}"))?)
 }
 
-/// All but those that look at the clock, which not every machine needs, and with which [`Kind::Turns`] watches the
-/// poller.
+/// All but those that look at the clock, which not every machine needs, and those with which [`Kind::Turns`] watches
+/// the poller and, at the end, waits for the other thread.
 fn system_calls(subject: &Subject, count: usize) -> Result<u64> {
-    let watching = "trace=!clock_gettime,pread64,sched_yield";
-    let report = run(subject, count, "strace", &["-f", "-qq", "-c", "-U", "calls,name", "-e", watching])?;
+    let but_for = "trace=!clock_gettime,pread64,sched_yield,futex";
+    let report = run(subject, count, "strace", &["-f", "-qq", "-c", "-U", "calls,name", "-e", but_for])?;
     let calls = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
         [calls, "total"] => calls.parse().ok(),
         _ => None,
