@@ -48,7 +48,8 @@ fn main() -> io::Result<()> {
     println!("\nThe executor waits for whatever is ready.\n");
     executor.run(&tokens, &registrator)?;
     reactor.join().unwrap_or_else(|_| Err(io::Error::new(ErrorKind::Other, "the reactor has panicked")))?;
-    println!("\nFour answers, and the wait of the longest. Now try: cargo run --example executor");
+    println!("\nFour answers, and the wait of the longest.");
+    println!("Now try: a task that sends another request; then cargo run --example any_fd");
     Ok(())
 }
 

@@ -60,7 +60,7 @@ fn main() -> io::Result<()> {
 
     let sum: u64 = TASKS.iter().copied().flatten().map(|(delay, _)| delay).sum();
     println!("{:6.1} ms  is all it took. One after the other, it would have been {sum} ms.", time());
-    println!("Now try: all the requests in one task; then cargo run --example any_fd");
+    println!("Now try: all the requests in one task; then cargo run --example book");
     server.stop()
 }
 

@@ -4,71 +4,20 @@ mod support;
 
 use std::env;
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-use support::PATIENCE;
+use program::{example, Program};
 
-/// An example program of this package, in the profile of this test. `cargo test` has built it; `cargo test --test` has
-/// not.
-fn example(name: &str) -> PathBuf {
-    let test = env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let path = profile.join("examples").join(name.to_owned() + env::consts::EXE_SUFFIX);
-    if !path.exists() {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
-        let name = match profile.file_name().and_then(|name| name.to_str()) {
-            Some("debug") | None => "dev",
-            Some(name) => name,
-        };
-        let built = Command::new(cargo)
-            .args(["build", "--quiet", "--examples", "--profile", name, "--target-dir"])
-            .arg(profile.parent().unwrap())
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status();
-        assert!(path.exists(), "cannot build {} ({built:?}): run `cargo build --examples` first", path.display());
-    }
-    path
-}
-
-/// A program that is ended with this.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Both fail only if it has ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Program {
-    fn start(command: &mut Command) -> Program {
-        Program(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
-    }
-
-    /// Waits for its end, which must be a success. What it has printed.
-    fn finish(mut self) -> String {
-        let (sender, output) = mpsc::channel();
-        let (mut stdout, mut stderr) = (self.0.stdout.take().unwrap(), self.0.stderr.take().unwrap());
-        thread::spawn(move || {
-            let mut text = Vec::new();
-            let read = stdout.read_to_end(&mut text).and_then(|_| stderr.read_to_end(&mut text));
-            sender.send(read.map(|_| String::from_utf8_lossy(&text).into_owned()))
-        });
-        let output = output.recv_timeout(PATIENCE * 2).expect("the program ends").unwrap();
-        assert_eq!(self.0.wait().unwrap().code(), Some(0), "{output}");
-        output
-    }
-}
+#[path = "support/program.rs"]
+mod program;
 
 /// Runs an example without arguments. The lines that it has printed, but for the last, which is the same for all: it
 /// says what to try next, and names another example.
 fn lines(name: &str) -> Vec<String> {
-    let output = Program::start(Command::new(example(name)).stdin(Stdio::null())).finish();
+    let (code, output) = Program::start(Command::new(example(name)).stdin(Stdio::null())).finish();
+    assert_eq!(code, Some(0), "{output}");
     let mut lines: Vec<String> = output.lines().map(String::from).collect();
     let last = lines.pop().unwrap();
     let next = last.strip_prefix("Now try: ").and_then(|last| last.split_once("; then cargo run --example "));
@@ -150,6 +99,14 @@ fn the_tasks_of_the_executor_wait_at_once() {
 }
 
 #[test]
+fn the_executor_of_the_book_runs_what_is_ready() {
+    let lines = lines("book");
+    let answers = |line: &String| line.split("ms: ").nth(1).map(String::from);
+    let answers: Vec<_> = lines.iter().filter_map(answers).collect();
+    assert_eq!(answers, ["first", "second", "third", "fourth"], "{lines:#?}");
+}
+
+#[test]
 fn any_fd_prints_what_comes_through_something_foreign() {
     assert_eq!(lines("any_fd"), ["one", "two", "three"]);
 }
@@ -167,12 +124,14 @@ fn any_fd_reads_a_pipe_or_a_file_to_its_end() {
         input.write_all(word.as_bytes()).unwrap();
     }
     drop(input);
-    let output = pipe.finish();
+    let (code, output) = pipe.finish();
+    assert_eq!(code, Some(0), "{output}");
     assert!(output.starts_with("to be or not to be\nNow try: "), "{output}");
 
     let this_file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file!());
     let text = fs::read_to_string(&this_file).unwrap();
     let file = File::open(&this_file).unwrap();
-    let output = Program::start(Command::new(&program).arg("stdin").stdin(file)).finish();
+    let (code, output) = Program::start(Command::new(&program).arg("stdin").stdin(file)).finish();
+    assert_eq!(code, Some(0), "{output}");
     assert!(output.starts_with(&format!("{text}Now try: ")), "{output}");
 }
