@@ -2,11 +2,19 @@
 //!
 //! They are the standard library's, switched to non-blocking, and sources of a [`Poll`](crate::Poll). Options and
 //! addresses go through `std`; connecting, accepting, reading and writing go straight to the system.
+//!
+//! | | Linux, Android, macOS and its kin, BSDs | Windows |
+//! |---|---|---|
+//! | TCP and UDP | [`TcpStream`], [`TcpListener`], [`UdpSocket`] | the same |
+//! | Unix sockets | `UnixStream`, `UnixListener`, `UnixDatagram`, and `SocketAddr`, their addresses | none |
 
 pub(crate) mod address;
 mod tcp;
 mod udp;
 
+// Those that only this system has, if any.
+#[allow(unused_imports)]
+pub use crate::handle::net::*;
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 
@@ -53,4 +61,4 @@ macro_rules! passes_on {
         }
     };
 }
-use passes_on;
+pub(crate) use passes_on;

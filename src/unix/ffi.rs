@@ -26,6 +26,7 @@ mod numbers {
     pub(crate) const O_NONBLOCK: c_int = 0x800;
     pub(crate) const O_CLOEXEC: c_int = 0x8_0000;
     pub(crate) const SOCK_STREAM: c_int = 1;
+    pub(crate) const SOCK_DGRAM: c_int = 2;
     pub(crate) const EINPROGRESS: c_int = 115;
     pub(crate) const SOL_SOCKET: c_int = 1;
 }
@@ -40,6 +41,7 @@ mod numbers {
     pub(crate) const O_NONBLOCK: c_int = 0x80;
     pub(crate) const O_CLOEXEC: c_int = 0x8_0000;
     pub(crate) const SOCK_STREAM: c_int = 2;
+    pub(crate) const SOCK_DGRAM: c_int = 1;
     pub(crate) const EINPROGRESS: c_int = 150;
     pub(crate) const SOL_SOCKET: c_int = 0xffff;
 }
@@ -51,6 +53,7 @@ mod numbers {
     pub(crate) const O_NONBLOCK: c_int = 0x4000;
     pub(crate) const O_CLOEXEC: c_int = 0x40_0000;
     pub(crate) const SOCK_STREAM: c_int = 1;
+    pub(crate) const SOCK_DGRAM: c_int = 2;
     pub(crate) const EINPROGRESS: c_int = 36;
     pub(crate) const SOL_SOCKET: c_int = 0xffff;
 }
@@ -75,6 +78,7 @@ mod numbers {
     use super::c_int;
 
     pub(crate) const SOCK_STREAM: c_int = 1;
+    pub(crate) const SOCK_DGRAM: c_int = 2;
     pub(crate) const EINPROGRESS: c_int = 36;
     pub(crate) const SOL_SOCKET: c_int = 0xffff;
 }
@@ -139,13 +143,14 @@ extern "C" {
 
 // <sys/socket.h>
 
-pub(crate) use numbers::{SOCK_STREAM, SOL_SOCKET};
+pub(crate) use numbers::{SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET};
 pub(crate) use system::{msg_controllen_t, msg_iovlen_t, sa_family_t};
 pub(crate) use system::{AF_INET6, IPV6_V6ONLY, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK};
+pub(crate) const AF_UNIX: c_int = 1;
 pub(crate) const AF_INET: c_int = 2;
 pub(crate) const MSG_PEEK: c_int = 0x2;
 
-/// Whether `socket` and `accept4` take flags, and there is an `accept4`: Apple's systems lack all that, and Android on
+/// Whether `socket`, `socketpair` and `accept4` take flags, and there is an `accept4`: Apple's systems lack all that, and Android on
 /// x86 kills a process for `accept4`.
 pub(crate) const HAS_SOCKET_FLAGS: bool = !cfg!(target_vendor = "apple");
 pub(crate) const HAS_ACCEPT4: bool = HAS_SOCKET_FLAGS && !cfg!(all(target_os = "android", target_arch = "x86"));
@@ -179,6 +184,8 @@ extern "C" {
     /// <https://man7.org/linux/man-pages/man2/socket.2.html>
     #[cfg_attr(target_os = "netbsd", link_name = "__socket30")]
     pub(crate) fn socket(domain: c_int, r#type: c_int, protocol: c_int) -> c_int;
+    /// <https://man7.org/linux/man-pages/man2/socketpair.2.html>
+    pub(crate) fn socketpair(domain: c_int, r#type: c_int, protocol: c_int, sv: *mut c_int) -> c_int;
     /// <https://man7.org/linux/man-pages/man2/connect.2.html>
     pub(crate) fn connect(sockfd: c_int, addr: *const sockaddr, addrlen: socklen_t) -> c_int;
     /// <https://man7.org/linux/man-pages/man2/listen.2.html>
@@ -275,3 +282,27 @@ pub(crate) union sockaddr {
     pub v4: sockaddr_in,
     pub v6: sockaddr_in6,
 }
+
+// <sys/un.h>
+
+/// <https://man7.org/linux/man-pages/man7/unix.7.html>
+#[repr(C)]
+pub(crate) struct sockaddr_un {
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub sun_len: u8,
+    pub sun_family: sa_family_t,
+    pub sun_path: [u8; SUN_PATH],
+}
+const SUN_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 108 } else { 104 };
+const _: () = assert!(mem::size_of::<sockaddr_un>() == 2 + SUN_PATH);
+
+/// An address with nothing in it.
+pub(crate) const SOCKADDR_UN: sockaddr_un = sockaddr_un {
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    sun_len: 0,
+    sun_family: 0,
+    sun_path: [0; SUN_PATH],
+};
+
+/// Whether a path that begins with a zero byte is a name that no file has, rather than none at all.
+pub(crate) const HAS_ABSTRACT_ADDRESSES: bool = cfg!(any(target_os = "linux", target_os = "android"));

@@ -1,15 +1,15 @@
 //! What only Unix has: any descriptor as a source, and this crate's types as descriptors.
 
 use std::io;
-use std::net;
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::event::{Source, Token};
-use crate::net::{TcpListener, TcpStream, UdpSocket};
+use crate::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use crate::queue::SourceState;
 use crate::{Interest, Poll, Registry};
 
 pub(crate) mod ffi;
+pub(crate) mod net;
 pub(crate) mod socket;
 
 /// What a source is, to the system.
@@ -105,7 +105,7 @@ impl AsRawFd for Poll {
 
 /// A socket is its descriptor, and a descriptor becomes one.
 macro_rules! is_a_descriptor {
-    ($socket:ident) => {
+    ($socket:ident, $std:ty) => {
         impl AsRawFd for $socket {
             #[inline]
             fn as_raw_fd(&self) -> RawFd {
@@ -124,7 +124,7 @@ macro_rules! is_a_descriptor {
         /// it.
         impl IntoRawFd for $socket {
             fn into_raw_fd(self) -> RawFd {
-                net::$socket::from(self).into_raw_fd()
+                <$std>::from(self).into_raw_fd()
             }
         }
 
@@ -132,7 +132,7 @@ macro_rules! is_a_descriptor {
         /// it.
         impl From<$socket> for OwnedFd {
             fn from(socket: $socket) -> OwnedFd {
-                net::$socket::from(socket).into()
+                <$std>::from(socket).into()
             }
         }
 
@@ -140,7 +140,7 @@ macro_rules! is_a_descriptor {
         impl FromRawFd for $socket {
             unsafe fn from_raw_fd(fd: RawFd) -> $socket {
                 // SAFETY: the caller promises that `fd` is open, and owned by nobody else.
-                $socket::from_std(unsafe { net::$socket::from_raw_fd(fd) })
+                $socket::from_std(unsafe { <$std>::from_raw_fd(fd) })
             }
         }
 
@@ -153,6 +153,9 @@ macro_rules! is_a_descriptor {
     };
 }
 
-is_a_descriptor!(TcpStream);
-is_a_descriptor!(TcpListener);
-is_a_descriptor!(UdpSocket);
+is_a_descriptor!(TcpStream, std::net::TcpStream);
+is_a_descriptor!(TcpListener, std::net::TcpListener);
+is_a_descriptor!(UdpSocket, std::net::UdpSocket);
+is_a_descriptor!(UnixStream, std::os::unix::net::UnixStream);
+is_a_descriptor!(UnixListener, std::os::unix::net::UnixListener);
+is_a_descriptor!(UnixDatagram, std::os::unix::net::UnixDatagram);

@@ -2,14 +2,18 @@
 //! call, reading and writing without ceremony and without signals.
 
 use std::cmp;
+use std::ffi::OsStr;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem;
 use std::net::{self, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::raw::{c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::net as unix;
+use std::path::Path;
 use std::ptr;
 
-use super::ffi::{self, sockaddr, socklen_t};
+use super::ffi::{self, sockaddr, sockaddr_un, socklen_t};
 use crate::net::address;
 
 /// Begins to connect a new socket.
@@ -19,23 +23,11 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
         SocketAddr::V4(_) => ffi::AF_INET,
         SocketAddr::V6(_) => ffi::AF_INET6,
     };
-    let flags = ffi::SOCK_STREAM | ffi::SOCK_NONBLOCK | ffi::SOCK_CLOEXEC;
-    // SAFETY: `socket` takes no pointer.
-    let fd = check(unsafe { ffi::socket(domain, flags, 0) })?;
-    // SAFETY: `socket` has just returned `fd`, and nothing else knows it yet.
-    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    if !ffi::HAS_SOCKET_FLAGS {
-        close_on_exec(&socket)?;
-    }
-    let stream = net::TcpStream::from(socket);
-    if !ffi::HAS_SOCKET_FLAGS {
-        stream.set_nonblocking(true)?;
-    }
-
+    let stream = net::TcpStream::from(open(domain, ffi::SOCK_STREAM)?);
     let mut place = address::nowhere();
     let len = address::to_c(addr, &mut place);
     // SAFETY: `place` holds an address of `len` bytes and outlives the call, which only reads it.
-    if unsafe { ffi::connect(fd, &place, len) } != 0 {
+    if unsafe { ffi::connect(stream.as_raw_fd(), &place, len) } != 0 {
         let err = io::Error::last_os_error();
         match err.raw_os_error() {
             // The three-way handshake goes on without us, also if a signal has cut the call short. (Such an error owns
@@ -47,21 +39,54 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     Ok(stream)
 }
 
+const FLAGS: c_int = ffi::SOCK_NONBLOCK | ffi::SOCK_CLOEXEC;
+
+/// A new socket that never blocks and is closed on exec.
+#[inline]
+pub(crate) fn open(domain: c_int, kind: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: `socket` takes no pointer.
+    let fd = check(unsafe { ffi::socket(domain, kind | FLAGS, 0) })?;
+    // SAFETY: `socket` has just returned `fd`, and nothing else knows it yet.
+    flagged(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Two new sockets that are connected to each other.
+pub(crate) fn pair<S: From<OwnedFd>>(kind: c_int) -> io::Result<(S, S)> {
+    let mut fds = [-1; 2];
+    // SAFETY: `fds` has place for two descriptors and outlives the call.
+    check(unsafe { ffi::socketpair(ffi::AF_UNIX, kind | FLAGS, 0, fds.as_mut_ptr()) })?;
+    // SAFETY: `socketpair` has just put them there, and nothing else knows them yet.
+    let [here, there] = fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok((flagged(here)?.into(), flagged(there)?.into()))
+}
+
+/// Does what the flags have done, where there are none.
+#[inline]
+fn flagged(socket: OwnedFd) -> io::Result<OwnedFd> {
+    if ffi::HAS_SOCKET_FLAGS {
+        return Ok(socket);
+    }
+    close_on_exec(&socket)?;
+    let socket = net::TcpStream::from(socket);
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
 /// Keeps a descriptor from the program that may take this one's place.
 pub(crate) fn close_on_exec(fd: &OwnedFd) -> io::Result<()> {
     // SAFETY: `F_SETFD` takes an integer.
     check(unsafe { ffi::fcntl(fd.as_raw_fd(), ffi::F_SETFD, ffi::FD_CLOEXEC) }).map(drop)
 }
 
-/// What a stream has to be told before it is ours. Should it fail, the socket is closed already, or no socket.
+/// What a socket has to be told before it is ours. Should it fail, the socket is closed already, or no socket.
 #[inline]
-pub(crate) fn adopt(stream: &net::TcpStream) {
+pub(crate) fn adopt(socket: &impl AsRawFd) {
     if let Some(option) = ffi::SO_NOSIGPIPE {
         let on: c_int = 1;
         let place: *const c_int = &on;
         let len = mem::size_of::<c_int>() as socklen_t;
         // SAFETY: `place` holds `len` bytes and outlives the call, which only reads it.
-        unsafe { ffi::setsockopt(stream.as_raw_fd(), ffi::SOL_SOCKET, option, place.cast(), len) };
+        unsafe { ffi::setsockopt(socket.as_raw_fd(), ffi::SOL_SOCKET, option, place.cast(), len) };
     }
 }
 
@@ -72,10 +97,14 @@ const BACKLOG: c_int = 4096;
 pub(crate) fn listen(addr: &SocketAddr) -> io::Result<net::TcpListener> {
     let listener = net::TcpListener::bind(addr)?;
     listener.set_nonblocking(true)?;
-    // The standard library's is 128. To listen once more changes that, and nothing else.
-    // SAFETY: `listen` takes no pointer, and `listener` owns the descriptor.
-    check(unsafe { ffi::listen(listener.as_raw_fd(), BACKLOG) })?;
+    lengthen_backlog(&listener)?;
     Ok(listener)
+}
+
+/// The standard library's is 128, or the system's limit. To listen once more changes that, and nothing else.
+pub(crate) fn lengthen_backlog(listener: &impl AsRawFd) -> io::Result<()> {
+    // SAFETY: `listen` takes no pointer, and `listener` owns the descriptor.
+    check(unsafe { ffi::listen(listener.as_raw_fd(), BACKLOG) }).map(drop)
 }
 
 #[inline]
@@ -91,17 +120,51 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
     }
     let mut addr = address::nowhere();
     let mut len = mem::size_of::<sockaddr>() as socklen_t;
-    let flags = ffi::SOCK_NONBLOCK | ffi::SOCK_CLOEXEC;
     // SAFETY: `addr` has place for `len` bytes, and both outlive the call.
-    let fd = check(unsafe { ffi::accept4(listener.as_raw_fd(), &mut addr, &mut len, flags) })?;
+    let fd = check(unsafe { ffi::accept4(listener.as_raw_fd(), &mut addr, &mut len, FLAGS) })?;
     // SAFETY: `accept4` has just returned `fd`, and nothing else knows it yet.
     let stream = unsafe { net::TcpStream::from_raw_fd(fd) };
     Ok((stream, from_c(&addr)?))
 }
 
+/// As above, of a Unix socket. (An address's first bytes don't say how long it is.)
 #[inline]
-pub(crate) fn recv(stream: &net::TcpStream, buf: &mut [u8]) -> io::Result<usize> {
-    recv_with(stream, buf, 0)
+pub(crate) fn accept_unix(listener: &unix::UnixListener) -> io::Result<(unix::UnixStream, unix::SocketAddr)> {
+    if !ffi::HAS_ACCEPT4 {
+        let (stream, addr) = listener.accept()?;
+        stream.set_nonblocking(true)?;
+        return Ok((stream, addr));
+    }
+    let mut addr = ffi::SOCKADDR_UN;
+    let mut len = mem::size_of::<sockaddr_un>() as socklen_t;
+    let place: *mut sockaddr_un = &mut addr;
+    // SAFETY: `place` has room for `len` bytes, and both outlive the call.
+    let fd = check(unsafe { ffi::accept4(listener.as_raw_fd(), place.cast(), &mut len, FLAGS) })?;
+    // SAFETY: `accept4` has just returned `fd`, and nothing else knows it yet.
+    let stream = unsafe { unix::UnixStream::from_raw_fd(fd) };
+    // The standard library makes these of paths alone. Of an abstract name, and of a path too long for it, it makes one
+    // only if it asks the system itself.
+    let addr = unix::SocketAddr::from_pathname(path(&addr, len)).or_else(|_| stream.peer_addr())?;
+    Ok((stream, addr))
+}
+
+/// The path in an address of this length; of one without a name, there is none.
+fn path(addr: &sockaddr_un, len: socklen_t) -> &Path {
+    let before = mem::size_of_val(addr) - addr.sun_path.len();
+    let len = cmp::min((len as usize).saturating_sub(before), addr.sun_path.len());
+    let bytes = &addr.sun_path[..len];
+    let bytes = match bytes.iter().position(|byte| *byte == 0) {
+        // An abstract name, all of it.
+        Some(0) if ffi::HAS_ABSTRACT_ADDRESSES => bytes,
+        Some(end) => &bytes[..end],
+        None => bytes,
+    };
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+#[inline]
+pub(crate) fn recv(socket: &impl AsRawFd, buf: &mut [u8]) -> io::Result<usize> {
+    recv_with(socket, buf, 0)
 }
 
 #[inline]
@@ -115,19 +178,19 @@ pub(crate) fn peek(stream: &net::TcpStream, buf: &mut [u8]) -> io::Result<usize>
 }
 
 #[inline]
-fn recv_with(stream: &net::TcpStream, buf: &mut [u8], flags: c_int) -> io::Result<usize> {
+fn recv_with(socket: &impl AsRawFd, buf: &mut [u8], flags: c_int) -> io::Result<usize> {
     // SAFETY: `buf` has place for `len` bytes and is ours until the call returns.
-    check_size(unsafe { ffi::recv(stream.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) })
+    check_size(unsafe { ffi::recv(socket.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) })
 }
 
 #[inline]
-pub(crate) fn send(stream: &net::TcpStream, buf: &[u8]) -> io::Result<usize> {
+pub(crate) fn send(socket: &impl AsRawFd, buf: &[u8]) -> io::Result<usize> {
     // SAFETY: `buf` has `len` bytes and outlives the call, which only reads it.
-    check_size(unsafe { ffi::send(stream.as_raw_fd(), buf.as_ptr().cast(), buf.len(), ffi::MSG_NOSIGNAL) })
+    check_size(unsafe { ffi::send(socket.as_raw_fd(), buf.as_ptr().cast(), buf.len(), ffi::MSG_NOSIGNAL) })
 }
 
 /// Not `writev`, which would raise SIGPIPE.
-pub(crate) fn send_vectored(stream: &net::TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+pub(crate) fn send_vectored(socket: &impl AsRawFd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     let message = ffi::msghdr {
         msg_name: ptr::null_mut(),
         msg_namelen: 0,
@@ -139,7 +202,7 @@ pub(crate) fn send_vectored(stream: &net::TcpStream, bufs: &[IoSlice<'_>]) -> io
     };
     // SAFETY: `message` names no more buffers than `bufs` has, each an `iovec` as `IoSlice` promises on Unix; all of
     // them outlive the call, which only reads them.
-    check_size(unsafe { ffi::sendmsg(stream.as_raw_fd(), &message, ffi::MSG_NOSIGNAL) })
+    check_size(unsafe { ffi::sendmsg(socket.as_raw_fd(), &message, ffi::MSG_NOSIGNAL) })
 }
 
 pub(crate) fn only_v6(socket: &net::UdpSocket) -> io::Result<bool> {

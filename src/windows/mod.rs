@@ -1,7 +1,6 @@
 //! What only Windows has: any socket as a source, and this crate's types as sockets of the system's.
 
 use std::io;
-use std::net;
 use std::os::windows::io::{
     AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket, RawSocket,
 };
@@ -12,6 +11,9 @@ use crate::{Interest, Registry};
 
 pub(crate) mod ffi;
 pub(crate) mod socket;
+
+/// Sockets that only Windows has: none.
+pub(crate) mod net {}
 
 /// What a source is, to the system.
 pub(crate) type Raw = ffi::SOCKET;
@@ -120,7 +122,7 @@ impl UdpSocket {
 
 /// One of our sockets is one of the system's, and one of the system's becomes ours.
 macro_rules! is_a_socket {
-    ($socket:ident) => {
+    ($socket:ident, $std:ty) => {
         impl AsRawSocket for $socket {
             #[inline]
             fn as_raw_socket(&self) -> RawSocket {
@@ -138,14 +140,14 @@ macro_rules! is_a_socket {
         /// It stays non-blocking. A registration ends.
         impl IntoRawSocket for $socket {
             fn into_raw_socket(self) -> RawSocket {
-                net::$socket::from(self).into_raw_socket()
+                <$std>::from(self).into_raw_socket()
             }
         }
 
         /// It stays non-blocking. A registration ends.
         impl From<$socket> for OwnedSocket {
             fn from(socket: $socket) -> OwnedSocket {
-                net::$socket::from(socket).into()
+                <$std>::from(socket).into()
             }
         }
 
@@ -153,7 +155,7 @@ macro_rules! is_a_socket {
         impl FromRawSocket for $socket {
             unsafe fn from_raw_socket(socket: RawSocket) -> $socket {
                 // SAFETY: the caller promises that `socket` is open, and owned by nobody else.
-                $socket::from_std(unsafe { net::$socket::from_raw_socket(socket) })
+                $socket::from_std(unsafe { <$std>::from_raw_socket(socket) })
             }
         }
 
@@ -166,6 +168,6 @@ macro_rules! is_a_socket {
     };
 }
 
-is_a_socket!(TcpStream);
-is_a_socket!(TcpListener);
-is_a_socket!(UdpSocket);
+is_a_socket!(TcpStream, std::net::TcpStream);
+is_a_socket!(TcpListener, std::net::TcpListener);
+is_a_socket!(UdpSocket, std::net::UdpSocket);
