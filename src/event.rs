@@ -47,6 +47,7 @@ impl From<usize> for Token {
 /// | a listener has a connection | ■ | · | · | · | · |
 /// | a datagram arrived | ■ | ? | · | · | · |
 /// | an out-of-band byte arrived (with `PRIORITY`) | ■ | ? | · | · | · |
+/// | a Unix stream's peer is gone | ■ | ■ | ■ | ■ | ? |
 /// | a pipe's writer is gone | ■ | · | ■ | ? | · |
 /// | a pipe's reader is gone | · | ■ | · | ■ | ? |
 /// | a waker was woken, a timer is due | ■ | · | · | · | · |

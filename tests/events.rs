@@ -44,7 +44,7 @@ impl Scene {
 
 #[test]
 fn every_row_of_the_table_has_a_test() {
-    let source = [include_str!("events.rs"), include_str!("events_unix.rs")].concat();
+    let source = [include_str!("events.rs"), include_str!("events_unix.rs"), include_str!("unix_sockets.rs")].concat();
     for (happened, _) in truth::rows() {
         assert!(source.contains(&format!("check(\"{happened}\")")), "no test checks {happened:?}");
     }

@@ -170,17 +170,10 @@ fn the_registration_does_not_survive_a_conversion() {
     poll.registry().register(&mut stream, SOURCE, READ).unwrap();
 }
 
-/// Flags of an open descriptor as the kernel shows them, in octal.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn flags(fd: &impl AsRawFd) -> u32 {
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).unwrap();
-    let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
-    u32::from_str_radix(flags.trim(), 8).unwrap()
-}
-
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
+    use descriptor::flags;
     // As the standard library opens them: its files are closed on exec, and this is set non-blocking.
     let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
     let (model, _other) = UnixStream::pair().unwrap();

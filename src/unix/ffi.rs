@@ -150,8 +150,8 @@ pub(crate) const AF_UNIX: c_int = 1;
 pub(crate) const AF_INET: c_int = 2;
 pub(crate) const MSG_PEEK: c_int = 0x2;
 
-/// Whether `socket`, `socketpair` and `accept4` take flags, and there is an `accept4`: Apple's systems lack all that, and Android on
-/// x86 kills a process for `accept4`.
+/// Whether `socket`, `socketpair` and `accept4` take flags, and there is an `accept4`: Apple's systems lack all that,
+/// and Android on x86 kills a process for `accept4`.
 pub(crate) const HAS_SOCKET_FLAGS: bool = !cfg!(target_vendor = "apple");
 pub(crate) const HAS_ACCEPT4: bool = HAS_SOCKET_FLAGS && !cfg!(all(target_os = "android", target_arch = "x86"));
 

@@ -38,9 +38,9 @@ pub use std::os::unix::net::SocketAddr;
 ///
 /// | | Linux, Android | macOS and its kin, BSDs |
 /// |---|---|---|
-/// | the peer closes, with nothing left to read for it | the end, after what it has sent | the same |
-/// | the peer closes, and has not read all | `ConnectionReset` once, if nothing is left to read, then the end | the end, after what it has sent |
-/// | local `shutdown(Read)` | the peer's writes fail with `BrokenPipe` | the same |
+/// | the peer closes, and has read all | a read brings what it has sent, then the end | the same |
+/// | the peer closes, and has not | what it has sent, then `ConnectionReset`, once, then the end | what it has sent, then the end |
+/// | `shutdown(Read)` | the peer's writes fail with `BrokenPipe` | the peer's writes fail, or go nowhere |
 ///
 /// # Examples
 ///
@@ -288,8 +288,8 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// `AddrInUse` also for a path that anything else has, `NotFound` if there is no such folder, `PermissionDenied`, or
-    /// the system's.
+    /// `AddrInUse`, also for a path that anything else has, `NotFound` if there is no such folder, `PermissionDenied`,
+    /// or the system's.
     #[doc(alias = "bind")]
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixListener> {
         let listener = net::UnixListener::bind_addr(address)?;
@@ -394,8 +394,8 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// `AddrInUse` also for a path that anything else has, `NotFound` if there is no such folder, `PermissionDenied`, or
-    /// the system's.
+    /// `AddrInUse`, also for a path that anything else has, `NotFound` if there is no such folder, `PermissionDenied`,
+    /// or the system's.
     #[doc(alias = "bind")]
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixDatagram> {
         let socket = net::UnixDatagram::bind_addr(address)?;
@@ -423,7 +423,7 @@ impl UnixDatagram {
         self.inner.get().connect(path).map_err(|err| explained(path, err))
     }
 
-    /// A socket without an address, which can send, and receives only if it is connected to one that is connected to it.
+    /// A socket without an address: it can send, but nobody can send to it.
     ///
     /// # Errors
     ///

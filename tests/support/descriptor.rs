@@ -5,7 +5,7 @@
 use std::io;
 use std::net::TcpStream;
 use std::os::raw::{c_int, c_void};
-use std::os::unix::io::{AsFd, AsRawFd, FromRawFd, IntoRawFd};
+use std::os::unix::io::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 /// Switches any open file to non-blocking. A duplicate shares that with the original, and this type has a method for
@@ -21,6 +21,43 @@ pub fn from_raw<T: FromRawFd>(owner: impl IntoRawFd) -> T {
     unsafe { T::from_raw_fd(owner.into_raw_fd()) }
 }
 
+/// Flags of an open descriptor as the kernel shows them, in octal.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub fn flags(fd: &impl AsRawFd) -> u32 {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).unwrap();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+    u32::from_str_radix(flags.trim(), 8).unwrap()
+}
+
+/// A Unix socket that is bound and no more, which the standard library has none of: a stream, or a datagram socket. The
+/// name is a path without a zero byte at its end, or, on Linux, an abstract name with one at its beginning.
+pub fn bound_unix_socket(stream: bool, name: &[u8]) -> OwnedFd {
+    let is_mips = cfg!(any(target_arch = "mips", target_arch = "mips64"));
+    // SAFETY: `socket` takes no pointer.
+    let fd = unsafe { socket(AF_UNIX, if stream == is_mips { 2 } else { 1 }, 0) };
+    assert!(fd >= 0, "{}", io::Error::last_os_error());
+    // SAFETY: `socket` has just returned it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let len = 2 + name.len();
+    let mut addr = if cfg!(any(target_os = "linux", target_os = "android")) {
+        (AF_UNIX as u16).to_ne_bytes().to_vec()
+    } else {
+        vec![len as u8, AF_UNIX as u8]
+    };
+    addr.extend(name);
+    // SAFETY: `addr` has `len` bytes and outlives the call, which only reads them.
+    let result = unsafe { bind(fd, addr.as_ptr().cast(), len as u32) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    socket
+}
+
+/// Changes how many connections may wait at a listener.
+pub fn set_backlog(listener: &impl AsRawFd, backlog: c_int) {
+    // SAFETY: `listen` takes no pointer.
+    let result = unsafe { listen(listener.as_raw_fd(), backlog) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
 /// Sends a byte of urgent data.
 pub fn send_out_of_band(stream: &TcpStream, byte: u8) {
     let place: *const u8 = &byte;
@@ -30,7 +67,12 @@ pub fn send_out_of_band(stream: &TcpStream, byte: u8) {
 }
 
 const MSG_OOB: c_int = 1;
+const AF_UNIX: c_int = 1;
 
 extern "C" {
+    #[cfg_attr(target_os = "netbsd", link_name = "__socket30")]
+    fn socket(domain: c_int, r#type: c_int, protocol: c_int) -> c_int;
+    fn bind(sockfd: c_int, addr: *const c_void, addrlen: u32) -> c_int;
+    fn listen(sockfd: c_int, backlog: c_int) -> c_int;
     fn send(sockfd: c_int, buf: *const c_void, len: usize, flags: c_int) -> isize;
 }

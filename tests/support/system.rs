@@ -17,6 +17,13 @@ pub const DESCRIPTORS_ARE_TAKEN: bool = !HAS_KQUEUE;
 /// Whether the queue's descriptor becomes readable with each kick: a kqueue that is readable does not become so again.
 pub const EVERY_KICK_IS_AN_EDGE: bool = !HAS_KQUEUE;
 
+/// Whether a Unix datagram that finds no room at the receiver would block, and an event tells of room: the BSDs have an
+/// error for it, and nothing to tell.
+pub const FULL_UNIX_RECEIVERS_BLOCK: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Whether a Unix stream is reset when its peer closes without having read all: the BSDs end it.
+pub const UNREAD_BYTES_RESET: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// Whether the end of a stream is told while there are bytes before it that nobody has read: Wine tells of it after
 /// those.
 pub fn ends_are_told_at_once() -> bool {
