@@ -512,7 +512,11 @@ impl UnixDatagram {
         self.inner.get().take_error()
     }
 
-    /// Ends receiving, sending, or both.
+    /// Ends receiving, sending, or both. To send is then `BrokenPipe`.
+    ///
+    /// | | Linux, Android | macOS and its kin, BSDs |
+    /// |---|---|---|
+    /// | to receive is then | `WouldBlock`, and to send to it `BrokenPipe` | `Ok(0)` |
     ///
     /// # Errors
     ///
