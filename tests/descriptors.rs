@@ -10,11 +10,12 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::net;
 use std::os::unix::io::{AsFd, AsRawFd};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use minimio::net::{TcpListener, TcpStream, UdpSocket};
+use minimio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use minimio::unix::SourceFd;
 use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 use support::*;
@@ -223,6 +224,67 @@ fn a_duplicate_is_the_programs_own() {
             let (stream, _peer) = stream_and_peer();
             let duplicate = stream.as_fd().try_clone_to_owned().unwrap();
             poll.registry().register(&mut SourceFd(&duplicate.as_raw_fd()), Token(1), READ).unwrap();
+        }
+        assert_eq!(open_descriptors(), before);
+    });
+}
+
+/// Where the Unix sockets of a test are, which has a process of its own.
+fn unix_path(what: &str) -> PathBuf {
+    let path = env::temp_dir().join(format!("m{}{what}", process::id()));
+    // A process that was killed may have left it.
+    let _ = fs::remove_file(&path);
+    path
+}
+
+#[test]
+fn unix_sockets_that_find_no_descriptors_fail_and_leak_none() {
+    alone("unix_sockets_that_find_no_descriptors_fail_and_leak_none", || {
+        let path = unix_path("l");
+        let listener = UnixListener::bind(&path).unwrap();
+        let client = UnixStream::connect(&path).unwrap();
+        let mut files = take_all();
+        assert!(is_exhausted(&UnixStream::connect(&path).unwrap_err()));
+        assert!(is_exhausted(&UnixListener::bind(unix_path("m")).unwrap_err()));
+        assert!(is_exhausted(&UnixDatagram::bind(unix_path("m")).unwrap_err()));
+        assert!(is_exhausted(&UnixDatagram::unbound().unwrap_err()));
+        assert!(is_exhausted(&listener.accept().unwrap_err()));
+        // One is not enough for a pair, and is still there afterwards.
+        files.pop();
+        for _ in 0..3 {
+            assert!(is_exhausted(&UnixStream::pair().unwrap_err()));
+            assert!(is_exhausted(&UnixDatagram::pair().unwrap_err()));
+        }
+        let (accepted, _) = listener.accept().unwrap();
+        drop((files, accepted, client));
+        fs::remove_file(path).unwrap();
+    });
+}
+
+#[test]
+fn unix_sockets_leak_no_descriptors() {
+    alone("unix_sockets_leak_no_descriptors", || {
+        let (poll, _) = poll();
+        let path = unix_path("l");
+        let before = open_descriptors();
+        for _ in 0..300 {
+            let mut listener = UnixListener::bind(&path).unwrap();
+            let mut client = UnixStream::connect(&path).unwrap();
+            let (mut server, _) = listener.accept().unwrap();
+            poll.registry().register(&mut listener, Token(1), READ).unwrap();
+            poll.registry().register(&mut client, Token(2), BOTH).unwrap();
+            poll.registry().register(&mut server, Token(3), BOTH).unwrap();
+            let (mut here, _there) = UnixStream::pair().unwrap();
+            let (mut this, _that) = UnixDatagram::pair().unwrap();
+            poll.registry().register(&mut here, Token(4), BOTH).unwrap();
+            poll.registry().register(&mut this, Token(5), BOTH).unwrap();
+            UnixDatagram::unbound().unwrap();
+            assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+            assert_eq!(UnixDatagram::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
+            drop(listener);
+            assert_eq!(UnixStream::connect(&path).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+            fs::remove_file(&path).unwrap();
+            assert_eq!(UnixStream::connect(&path).unwrap_err().kind(), ErrorKind::NotFound);
         }
         assert_eq!(open_descriptors(), before);
     });

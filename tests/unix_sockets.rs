@@ -44,11 +44,19 @@ struct Folder {
 impl Folder {
     fn new() -> Folder {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        // An address has little room.
-        let name = format!("u{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
-        Folder { path }
+        loop {
+            // An address has little room.
+            let name = format!("u{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+            let path = env::temp_dir().join(name);
+            match fs::create_dir(&path) {
+                // A process that was killed has left it.
+                Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
+                result => {
+                    result.unwrap();
+                    return Folder { path };
+                }
+            }
+        }
     }
 }
 
