@@ -1046,7 +1046,7 @@ fn nothing_asks_for_memory() {
         let (mut server, _) = listener.accept().unwrap();
         assert!(listener.accept().is_err());
         poll.registry().register(&mut server, Token(3), READ).unwrap();
-        client.write_vectored(&[IoSlice::new(b"x"), IoSlice::new(b"y")]).unwrap();
+        assert_eq!(client.write_vectored(&[IoSlice::new(b"x"), IoSlice::new(b"y")]).unwrap(), 2);
         poll.poll(&mut events, Some(PATIENCE)).unwrap();
         assert_eq!(server.read(&mut [0; 4]).unwrap(), 2);
         assert!(server.read(&mut [0; 4]).is_err());
