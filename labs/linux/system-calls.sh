@@ -7,7 +7,7 @@
 # CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-./packages.sh strace
+./packages.sh strace perl-base
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$(cd ../.. && pwd)/target}
 cargo build --quiet --release --manifest-path counted/Cargo.toml
 program=$CARGO_TARGET_DIR/release/counted
@@ -104,6 +104,7 @@ run_traced timers 9
 run_traced wakes 13
 run_traced blocked 11
 run_traced sockets 17
+run_traced unix-sockets 11
 for error in ENOSYS EPERM EOPNOTSUPP; do
   run_traced old-kernel 6 -e "inject=epoll_pwait2:error=$error"
 done

@@ -23,9 +23,10 @@ use crate::{Interest, Registry};
 /// |---|---|---|
 /// | a path | up to 107 bytes | up to 103 bytes |
 /// | none: that of a socket that was not bound | bound to it, a socket gets an abstract name | refused |
-/// | an abstract name, which no file has | `std::os::linux::net::SocketAddrExt` makes it, since Rust 1.70; up to 107 bytes | there are none |
+/// | an abstract name, which no file has | up to 107 bytes; `SocketAddrExt` of `std::os::linux::net` or `std::os::android::net` makes it | there are none |
 ///
-/// Before Rust 1.70, a socket may have an abstract name, but can't be bound or connected to one: `Unsupported`.
+/// That trait came with Rust 1.70. Before that, a peer may have an abstract name, but this program's sockets can't be
+/// bound or connected to one: `Unsupported`.
 pub use std::os::unix::net::SocketAddr;
 
 /// A connection on this machine that never blocks.
@@ -98,12 +99,11 @@ impl UnixStream {
     ///
     /// `NotFound` if there is no such path, `ConnectionRefused` if nobody listens, `PermissionDenied`, `WouldBlock`, or
     /// the system's.
-    #[doc(alias = "connect")]
     pub fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
         // To the standard library, this is what a datagram socket does; to the system, any socket.
         let socket = net::UnixDatagram::from(socket::open(ffi::AF_UNIX, ffi::SOCK_STREAM)?);
         match socket.connect_addr(address) {
-            // Where a listener can ask not to be connected to before it accepts, which no system does by itself.
+            // On some systems a listener may have asked for this (`LOCAL_CONNWAIT`): it is connected when accepted.
             Err(err) if err.raw_os_error() == Some(ffi::EINPROGRESS) => {}
             result => result?,
         }
@@ -290,7 +290,6 @@ impl UnixListener {
     ///
     /// `AddrInUse`, also for a path that anything else has, `NotFound` if there is no such folder, `PermissionDenied`,
     /// or the system's.
-    #[doc(alias = "bind")]
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixListener> {
         let listener = net::UnixListener::bind_addr(address)?;
         listener.set_nonblocking(true)?;
@@ -396,7 +395,6 @@ impl UnixDatagram {
     ///
     /// `AddrInUse`, also for a path that anything else has, `NotFound` if there is no such folder, `PermissionDenied`,
     /// or the system's.
-    #[doc(alias = "bind")]
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixDatagram> {
         let socket = net::UnixDatagram::bind_addr(address)?;
         socket.set_nonblocking(true)?;

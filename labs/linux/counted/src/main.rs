@@ -10,12 +10,13 @@ use std::hint;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net;
 use std::os::unix::io::{AsFd, AsRawFd};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use minimio::net::{TcpListener, TcpStream, UdpSocket};
+use minimio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 
 const NOTHING: &str = "";
@@ -33,10 +34,13 @@ fn main() {
         "wakes" => wakes(),
         "blocked" => blocked(),
         "sockets" => sockets(),
+        "unix-sockets" => unix_sockets(),
         "storm" => storm(),
         "old-kernel" => old_kernel(),
         "interrupted" => interrupted(),
-        _ => panic!("which program? polls, timers, wakes, blocked, sockets, storm, old-kernel, interrupted"),
+        _ => panic!(
+            "which program? polls, timers, wakes, blocked, sockets, unix-sockets, storm, old-kernel, interrupted"
+        ),
     }
 }
 
@@ -378,6 +382,46 @@ fn sockets() {
     let addr = socket.local_addr().unwrap();
     counted("a datagram sent", "sendto", || assert_eq!(socket.send_to(b"1234", addr).unwrap(), 4));
     counted("a datagram received", "recvfrom", || assert_eq!(socket.recv_from(&mut buf).unwrap(), (4, addr)));
+}
+
+/// So it is with Unix sockets, also if there are addresses.
+fn unix_sockets() {
+    let path = |name: &str| std::env::temp_dir().join(format!("c{}{name}", std::process::id()));
+    let (server, client) = (path("s"), path("c"));
+    let mut listener = UnixListener::bind(&server).unwrap();
+    let mut stream = counted("connect", "socket connect", || UnixStream::connect(&server).unwrap());
+    let (mut peer, _) = counted("accept", "accept4", || listener.accept().unwrap());
+    counted("an accept that would block", "accept4", || {
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+    counted("a write", "sendto", || assert_eq!(stream.write(b"1234").unwrap(), 4));
+    counted("a vectored write", "sendmsg", || {
+        assert_eq!(stream.write_vectored(&[IoSlice::new(b"12"), IoSlice::new(b"34")]).unwrap(), 4);
+    });
+    let mut buf = [0; 16];
+    counted("a read", "recvfrom", || assert_eq!(peer.read(&mut buf).unwrap(), 8));
+    counted("a pair, and its end", "socketpair close*2", || drop(UnixStream::pair().unwrap()));
+
+    let socket = counted("a datagram socket", "socket", || UnixDatagram::unbound().unwrap());
+    let receiver = UnixDatagram::bind(&client).unwrap();
+    counted("a datagram sent to a path", "sendto", || assert_eq!(socket.send_to(b"1234", &client).unwrap(), 4));
+    counted("a datagram received", "recvfrom", || assert_eq!(receiver.recv_from(&mut buf).unwrap().0, 4));
+    fs::remove_file(&client).unwrap();
+
+    // The standard library has no stream with an address of its own.
+    let connects = "use Socket; socket(my $it, AF_UNIX, SOCK_STREAM, 0); bind($it, sockaddr_un($ARGV[0])) \
+                    && connect($it, sockaddr_un($ARGV[1])) || die $!; <STDIN>";
+    let mut perl =
+        Command::new("perl").args(["-e", connects]).args([&client, &server]).stdin(Stdio::piped()).spawn().unwrap();
+    let (mut poll, mut events) = new();
+    poll.registry().register(&mut listener, SOURCE, Interest::READABLE).unwrap();
+    poll_once(&mut poll, &mut events, None, &[SOURCE]);
+    let (_, addr) = counted("accept from a path", "accept4", || listener.accept().unwrap());
+    assert_eq!(addr.as_pathname(), Some(&*client));
+    drop(perl.stdin.take());
+    assert!(perl.wait().unwrap().success());
+    fs::remove_file(client).unwrap();
+    fs::remove_file(server).unwrap();
 }
 
 /// One round of the sleeps that have to be told in milliseconds: never shorter than asked for.
