@@ -65,9 +65,10 @@ impl From<usize> for Token {
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL` |
 /// | error | `EPOLLERR` | `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | never | never |
+/// | aio, lio | never | `EVFILT_AIO`; `EVFILT_LIO`, on FreeBSD | never |
 ///
-/// A kqueue tells the two directions by two events. If Windows refuses to watch a source, all of them but the last are
-/// set, once.
+/// A kqueue tells the two directions by two events. What a program puts into the poll's kqueue itself comes too: the
+/// token is its `udata`. If Windows refuses to watch a source, the first five are set, once.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);

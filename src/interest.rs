@@ -19,7 +19,7 @@ const ONESHOT: u8 = 2 << 6;
 /// What a source is registered for: a set of readiness, and a mode.
 ///
 /// Readiness is never empty: [`READABLE`](Interest::READABLE), [`WRITABLE`](Interest::WRITABLE) or both (and, where the
-/// system has it, priority). The mode says how often a source that is ready is reported:
+/// system has them, `PRIORITY`, `AIO` and `LIO`). The mode says how often a source that is ready is reported:
 ///
 /// | mode | an event comes | the program |
 /// |---|---|---|
@@ -34,6 +34,7 @@ const ONESHOT: u8 = 2 << 6;
 /// | readable | `EPOLLIN`, `EPOLLRDHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT`, `CONNECT_FAIL` |
 /// | writable | `EPOLLOUT` | `EVFILT_WRITE` | `SEND`, `ABORT`, `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | there is none | there is none |
+/// | aio, lio | there is none | nothing is watched: the program's own control block asks for `EVFILT_AIO` (macOS and its kin, FreeBSD, DragonFly) or `EVFILT_LIO` (FreeBSD) | there is none |
 /// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | a request is made when the program has read or written, by every `poll`, by `reregister` |
 ///
 /// So in edge mode on Windows, a program that does not read everything may be told again, by the first `poll` after its

@@ -104,7 +104,7 @@ impl Poll {
     ///
     /// | | Linux, Android | macOS and its kin, BSDs | Windows |
     /// |---|---|---|---|
-    /// | opens | one epoll instance, one eventfd | one kqueue (and a pair of sockets on NetBSD before 10 and older OpenBSD) | one completion port |
+    /// | opens | one epoll instance, one eventfd | one kqueue (and a pipe on NetBSD before 10 and older OpenBSD) | one completion port |
     #[doc(alias("epoll_create", "CreateIoCompletionPort"))]
     pub fn new() -> io::Result<Poll> {
         let selector = Selector::new()?;
@@ -362,7 +362,7 @@ impl Registry {
     /// | a closed or foreign descriptor or handle | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
     /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | no limit but memory, `ENOMEM` | no limit |
     /// | what the kernel refuses later | nothing | nothing | an error event of this source |
-    /// | a pipe's write end whose reader is gone | is reported | is reported; on macOS and older FreeBSD it is not, and can be neither re- nor deregistered | |
+    /// | a pipe's write end whose reader is gone | is reported | is reported; on macOS and older FreeBSD it is not, the next write tells | |
     ///
     /// The message says what was attempted; the system's own error is the error's
     /// [`source`](std::error::Error::source).

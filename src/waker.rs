@@ -24,7 +24,7 @@ use crate::Registry;
 ///
 /// | | Linux, Android | macOS and its kin, BSDs | Windows |
 /// |---|---|---|---|
-/// | the poller is interrupted through | one [eventfd] a `Poll`, whatever the number of wakers | a user event (`EVFILT_USER`) of its kqueue, or a pair of sockets | a packet that is [posted] to its completion port |
+/// | the poller is interrupted through | one [eventfd] a `Poll`, whatever the number of wakers | a user event (`EVFILT_USER`) of its kqueue, or a pipe | a packet that is [posted] to its completion port |
 ///
 /// # Examples
 ///

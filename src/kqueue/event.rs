@@ -8,6 +8,31 @@ use super::ffi::{self, flags_t, kevent};
 use crate::event::{Event, Token};
 use crate::Interest;
 
+#[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", minimio_kqueue))]
+impl Interest {
+    /// The completion of an asynchronous I/O operation, of [`aio_read`] and its kin. macOS and its kin, FreeBSD and
+    /// DragonFly only.
+    ///
+    /// Such an operation is no descriptor: it is started with a control block that names the poll's descriptor
+    /// (`SIGEV_KEVENT`, `sigev_notify_kqueue`) and bears the token as its value (`sigev_value`), and the kernel alone
+    /// registers it. So this is for a [`Source`](crate::event::Source) of your own, which takes both from what it is
+    /// given when it is registered: [`Registry`'s descriptor](crate::Registry#impl-AsRawFd-for-Registry) and the
+    /// token. Of a descriptor, nothing is watched on account of this.
+    ///
+    /// [`aio_read`]: https://man.freebsd.org/cgi/man.cgi?query=aio_read
+    pub const AIO: Interest = Interest::WITH_AIO;
+}
+
+#[cfg(target_os = "freebsd")]
+impl Interest {
+    /// The completion of a list of asynchronous I/O operations, of [`lio_listio`]. FreeBSD only.
+    ///
+    /// It is asked for as [`AIO`](Interest::AIO) is.
+    ///
+    /// [`lio_listio`]: https://man.freebsd.org/cgi/man.cgi?query=lio_listio
+    pub const LIO: Interest = Interest::WITH_LIO;
+}
+
 /// The flags with which an interest is put to the kernel, the same for both directions.
 #[inline]
 pub(super) const fn flags(interest: Interest) -> flags_t {
@@ -69,12 +94,15 @@ impl kevent {
 
     #[inline]
     pub(crate) const fn is_aio(&self) -> bool {
-        false
+        self.filter == ffi::EVFILT_AIO
     }
 
     #[inline]
     pub(crate) const fn is_lio(&self) -> bool {
-        false
+        match ffi::EVFILT_LIO {
+            Some(filter) => self.filter == filter,
+            None => false,
+        }
     }
 
     #[inline]
@@ -86,11 +114,14 @@ impl kevent {
 /// The kernel's own words.
 impl fmt::Debug for kevent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.filter {
-            ffi::EVFILT_READ => "EVFILT_READ",
-            ffi::EVFILT_WRITE => "EVFILT_WRITE",
-            _ => "EVFILT_USER",
-        })?;
+        match self.filter {
+            ffi::EVFILT_READ => f.write_str("EVFILT_READ"),
+            ffi::EVFILT_WRITE => f.write_str("EVFILT_WRITE"),
+            ffi::EVFILT_AIO => f.write_str("EVFILT_AIO"),
+            ffi::EVFILT_USER => f.write_str("EVFILT_USER"),
+            // The program's own, put in by the poll's descriptor.
+            filter => write!(f, "filter {filter}"),
+        }?;
         for (flag, name) in [(ffi::EV_EOF, "EV_EOF"), (ffi::EV_ERROR, "EV_ERROR")] {
             if self.has(flag) {
                 write!(f, " | {name}")?;

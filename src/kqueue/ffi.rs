@@ -75,6 +75,7 @@ mod filters {
 
     pub const EVFILT_READ: filter_t = -1;
     pub const EVFILT_WRITE: filter_t = -2;
+    pub const EVFILT_AIO: filter_t = -3;
     #[cfg(target_os = "freebsd")]
     pub const EVFILT_USER: filter_t = -11;
     #[cfg(target_os = "dragonfly")]
@@ -89,10 +90,16 @@ mod filters {
 
     pub const EVFILT_READ: filter_t = 0;
     pub const EVFILT_WRITE: filter_t = 1;
+    pub const EVFILT_AIO: filter_t = 2;
     pub const EVFILT_USER: filter_t = 8;
 }
 
-pub use filters::{EVFILT_READ, EVFILT_USER, EVFILT_WRITE};
+pub use filters::{EVFILT_AIO, EVFILT_READ, EVFILT_USER, EVFILT_WRITE};
+/// Where there is one: FreeBSD alone has it.
+#[cfg(target_os = "freebsd")]
+pub const EVFILT_LIO: Option<filter_t> = Some(-10);
+#[cfg(not(target_os = "freebsd"))]
+pub const EVFILT_LIO: Option<filter_t> = None;
 
 pub const EV_ADD: flags_t = 0x0001;
 pub const EV_DELETE: flags_t = 0x0002;

@@ -1,20 +1,20 @@
 //! The notifier: what ends a wait from outside. A user event, which nothing sets off but we; or, where the system is
-//! too old for that, a pair of sockets.
+//! too old for that, a pipe.
 
 use std::io::{self, Read, Write};
 use std::os::unix::io::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use super::ffi;
 use super::selector::{trigger, Selector};
 use crate::source::explain;
+use crate::unix::pipe::{self, Receiver, Sender};
 
 pub(crate) enum Notifier {
     /// A user event of this kqueue's, and the data that it bears.
     User { kqueue: Arc<OwnedFd>, data: usize },
     /// NetBSD has no user events before its release 10, and OpenBSD only in its newest.
-    Sockets { near: UnixStream, far: UnixStream },
+    Pipe { sender: Sender, receiver: Receiver },
 }
 
 impl Notifier {
@@ -28,24 +28,22 @@ impl Notifier {
             Err(err) if err.raw_os_error() == Some(ffi::EINVAL) => {}
             Err(err) => return Err(explain("cannot add a user event to a kqueue", err)),
         }
-        let (near, far) = UnixStream::pair().map_err(|err| explain("cannot open a pair of sockets", err))?;
-        near.set_nonblocking(true)?;
-        far.set_nonblocking(true)?;
-        selector.register_notifier(Some(far.as_raw_fd()))?;
-        Ok(Notifier::Sockets { near, far })
+        let (sender, receiver) = pipe::new()?;
+        selector.register_notifier(Some(receiver.as_raw_fd()))?;
+        Ok(Notifier::Pipe { sender, receiver })
     }
 
     /// Ends the wait that is under way, or the next one, once. Never blocks, never allocates.
     pub fn kick(&self) -> io::Result<()> {
-        let (mut near, mut far) = match self {
+        let (mut sender, mut receiver) = match self {
             Notifier::User { kqueue, data } => return trigger(kqueue, *data),
-            Notifier::Sockets { near, far } => (near, far),
+            Notifier::Pipe { sender, receiver } => (sender, receiver),
         };
         loop {
-            match near.write(&[1]) {
+            match sender.write(&[1]) {
                 // Each byte is an edge, so nobody need take it back, until there is no room for the next.
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
-                    while matches!(far.read(&mut [0; 512]), Ok(1..)) {}
+                    while matches!(receiver.read(&mut [0; 512]), Ok(1..)) {}
                 }
                 Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
                 result => return result.map(drop),

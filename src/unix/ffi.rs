@@ -77,6 +77,17 @@ mod system {
 mod numbers {
     use super::c_int;
 
+    pub(crate) const O_NONBLOCK: c_int = 0x4;
+    #[cfg(target_vendor = "apple")]
+    pub(crate) const O_CLOEXEC: c_int = 0x100_0000;
+    #[cfg(target_os = "freebsd")]
+    pub(crate) const O_CLOEXEC: c_int = 0x10_0000;
+    #[cfg(target_os = "netbsd")]
+    pub(crate) const O_CLOEXEC: c_int = 0x40_0000;
+    #[cfg(target_os = "openbsd")]
+    pub(crate) const O_CLOEXEC: c_int = 0x1_0000;
+    #[cfg(target_os = "dragonfly")]
+    pub(crate) const O_CLOEXEC: c_int = 0x2_0000;
     pub(crate) const SOCK_STREAM: c_int = 1;
     pub(crate) const SOCK_DGRAM: c_int = 2;
     pub(crate) const EINPROGRESS: c_int = 36;
@@ -127,18 +138,36 @@ mod system {
 
 // <fcntl.h>, <errno.h>
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) use numbers::{O_CLOEXEC, O_NONBLOCK};
-
-pub(crate) use numbers::EINPROGRESS;
+pub(crate) use numbers::{EINPROGRESS, O_CLOEXEC, O_NONBLOCK};
 pub(crate) const EINTR: c_int = 4;
 
 pub(crate) const F_SETFD: c_int = 2;
+pub(crate) const F_GETFL: c_int = 3;
+pub(crate) const F_SETFL: c_int = 4;
 pub(crate) const FD_CLOEXEC: c_int = 1;
 
 extern "C" {
     /// <https://man7.org/linux/man-pages/man2/fcntl.2.html>
     pub(crate) fn fcntl(fd: c_int, cmd: c_int, ...) -> c_int;
+}
+
+// <unistd.h>
+
+/// Whether there is a `pipe2`: Apple's systems have none.
+pub(crate) const HAS_PIPE2: bool = !cfg!(target_vendor = "apple");
+
+extern "C" {
+    /// <https://man7.org/linux/man-pages/man2/pipe.2.html>
+    pub(crate) fn pipe(pipefd: *mut c_int) -> c_int;
+    /// <https://man7.org/linux/man-pages/man2/pipe.2.html>
+    #[cfg(not(target_vendor = "apple"))]
+    pub(crate) fn pipe2(pipefd: *mut c_int, flags: c_int) -> c_int;
+}
+
+/// Not there, and never called: [`HAS_PIPE2`] says so.
+#[cfg(target_vendor = "apple")]
+pub(crate) unsafe fn pipe2(_: *mut c_int, _: c_int) -> c_int {
+    -1
 }
 
 // <sys/socket.h>

@@ -10,6 +10,7 @@ use crate::{Interest, Poll, Registry};
 
 pub(crate) mod ffi;
 pub(crate) mod net;
+pub mod pipe;
 pub(crate) mod socket;
 
 /// What a source is, to the system.

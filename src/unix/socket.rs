@@ -232,7 +232,7 @@ fn from_c(addr: &sockaddr) -> io::Result<SocketAddr> {
 }
 
 #[inline]
-fn check(result: c_int) -> io::Result<c_int> {
+pub(super) fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
