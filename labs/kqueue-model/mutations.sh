@@ -162,6 +162,9 @@ mutant "a close takes what is no descriptor" kqueue.rs 'state.delete((ident, Fil
   user::its_identifier_is_no_descriptor
 mutant "the filter is always there" kqueue.rs '|| !self.settings.system.no_user' '|| true' \
   user::where_there_is_none_it_is_an_unknown_filter
+mutant "what is complete goes without a word" kqueue.rs \
+  $'Kind::AlwaysReady));\n        state.notes.activate(key);' 'Kind::AlwaysReady));' \
+  user::what_the_kernel_completes_is_told_once_and_nobody_else_can_add_it
 
 # The call.
 

@@ -95,7 +95,7 @@ mod filters {
 }
 
 pub use filters::{EVFILT_AIO, EVFILT_READ, EVFILT_USER, EVFILT_WRITE};
-/// Where there is one: FreeBSD alone has it.
+/// Of FreeBSD, which alone has always had one.
 #[cfg(target_os = "freebsd")]
 pub const EVFILT_LIO: Option<filter_t> = Some(-10);
 #[cfg(not(target_os = "freebsd"))]

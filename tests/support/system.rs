@@ -3,6 +3,8 @@
 
 #![allow(dead_code)] // No test file uses all of it.
 
+use std::env;
+
 /// Whether `take_error` clears the error, and tells of a reset: Winsock keeps what a connect has met for as long as the
 /// socket lives, and leaves a reset to reads and writes.
 pub const ERRORS_ARE_TAKEN: bool = !cfg!(windows);
@@ -23,6 +25,13 @@ pub const FULL_UNIX_RECEIVERS_BLOCK: bool = cfg!(any(target_os = "linux", target
 
 /// Whether a Unix stream is reset when its peer closes without having read all: the BSDs end it.
 pub const UNREAD_BYTES_RESET: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Whether a pipe's write end that is registered when nobody reads any more is told of it: macOS refuses to watch it, as
+/// the model does if it is asked to.
+pub fn broken_pipes_are_told() -> bool {
+    let is_asked = || env::var("KQUEUE_MODEL").map_or(false, |words| words.contains("broken-pipe"));
+    !cfg!(target_vendor = "apple") && !(HAS_KQUEUE && is_asked())
+}
 
 /// Whether the end of a stream is told while there are bytes before it that nobody has read: Wine tells of it after
 /// those.

@@ -22,6 +22,7 @@ const _: () = assert!(mem::size_of::<kevent>() == 32 && mem::align_of::<kevent>(
 
 pub const EVFILT_READ: i16 = -1;
 pub const EVFILT_WRITE: i16 = -2;
+pub const EVFILT_AIO: i16 = -3;
 pub const EVFILT_USER: i16 = -10;
 
 pub const EV_ADD: u16 = 0x0001;

@@ -14,6 +14,7 @@ pub enum Filter {
     Read,
     Write,
     User,
+    Aio,
 }
 
 impl Filter {
@@ -22,6 +23,7 @@ impl Filter {
             ffi::EVFILT_READ => Some(Filter::Read),
             ffi::EVFILT_WRITE => Some(Filter::Write),
             ffi::EVFILT_USER => Some(Filter::User),
+            // The kernel adds those of `AIO` itself, and nobody else may.
             _ => None,
         }
     }
@@ -31,6 +33,7 @@ impl Filter {
             Filter::Read => ffi::EVFILT_READ,
             Filter::Write => ffi::EVFILT_WRITE,
             Filter::User => ffi::EVFILT_USER,
+            Filter::Aio => ffi::EVFILT_AIO,
         }
     }
 }

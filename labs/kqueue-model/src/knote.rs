@@ -6,14 +6,14 @@ use std::os::raw::{c_int, c_void};
 use crate::ffi::{self, kevent};
 use crate::filter::{self, Filter, Kind, Ready};
 
-/// What a knote is found by: an identifier, which is a descriptor unless the filter is `USER`, and a filter.
+/// What a knote is found by: an identifier, which is a descriptor if the filter is `READ` or `WRITE`, and a filter.
 pub type Key = (usize, Filter);
 
 /// The descriptor of a knote that has one.
 pub fn descriptor((ident, filter): Key) -> Option<c_int> {
     match filter {
         Filter::Read | Filter::Write => c_int::try_from(ident).ok(),
-        Filter::User => None,
+        Filter::User | Filter::Aio => None,
     }
 }
 
@@ -78,6 +78,8 @@ impl Knote {
             Filter::Write => filter::write(ident as c_int, self.kind),
             Filter::User if self.triggered => Some(Ready { data: self.data, ..Ready::default() }),
             Filter::User => None,
+            // There since the operation is complete, and ended as FreeBSD has it.
+            Filter::Aio => Some(Ready { eof: true, ..Ready::default() }),
         }
     }
 

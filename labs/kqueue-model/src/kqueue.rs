@@ -113,6 +113,15 @@ impl Kqueue {
         Ok(())
     }
 
+    /// An asynchronous operation is complete whose control block has asked to be told here, once.
+    pub fn complete(&self, change: &kevent) {
+        let mut state = self.enter();
+        let key = (change.ident, Filter::Aio);
+        state.notes.insert(key, Knote::new(change, Kind::AlwaysReady));
+        state.notes.activate(key);
+        state.answer_the_bell();
+    }
+
     fn make(&self, change: &kevent) -> Result<(), Errno> {
         let mut state = self.enter();
         let result = state.change(change);
@@ -249,7 +258,7 @@ impl State {
         match filter {
             Filter::Read => Some((&self.reading, ffi::EPOLLIN | ffi::EPOLLRDHUP | ffi::EPOLLET)),
             Filter::Write => Some((&self.writing, ffi::EPOLLOUT | ffi::EPOLLET)),
-            Filter::User => None,
+            Filter::User | Filter::Aio => None,
         }
     }
 }

@@ -23,7 +23,7 @@ pub mod settings;
 mod table;
 
 use std::ffi::CStr;
-use std::os::raw::{c_int, c_long};
+use std::os::raw::{c_int, c_long, c_void};
 use std::sync::atomic::Ordering;
 
 use arrays::{Changes, Events};
@@ -87,6 +87,18 @@ pub extern "C" fn kqueue_model_calls(kq: c_int) -> c_long {
         Ok(0)
     });
     calls
+}
+
+/// Plays the kernel: an asynchronous operation is complete, whose control block is at `ident` and has asked to be told
+/// by this kqueue, once, with `udata`.
+#[no_mangle]
+pub extern "C" fn kqueue_model_complete(kq: c_int, ident: usize, udata: *mut c_void) -> c_int {
+    call::system_call(|_| {
+        let flags = ffi::EV_ADD | ffi::EV_ONESHOT;
+        let change = ffi::kevent { ident, filter: ffi::EVFILT_AIO, flags, fflags: 0, data: 0, udata };
+        table::find(kq)?.complete(&change);
+        Ok(0)
+    })
 }
 
 /// Changes how one kqueue behaves: words as in the environment. −1 and `EINVAL` if one of them is not understood; those

@@ -96,3 +96,13 @@ fn where_there_is_none_it_is_an_unknown_filter() {
     let kq = Kqueue::with("no-user");
     assert_eq!(kq.change(77, USER, EDGE), Err(EINVAL));
 }
+
+#[test]
+fn what_the_kernel_completes_is_told_once_and_nobody_else_can_add_it() {
+    let kq = Kqueue::new();
+    assert_eq!(kq.change(77, EVFILT_AIO, EV_ADD), Err(EINVAL));
+    assert_eq!(kqueue_model::kqueue_model_complete(kq.0, 0x7000, 5 as *mut _), 0);
+    assert!(is_readable(kq.0));
+    assert_eq!(kq.soon(), [Event { token: 5, ..eof(0x7000, EVFILT_AIO, 0, 0) }]);
+    kq.stays_silent();
+}
