@@ -141,14 +141,22 @@ impl<T: AsHandle> Source for IoSource<T> {
     #[inline]
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         self.home.check(registry)?;
-        registry.selector().reregister(&mut self.state, handle::raw(&self.io), token, interests)
+        let (selector, raw) = (registry.selector(), handle::raw(&self.io));
+        match selector.reregister(&mut self.state, raw, token, interests) {
+            // It is registered, though the kernel knows nothing of it: a kqueue keeps nothing of a pipe whose reader
+            // was gone, on some systems, nor of what is asynchronous.
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {
+                selector.register(&mut self.state, raw, token, interests)
+            }
+            result => result,
+        }
     }
 
     #[inline]
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.home.check(registry)?;
         match registry.selector().deregister(&mut self.state, handle::raw(&self.io)) {
-            // A kqueue keeps nothing of a pipe whose reader is gone already, on some systems. Now nobody does.
+            // As above. Now nobody knows of it.
             Err(err) if err.kind() == io::ErrorKind::NotFound => {}
             result => result?,
         }

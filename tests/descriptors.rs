@@ -7,18 +7,22 @@ mod support;
 
 use std::env;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net;
-use std::os::unix::io::{AsFd, AsRawFd};
+use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+use minimio::unix::pipe::{self, Receiver, Sender};
 use minimio::unix::SourceFd;
 use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 use support::*;
+
+#[path = "support/descriptor.rs"]
+mod descriptor;
 
 const READ: Interest = Interest::READABLE;
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -123,6 +127,26 @@ fn sockets_that_find_no_descriptors_fail_and_the_poll_goes_on() {
 }
 
 #[test]
+fn a_pipe_that_finds_no_descriptors_fails_and_leaks_none() {
+    alone("a_pipe_that_finds_no_descriptors_fails_and_leaks_none", || {
+        let mut files = take_all();
+        // None; then one, which is not enough.
+        for left in 0..2 {
+            for _ in 0..3 {
+                let err = pipe::new().unwrap_err();
+                assert!(is_exhausted(&err) && err.to_string().starts_with("cannot open a pipe: "), "{left}: {err}");
+            }
+            assert_eq!(take_all().len(), left, "a pipe that failed has kept descriptors");
+            files.truncate(files.len() - 1);
+        }
+        let (mut sender, mut receiver) = pipe::new().unwrap();
+        assert!(is_exhausted(&pipe::new().unwrap_err()));
+        sender.write_all(b"x").unwrap();
+        assert_eq!(receiver.read(&mut [0; 8]).unwrap(), 1);
+    });
+}
+
+#[test]
 fn a_connection_that_cannot_be_accepted_waits() {
     alone("a_connection_that_cannot_be_accepted_waits", || {
         for mode in [Interest::edge, Interest::level] {
@@ -179,14 +203,18 @@ fn nothing_is_leaked_by_what_succeeds() {
             registry.register(&mut listener, Token(1), READ).unwrap();
             registry.register(&mut stream, Token(2), BOTH).unwrap();
             registry.register(&mut socket, Token(3), BOTH).unwrap();
+            let (mut sender, mut receiver) = pipe::new().unwrap();
+            registry.register(&mut sender, Token(4), BOTH).unwrap();
+            registry.register(&mut receiver, Token(5), BOTH).unwrap();
+            let (sender, receiver) = (Sender::from(OwnedFd::from(sender)), descriptor::from_raw::<Receiver>(receiver));
             waker.wake().unwrap();
             wait_for(&mut poll, &mut events, Token(1), |event| event.is_readable());
             let (accepted, _) = listener.accept().unwrap();
             // The poll goes first, in the middle, or last.
             match round % 3 {
-                0 => drop((poll, accepted, stream, listener, registry)),
-                1 => drop((accepted, stream, poll, listener, registry)),
-                _ => drop((accepted, stream, listener, registry, poll)),
+                0 => drop((poll, accepted, stream, listener, sender, receiver, registry)),
+                1 => drop((accepted, stream, sender, poll, receiver, listener, registry)),
+                _ => drop((accepted, stream, receiver, sender, listener, registry, poll)),
             }
         }
         assert_eq!(open_descriptors(), before);

@@ -144,8 +144,7 @@ impl Selector {
         result.map_err(|err| refused("deregister", fd, err))
     }
 
-    /// Adds a knote for each direction that is wanted, in place of whatever there is. True if there was any, or if there
-    /// could be none: for what this registers it for, the kernel keeps none.
+    /// Adds a knote for each direction that is wanted, in place of whatever there is. True if there was any.
     fn put(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<bool> {
         let add = |filter| kevent::new(fd as usize, filter, ffi::EV_ADD | flags(interest), token.0);
         let (read, write) = (add(ffi::EVFILT_READ), add(ffi::EVFILT_WRITE));
@@ -158,15 +157,15 @@ impl Selector {
                 changes[2] = write;
                 &mut changes[..3]
             }
-            // What is asynchronous is no matter of a descriptor's.
+            // Asynchronous I/O is no matter of a descriptor's.
             (false, false) => &mut changes[..2],
         };
         self.change(changes)?;
-        let mut was_there = was_there(&changes[..2])? || changes.len() == 2;
+        let was_there = was_there(&changes[..2])?;
         for change in &changes[2..] {
             match answer(change) {
                 // macOS and older FreeBSD, of a pipe whose reader is gone. It is not told of; the next write will tell.
-                Err(err) if err.raw_os_error() == Some(ffi::EPIPE) => was_there = true,
+                Err(err) if err.raw_os_error() == Some(ffi::EPIPE) => {}
                 Err(err) => {
                     // All or nothing. What can't be removed is not there.
                     let _not_there = self.remove(fd);

@@ -153,8 +153,8 @@ extern "C" {
 
 // <unistd.h>
 
-/// Whether there is a `pipe2`: Apple's systems have none.
-pub(crate) const HAS_PIPE2: bool = !cfg!(target_vendor = "apple");
+/// Whether there is a `pipe2`: Apple's systems have none. The tests over the model of a kqueue do without, too.
+pub(crate) const HAS_PIPE2: bool = !cfg!(any(target_vendor = "apple", minimio_kqueue));
 
 extern "C" {
     /// <https://man7.org/linux/man-pages/man2/pipe.2.html>

@@ -66,6 +66,18 @@ pub fn send_out_of_band(stream: &TcpStream, byte: u8) {
     assert_eq!(sent, 1, "{}", io::Error::last_os_error());
 }
 
+/// Plays the kernel: the asynchronous operation whose control block is at `address` is complete, and had asked to be
+/// told by this kqueue.
+#[cfg(minimio_kqueue)]
+pub fn complete(kqueue: std::os::unix::io::RawFd, address: usize, data: usize) {
+    extern "C" {
+        fn kqueue_model_complete(kq: c_int, ident: usize, udata: *mut c_void) -> c_int;
+    }
+    // SAFETY: the model follows neither pointer.
+    let result = unsafe { kqueue_model_complete(kqueue, address, data as *mut c_void) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
 const MSG_OOB: c_int = 1;
 const AF_UNIX: c_int = 1;
 

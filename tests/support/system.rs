@@ -26,11 +26,11 @@ pub const FULL_UNIX_RECEIVERS_BLOCK: bool = cfg!(any(target_os = "linux", target
 /// Whether a Unix stream is reset when its peer closes without having read all: the BSDs end it.
 pub const UNREAD_BYTES_RESET: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Whether a pipe's write end that is registered when nobody reads any more is told of it: macOS refuses to watch it, as
-/// the model does if it is asked to.
+/// Whether a pipe's write end that is registered too late, when nobody reads any more, is told of it: macOS refuses to
+/// watch it, and so does the model if it is asked to.
 pub fn broken_pipes_are_told() -> bool {
-    let is_asked = || env::var("KQUEUE_MODEL").map_or(false, |words| words.contains("broken-pipe"));
-    !cfg!(target_vendor = "apple") && !(HAS_KQUEUE && is_asked())
+    let is_refused = || env::var("KQUEUE_MODEL").map_or(false, |words| words.contains("broken-pipe"));
+    !(cfg!(target_vendor = "apple") || HAS_KQUEUE && is_refused())
 }
 
 /// Whether the end of a stream is told while there are bytes before it that nobody has read: Wine tells of it after
