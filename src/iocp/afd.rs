@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::event::REFUSED;
 use super::ffi::{self, AFD_POLL_HANDLE_INFO, AFD_POLL_INFO, DWORD, IO_STATUS_BLOCK, NTSTATUS, SOCKET};
-use super::port::{Handle, Port};
+use super::port::{Handle, Port, AFD};
 use crate::source::explain;
 use crate::sync::lock;
 use crate::windows::ffi as winsock;
@@ -137,7 +137,7 @@ fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<bool> {
     }
 }
 
-fn error(status: NTSTATUS) -> io::Error {
+pub(super) fn error(status: NTSTATUS) -> io::Error {
     // SAFETY: `RtlNtStatusToDosError` takes no pointer.
     io::Error::from_raw_os_error(unsafe { ffi::RtlNtStatusToDosError(status) } as i32)
 }
@@ -193,8 +193,7 @@ impl Helpers {
         let device = match &helper.device {
             Some(device) => device,
             None => {
-                let device = open_device()?;
-                port.connect(&device)?;
+                let device = open_device(port)?;
                 *idle += 1;
                 helper.device.insert(Arc::new(device))
             }
@@ -249,7 +248,7 @@ const fn wide<const N: usize>(ascii: &[u8; N]) -> [u16; N] {
     wide
 }
 
-fn open_device() -> io::Result<Handle> {
+fn open_device(port: &Port) -> io::Result<Handle> {
     let len = mem::size_of_val(&DEVICE) as u16;
     let name = ffi::UNICODE_STRING { Length: len, MaximumLength: len, Buffer: DEVICE.as_ptr() };
     let attributes = ffi::OBJECT_ATTRIBUTES {
@@ -282,7 +281,12 @@ fn open_device() -> io::Result<Handle> {
         return Err(explain(r"cannot open \Device\Afd", error(result)));
     }
     // SAFETY: `NtCreateFile` has just returned it, and nothing else knows it yet.
-    Ok(unsafe { Handle::from_raw(device) })
+    let device = unsafe { Handle::from_raw(device) };
+    port.connect(&device, AFD).map_err(|err| explain(r"cannot connect \Device\Afd to a completion port", err))?;
+    // It saves the kernel a little work. Where it can't be had, the work is done.
+    // SAFETY: the handle is open; nothing is pointed to.
+    unsafe { ffi::SetFileCompletionNotificationModes(device.raw(), ffi::FILE_SKIP_SET_EVENT_ON_HANDLE) };
+    Ok(device)
 }
 
 // The socket.

@@ -7,10 +7,9 @@
 
 use std::mem;
 use std::os::raw::c_void;
+use std::ptr;
 
-pub(super) use crate::windows::ffi::{CloseHandle, BOOL, DWORD, HANDLE, SOCKET};
-
-pub const INVALID_HANDLE_VALUE: HANDLE = !0_usize as HANDLE;
+pub(super) use crate::windows::ffi::{CloseHandle, BOOL, DWORD, HANDLE, INVALID_HANDLE_VALUE, SOCKET};
 
 // <ioapiset.h>, <minwinbase.h>
 
@@ -25,8 +24,31 @@ pub struct OVERLAPPED_ENTRY {
 }
 const _: () = assert!(mem::size_of::<OVERLAPPED_ENTRY>() == 4 * mem::size_of::<usize>());
 
+/// An operation on a pipe, and how it has ended: the first half is an [`IO_STATUS_BLOCK`], which the kernel writes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct OVERLAPPED {
+    /// An [`NTSTATUS`].
+    pub Internal: usize,
+    /// A number of bytes.
+    pub InternalHigh: usize,
+    /// Where in a file. Pipes have no such places.
+    pub Offset: DWORD,
+    pub OffsetHigh: DWORD,
+    pub hEvent: HANDLE,
+}
+
+impl OVERLAPPED {
+    pub const fn new() -> OVERLAPPED {
+        OVERLAPPED { Internal: 0, InternalHigh: 0, Offset: 0, OffsetHigh: 0, hEvent: ptr::null_mut() }
+    }
+}
+const _: () = assert!(mem::size_of::<OVERLAPPED>() == 8 + 3 * mem::size_of::<usize>());
+
 #[cfg_attr(windows, link(name = "kernel32"))]
 extern "system" {
+    /// <https://learn.microsoft.com/windows/win32/fileio/cancelioex-func>
+    pub fn CancelIoEx(hFile: HANDLE, lpOverlapped: *mut OVERLAPPED) -> BOOL;
     /// <https://learn.microsoft.com/windows/win32/fileio/createiocompletionport>
     pub fn CreateIoCompletionPort(
         FileHandle: HANDLE,
@@ -55,9 +77,59 @@ extern "system" {
 }
 
 pub const INFINITE: DWORD = u32::MAX;
-pub const WAIT_TIMEOUT: i32 = 258;
 /// Without it, each completion also sets the event that is inside every file object, which nobody waits for.
 pub const FILE_SKIP_SET_EVENT_ON_HANDLE: u8 = 2;
+
+// <fileapi.h>, <namedpipeapi.h>, <winbase.h>
+
+#[cfg_attr(windows, link(name = "kernel32"))]
+extern "system" {
+    /// <https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-readfile>
+    pub fn ReadFile(
+        hFile: HANDLE,
+        lpBuffer: *mut c_void,
+        nNumberOfBytesToRead: DWORD,
+        lpNumberOfBytesRead: *mut DWORD,
+        lpOverlapped: *mut OVERLAPPED,
+    ) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile>
+    pub fn WriteFile(
+        hFile: HANDLE,
+        lpBuffer: *const c_void,
+        nNumberOfBytesToWrite: DWORD,
+        lpNumberOfBytesWritten: *mut DWORD,
+        lpOverlapped: *mut OVERLAPPED,
+    ) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-connectnamedpipe>
+    pub fn ConnectNamedPipe(hNamedPipe: HANDLE, lpOverlapped: *mut OVERLAPPED) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-disconnectnamedpipe>
+    pub fn DisconnectNamedPipe(hNamedPipe: HANDLE) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-getnamedpipeinfo>
+    pub fn GetNamedPipeInfo(
+        hNamedPipe: HANDLE,
+        lpFlags: *mut DWORD,
+        lpOutBufferSize: *mut DWORD,
+        lpInBufferSize: *mut DWORD,
+        lpMaxInstances: *mut DWORD,
+    ) -> BOOL;
+}
+
+pub const PIPE_SERVER_END: DWORD = 1;
+
+// <winerror.h>
+
+pub const ERROR_BROKEN_PIPE: i32 = 109;
+/// The other end is gone.
+pub const ERROR_NO_DATA: i32 = 232;
+pub const ERROR_PIPE_NOT_CONNECTED: i32 = 233;
+/// A message is longer than the buffer. What fits is there, and the rest is for the next read.
+pub const ERROR_MORE_DATA: i32 = 234;
+pub const WAIT_TIMEOUT: i32 = 258;
+/// Somebody has opened the other end before anybody has waited for it.
+pub const ERROR_PIPE_CONNECTED: i32 = 535;
+/// Nobody has opened the other end yet.
+pub const ERROR_PIPE_LISTENING: i32 = 536;
+pub const ERROR_IO_PENDING: i32 = 997;
 
 // <ntdef.h>, <ntstatus.h>
 

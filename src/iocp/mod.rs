@@ -64,11 +64,13 @@ mod afd;
 pub(crate) mod event;
 mod ffi;
 pub(crate) mod notifier;
+mod pipe;
 mod port;
 pub(crate) mod selector;
 mod sock;
 
 pub(crate) use event::{RawEvent, RawEvents};
 pub(crate) use notifier::Notifier;
+pub(crate) use pipe::PipeState;
 pub(crate) use selector::Selector;
 pub(crate) use sock::SourceState;

@@ -7,11 +7,12 @@ use std::mem::MaybeUninit;
 use std::os::raw::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use super::afd::Helpers;
 use super::ffi::{self, DWORD, HANDLE, OVERLAPPED_ENTRY};
+use super::pipe::Pipe;
 use super::sock::Sock;
 use crate::source::explain;
 use crate::sync::lock;
@@ -21,6 +22,8 @@ pub(super) const NOTIFIER: usize = 0;
 /// The key of packets that say that a request of a [`Sock`] is no longer out. Their address is that of the sock, and
 /// with it comes the reference that was lent to the kernel.
 pub(super) const AFD: usize = 1;
+// Any other key is the address of a [`Pipe`], and comes with a reference too. The address is that of the operation that
+// is no longer out, or null: the pipe has posted it itself, since it has something to tell.
 
 /// A handle of our own, closed in the end.
 pub(super) struct Handle(HANDLE);
@@ -53,15 +56,19 @@ impl Drop for Handle {
 pub(super) struct Port {
     handle: Handle,
     pub helpers: Helpers,
+    /// The pipes whose operations end here.
+    pipes: Mutex<Vec<Weak<Pipe>>>,
     queue: Mutex<Queue>,
     /// How many references are lent to the kernel, each for a packet to come.
     lent: AtomicUsize,
 }
 
-/// The socks that want something else than what they have asked for. They are seen to when the next wait begins: until
-/// then the program may change its mind at no cost, and what many changes come to is one request.
+/// The socks that want something else than what they have asked for, and the pipes that have something to tell. They are
+/// seen to when the next wait begins: until then the program may change its mind at no cost, and what many changes come
+/// to is one request.
 struct Queue {
     socks: VecDeque<Arc<Sock>>,
+    pipes: VecDeque<Arc<Pipe>>,
     /// A wait has begun, and there may be none after it for a long time.
     waiting: bool,
 }
@@ -82,22 +89,32 @@ impl Port {
             // SAFETY: `CreateIoCompletionPort` has just returned it, and nothing else knows it yet.
             handle: unsafe { Handle::from_raw(handle) },
             helpers: Helpers::new(),
-            queue: Mutex::new(Queue { socks: VecDeque::new(), waiting: false }),
+            pipes: Mutex::new(Vec::new()),
+            queue: Mutex::new(Queue { socks: VecDeque::new(), pipes: VecDeque::new(), waiting: false }),
             lent: AtomicUsize::new(0),
         })
     }
 
-    /// From now on, what completes at the device is a packet in this port.
-    pub fn connect(&self, device: &Handle) -> io::Result<()> {
+    /// From now on, what completes at the handle is a packet in this port, with this key.
+    pub fn connect(&self, handle: &Handle, key: usize) -> io::Result<()> {
         // SAFETY: both handles are open; nothing is pointed to.
-        let port = unsafe { ffi::CreateIoCompletionPort(device.raw(), self.handle.raw(), AFD, 0) };
+        let port = unsafe { ffi::CreateIoCompletionPort(handle.raw(), self.handle.raw(), key, 0) };
         if port.is_null() {
-            return Err(explain(r"cannot connect \Device\Afd to a completion port", io::Error::last_os_error()));
+            return Err(io::Error::last_os_error());
         }
-        // It saves the kernel a little work. Where it can't be had, the work is done.
-        // SAFETY: the handle is open; nothing is pointed to.
-        unsafe { ffi::SetFileCompletionNotificationModes(device.raw(), ffi::FILE_SKIP_SET_EVENT_ON_HANDLE) };
         Ok(())
+    }
+
+    /// From now on, the pipe's operations are cancelled when this port goes.
+    pub fn adopt(&self, pipe: &Arc<Pipe>) {
+        let mut pipes = lock(&self.pipes);
+        // Before it grows, it lets go of those that are gone.
+        if pipes.len() == pipes.capacity() {
+            pipes.retain(|pipe| pipe.strong_count() > 0);
+            let len = pipes.len();
+            pipes.reserve(len + 1);
+        }
+        pipes.push(Arc::downgrade(pipe));
     }
 }
 
@@ -142,7 +159,7 @@ impl Port {
         Ok(unsafe { &*packets })
     }
 
-    /// A reference to a sock leaves for the kernel.
+    /// A reference to a sock or a pipe leaves for the kernel.
     pub fn lend(&self) {
         self.lent.fetch_add(1, Ordering::Relaxed);
     }
@@ -166,25 +183,47 @@ impl Port {
         if queue.waiting {
             return false;
         }
-        queue.push(sock);
+        push(&mut queue.socks, sock);
+        true
+    }
+
+    /// The same for a pipe.
+    pub fn enqueue_pipe(&self, pipe: &Arc<Pipe>) -> bool {
+        let mut queue = lock(&self.queue);
+        if queue.waiting {
+            return false;
+        }
+        push(&mut queue.pipes, pipe);
         true
     }
 
     /// Has the sock seen to by the next wait, whenever that is.
     pub fn retry(&self, sock: &Arc<Sock>) {
-        lock(&self.queue).push(sock);
+        push(&mut lock(&self.queue).socks, sock);
+    }
+
+    /// The same for a pipe.
+    pub fn retry_pipe(&self, pipe: &Arc<Pipe>) {
+        push(&mut lock(&self.queue).pipes, pipe);
     }
 
     /// Sees to all that is queued. If the wait may `block`, then until its end everybody sees to what comes himself:
     /// the kernel takes requests from any thread.
     pub fn begin_wait(&self, may_block: bool) -> Waiting<'_> {
-        let count = {
+        let (socks, pipes) = {
             let mut queue = lock(&self.queue);
             queue.waiting = may_block;
-            queue.socks.len()
+            (queue.socks.len(), queue.pipes.len())
         };
         let mut waiting = Waiting { port: self, is_complete: true };
-        for _ in 0..count {
+        for _ in 0..pipes {
+            let pipe = match lock(&self.queue).pipes.pop_front() {
+                Some(pipe) => pipe,
+                None => break,
+            };
+            pipe.update(self);
+        }
+        for _ in 0..socks {
             let sock = match lock(&self.queue).socks.pop_front() {
                 Some(sock) => sock,
                 None => break,
@@ -193,7 +232,10 @@ impl Port {
                 self.retry(&sock);
             }
         }
-        waiting.is_complete = lock(&self.queue).socks.is_empty();
+        waiting.is_complete = {
+            let queue = lock(&self.queue);
+            queue.socks.is_empty() && queue.pipes.is_empty()
+        };
         waiting
     }
 
@@ -202,15 +244,13 @@ impl Port {
     }
 }
 
-impl Queue {
-    fn push(&mut self, sock: &Arc<Sock>) {
-        // Before it grows, it lets go of those that nobody else has any more: their sources have been dropped.
-        if self.socks.len() == self.socks.capacity() {
-            self.socks.retain(|sock| Arc::strong_count(sock) > 1);
-            self.socks.reserve(self.socks.len() + 1);
-        }
-        self.socks.push_back(Arc::clone(sock));
+fn push<T>(line: &mut VecDeque<Arc<T>>, last: &Arc<T>) {
+    // Before it grows, it lets go of those that nobody else has any more: their sources have been dropped.
+    if line.len() == line.capacity() {
+        line.retain(|source| Arc::strong_count(source) > 1);
+        line.reserve(line.len() + 1);
     }
+    line.push_back(Arc::clone(last));
 }
 
 /// A wait is under way. Whichever way it ends, the queue serves again.
@@ -220,7 +260,7 @@ pub(super) struct Waiting<'a> {
     is_complete: bool,
 }
 
-/// How long a wait goes on without the socks that it has left in the queue.
+/// How long a wait goes on without those that it has left in the queue.
 const NO_HURRY: Duration = Duration::from_millis(1);
 
 impl Waiting<'_> {
@@ -245,13 +285,16 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// How long a port that is dropped waits for a packet that AFD owes it.
+/// How long a port that is dropped waits for a packet that the kernel owes it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Nothing that the kernel still writes to may be freed. So all that is out is cancelled, and its packets awaited.
 impl Drop for Port {
     fn drop(&mut self) {
         self.helpers.cancel_all();
+        for pipe in lock(&self.pipes).drain(..).filter_map(|pipe| pipe.upgrade()) {
+            pipe.stop();
+        }
         let mut room = [MaybeUninit::uninit(); 32];
         while self.lent() > 0 {
             let packets = match self.take(&mut room, Some(PATIENCE)) {
@@ -259,9 +302,19 @@ impl Drop for Port {
                 // They do not come. What they speak of must stay for ever, and does: its references are never returned.
                 _ => return,
             };
-            for packet in packets.iter().filter(|packet| packet.lpCompletionKey == AFD) {
-                // SAFETY: the packet bears the key, and has just been taken.
-                drop(unsafe { Sock::from_packet(packet.lpOverlapped) });
+            for packet in packets {
+                match packet.lpCompletionKey {
+                    NOTIFIER => continue,
+                    // SAFETY: the packet bears the key, and has just been taken.
+                    AFD => drop(unsafe { Sock::from_packet(packet.lpOverlapped) }),
+                    key => {
+                        // SAFETY: the packet bears a pipe's key, and has just been taken.
+                        let pipe = unsafe { Pipe::from_packet(key) };
+                        // The program may have the pipe still, and will want to know how this has ended.
+                        // SAFETY: as above.
+                        let _nobody_waits = unsafe { pipe.complete(self, packet.lpOverlapped) };
+                    }
+                }
                 self.return_one();
             }
         }

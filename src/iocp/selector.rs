@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::event::RawEvents;
 use super::ffi::{OVERLAPPED_ENTRY, SOCKET};
-use super::port::{Port, AFD};
+use super::pipe::Pipe;
+use super::port::{Port, AFD, NOTIFIER};
 use super::sock::{News, Sock, SourceState};
 use crate::event::{Event, Token};
 use crate::sync::lock;
@@ -26,7 +27,7 @@ impl Selector {
         Ok(Selector { raw: Mutex::new(BTreeMap::new()), port: Arc::new(Port::new()?) })
     }
 
-    /// Where a [`Notifier`](super::Notifier) posts its packets.
+    /// Where a [`Notifier`](super::Notifier) posts its packets, and a pipe's operations end.
     pub(super) fn port(&self) -> &Arc<Port> {
         &self.port
     }
@@ -134,8 +135,9 @@ impl Selector {
             let mut kicked = false;
             for packet in taken {
                 match packet.lpCompletionKey {
+                    NOTIFIER => kicked = true,
                     AFD => list.extend(self.complete(packet)),
-                    _ => kicked = true,
+                    _ => list.extend(self.complete_pipe(packet)),
                 }
             }
             // A batch may bring nothing: of requests that were cancelled, of sources that want something else by now.
@@ -162,5 +164,14 @@ impl Selector {
             }
             News::Nothing => None,
         }
+    }
+
+    /// The same for a packet of a pipe's.
+    fn complete_pipe(&self, packet: &OVERLAPPED_ENTRY) -> Option<Event> {
+        // SAFETY: the packet bears a pipe's key, has been taken from the port, and we see to it once, say our callers.
+        let pipe = unsafe { Pipe::from_packet(packet.lpCompletionKey) };
+        self.port.return_one();
+        // SAFETY: as above.
+        unsafe { pipe.complete(&self.port, packet.lpOverlapped) }.map(Event)
     }
 }

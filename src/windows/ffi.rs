@@ -16,6 +16,7 @@ pub(crate) type DWORD = u32;
 
 // <handleapi.h>
 
+pub(crate) const INVALID_HANDLE_VALUE: HANDLE = !0_usize as HANDLE;
 pub(crate) const HANDLE_FLAG_INHERIT: DWORD = 1;
 
 #[cfg_attr(windows, link(name = "kernel32"))]
@@ -25,6 +26,29 @@ extern "system" {
     /// <https://learn.microsoft.com/windows/win32/api/handleapi/nf-handleapi-sethandleinformation>
     pub(crate) fn SetHandleInformation(hObject: HANDLE, dwMask: DWORD, dwFlags: DWORD) -> BOOL;
 }
+
+// <namedpipeapi.h>, <winbase.h>
+
+#[cfg_attr(windows, link(name = "kernel32"))]
+extern "system" {
+    /// <https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-createnamedpipew>
+    pub(crate) fn CreateNamedPipeW(
+        lpName: *const u16,
+        dwOpenMode: DWORD,
+        dwPipeMode: DWORD,
+        nMaxInstances: DWORD,
+        nOutBufferSize: DWORD,
+        nInBufferSize: DWORD,
+        nDefaultTimeOut: DWORD,
+        lpSecurityAttributes: *mut c_void,
+    ) -> HANDLE;
+}
+
+pub(crate) const PIPE_ACCESS_DUPLEX: DWORD = 3;
+pub(crate) const FILE_FLAG_FIRST_PIPE_INSTANCE: DWORD = 0x0008_0000;
+pub(crate) const FILE_FLAG_OVERLAPPED: DWORD = 0x4000_0000;
+pub(crate) const PIPE_TYPE_BYTE: DWORD = 0;
+pub(crate) const PIPE_UNLIMITED_INSTANCES: DWORD = 255;
 
 // <winsock2.h>
 

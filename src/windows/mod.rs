@@ -10,10 +10,13 @@ use crate::net::{TcpListener, TcpStream, UdpSocket};
 use crate::{Interest, Registry};
 
 pub(crate) mod ffi;
+mod named_pipe;
 pub(crate) mod socket;
 
 /// Sockets that only Windows has: none.
 pub(crate) mod net {}
+
+pub use named_pipe::NamedPipe;
 
 /// What a source is, to the system.
 pub(crate) type Raw = ffi::SOCKET;
