@@ -432,14 +432,14 @@ impl PipeState {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
-        let port = match port {
+        let port = match &port {
             Some(port) if state.interest.is_some() => port,
             _ => return Err(not_registered("connect")),
         };
-        self.pipe.begin_connect(&port, &mut state)?;
+        self.pipe.begin_connect(port, &mut state)?;
         match state.connect {
             Connect::Idle => {
-                self.pipe.settle(&port, &mut state);
+                self.pipe.settle(port, &mut state);
                 Ok(())
             }
             Connect::Out | Connect::Disowned { .. } => Err(io::ErrorKind::WouldBlock.into()),
@@ -451,7 +451,11 @@ impl PipeState {
         if let Some(handle) = &state.handle {
             // SAFETY: the handle is open.
             if unsafe { ffi::DisconnectNamedPipe(handle.raw()) } == 0 {
-                return Err(io::Error::last_os_error());
+                let err = io::Error::last_os_error();
+                // Nobody was connected. To Windows that is no error, to Wine it is.
+                if !has_code(&err, ffi::ERROR_PIPE_LISTENING) {
+                    return Err(err);
+                }
             }
         }
         state.is_connected = false;
@@ -624,7 +628,7 @@ impl PipeState {
         if !matches!(state.write, Write::Idle) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let port = match port {
+        let port = match &port {
             Some(port) if state.interest.is_some() => port,
             _ => return Err(not_registered("write")),
         };
@@ -634,7 +638,7 @@ impl PipeState {
         for buf in bufs {
             state.output.extend_from_slice(buf);
         }
-        self.pipe.begin_write(&port, &mut state, 0)?;
+        self.pipe.begin_write(port, &mut state, 0)?;
         Ok(len)
     }
 }

@@ -51,6 +51,11 @@ pub fn half_closed_streams_are_whole() -> bool {
     !is_wine()
 }
 
+/// Whether a pipe that wants to be the first of its name is refused if it is not: Wine lets it be the second.
+pub fn first_instances_are_the_first() -> bool {
+    !is_wine()
+}
+
 /// Whether these are Windows programs on another system.
 #[cfg(not(windows))]
 fn is_wine() -> bool {
