@@ -7,17 +7,16 @@
 //! the next `write` tells. For a client, a server waits in the same way.
 //!
 //! ```text
-//!               start                  packet                     all is taken, or told
-//!     Idle ──────────────► Out ─────────────────► Bytes, Failed ─────────────────────────► Idle
-//!                           │                                                               ▲
-//!                           └───────────────► Disowned ─────────────────────────────────────┘
-//!                              disconnect                       packet
+//!               start                      disconnect, to begin anew
+//!     Idle ──────────────► Out ──────────────────────────────────────────► Disowned
+//!      ▲                    │                                                  │
+//!      └────────────────────┴── its packet is taken from the port ◄────────────┘
 //! ```
 //!
 //! There are three such operations, and each is out once at most. While one is out, the kernel has a reference to the
 //! pipe, and with it the operation and its buffer: they live until the packet has been taken, whoever has dropped what
-//! in the meantime. What was started for a client that is gone by now is *disowned*: its packet ends it, and nobody is
-//! told.
+//! in the meantime. What was started for a client that has been dismissed since then is *disowned*: its packet ends it,
+//! and what it has brought is nobody's.
 //!
 //! What is *armed* makes the modes, as it does for a [`sock`](super::sock). What is armed and so is told; a report
 //! disarms, in edge mode, what it has told; in oneshot mode, everything; in level mode, nothing. In edge mode a packet
@@ -46,10 +45,6 @@ use crate::source::explain;
 use crate::sync::lock;
 use crate::Interest;
 
-/// What a pipe's direction is told with.
-const READ: u32 = AFD_POLL_RECEIVE | AFD_POLL_DISCONNECT;
-const WRITE: u32 = AFD_POLL_SEND | FINISHED;
-
 /// What this queue keeps inside a pipe's source: the pipe, and the port that its handle is tied to.
 pub(crate) struct PipeState {
     pipe: Arc<Pipe>,
@@ -58,11 +53,9 @@ pub(crate) struct PipeState {
 }
 
 pub(super) struct Pipe {
-    /// To be asked for. What is done with it is done with the one inside `state`.
+    /// To be asked for; what is done is done with the one inside `state`.
     raw: HANDLE,
-    connect: Operation,
-    read: Operation,
-    write: Operation,
+    operations: [Operation; 3],
     state: Mutex<State>,
 }
 
@@ -71,32 +64,29 @@ unsafe impl Send for Pipe {}
 // SAFETY: as above.
 unsafe impl Sync for Pipe {}
 
-struct State {
-    /// `None`: closed, since the source has been dropped.
-    handle: Option<Handle>,
-    end: End,
-    /// `None`: not registered.
-    interest: Option<Interest>,
-    token: Token,
-    /// The events that are told as soon as they are so.
-    armed: u32,
-    packet: OwnPacket,
-    /// There is somebody at the other end, or was, and has not been dismissed yet.
-    is_connected: bool,
-    connect: Connect,
-    connect_error: Option<io::Error>,
-    read: Read,
-    /// So much is asked for by the next read.
-    read_size: usize,
-    /// What is read goes here. It is the kernel's while a read is out.
-    input: Vec<u8>,
-    write: Write,
-    /// What is written is here. It is the kernel's while a write is out.
-    output: Vec<u8>,
-    /// The source has been dropped.
-    is_orphan: bool,
-    /// The port is going, and nothing may be started any more.
-    is_stopped: bool,
+/// An operation, and how it has ended. While it is out, it is the kernel's: it must neither move nor go.
+struct Operation(UnsafeCell<OVERLAPPED>);
+
+/// No code of the program's runs while an operation is looked at, so no panic leaves one half done.
+impl RefUnwindSafe for Operation {}
+
+/// Which operation.
+#[derive(Clone, Copy)]
+enum Verb {
+    Connect,
+    Read,
+    Write,
+}
+
+const VERBS: [Verb; 3] = [Verb::Connect, Verb::Read, Verb::Write];
+
+/// Where an operation is. While it is not idle, the kernel has a reference to the pipe.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flight {
+    Idle,
+    Out,
+    /// Out, for a client that has been dismissed.
+    Disowned,
 }
 
 /// Which end of a pipe this is.
@@ -106,7 +96,7 @@ enum End {
     Server,
     /// Once its server is gone, it is of no use any more.
     Client,
-    /// It does not say, or is no pipe: of a serial port, for example, all else holds too.
+    /// It does not say, or is no pipe: all else holds for a serial port too.
     Unknown,
 }
 
@@ -119,87 +109,58 @@ enum OwnPacket {
     Posted,
 }
 
-enum Connect {
-    Idle,
-    Out,
-    /// Out, but cancelled; if the program has asked for it since then, it is to be started `again`.
-    Disowned {
-        again: bool,
-    },
+struct State {
+    /// `None`: closed, since the source has been dropped.
+    handle: Option<Handle>,
+    end: End,
+    /// `None`: not registered.
+    interest: Option<Interest>,
+    token: Token,
+    /// The events that are told as soon as they are so.
+    armed: u32,
+    own_packet: OwnPacket,
+    /// By [`Verb`].
+    flights: [Flight; 3],
+    /// There is somebody at the other end, or was, and has not been dismissed yet.
+    is_connected: bool,
+    /// When the connect that was disowned is back, it is to be started again.
+    connects_again: bool,
+    connect_error: Option<io::Error>,
+    /// What the last read has brought and nobody has taken yet: these bytes of `input`, or an error.
+    arrived: Option<io::Result<Range<usize>>>,
+    /// What is read goes here. It is the kernel's while a read is out.
+    input: Vec<u8>,
+    /// So much is asked for by the next read.
+    read_size: usize,
+    write_error: Option<io::Error>,
+    /// What is written is here. It is the kernel's while a write is out.
+    output: Vec<u8>,
+    /// So much of it has been written.
+    written: usize,
+    /// The source has been dropped.
+    is_orphan: bool,
+    /// The port is going, and nothing may be started any more.
+    is_stopped: bool,
 }
 
-enum Read {
-    Idle,
-    Out,
-    /// Out, for a client that has been dismissed.
-    Disowned,
-    /// Done: these bytes of `input` have not been taken yet.
-    Bytes(Range<usize>),
-    Failed(io::Error),
-}
+/// What the two directions are told with.
+const READ: u32 = AFD_POLL_RECEIVE | AFD_POLL_DISCONNECT;
+const WRITE: u32 = AFD_POLL_SEND | FINISHED;
 
-enum Write {
-    Idle,
-    /// Out, for what is in `output` from here on.
-    Out {
-        from: usize,
-    },
-    /// Out, for a client that has been dismissed.
-    Disowned,
-    Failed(io::Error),
-}
-
-/// How much a read asks for if the program has never asked for more; and the most it asks a pipe for. A serial port is
-/// never asked for more than the first: it may not answer before it has all of that.
+/// How much a read asks for if the program has never asked for more; and the most that a pipe is asked for. A serial
+/// port is never asked for more than the first: it may not answer before it has all of that.
 const SMALL_READ: usize = 4 << 10;
 const LARGE_READ: usize = 64 << 10;
 /// The longest buffer for writing that is kept for the next time.
 const KEPT_OUTPUT: usize = 1 << 20;
 
-// What the kernel writes to.
+#[cold]
+fn not_registered(verb: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("cannot {verb}: this pipe is not registered"))
+}
 
-/// An operation, and how it has ended. While it is out, it is the kernel's: it must neither move nor go.
-struct Operation(UnsafeCell<OVERLAPPED>);
-
-/// No code of the program's runs while an operation is looked at, so no panic leaves one half done.
-impl RefUnwindSafe for Operation {}
-
-impl Operation {
-    const fn new() -> Operation {
-        Operation(UnsafeCell::new(OVERLAPPED::new()))
-    }
-
-    fn address(&self) -> *mut OVERLAPPED {
-        self.0.get()
-    }
-
-    /// Its address, for the call that starts it.
-    ///
-    /// # Safety
-    ///
-    /// The operation is not out.
-    unsafe fn prepare(&self) -> *mut OVERLAPPED {
-        // SAFETY: it is not out, says our caller, so all of it is ours.
-        unsafe { self.address().write(OVERLAPPED::new()) };
-        self.address()
-    }
-
-    /// So many bytes were read or written.
-    ///
-    /// # Safety
-    ///
-    /// The operation was out, and its packet has been taken.
-    unsafe fn outcome(&self) -> io::Result<usize> {
-        // SAFETY: the packet is taken, says our caller: the kernel has written, and does so no more.
-        let overlapped = unsafe { self.address().read() };
-        let status = overlapped.Internal as NTSTATUS;
-        // A message that was longer than the buffer is a warning.
-        if ffi::NT_ERROR(status) {
-            Err(error(status))
-        } else {
-            Ok(overlapped.InternalHigh)
-        }
-    }
+fn has_code(err: &io::Error, code: i32) -> bool {
+    err.raw_os_error() == Some(code)
 }
 
 // Open and close.
@@ -212,32 +173,29 @@ impl PipeState {
     pub unsafe fn from_raw(raw: HANDLE) -> PipeState {
         // SAFETY: our caller promises the same.
         let handle = unsafe { Handle::from_raw(raw) };
+        let operation = || Operation(UnsafeCell::new(OVERLAPPED::new()));
         let state = State {
             handle: Some(handle),
             end: End::Unknown,
             interest: None,
             token: Token(0),
             armed: 0,
-            packet: OwnPacket::No,
+            own_packet: OwnPacket::No,
+            flights: [Flight::Idle; 3],
             is_connected: false,
-            connect: Connect::Idle,
+            connects_again: false,
             connect_error: None,
-            read: Read::Idle,
-            read_size: SMALL_READ,
+            arrived: None,
             input: Vec::new(),
-            write: Write::Idle,
+            read_size: SMALL_READ,
+            write_error: None,
             output: Vec::new(),
+            written: 0,
             is_orphan: false,
             is_stopped: false,
         };
-        let pipe = Pipe {
-            raw,
-            connect: Operation::new(),
-            read: Operation::new(),
-            write: Operation::new(),
-            state: Mutex::new(state),
-        };
-        PipeState { pipe: Arc::new(pipe), port: None }
+        let operations = [operation(), operation(), operation()];
+        PipeState { pipe: Arc::new(Pipe { raw, operations, state: Mutex::new(state) }), port: None }
     }
 
     pub fn raw(&self) -> HANDLE {
@@ -245,80 +203,44 @@ impl PipeState {
     }
 
     /// The port that the handle is tied to, if it is there still. It has to outlive the lock of the state: the last to
-    /// let go of a port cancels what is out.
+    /// let go of a port stops its pipes.
     fn port(&self) -> Option<Arc<Port>> {
         self.port.as_ref().and_then(Weak::upgrade)
     }
 }
 
-/// What is written is written to the end, as long as the poll lives. All else is over.
+/// What is being written is written to the end, as long as the poll lives. All else is over.
 impl Drop for PipeState {
     fn drop(&mut self) {
-        let _handle = {
-            let mut state = lock(&self.pipe.state);
-            state.deregister();
-            state.is_orphan = true;
-            state.disown_connect(&self.pipe);
-            state.disown_read(&self.pipe);
-            state.last_handle()
-        };
+        let mut state = lock(&self.pipe.state);
+        state.deregister();
+        state.is_orphan = true;
+        state.connects_again = false;
+        state.disown(&self.pipe, Verb::Connect);
+        state.disown(&self.pipe, Verb::Read);
+        let _closed = state.last_handle();
     }
 }
 
 impl State {
-    /// The handle, if anything can be started.
-    fn handle(&self) -> Option<HANDLE> {
-        self.handle.as_ref().filter(|_| !self.is_stopped).map(Handle::raw)
-    }
-
     /// The handle of a source that has been dropped, as soon as it can be closed.
     fn last_handle(&mut self) -> Option<Handle> {
-        match self.write {
-            Write::Out { .. } => None,
-            _ if self.is_orphan => self.handle.take(),
-            _ => None,
+        if self.is_orphan && self.flights[Verb::Write as usize] != Flight::Out {
+            self.handle.take()
+        } else {
+            None
         }
     }
 
-    fn cancel(&self, operation: &Operation) {
-        if let Some(handle) = &self.handle {
+    /// Cancels an operation if it is out, and has what it brings forgotten.
+    fn disown(&mut self, pipe: &Pipe, verb: Verb) {
+        let flight = &mut self.flights[verb as usize];
+        if let (Flight::Out, Some(handle)) = (*flight, &self.handle) {
+            *flight = Flight::Disowned;
             // One that can't be cancelled has ended, or ends later. Its packet comes in any case.
             // SAFETY: the handle is open, and of the operation only the address counts.
-            unsafe { ffi::CancelIoEx(handle.raw(), operation.address()) };
+            unsafe { ffi::CancelIoEx(handle.raw(), pipe.operations[verb as usize].0.get()) };
         }
-    }
-
-    fn disown_connect(&mut self, pipe: &Pipe) {
-        match self.connect {
-            Connect::Idle => {}
-            Connect::Out => self.cancel(&pipe.connect),
-            Connect::Disowned { .. } => {}
-        }
-        if !matches!(self.connect, Connect::Idle) {
-            self.connect = Connect::Disowned { again: false };
-        }
-    }
-
-    fn disown_read(&mut self, pipe: &Pipe) {
-        self.read = match self.read {
-            Read::Out => {
-                self.cancel(&pipe.read);
-                Read::Disowned
-            }
-            Read::Disowned => Read::Disowned,
-            Read::Idle | Read::Bytes(_) | Read::Failed(_) => Read::Idle,
-        };
-    }
-
-    fn disown_write(&mut self, pipe: &Pipe) {
-        self.write = match self.write {
-            Write::Out { .. } => {
-                self.cancel(&pipe.write);
-                Write::Disowned
-            }
-            Write::Disowned => Write::Disowned,
-            Write::Idle | Write::Failed(_) => Write::Idle,
-        };
     }
 }
 
@@ -355,23 +277,22 @@ impl PipeState {
         Ok(())
     }
 
+    /// In every mode, what is so already is told again.
     pub fn reregister(&self, selector: &Selector, token: Token, interest: Interest) {
-        let port = selector.port();
         let mut state = lock(&self.pipe.state);
         state.interest = Some(interest);
         state.token = token;
         state.armed = armed_by(interest);
-        self.pipe.begin_read(port, &mut state);
-        self.pipe.settle(port, &mut state);
+        self.pipe.begin_read(selector.port(), &mut state);
+        self.pipe.settle(selector.port(), &mut state);
     }
 
-    /// A read that is out stays out: bytes that it brings would be lost, and are there for the next registration.
+    /// A read that is out stays out: the bytes that it may bring are there for the next registration.
     pub fn deregister(&self) {
         lock(&self.pipe.state).deregister();
     }
 }
 
-/// What an interest arms.
 const fn armed_by(interest: Interest) -> u32 {
     let flags = flags(interest);
     let read = if flags & AFD_POLL_RECEIVE != 0 { READ } else { 0 };
@@ -387,30 +308,27 @@ impl State {
 }
 
 impl Pipe {
-    /// Ties the handle to a port: for good, no kernel can untie it.
+    /// Ties the handle to a port: for good, nothing unties it.
     fn tie(self: &Arc<Pipe>, port: &Port) -> io::Result<()> {
         let mut state = lock(&self.state);
         let handle = match &state.handle {
             Some(handle) => handle,
-            None => return Err(io::ErrorKind::NotFound.into()),
+            None => return Err(not_registered("register")),
         };
         let attempt =
             "cannot register this pipe: its handle was not opened for overlapped operations, or belongs to a \
                        completion port already";
         port.connect(handle, Arc::as_ptr(self) as usize).map_err(|err| explain(attempt, err))?;
         state.end = end(handle);
-        drop(state);
         port.adopt(self);
         Ok(())
     }
 }
 
 fn end(pipe: &Handle) -> End {
-    let mut flags = 0;
+    let (mut flags, none) = (0, ptr::null_mut());
     // SAFETY: the handle is open; `flags` outlives the call, and the rest is not asked for.
-    let done =
-        unsafe { ffi::GetNamedPipeInfo(pipe.raw(), &mut flags, ptr::null_mut(), ptr::null_mut(), ptr::null_mut()) };
-    match done {
+    match unsafe { ffi::GetNamedPipeInfo(pipe.raw(), &mut flags, none, none, none) } {
         // Or not with the access that the handle has.
         0 => End::Unknown,
         _ if flags & ffi::PIPE_SERVER_END != 0 => End::Server,
@@ -424,45 +342,37 @@ impl PipeState {
     pub fn connect(&self) -> io::Result<()> {
         let port = self.port();
         let mut state = lock(&self.pipe.state);
-        match &mut state.connect {
-            Connect::Idle => {}
-            Connect::Out => return Err(io::ErrorKind::WouldBlock.into()),
-            Connect::Disowned { again } => {
-                *again = true;
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-        }
-        let port = match &port {
-            Some(port) if state.interest.is_some() => port,
+        match (state.flights[Verb::Connect as usize], &port) {
+            (Flight::Out, _) => return Err(io::ErrorKind::WouldBlock.into()),
+            (Flight::Idle, Some(port)) if state.interest.is_some() => self.pipe.begin_connect(port, &mut state)?,
+            (Flight::Disowned, Some(_)) if state.interest.is_some() => state.connects_again = true,
             _ => return Err(not_registered("connect")),
-        };
-        self.pipe.begin_connect(port, &mut state)?;
-        match state.connect {
-            Connect::Idle => {
+        }
+        match (state.flights[Verb::Connect as usize], &port) {
+            (Flight::Idle, Some(port)) => {
                 self.pipe.settle(port, &mut state);
                 Ok(())
             }
-            Connect::Out | Connect::Disowned { .. } => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
     pub fn disconnect(&self) -> io::Result<()> {
         let mut state = lock(&self.pipe.state);
-        if let Some(handle) = &state.handle {
-            // SAFETY: the handle is open.
-            if unsafe { ffi::DisconnectNamedPipe(handle.raw()) } == 0 {
-                let err = io::Error::last_os_error();
-                // Nobody was connected. To Windows that is no error, to Wine it is.
-                if !has_code(&err, ffi::ERROR_PIPE_LISTENING) {
-                    return Err(err);
-                }
+        // SAFETY: the handle is open as long as the source is there.
+        if unsafe { ffi::DisconnectNamedPipe(self.pipe.raw) } == 0 {
+            let err = io::Error::last_os_error();
+            // There was nobody. To Windows that is no error, to Wine it is.
+            if !has_code(&err, ffi::ERROR_PIPE_LISTENING) {
+                return Err(err);
             }
         }
+        VERBS.iter().for_each(|verb| state.disown(&self.pipe, *verb));
         state.is_connected = false;
+        state.connects_again = false;
         state.connect_error = None;
-        state.disown_connect(&self.pipe);
-        state.disown_read(&self.pipe);
-        state.disown_write(&self.pipe);
+        state.arrived = None;
+        state.write_error = None;
         Ok(())
     }
 
@@ -472,36 +382,22 @@ impl PipeState {
     }
 }
 
-#[cold]
-fn not_registered(verb: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, format!("cannot {verb}: this pipe is not registered"))
-}
-
 impl Pipe {
     /// Waits for a client. If there is one already, nothing is out afterwards.
     fn begin_connect(self: &Arc<Pipe>, port: &Port, state: &mut State) -> io::Result<()> {
-        let handle = match state.handle() {
-            Some(handle) => handle,
-            None => return Err(not_registered("connect")),
+        let call = |handle, overlapped| {
+            // SAFETY: `start` passes an open handle, and an operation that stays where it is until its packet is taken.
+            unsafe { ffi::ConnectNamedPipe(handle, overlapped) }
         };
-        // SAFETY: `Idle` or a packet that was taken, say our callers: it is not out.
-        let overlapped = unsafe { self.connect.prepare() };
-        let lent = self.lend(port);
-        // SAFETY: the handle is open, and the reference that is lent keeps `overlapped` where it is.
-        let done = unsafe { ffi::ConnectNamedPipe(handle, overlapped) };
-        match self.begun(port, lent, done) {
-            Ok(()) => {
-                state.connect = Connect::Out;
-                Ok(())
-            }
-            // Without anybody waiting for him; he may be gone already.
+        match self.start(port, state, Verb::Connect, call) {
+            // Without anybody waiting for him; and he may be gone already.
             Err(err) if has_code(&err, ffi::ERROR_PIPE_CONNECTED) || has_code(&err, ffi::ERROR_NO_DATA) => {
                 if !state.is_connected {
                     self.connected(port, state);
                 }
                 Ok(())
             }
-            Err(err) => Err(err),
+            result => result,
         }
     }
 
@@ -511,107 +407,93 @@ impl Pipe {
         self.begin_read(port, state);
         state.arm(READ | WRITE);
     }
-}
 
-fn has_code(err: &io::Error, code: i32) -> bool {
-    err.raw_os_error() == Some(code)
+    fn has_connected(self: &Arc<Pipe>, port: &Port, state: &mut State, outcome: Option<io::Result<usize>>) {
+        let outcome = match outcome {
+            Some(outcome) => outcome.map(|_| self.connected(port, state)),
+            None if mem::take(&mut state.connects_again) => self.begin_connect(port, state),
+            None => Ok(()),
+        };
+        if let Err(err) = outcome {
+            state.connect_error = Some(err);
+            state.arm(WRITE);
+        }
+    }
 }
 
 // Read.
 
 impl PipeState {
-    /// Has `copy` take from what was read as much as it wants, of a program that has room for `len` bytes.
+    /// Has `copy` take what it wants of the bytes that were read, for a program that has room for `len`.
     pub fn read(&self, len: usize, copy: impl FnOnce(&[u8]) -> usize) -> io::Result<usize> {
         let port = self.port();
         let mut guard = lock(&self.pipe.state);
         let state = &mut *guard;
-        state.read_size = cmp::max(state.read_size, cmp::min(len, state.end.largest_read()));
-        match &mut state.read {
-            Read::Bytes(left) => {
-                let count = copy(&state.input[left.clone()]);
-                left.start += count;
-                if left.start == left.end {
-                    state.read = Read::Idle;
-                }
-                // What is left, or comes at once, is told as if it had just come: that saves the program that reads
-                // once per event.
-                state.arm(READ);
-                if let Some(port) = &port {
-                    self.pipe.begin_read(port, state);
-                    self.pipe.settle(port, state);
+        let largest = if state.end == End::Unknown { SMALL_READ } else { LARGE_READ };
+        state.read_size = cmp::max(state.read_size, cmp::min(len, largest));
+        let result = match state.arrived.take() {
+            Some(Ok(bytes)) => {
+                let count = copy(&state.input[bytes.clone()]);
+                if count < bytes.len() {
+                    state.arrived = Some(Ok(bytes.start + count..bytes.end));
                 }
                 Ok(count)
             }
-            Read::Failed(_) => {
-                let err = state.take_read_error();
-                // What fails again is not told again, but to whoever asks.
-                if let Some(port) = &port {
-                    self.pipe.begin_read(port, state);
-                }
-                match err {
-                    Some(err) if !has_code(&err, ffi::ERROR_BROKEN_PIPE) => Err(err),
-                    _ => Ok(0),
-                }
-            }
-            Read::Idle if port.is_none() || state.interest.is_none() => Err(not_registered("read")),
+            Some(Err(err)) if has_code(&err, ffi::ERROR_BROKEN_PIPE) => Ok(0),
+            Some(Err(err)) => Err(err),
+            None if port.is_none() || state.interest.is_none() => return Err(not_registered("read")),
             // Nobody is connected; or it takes its time.
-            Read::Idle | Read::Out | Read::Disowned => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-impl End {
-    fn largest_read(self) -> usize {
-        match self {
-            End::Server | End::Client => LARGE_READ,
-            End::Unknown => SMALL_READ,
-        }
-    }
-}
-
-impl State {
-    fn take_read_error(&mut self) -> Option<io::Error> {
-        match mem::replace(&mut self.read, Read::Idle) {
-            Read::Failed(err) => Some(err),
-            other => {
-                self.read = other;
-                None
+            None => return Err(io::ErrorKind::WouldBlock.into()),
+        };
+        if let Some(port) = &port {
+            self.pipe.begin_read(port, state);
+            // What is left is told as if it had just come: that saves the program that reads once per event. An end
+            // that was told is told again only to those who ask.
+            if let Ok(1..) = result {
+                state.arm(READ);
+                self.pipe.settle(port, state);
             }
         }
+        result
     }
 }
 
 impl Pipe {
     /// Sees to it that a read is out, unless what the last one has brought is there still, or nobody is connected.
     fn begin_read(self: &Arc<Pipe>, port: &Port, state: &mut State) {
-        let handle = match (&state.read, state.handle()) {
-            (Read::Idle, Some(handle)) if state.interest.is_some() => handle,
-            _ => return,
-        };
+        let is_idle = state.flights[Verb::Read as usize] == Flight::Idle && state.arrived.is_none();
+        if !is_idle || state.interest.is_none() {
+            return;
+        }
         let len = state.read_size;
         if state.input.len() < len {
             state.input.resize(len, 0);
         }
         let place: *mut u8 = state.input.as_mut_ptr();
-        // SAFETY: `Idle` says that it is not out.
-        let overlapped = unsafe { self.read.prepare() };
-        let lent = self.lend(port);
-        // SAFETY: the handle is open. The reference that is lent keeps `overlapped` and the buffer where they are,
-        // which has room for so much, and which nobody touches until the packet has been taken.
-        let done = unsafe { ffi::ReadFile(handle, place.cast(), len as DWORD, ptr::null_mut(), overlapped) };
-        state.is_connected = true;
-        state.read = match self.begun(port, lent, done) {
-            Ok(()) => Read::Out,
-            Err(err) => {
-                let has_no_client = has_code(&err, ffi::ERROR_PIPE_NOT_CONNECTED) && state.end == End::Server;
-                if has_no_client || has_code(&err, ffi::ERROR_PIPE_LISTENING) {
-                    state.is_connected = false;
-                    Read::Idle
-                } else {
-                    Read::Failed(err)
-                }
-            }
+        let call = |handle, overlapped| {
+            // SAFETY: `start` passes an open handle, and an operation that stays where it is until its packet is taken,
+            // as does `place`, which has room for so much and is touched by nobody until then.
+            unsafe { ffi::ReadFile(handle, place.cast(), len as DWORD, ptr::null_mut(), overlapped) }
         };
+        state.is_connected = true;
+        if let Err(err) = self.start(port, state, Verb::Read, call) {
+            let has_no_client = has_code(&err, ffi::ERROR_PIPE_NOT_CONNECTED) && state.end == End::Server;
+            if has_no_client || has_code(&err, ffi::ERROR_PIPE_LISTENING) {
+                state.is_connected = false;
+            } else {
+                state.arrived = Some(Err(err));
+            }
+        }
+    }
+
+    fn has_read(self: &Arc<Pipe>, port: &Port, state: &mut State, outcome: Option<io::Result<usize>>) {
+        match outcome {
+            Some(outcome) => state.arrived = Some(outcome.map(|count| 0..count)),
+            // In the meantime there is another client.
+            None if state.is_connected => self.begin_read(port, state),
+            None => {}
+        }
+        state.arm(if state.is_over() { READ | WRITE } else { READ });
     }
 }
 
@@ -622,10 +504,10 @@ impl PipeState {
     pub fn write<'a>(&self, bufs: impl Iterator<Item = &'a [u8]> + Clone) -> io::Result<usize> {
         let port = self.port();
         let mut state = lock(&self.pipe.state);
-        if let Some(err) = state.take_write_error() {
+        if let Some(err) = state.write_error.take() {
             return Err(err);
         }
-        if !matches!(state.write, Write::Idle) {
+        if state.flights[Verb::Write as usize] != Flight::Idle {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let port = match &port {
@@ -635,81 +517,95 @@ impl PipeState {
         let len = bufs.clone().map(<[u8]>::len).fold(0, usize::saturating_add);
         state.output.clear();
         state.output.try_reserve(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        for buf in bufs {
-            state.output.extend_from_slice(buf);
-        }
-        self.pipe.begin_write(port, &mut state, 0)?;
+        bufs.for_each(|buf| state.output.extend_from_slice(buf));
+        state.written = 0;
+        self.pipe.begin_write(port, &mut state)?;
         Ok(len)
     }
 }
 
-impl State {
-    fn take_write_error(&mut self) -> Option<io::Error> {
-        match mem::replace(&mut self.write, Write::Idle) {
-            Write::Failed(err) => Some(err),
-            other => {
-                self.write = other;
-                None
-            }
-        }
-    }
-}
-
 impl Pipe {
-    /// Begins to write what is in `output` from there on.
-    fn begin_write(self: &Arc<Pipe>, port: &Port, state: &mut State, from: usize) -> io::Result<()> {
-        let handle = match state.handle() {
-            Some(handle) => handle,
-            None => return Err(not_registered("write")),
+    /// Begins to write what is left of `output`.
+    fn begin_write(self: &Arc<Pipe>, port: &Port, state: &mut State) -> io::Result<()> {
+        let left = &state.output[state.written..];
+        let len = cmp::min(left.len(), DWORD::MAX as usize) as DWORD;
+        let place: *const u8 = left.as_ptr();
+        let call = |handle, overlapped| {
+            // SAFETY: `start` passes an open handle, and an operation that stays where it is until its packet is taken,
+            // as does `place`, which holds so much and is touched by nobody until then.
+            unsafe { ffi::WriteFile(handle, place.cast(), len, ptr::null_mut(), overlapped) }
         };
-        let rest = &state.output[from..];
-        let len = cmp::min(rest.len(), DWORD::MAX as usize) as DWORD;
-        let place: *const u8 = rest.as_ptr();
-        // SAFETY: `Idle` or a packet that was taken, say our callers: it is not out.
-        let overlapped = unsafe { self.write.prepare() };
-        let lent = self.lend(port);
-        // SAFETY: the handle is open. The reference that is lent keeps `overlapped` and the buffer where they are,
-        // which holds so much, and which nobody touches until the packet has been taken.
-        let done = unsafe { ffi::WriteFile(handle, place.cast(), len, ptr::null_mut(), overlapped) };
-        self.begun(port, lent, done)?;
-        state.write = Write::Out { from };
-        Ok(())
+        self.start(port, state, Verb::Write, call)
+    }
+
+    fn has_written(self: &Arc<Pipe>, port: &Port, state: &mut State, outcome: Option<io::Result<usize>>) {
+        if let Some(outcome) = outcome {
+            let outcome = outcome.and_then(|count| {
+                state.written += count;
+                match state.output.len() - state.written {
+                    0 => Ok(()),
+                    _ if count == 0 => Err(io::ErrorKind::WriteZero.into()),
+                    _ => self.begin_write(port, state),
+                }
+            });
+            state.write_error = outcome.err();
+        }
+        if state.flights[Verb::Write as usize] == Flight::Idle {
+            if state.output.capacity() > KEPT_OUTPUT {
+                state.output = Vec::new();
+            }
+            state.arm(WRITE);
+        }
     }
 }
 
 // Packets.
 
 impl Pipe {
+    /// Starts an operation that is idle, by a call that gets the open handle and the operation. If it is out then, its
+    /// packet will come.
+    fn start(
+        self: &Arc<Pipe>,
+        port: &Port,
+        state: &mut State,
+        verb: Verb,
+        call: impl FnOnce(HANDLE, *mut OVERLAPPED) -> BOOL,
+    ) -> io::Result<()> {
+        let handle = match &state.handle {
+            Some(handle) if !state.is_stopped => handle.raw(),
+            _ => return Err(io::ErrorKind::NotFound.into()),
+        };
+        let operation = self.operations[verb as usize].0.get();
+        // SAFETY: it is idle, so all of it is ours.
+        unsafe { operation.write(OVERLAPPED::new()) };
+        let lent = self.lend(port);
+        if call(handle, operation) == 0 {
+            let err = io::Error::last_os_error();
+            if !has_code(&err, ffi::ERROR_IO_PENDING) && !has_code(&err, ffi::ERROR_MORE_DATA) {
+                // SAFETY: it has just been lent, and an operation that fails at once has no packet.
+                unsafe { Pipe::take_back(port, lent) };
+                return Err(err);
+            }
+        }
+        state.flights[verb as usize] = Flight::Out;
+        Ok(())
+    }
+
     /// A reference to this leaves for the kernel. It comes back with a packet, whose key is the pipe's address.
     fn lend(self: &Arc<Pipe>, port: &Port) -> usize {
         port.lend();
         Arc::into_raw(Arc::clone(self)) as usize
     }
 
-    /// The same reference, of which nobody has heard.
+    /// A reference that was lent for nothing.
     ///
     /// # Safety
     ///
-    /// `lend` has just returned the key, and there will be no packet.
+    /// `lend` has returned the key, and there will be no packet for it.
     unsafe fn take_back(port: &Port, lent: usize) {
         port.return_one();
-        // SAFETY: there will be no packet, says our caller, so this is the one time for this reference.
+        // SAFETY: there is no packet, says our caller, so nobody else does this.
         drop(unsafe { Pipe::from_packet(lent) });
-    }
-
-    /// Called right after the call that has started an operation, for which a reference was lent: whether there will be
-    /// a packet.
-    fn begun(&self, port: &Port, lent: usize, done: BOOL) -> io::Result<()> {
-        if done != 0 {
-            return Ok(());
-        }
-        let err = io::Error::last_os_error();
-        if has_code(&err, ffi::ERROR_IO_PENDING) || has_code(&err, ffi::ERROR_MORE_DATA) {
-            return Ok(());
-        }
-        // SAFETY: our callers have just lent it, and an operation that has failed at once has no packet.
-        unsafe { Pipe::take_back(port, lent) };
-        Err(err)
     }
 
     /// The reference that was lent to the kernel.
@@ -718,7 +614,7 @@ impl Pipe {
     ///
     /// The key is that of a pipe's packet which was taken from the port and not put back, and this is called once.
     pub unsafe fn from_packet(key: usize) -> Arc<Pipe> {
-        // SAFETY: `tie` has made the key of an address, and for this one packet `lend` has lent a reference.
+        // SAFETY: `tie` has made the key of the address, and for this one packet `lend` has lent a reference.
         unsafe { Arc::from_raw(key as *const Pipe) }
     }
 
@@ -728,79 +624,30 @@ impl Pipe {
     ///
     /// It has, with this address, and this is called once.
     pub unsafe fn complete(self: &Arc<Pipe>, port: &Port, address: *mut c_void) -> Option<RawEvent> {
-        let mut guard = lock(&self.state);
-        let state = &mut *guard;
-        if address.is_null() {
-            state.packet = OwnPacket::No;
-        } else if address == self.read.address().cast() {
-            // SAFETY: its packet has been taken, says our caller, and since then none was started, says the lock.
-            let outcome = unsafe { self.read.outcome() };
-            self.has_read(port, state, outcome);
-        } else if address == self.write.address().cast() {
-            // SAFETY: as above.
-            let outcome = unsafe { self.write.outcome() };
-            self.has_written(port, state, outcome);
-        } else if address == self.connect.address().cast() {
-            // SAFETY: as above.
-            let outcome = unsafe { self.connect.outcome() };
-            self.has_connected(port, state, outcome);
+        let mut state = lock(&self.state);
+        let is_meant = |verb: &&Verb| self.operations[**verb as usize].0.get().cast() == address;
+        match VERBS.iter().find(is_meant) {
+            Some(verb) => {
+                let flight = mem::replace(&mut state.flights[*verb as usize], Flight::Idle);
+                // SAFETY: the packet is taken, says our caller: the kernel has written, and does so no more.
+                let end = unsafe { self.operations[*verb as usize].0.get().read() };
+                let status = end.Internal as NTSTATUS;
+                // That a message was longer than the buffer is only a warning.
+                let outcome = if ffi::NT_ERROR(status) { Err(error(status)) } else { Ok(end.InternalHigh) };
+                let outcome = Some(outcome).filter(|_| flight == Flight::Out);
+                match verb {
+                    Verb::Connect => self.has_connected(port, &mut state, outcome),
+                    Verb::Read => self.has_read(port, &mut state, outcome),
+                    Verb::Write => self.has_written(port, &mut state, outcome),
+                }
+            }
+            // Our own.
+            None => state.own_packet = OwnPacket::No,
         }
         let report = state.report();
-        self.settle(port, state);
-        // Closed when the lock is left.
-        let handle = state.last_handle();
-        drop(guard);
-        drop(handle);
+        self.settle(port, &mut state);
+        let _closed = state.last_handle();
         report
-    }
-
-    fn has_connected(self: &Arc<Pipe>, port: &Port, state: &mut State, outcome: io::Result<usize>) {
-        let outcome = match mem::replace(&mut state.connect, Connect::Idle) {
-            Connect::Disowned { again: false } => return,
-            Connect::Disowned { again: true } => self.begin_connect(port, state),
-            Connect::Out | Connect::Idle => outcome.map(|_| self.connected(port, state)),
-        };
-        if let Err(err) = outcome {
-            state.connect_error = Some(err);
-            state.arm(WRITE);
-        }
-    }
-
-    fn has_read(self: &Arc<Pipe>, port: &Port, state: &mut State, outcome: io::Result<usize>) {
-        match mem::replace(&mut state.read, Read::Idle) {
-            // In the meantime there may be another client.
-            Read::Disowned if state.is_connected => self.begin_read(port, state),
-            Read::Disowned => {}
-            _ => {
-                state.read = match outcome {
-                    Ok(count) => Read::Bytes(0..count),
-                    Err(err) => Read::Failed(err),
-                };
-            }
-        }
-        state.arm(READ);
-        if state.is_over() {
-            state.arm(WRITE);
-        }
-    }
-
-    fn has_written(self: &Arc<Pipe>, port: &Port, state: &mut State, outcome: io::Result<usize>) {
-        if let Write::Out { from } = mem::replace(&mut state.write, Write::Idle) {
-            let outcome = outcome.and_then(|count| match from + count {
-                to if to == state.output.len() => Ok(()),
-                _ if count == 0 => Err(io::ErrorKind::WriteZero.into()),
-                to => self.begin_write(port, state, to),
-            });
-            if let Err(err) = outcome {
-                state.write = Write::Failed(err);
-            }
-        }
-        if !matches!(state.write, Write::Out { .. }) {
-            if state.output.capacity() > KEPT_OUTPUT {
-                state.output = Vec::new();
-            }
-            state.arm(WRITE);
-        }
     }
 }
 
@@ -817,10 +664,9 @@ impl State {
 
     /// A client has lost its server.
     fn is_over(&self) -> bool {
-        match &self.read {
-            Read::Failed(err) => {
-                let is_gone = has_code(err, ffi::ERROR_BROKEN_PIPE) || has_code(err, ffi::ERROR_PIPE_NOT_CONNECTED);
-                is_gone && self.end == End::Client
+        match &self.arrived {
+            Some(Err(err)) if self.end == End::Client => {
+                has_code(err, ffi::ERROR_BROKEN_PIPE) || has_code(err, ffi::ERROR_PIPE_NOT_CONNECTED)
             }
             _ => false,
         }
@@ -829,14 +675,14 @@ impl State {
     /// What is so, and has not been told.
     fn news(&self) -> u32 {
         let mut so = 0;
-        if let Read::Bytes(_) | Read::Failed(_) = self.read {
+        if self.arrived.is_some() {
             so |= AFD_POLL_RECEIVE;
         }
-        let may_write = self.is_connected || self.connect_error.is_some();
-        if let (true, Write::Idle | Write::Failed(_)) = (may_write, &self.write) {
+        let is_known = self.is_connected || self.connect_error.is_some();
+        if is_known && self.flights[Verb::Write as usize] == Flight::Idle {
             so |= AFD_POLL_SEND;
         }
-        // No more than that is said of a server's end: its next client may come any time.
+        // Of a server's end nothing of that kind is said: its next client may come any time.
         if self.is_over() {
             so |= AFD_POLL_DISCONNECT | FINISHED;
         }
@@ -861,9 +707,9 @@ impl State {
 impl Pipe {
     /// Sees to it that what is to be told is going to be told.
     fn settle(self: &Arc<Pipe>, port: &Port, state: &mut State) {
-        if state.packet == OwnPacket::No && state.news() != 0 {
+        if state.own_packet == OwnPacket::No && state.news() != 0 {
             if port.enqueue_pipe(self) {
-                state.packet = OwnPacket::Queued;
+                state.own_packet = OwnPacket::Queued;
             } else {
                 self.post(port, state);
             }
@@ -873,7 +719,7 @@ impl Pipe {
     /// Called when the pipe has been taken out of the queue, by a wait that begins.
     pub fn update(self: &Arc<Pipe>, port: &Port) {
         let mut state = lock(&self.state);
-        state.packet = OwnPacket::No;
+        state.own_packet = OwnPacket::No;
         if state.news() != 0 {
             self.post(port, &mut state);
         }
@@ -882,12 +728,12 @@ impl Pipe {
     /// Puts a packet into the port, which says only that there is something to tell.
     fn post(self: &Arc<Pipe>, port: &Port, state: &mut State) {
         let lent = self.lend(port);
-        state.packet = OwnPacket::Posted;
+        state.own_packet = OwnPacket::Posted;
         if port.post(lent, ptr::null_mut()).is_err() {
             // SAFETY: it has just been lent, and the port has not taken it.
             unsafe { Pipe::take_back(port, lent) };
             // No memory, at worst: the next wait tries again.
-            state.packet = OwnPacket::Queued;
+            state.own_packet = OwnPacket::Queued;
             port.retry_pipe(self);
         }
     }
