@@ -226,9 +226,10 @@ fn ten_thousand_messages_go_each_way() {
     let (mut poll, mut events) = poll();
     let (server, client) = pair(&poll);
     let mut ends = [(SERVER, &server, 0_u64, Vec::new()), (CLIENT, &client, 0, Vec::new())];
-    let end = Instant::now() + PATIENCE;
+    let mut batches = 0;
     while ends.iter().any(|(_, _, sent, received)| *sent < MESSAGES || received.len() < MESSAGES as usize * 8) {
-        assert!(Instant::now() < end, "not within {PATIENCE:?}");
+        batches += 1;
+        assert!(batches < 10 * MESSAGES, "it does not get on");
         for event in next_batch(&mut poll, &mut events) {
             let (_, pipe, sent, received) = ends.iter_mut().find(|(token, ..)| *token == event.token()).unwrap();
             let mut buf = [0; 1024];
