@@ -136,8 +136,8 @@
 //! 3. `poll.rs`: the facade, and the one loop that everything runs through.
 //! 4. `wait.rs`, `waker.rs`, `timer.rs`: who sleeps and who wakes.
 //! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` tells its story, then `ffi.rs`, `event.rs`, `selector.rs`,
-//!    `notifier.rs`, the same chapters in all. `kqueue/` has one more, `pairs.rs`, and `iocp/` has three: `port.rs`,
-//!    `afd.rs`, `sock.rs`.
+//!    `notifier.rs`, the same chapters in all. `kqueue/` has one more, `pairs.rs`, and `iocp/` has four: `port.rs`,
+//!    `afd.rs`, `sock.rs`, `pipe.rs`.
 //! 6. `net/`, and `unix/` or `windows/`: the sockets, and what they are there.
 //! 7. `book.rs`: the book's names for all this.
 

@@ -35,6 +35,27 @@
 //! Every source has a [`sock`]: what the program wants of it, and one request. A packet that comes in is turned into an
 //! event, and the sock asks again when there is reason to.
 //!
+//! # And the way that is left to pipes
+//!
+//! Behind a pipe there is no AFD: nobody tells when it can be read, but the read itself. So with pipes we do what the
+//! book does, for a [`pipe`] as a whole: a read is always under way, into a buffer of ours, and a write goes on from a
+//! copy, and what has come of them is kept until the program asks. *Who completes* is the kernel, operation by
+//! operation; *who is ready* is decided here, by what has completed: a pipe is readable while there are bytes that
+//! nobody has taken, and writable while no write is under way.
+//!
+//! ```text
+//!    register, read           the pipe's buffers                             the kernel
+//!       │                       │              ReadFile, WriteFile               │
+//!       ▼                       ▼              ConnectNamedPipe                  ▼
+//!     pipe ───────────────── operations ─────────────────────────────────────► pipe ◄─── the other end
+//!       ▲                                                                        │
+//!       ├──────── event ◄────────────────── port ◄───────────────────────────────┘
+//!       │                                    ▲                packet
+//!       └── what is so still: our own packet ┘
+//! ```
+//!
+//! It costs what readiness saves: two buffers for each pipe, and one more copy of every byte.
+//!
 //! # What is peculiar to it
 //!
 //! - *A request answers once.* That is oneshot by nature. Level mode asks again for every wait; edge mode asks again
@@ -43,22 +64,26 @@
 //!   next wait needs it, and a program that registers, reregisters and deregisters in between makes no system call. And
 //!   a wait begins, for a moment, without a request that would most likely have to be cancelled.
 //! - *A request is the kernel's until its packet is taken*: it writes there, even after the socket, the helper and the
-//!   port have been closed. While it is out, the kernel owns a reference to the sock.
+//!   port have been closed. While it is out, the kernel owns a reference to the sock. The same goes for a pipe's
+//!   operations and their buffers.
 //! - *Requests may be made by any thread*, also while another one is blocked at the port.
-//! - *Only sockets have an AFD.* Files, pipes and consoles are refused.
+//! - *Only sockets have an AFD*, and only pipes are read ahead. Files and consoles are refused.
+//! - *A handle is tied to a port for good*, and a pipe with it; a socket is not, as it is the helper that is tied.
 //!
 //! AFD's interface is not documented, but `select`, `WSAPoll` and half of the servers on Windows depend on it, and it
 //! has not changed in twenty years.
 //!
 //! # Invariants of this folder
 //!
-//! - A sock has at most one request out, and `AfdPoll` says so. Only while it is `Idle` the request is touched.
-//! - For every request that is out there is one reference lent, one packet to come, and one in
+//! - A sock has at most one request out, and `AfdPoll` says so. Only while it is `Idle` the request is touched. A pipe
+//!   has at most one operation of each kind out, and `Flight` says so.
+//! - For every request and operation that is out there is one reference lent, one packet to come, and one in
 //!   [`Port::lent`](port::Port). A request that is refused is answered by a packet of our own, so that it is no
 //!   exception.
-//! - The key of a packet says what its address means ([`port::AFD`], [`port::NOTIFIER`]); tokens are none of the port's
-//!   business.
-//! - Locks are taken in this order: the selector's, of raw sockets; a sock's; the queue's; the helpers'.
+//! - The key of a packet says what its address means ([`port::AFD`], [`port::NOTIFIER`], or a pipe's address); tokens
+//!   are none of the port's business.
+//! - Locks are taken in this order: the selector's, of raw sockets; a sock's or a pipe's; the queue's; the helpers'.
+//!   The last reference to a port is dropped under none of them.
 
 mod afd;
 pub(crate) mod event;

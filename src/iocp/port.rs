@@ -63,9 +63,9 @@ pub(super) struct Port {
     lent: AtomicUsize,
 }
 
-/// The socks that want something else than what they have asked for, and the pipes that have something to tell. They are
-/// seen to when the next wait begins: until then the program may change its mind at no cost, and what many changes come
-/// to is one request.
+/// The socks that want something else than what they have asked for, and the pipes that have something to tell. They
+/// are seen to when the next wait begins: until then the program may change its mind at no cost, and what many changes
+/// come to is one request.
 struct Queue {
     socks: VecDeque<Arc<Sock>>,
     pipes: VecDeque<Arc<Pipe>>,

@@ -1,4 +1,7 @@
-//! What only Windows has: any socket as a source, and this crate's types as sockets of the system's.
+//! What only Windows has: any socket as a source, named pipes, and this crate's types as sockets of the system's.
+//!
+//! A socket is asked for readiness by the queue (`iocp/sock.rs`). A pipe can't be: it is read ahead, and written behind
+//! the program's back (`iocp/pipe.rs`), and so it needs a type of its own, [`NamedPipe`], with buffers inside.
 
 use std::io;
 use std::os::windows::io::{

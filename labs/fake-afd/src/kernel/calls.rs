@@ -8,8 +8,9 @@ use std::ffi::{c_long, c_void};
 use std::time::{Duration, Instant};
 
 use super::layout::*;
+use super::pipes::{Start, Verb};
 use super::requests::Ask;
-use super::{enter, fails, Device, Object, Packet, Port};
+use super::{enter, fails, Device, Object, Packet, Pipe, Port};
 
 extern "C" {
     fn __errno_location() -> *mut i32;
@@ -43,9 +44,15 @@ extern "system" fn CreateIoCompletionPort(file: usize, port: usize, key: usize, 
         set_last_error(ERROR_INVALID_HANDLE);
         return 0;
     }
-    let free = match kernel.device(file) {
-        Some(device) => device.port.replace((port, key)).is_none(),
-        None => {
+    let free = match kernel.objects.get_mut(&file) {
+        Some(Object::Device(Device { port: place, .. })) => place.replace((port, key)).is_none(),
+        Some(Object::Pipe(Pipe { port: Some(_), .. })) => {
+            set_last_error(ERROR_INVALID_PARAMETER);
+            return 0;
+        }
+        Some(Object::Pipe(Pipe { port: place, .. })) => place.replace((port, key)).is_none(),
+        _ => {
+            kernel.violation(format!("neither an open device nor an open pipe: {file:x}"));
             set_last_error(ERROR_INVALID_HANDLE);
             return 0;
         }
@@ -232,9 +239,66 @@ extern "system" fn RtlNtStatusToDosError(status: Status) -> u32 {
         ACCESS_DENIED => 5,
         INSUFFICIENT_RESOURCES => 1450,
         CANCELLED => 995,
+        PIPE_BROKEN => 109,
         NOT_FOUND => 1168,
         _ => 317,
     }
+}
+
+/// What the calls have in common that start an operation on a pipe.
+fn start(start: Start, transferred: usize) -> i32 {
+    let mut kernel = enter();
+    kernel.rule(transferred == 0, "how much was done is told by the packet");
+    match kernel.start(&start) {
+        Ok(true) => 1,
+        Ok(false) => {
+            set_last_error(ERROR_IO_PENDING);
+            0
+        }
+        Err(code) => {
+            set_last_error(code);
+            0
+        }
+    }
+}
+
+#[no_mangle]
+extern "system" fn ReadFile(pipe: usize, place: usize, room: u32, transferred: usize, overlapped: usize) -> i32 {
+    start(Start { pipe, verb: Verb::Read, place, room: room as usize, overlapped }, transferred)
+}
+
+#[no_mangle]
+extern "system" fn WriteFile(pipe: usize, place: usize, length: u32, transferred: usize, overlapped: usize) -> i32 {
+    start(Start { pipe, verb: Verb::Write, place, room: length as usize, overlapped }, transferred)
+}
+
+#[no_mangle]
+extern "system" fn ConnectNamedPipe(pipe: usize, overlapped: usize) -> i32 {
+    start(Start { pipe, verb: Verb::Connect, place: 0, room: 0, overlapped }, 0)
+}
+
+#[no_mangle]
+extern "system" fn DisconnectNamedPipe(pipe: usize) -> i32 {
+    i32::from(enter().pipe(pipe).is_some())
+}
+
+#[no_mangle]
+unsafe extern "system" fn GetNamedPipeInfo(pipe: usize, flags: *mut u32, a: usize, b: usize, c: usize) -> i32 {
+    let mut kernel = enter();
+    kernel.rule(!flags.is_null() && (a, b, c) == (0, 0, 0), "a question that pipes are not asked here");
+    let is_server = kernel.pipe(pipe).map_or(false, |pipe| pipe.is_server);
+    // SAFETY: the caller has room for it.
+    unsafe { *flags = u32::from(is_server) };
+    1
+}
+
+#[no_mangle]
+extern "system" fn CancelIoEx(pipe: usize, overlapped: usize) -> i32 {
+    let cancelled = enter().cancel_operations(pipe, overlapped);
+    if !cancelled {
+        set_last_error(ERROR_NOT_FOUND);
+    }
+    i32::from(cancelled)
 }
 
 #[no_mangle]

@@ -20,6 +20,7 @@ pub(crate) const ACCESS_DENIED: Status = status(0xC000_0022);
 pub(crate) const OBJECT_TYPE_MISMATCH: Status = status(0xC000_0024);
 pub(crate) const INSUFFICIENT_RESOURCES: Status = status(0xC000_009A);
 pub(crate) const CANCELLED: Status = status(0xC000_0120);
+pub(crate) const PIPE_BROKEN: Status = status(0xC000_014B);
 pub(crate) const NOT_FOUND: Status = status(0xC000_0225);
 pub(crate) const CONNECTION_REFUSED: Status = status(0xC000_0236);
 
@@ -43,6 +44,13 @@ pub(crate) const FIONREAD: std::ffi::c_long = 0x4004_667F;
 
 pub(crate) const ERROR_INVALID_HANDLE: i32 = 6;
 pub(crate) const ERROR_INVALID_PARAMETER: i32 = 87;
+pub(crate) const ERROR_BROKEN_PIPE: i32 = 109;
+pub(crate) const ERROR_NO_DATA: i32 = 232;
+pub(crate) const ERROR_PIPE_NOT_CONNECTED: i32 = 233;
+pub(crate) const ERROR_PIPE_CONNECTED: i32 = 535;
+pub(crate) const ERROR_PIPE_LISTENING: i32 = 536;
+pub(crate) const ERROR_IO_PENDING: i32 = 997;
+pub(crate) const ERROR_NOT_FOUND: i32 = 1168;
 pub(crate) const WAIT_TIMEOUT: i32 = 258;
 pub(crate) const ERROR_NO_SYSTEM_RESOURCES: i32 = 1450;
 pub(crate) const WSAEINVAL: i32 = 10022;
@@ -55,6 +63,14 @@ pub(crate) struct IoStatusBlock {
     pub information: usize,
 }
 const _: () = assert!(mem::size_of::<IoStatusBlock>() == 2 * mem::size_of::<usize>());
+
+#[repr(C)]
+pub(crate) struct Overlapped {
+    pub internal: usize,
+    pub internal_high: usize,
+    pub offset: [u32; 2],
+    pub event: usize,
+}
 
 #[repr(C)]
 pub(crate) struct PollHandle {

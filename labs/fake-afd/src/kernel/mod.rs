@@ -1,4 +1,4 @@
-//! The fake kernel: handles, completion ports, the devices that poll requests go through, and sockets.
+//! The fake kernel: handles, completion ports, the devices that poll requests go through, sockets, and pipes.
 //!
 //! One lock, and behind it plain data. `calls.rs` is the door for the code under test; the tests themselves come in
 //! through [`enter`]. A broken rule is written down in `violations` and judged at the end of the test, since nothing
@@ -6,6 +6,7 @@
 
 mod calls;
 pub(crate) mod layout;
+mod pipes;
 mod requests;
 mod sockets;
 
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 use crate::guard::{self, Uncounted};
 use layout::Status;
+pub(crate) use pipes::Verb;
+use pipes::{Operation, Pipe};
 pub(crate) use requests::Answer;
 use requests::Request;
 pub(crate) use sockets::Endpoint;
@@ -151,6 +154,7 @@ pub(crate) struct Kernel {
     last_handle: usize,
     requests: BTreeMap<usize, Request>,
     last_request: usize,
+    operations: BTreeMap<usize, Operation>,
     /// What will be said of requests when the test wants it.
     held_back: Vec<(usize, Answer)>,
     sockets: BTreeMap<usize, usize>,
@@ -163,6 +167,7 @@ pub(crate) struct Kernel {
 enum Object {
     Port(Port),
     Device(Device),
+    Pipe(Pipe),
 }
 
 #[derive(Default)]
@@ -209,6 +214,7 @@ impl Kernel {
             last_handle: 0x1000,
             requests: BTreeMap::new(),
             last_request: 0,
+            operations: BTreeMap::new(),
             held_back: Vec::new(),
             sockets: BTreeMap::new(),
             endpoints: Vec::new(),
@@ -258,6 +264,8 @@ impl Kernel {
         self.rule(open.is_empty(), &format!("handles are still open: {open:x?}"));
         let out = self.requests.len();
         self.rule(out == 0, &format!("{out} requests are out for ever"));
+        let out = self.operations.len();
+        self.rule(out == 0, &format!("{out} operations are out for ever"));
         let Counts { lent, returned, lost, .. } = self.counts;
         self.rule(lost == 0, &format!("{lost} references went with the port"));
         self.rule(lent == returned + lost, &format!("{lent} references were lent, {returned} came back"));
@@ -318,8 +326,10 @@ impl Kernel {
                     if let Some(request) = packet.request {
                         self.forget_request(request);
                     }
+                    self.forget_operation(packet.address);
                 }
             }
+            Object::Pipe(_) => self.close_operations(handle),
             Object::Device(device) if self.manners.closing_completes => {
                 for request in device.requests {
                     self.complete(request, Answer::failed(layout::HANDLES_CLOSED));
@@ -356,7 +366,8 @@ impl Kernel {
 
     /// Puts a packet into a port. If it has been closed, nobody will ever hear of it.
     fn queue(&mut self, port: usize, packet: Packet) {
-        let shuffled = self.manners.shuffles && packet.request.is_some();
+        let completes = packet.request.is_some() || self.operations.contains_key(&packet.address);
+        let shuffled = self.manners.shuffles && completes;
         let random = if shuffled { self.random() as usize } else { 0 };
         if let Some(Object::Port(port)) = self.objects.get_mut(&port) {
             let end = port.packets.len();
@@ -376,6 +387,11 @@ impl Kernel {
                 self.write(request);
             }
             self.forget_request(request);
+        } else if self.operations.contains_key(&packet.address) {
+            if self.manners.writes_late {
+                self.write_operation(packet.address);
+            }
+            self.forget_operation(packet.address);
         }
         Some(packet)
     }

@@ -6,6 +6,7 @@ mod costs;
 mod explore;
 mod failures;
 mod modes;
+mod pipes;
 mod providers;
 mod reports;
 mod stress;

@@ -1,0 +1,478 @@
+//! Pipes: what becomes of operations that are out, whoever goes first, and what is told of them.
+
+use std::io::{self, ErrorKind};
+
+use crate::event::Source;
+use crate::kernel::layout::*;
+use crate::kernel::{self, Manners, Verb};
+use crate::queue::PipeState;
+use crate::source::Home;
+use crate::world::{everywhere, Loop, World, FINISHED};
+use crate::{Interest, Registry, Token};
+
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+const READ: Interest = Interest::READABLE;
+
+/// As the crate's `NamedPipe`.
+struct Pipe {
+    home: Home,
+    state: PipeState,
+    handle: usize,
+}
+
+impl Pipe {
+    fn server() -> Pipe {
+        Pipe::new(true)
+    }
+
+    fn client() -> Pipe {
+        Pipe::new(false)
+    }
+
+    fn new(is_server: bool) -> Pipe {
+        let handle = kernel::enter().open_pipe(is_server);
+        // SAFETY: it has just been opened, and nobody else knows it.
+        Pipe { home: Home::default(), state: unsafe { PipeState::from_raw(handle as *mut _) }, handle }
+    }
+
+    fn read(&self, most: usize) -> io::Result<usize> {
+        self.state.read(most, |bytes| most.min(bytes.len()))
+    }
+
+    fn write(&self, len: usize) -> io::Result<usize> {
+        self.state.write(std::iter::once(&vec![7; len][..]))
+    }
+
+    #[track_caller]
+    fn ends(&self, verb: Verb, status: Status, bytes: usize) {
+        assert!(kernel::enter().end(self.handle, verb, status, bytes), "it is not out");
+    }
+
+    fn is_out(&self, verb: Verb) -> bool {
+        kernel::enter().is_out_for(self.handle, verb).is_some()
+    }
+
+    fn refuses(&self, verb: Verb, error: impl Into<Option<i32>>) {
+        kernel::enter().pipe_refuses(self.handle, verb, error.into());
+    }
+}
+
+impl Source for Pipe {
+    fn register(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        self.home.check_free(registry)?;
+        self.state.register(registry.selector(), token, interest)?;
+        self.home.set(registry);
+        Ok(())
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        self.home.check(registry)?;
+        self.state.reregister(registry.selector(), token, interest);
+        Ok(())
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.home.check(registry)?;
+        self.state.deregister();
+        self.home = Home::default();
+        Ok(())
+    }
+}
+
+#[track_caller]
+fn would_block<T: std::fmt::Debug>(result: io::Result<T>) {
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_pipe_is_told_of_what_has_ended() {
+    everywhere(|_| {
+        let mut queue = Loop::new();
+        let mut pipe = Pipe::server();
+        pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+        queue.register(&mut pipe, 1, BOTH);
+        assert_eq!(queue.now(), []);
+        would_block(pipe.state.connect());
+        assert_eq!(queue.now(), []);
+        pipe.refuses(Verb::Read, None);
+        pipe.ends(Verb::Connect, SUCCESS, 0);
+        assert_eq!(queue.now(), [(1, SEND)]);
+        would_block(pipe.read(10));
+        pipe.ends(Verb::Read, SUCCESS, 10);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        assert_eq!(pipe.read(4).unwrap(), 4);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        assert!(!pipe.is_out(Verb::Read));
+        assert_eq!(pipe.read(10).unwrap(), 6);
+        assert_eq!(queue.now(), []);
+        assert!(pipe.is_out(Verb::Read));
+        assert_eq!(pipe.write(10).unwrap(), 10);
+        would_block(pipe.write(10));
+        pipe.ends(Verb::Write, SUCCESS, 10);
+        assert_eq!(queue.now(), [(1, SEND)]);
+        pipe.ends(Verb::Read, BUFFER_OVERFLOW, 3);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        assert_eq!(pipe.read(10).unwrap(), 3);
+    });
+}
+
+#[test]
+fn what_is_written_in_part_is_written_on_and_what_can_not_be_is_told_by_the_next_write() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let mut pipe = Pipe::client();
+        queue.register(&mut pipe, 1, BOTH);
+        assert_eq!(queue.now(), [(1, SEND)]);
+        for (status, bytes, kind) in [(SUCCESS, 0, ErrorKind::WriteZero), (PIPE_BROKEN, 0, ErrorKind::BrokenPipe)] {
+            assert_eq!(pipe.write(10).unwrap(), 10);
+            pipe.ends(Verb::Write, SUCCESS, 4);
+            assert_eq!(queue.now(), []);
+            assert_eq!(world.kernel().is_out_for(pipe.handle, Verb::Write), Some(6));
+            pipe.ends(Verb::Write, status, bytes);
+            assert_eq!(queue.now(), [(1, SEND)]);
+            let err = pipe.write(10).unwrap_err();
+            assert!(err.kind() == kind || err.raw_os_error() == Some(ERROR_BROKEN_PIPE), "{err}");
+        }
+        assert_eq!(pipe.write(10).unwrap(), 10);
+        pipe.ends(Verb::Write, SUCCESS, 4);
+        pipe.refuses(Verb::Write, ERROR_NO_DATA);
+        assert_eq!(queue.now(), [(1, SEND)]);
+        assert_eq!(pipe.write(10).unwrap_err().raw_os_error(), Some(ERROR_NO_DATA));
+        assert_eq!(pipe.write(10).unwrap_err().raw_os_error(), Some(ERROR_NO_DATA));
+    });
+}
+
+#[test]
+fn an_end_is_told_once_in_edge_mode_and_by_a_client_in_both_directions() {
+    everywhere(|_| {
+        let mut queue = Loop::new();
+        let (mut server, mut client) = (Pipe::server(), Pipe::client());
+        queue.register(&mut server, 1, BOTH);
+        queue.register(&mut client, 2, BOTH);
+        assert_eq!(queue.now(), [(1, SEND), (2, SEND)]);
+        for pipe in [&server, &client] {
+            pipe.refuses(Verb::Read, ERROR_BROKEN_PIPE);
+            pipe.ends(Verb::Read, PIPE_BROKEN, 0);
+        }
+        assert_eq!(queue.now(), [(1, RECEIVE), (2, RECEIVE | SEND | DISCONNECT | FINISHED)]);
+        for pipe in [&server, &client] {
+            (0..3).for_each(|_| assert_eq!(pipe.read(10).unwrap(), 0));
+        }
+        assert_eq!(queue.now(), []);
+        queue.reregister(&mut client, 3, READ);
+        assert_eq!(queue.now(), [(3, RECEIVE | DISCONNECT)]);
+    });
+}
+
+#[test]
+fn a_second_client_that_is_gone_at_once_is_told_as_the_first() {
+    everywhere(|_| {
+        let mut queue = Loop::new();
+        let mut pipe = Pipe::server();
+        queue.register(&mut pipe, 1, BOTH);
+        assert_eq!(queue.now(), [(1, SEND)]);
+        pipe.ends(Verb::Read, PIPE_BROKEN, 0);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        pipe.state.disconnect().unwrap();
+        would_block(pipe.state.connect());
+        pipe.refuses(Verb::Read, ERROR_BROKEN_PIPE);
+        pipe.ends(Verb::Connect, SUCCESS, 0);
+        assert_eq!(queue.now(), [(1, RECEIVE | SEND)]);
+        assert_eq!(pipe.read(10).unwrap(), 0);
+    });
+}
+
+#[test]
+fn what_was_disowned_is_nobodys_however_it_ends() {
+    for (status, bytes) in [(CANCELLED, 0), (SUCCESS, 5), (PIPE_BROKEN, 0)] {
+        everywhere(|world| {
+            let mut queue = Loop::new();
+            let mut pipe = Pipe::server();
+            queue.register(&mut pipe, 1, BOTH);
+            would_block(pipe.state.connect());
+            assert_eq!(pipe.write(5).unwrap(), 5);
+            assert_eq!(queue.now(), []);
+            world.kernel().manners.cancels_late = true;
+            pipe.state.disconnect().unwrap();
+            // It is called off twice, and made again in between.
+            would_block(pipe.state.connect());
+            pipe.state.disconnect().unwrap();
+            world.kernel().deliver_operations(status, bytes);
+            assert_eq!(queue.now(), []);
+            assert_eq!(world.kernel().operations_out(), 0);
+            would_block(pipe.read(5));
+            assert!(pipe.state.take_error().is_none());
+            would_block(pipe.state.connect());
+            assert!(pipe.is_out(Verb::Connect));
+            world.kernel().manners.cancels_late = false;
+            pipe.ends(Verb::Connect, SUCCESS, 0);
+            assert_eq!(queue.now(), [(1, SEND)]);
+            assert!(pipe.is_out(Verb::Read));
+        });
+    }
+}
+
+#[test]
+fn a_connect_that_is_called_off_is_made_again_when_it_is_back() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let mut pipe = Pipe::server();
+        pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+        queue.register(&mut pipe, 1, BOTH);
+        would_block(pipe.state.connect());
+        world.kernel().manners.cancels_late = true;
+        pipe.state.disconnect().unwrap();
+        would_block(pipe.state.connect());
+        assert_eq!(queue.now(), []);
+        world.kernel().deliver_operations(CANCELLED, 0);
+        assert_eq!(queue.now(), []);
+        assert!(pipe.is_out(Verb::Connect));
+        // The same, and it fails when it is made.
+        pipe.state.disconnect().unwrap();
+        would_block(pipe.state.connect());
+        pipe.refuses(Verb::Connect, ERROR_INVALID_PARAMETER);
+        world.kernel().deliver_operations(CANCELLED, 0);
+        assert_eq!(queue.now(), [(1, SEND)]);
+        assert_eq!(pipe.state.take_error().unwrap().raw_os_error(), Some(ERROR_INVALID_PARAMETER));
+        // The same, and somebody is there already.
+        pipe.refuses(Verb::Connect, None);
+        would_block(pipe.state.connect());
+        pipe.state.disconnect().unwrap();
+        would_block(pipe.state.connect());
+        pipe.refuses(Verb::Connect, ERROR_PIPE_CONNECTED);
+        pipe.refuses(Verb::Read, None);
+        world.kernel().deliver_operations(CANCELLED, 0);
+        assert_eq!(queue.now(), [(1, SEND)]);
+        pipe.state.connect().unwrap();
+        assert!(pipe.state.take_error().is_none());
+        world.kernel().manners.cancels_late = false;
+    });
+}
+
+#[test]
+fn a_connect_that_fails_on_its_way_is_told_and_taken() {
+    everywhere(|_| {
+        let mut queue = Loop::new();
+        let mut pipe = Pipe::server();
+        pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+        queue.register(&mut pipe, 1, BOTH.level());
+        would_block(pipe.state.connect());
+        pipe.ends(Verb::Connect, PIPE_BROKEN, 0);
+        assert_eq!((queue.now(), queue.now()), (vec![(1, SEND)], vec![(1, SEND)]));
+        assert_eq!(pipe.state.take_error().unwrap().raw_os_error(), Some(ERROR_BROKEN_PIPE));
+        assert_eq!(queue.now(), []);
+    });
+}
+
+#[test]
+fn what_can_not_be_put_into_the_port_is_told_later() {
+    everywhere(|world| {
+        for mode in [BOTH, BOTH.level(), BOTH.oneshot()] {
+            let mut queue = Loop::new();
+            let mut pipe = Pipe::client();
+            world.kernel().faults.posts = 2;
+            queue.register(&mut pipe, 1, mode);
+            assert_eq!(queue.now(), [(1, SEND)]);
+            assert_eq!(world.counts().posts, 3);
+            world.kernel().counts.posts = 0;
+        }
+    });
+}
+
+#[test]
+fn to_tell_of_a_pipe_asks_for_no_memory_and_for_one_packet() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let mut pipe = Pipe::client();
+        queue.register(&mut pipe, 1, BOTH);
+        for round in 0..10 {
+            let (posts, allocations) = (world.counts().posts, crate::guard::allocations());
+            pipe.ends(Verb::Read, SUCCESS, 100);
+            queue.poll.poll(&mut queue.events, Some(std::time::Duration::ZERO)).unwrap();
+            assert_eq!(pipe.state.read(50, |_| 50).unwrap(), 50);
+            queue.poll.poll(&mut queue.events, Some(std::time::Duration::ZERO)).unwrap();
+            assert_eq!(pipe.state.read(50, |_| 50).unwrap(), 50);
+            assert_eq!(pipe.state.write(std::iter::once(&[7; 100][..])).unwrap(), 100);
+            pipe.ends(Verb::Write, SUCCESS, 100);
+            queue.poll.poll(&mut queue.events, Some(std::time::Duration::ZERO)).unwrap();
+            // What was left unread had no packet of the kernel's; nor had the beginning.
+            assert_eq!(world.counts().posts - posts, if round == 0 { 2 } else { 1 });
+            assert!(round == 0 || crate::guard::allocations() == allocations);
+        }
+    });
+}
+
+/// Everything at once that can be out, and both ways to be told of.
+fn busy(queue: &Loop, token: usize) -> Pipe {
+    let mut pipe = Pipe::server();
+    queue.register(&mut pipe, token, BOTH.level());
+    would_block(pipe.state.connect());
+    pipe
+}
+
+#[test]
+fn whatever_is_out_when_a_pipe_is_dropped_lives_until_it_is_back() {
+    everywhere(|world| {
+        for cancels_late in [false, true] {
+            let mut queue = Loop::new();
+            let pipe = busy(&queue, 1);
+            assert_eq!(queue.now(), [(1, SEND)]);
+            world.kernel().manners.cancels_late = cancels_late;
+            drop(pipe);
+            assert_eq!(queue.now(), []);
+            world.kernel().deliver_operations(CANCELLED, 0);
+            assert_eq!(queue.now(), []);
+            assert_eq!(world.kernel().operations_out(), 0);
+            world.kernel().manners.cancels_late = false;
+        }
+    });
+}
+
+#[test]
+fn a_write_outlives_its_pipe_and_is_written_to_the_end() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let mut pipe = Pipe::server();
+        queue.register(&mut pipe, 1, BOTH);
+        assert_eq!(pipe.write(10).unwrap(), 10);
+        let handle = pipe.handle;
+        drop(pipe);
+        assert_eq!(queue.now(), []);
+        assert!(world.kernel().end(handle, Verb::Write, SUCCESS, 4));
+        assert_eq!(queue.now(), []);
+        assert_eq!(world.kernel().is_out_for(handle, Verb::Write), Some(6));
+        assert!(world.kernel().end(handle, Verb::Write, SUCCESS, 6));
+        assert_eq!(queue.now(), []);
+        assert_eq!(world.kernel().operations_out(), 0);
+    });
+}
+
+#[test]
+fn whatever_is_out_when_the_poll_is_dropped_is_cancelled_and_told_to_who_asks() {
+    everywhere(|_| {
+        let queue = Loop::new();
+        let pipe = busy(&queue, 1);
+        assert_eq!(pipe.write(10).unwrap(), 10);
+        let mut client = Pipe::client();
+        queue.register(&mut client, 2, BOTH);
+        client.ends(Verb::Read, SUCCESS, 10);
+        drop(queue);
+        assert_eq!(pipe.read(10).unwrap_err().raw_os_error(), Some(995));
+        assert_eq!(pipe.write(10).unwrap_err().raw_os_error(), Some(995));
+        assert_eq!(pipe.state.take_error().unwrap().raw_os_error(), Some(995));
+        // What has come in time is there.
+        assert_eq!(client.read(10).unwrap(), 10);
+        for result in [pipe.read(10), pipe.write(10), pipe.state.connect().map(|()| 0), client.read(10)] {
+            assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
+        }
+        let mut pipe = pipe;
+        let other = Loop::new();
+        let err = other.registry().register(&mut pipe, Token(1), READ).unwrap_err();
+        assert_eq!(err.kind(), ErrorKind::AlreadyExists, "{err}");
+    });
+}
+
+#[test]
+fn a_poll_that_goes_takes_along_the_writes_of_pipes_that_are_gone() {
+    everywhere(|_| {
+        let queue = Loop::new();
+        let pipe = busy(&queue, 1);
+        assert_eq!(pipe.write(10).unwrap(), 10);
+        drop(pipe);
+        drop(queue);
+    });
+}
+
+#[test]
+fn a_handle_that_can_not_be_tied_may_be_tried_again() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let mut pipe = Pipe::client();
+        world.kernel().faults.connects = 1;
+        let err = queue.registry().register(&mut pipe, Token(1), BOTH).unwrap_err();
+        assert!(err.to_string().starts_with("cannot register this pipe: "), "{err}");
+        queue.register(&mut pipe, 1, BOTH);
+        assert_eq!(queue.now(), [(1, SEND)]);
+    });
+}
+
+/// Programs at random: they must end with all accounts settled.
+#[test]
+fn random_programs_leave_nothing_behind() {
+    let seeds = std::env::var("SEEDS").map_or(10_000, |seeds| seeds.parse().unwrap());
+    for seed in 0..seeds {
+        println!("seed {seed}");
+        let world = World::new(Manners::ALL[seed as usize % 4]);
+        world.kernel().seed(seed);
+        run(&world);
+        world.check();
+    }
+}
+
+fn run(world: &World) {
+    let random = |below: usize| world.kernel().random() as usize % below;
+    let mut queue = Loop::with_capacity(1 + random(3));
+    let mut pipes: [Option<Pipe>; 3] = [None, None, None];
+    let mut handles: Vec<usize> = Vec::new();
+    for _ in 0..30 {
+        let interest = [READ, Interest::WRITABLE, BOTH][random(3)];
+        let interest = [interest, interest.level(), interest.oneshot()][random(3)];
+        let slot = random(3);
+        let verb = Verb::ALL[random(3)];
+        let bytes = random(6);
+        match (random(16), &mut pipes[slot]) {
+            (0 | 1, place @ None) => {
+                let mut pipe = Pipe::new(random(2) == 0);
+                handles.push(pipe.handle);
+                if random(3) == 0 {
+                    pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+                }
+                queue.register(&mut pipe, slot, interest);
+                *place = Some(pipe);
+            }
+            (2, place) if random(3) == 0 => *place = None,
+            (3, Some(pipe)) => drop(queue.registry().reregister(pipe, Token(slot), interest)),
+            (4, Some(pipe)) => drop(queue.registry().deregister(pipe)),
+            (5, Some(pipe)) => drop(queue.registry().register(pipe, Token(slot), interest)),
+            (6, Some(pipe)) => drop(pipe.state.connect()),
+            (7, Some(pipe)) if random(2) == 0 => drop(pipe.state.disconnect()),
+            (8, Some(pipe)) => drop(pipe.read(bytes)),
+            (9, Some(pipe)) => drop(pipe.write(bytes)),
+            (10, Some(pipe)) => {
+                let errors = [ERROR_PIPE_LISTENING, ERROR_BROKEN_PIPE, ERROR_PIPE_CONNECTED, ERROR_PIPE_NOT_CONNECTED];
+                pipe.refuses(verb, if random(2) == 0 { None } else { Some(errors[random(4)]) });
+            }
+            (11, Some(pipe)) => world.kernel().pipe_does_at_once(pipe.handle, verb, bytes),
+            (12 | 13, _) if !handles.is_empty() => {
+                let handle = handles[random(handles.len())];
+                let room = world.kernel().is_out_for(handle, verb).unwrap_or(0);
+                let status = [SUCCESS, SUCCESS, PIPE_BROKEN, BUFFER_OVERFLOW][random(4)];
+                let bytes = if status == PIPE_BROKEN { 0 } else { bytes.min(room) };
+                world.kernel().end(handle, verb, status, bytes);
+            }
+            (14, _) => {
+                let late = random(2) == 0;
+                let mut kernel = world.kernel();
+                kernel.manners.cancels_late = late;
+                kernel.deliver_operations(CANCELLED, 0);
+            }
+            (15, _) => {
+                let posts = random(2);
+                world.kernel().faults.posts = posts;
+            }
+            _ => drop(queue.now()),
+        }
+    }
+    let mut kernel = world.kernel();
+    kernel.manners.cancels_late = false;
+    kernel.faults.posts = 0;
+    kernel.deliver_operations(CANCELLED, 0);
+    drop(kernel);
+    if random(2) == 0 {
+        drop(queue);
+        drop(pipes);
+    } else {
+        drop(pipes);
+        drop(queue);
+    }
+}
