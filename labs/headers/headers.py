@@ -150,7 +150,7 @@ class Headers:
                 name = re.search(r" (\w+)$", row)
                 if len(indentation) == 5:
                     fields.append(name[1] if name else [])
-                elif len(indentation) == 7 and fields and isinstance(fields[-1], list):
+                elif len(indentation) > 5 and fields and isinstance(fields[-1], list) and name:
                     fields[-1].append(name[1])
 
 
