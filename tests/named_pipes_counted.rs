@@ -132,7 +132,8 @@ fn it_is_to_be_told_in_level_mode(poll: &mut Poll, events: &mut Events) -> Scene
 
 #[test]
 fn nothing_stays_behind_of_a_pipe_in_whatever_state_it_is_dropped() {
-    let scenes: [(&str, fn(&mut Poll, &mut Events) -> Scene); 14] = [
+    type Play = fn(&mut Poll, &mut Events) -> Scene;
+    let scenes: [(&str, Play); 14] = [
         ("never registered", never_registered),
         ("never connected", never_connected),
         ("a connect is out", a_connect_is_out),
