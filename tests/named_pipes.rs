@@ -1,6 +1,7 @@
 //! Named pipes: a server and its clients, what they say to each other, and what becomes of it when one of them goes.
 
 #![cfg(windows)]
+#![deny(unsafe_op_in_unsafe_fn)]
 
 mod support;
 
@@ -17,6 +18,8 @@ use minimio::windows::NamedPipe;
 use minimio::{Event, Events, Interest, Poll, Token};
 use support::*;
 
+#[path = "support/counting.rs"]
+mod counting;
 #[path = "support/pipe.rs"]
 mod pipe;
 
@@ -347,6 +350,30 @@ fn a_message_longer_than_the_buffer_comes_in_parts() {
     assert!(received == message, "what follows is another message, and another read");
     let count = read_some(&mut poll, &mut events, &server, &mut buf).unwrap();
     assert_eq!(&buf[..count], b"next");
+}
+
+#[test]
+fn a_conversation_asks_for_no_memory_once_there_was_one() {
+    let (mut poll, mut events) = poll();
+    let (server, client) = greeted_pair(&mut poll, &mut events);
+    let mut round = |buf: &mut [u8]| {
+        for (mut there, mut back, token) in [(&client, &server, SERVER), (&server, &client, CLIENT)] {
+            assert_eq!(there.write(b"question").unwrap(), 8);
+            let end = Instant::now() + PATIENCE;
+            while !events.iter().any(|event| event.token() == token && event.is_readable()) {
+                poll.poll(&mut events, Some(PATIENCE)).unwrap();
+                assert!(Instant::now() < end);
+            }
+            assert_eq!(back.read(&mut buf[..4]).unwrap(), 4);
+            assert_eq!(back.read(buf).unwrap(), 4);
+            // So that it can be written to again.
+            poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
+        }
+    };
+    let mut buf = [0; 64];
+    (0..10).for_each(|_| round(&mut buf));
+    let (count, ()) = counting::allocations(|| (0..100).for_each(|_| round(&mut buf)));
+    assert_eq!(count, 0);
 }
 
 // How events come.

@@ -2,6 +2,7 @@
 //! reference in the kernel's hands, since those hold memory.
 
 #![cfg(windows)]
+#![deny(unsafe_op_in_unsafe_fn)]
 
 mod support;
 
@@ -132,8 +133,8 @@ fn it_is_to_be_told_in_level_mode(poll: &mut Poll, events: &mut Events) -> Scene
 
 #[test]
 fn nothing_stays_behind_of_a_pipe_in_whatever_state_it_is_dropped() {
-    type Play = fn(&mut Poll, &mut Events) -> Scene;
-    let scenes: [(&str, Play); 14] = [
+    type Beginning = fn(&mut Poll, &mut Events) -> Scene;
+    let scenes: [(&str, Beginning); 14] = [
         ("never registered", never_registered),
         ("never connected", never_connected),
         ("a connect is out", a_connect_is_out),
@@ -176,7 +177,7 @@ fn nothing_stays_behind_of_a_pipe_in_whatever_state_it_is_dropped() {
             drop(registry);
         }),
     ];
-    let play = |scene: fn(&mut Poll, &mut Events) -> Scene, ending: Ending| {
+    let play = |scene: Beginning, ending: Ending| {
         let (mut poll, mut events) = poll();
         let scene = scene(&mut poll, &mut events);
         ending(poll, events, scene);
