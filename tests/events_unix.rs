@@ -159,6 +159,18 @@ mod asynchronous {
         }
     }
 
+    #[cfg(minimio_kqueue)]
+    #[test]
+    fn what_is_complete_is_nobodys_second_report() {
+        let (mut poll, mut events) = poll();
+        let (stream, _peer) = registered_stream(&poll, SOURCE, (Interest::READABLE | Interest::WRITABLE).oneshot());
+        assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+        for _ in 0..3 {
+            descriptor::complete(poll.as_raw_fd(), stream.as_raw_fd() as usize, 3);
+            assert_eq!(next_tokens(&mut poll, &mut events), [Token(3)]);
+        }
+    }
+
     #[test]
     fn nothing_of_a_descriptor_is_watched_on_its_account() {
         let (mut poll, mut events) = poll();

@@ -311,6 +311,21 @@ fn wakers_that_do_not_fit_go_on_to_show(mode: Interest) {
 }
 
 #[test]
+fn a_wake_shows_however_many_there_were_before() {
+    let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(READ.level());
+    let waker = Waker::new(inner.registry(), Token(2)).unwrap();
+    // Where a kick is a byte in a pipe, these are more than it holds.
+    for round in 0..70_000 {
+        waker.wake().unwrap();
+        inner.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert_eq!(events.len(), 1, "{round}");
+    }
+    expect_silence(&mut outer, &mut outer_events);
+    waker.wake().unwrap();
+    assert_eq!(next_tokens(&mut outer, &mut outer_events), [SOURCE]);
+}
+
+#[test]
 fn a_kick_among_many_events_is_not_one_of_them() {
     let (mut poll, mut events) = poll();
     // From now on every first wake is a kick, which stands among the events in the order of arrival.
