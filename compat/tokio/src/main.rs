@@ -1,0 +1,74 @@
+//! All that tokio builds on mio, at once, in one process: what it prints does not depend on who is ready first.
+//!
+//! ```text
+//! tokio-program [CONNECTIONS]              everything, on a runtime of several threads, then on one of a single thread
+//! tokio-program throughput SECONDS         how many round trips a second, over TCP
+//! ```
+
+mod process;
+mod signals;
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod system;
+mod tcp;
+mod throughput;
+mod time;
+mod udp;
+
+use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+
+/// For each part, all others going on.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["child", number] => process::child(number.parse()?),
+        ["throughput", seconds] => throughput::run(Duration::from_secs(seconds.parse()?)),
+        [] => everything(1000),
+        [connections] => everything(connections.parse()?),
+        _ => Err("tokio-program [CONNECTIONS] | throughput SECONDS".into()),
+    }
+}
+
+fn everything(connections: usize) -> Result<()> {
+    run("several threads", Builder::new_multi_thread().worker_threads(4).enable_all().build()?, connections)?;
+    run("a single thread", Builder::new_current_thread().enable_all().build()?, connections)
+}
+
+fn run(name: &str, runtime: Runtime, connections: usize) -> Result<()> {
+    let (tcp, refused, udp, system, process, signals, time) = runtime.block_on(async {
+        // All at the same time. Each says what it saw, and nobody how long it took.
+        tokio::try_join!(
+            part("tcp", tcp::run(connections)),
+            part("refused", tcp::run_refused()),
+            part("udp", udp::run(100)),
+            part("system", system::run(100)),
+            part("process", process::run(20)),
+            part("signals", signals::run(10)),
+            part("time", time::run(1000)),
+        )
+    })?;
+    println!("{name}");
+    for report in [tcp, refused, udp, system, process, signals, time] {
+        println!("  {report}");
+    }
+    Ok(())
+}
+
+/// A part in a task of its own, which fails by its name.
+async fn part(name: &str, part: impl Future<Output = Result<String>> + Send + 'static) -> Result<String> {
+    match timeout(PATIENCE, tokio::spawn(part)).await {
+        Ok(Ok(Ok(report))) => Ok(report),
+        Ok(Ok(Err(err))) => Err(format!("{name}: {err}").into()),
+        Ok(Err(err)) => Err(format!("{name}: {err}").into()),
+        Err(_) => Err(format!("{name}: not within {PATIENCE:?}").into()),
+    }
+}
