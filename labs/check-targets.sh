@@ -4,8 +4,7 @@
 #
 #     check-targets.sh [target …]      (default: all of the list below)
 #
-# The standard library of each target is type-checked too, not compiled, from the source that `rust-src.sh` brings: its
-# metadata is all that a check needs. Both cores have work, since cargo sees all targets at once.
+# The standard library of each target is type-checked too, by `linux/checked-std.sh`.
 # CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -33,28 +32,8 @@ targets=(
 without_backend=(x86_64-unknown-illumos wasm32-wasip1)
 (($# == 0)) || { targets=("$@") && without_backend=(); }
 
-. labs/linux/rust-src.sh
-library=$__CARGO_TESTS_ONLY_SRC_ROOT
+sysroot=$(labs/linux/checked-std.sh "${targets[@]}" "${without_backend[@]}")
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
-# One folder for each compiler: metadata of two would not mix.
-std=$CARGO_TARGET_DIR/std-checked-$(rustc -vV | sed -n 's/^commit-hash: //p')
-sysroot=$std/sysroot
-
-check_std() {
-  local flags=() target
-  for target in "${targets[@]}" "${without_backend[@]}"; do
-    flags+=(--target "$target")
-  done
-  echo "the standard library for $((${#flags[@]} / 2)) targets"
-  RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=$std CARGO_ENCODED_RUSTFLAGS=$'-Zforce-unstable-if-unmarked\x1f-Awarnings' \
-    cargo check --quiet --locked --manifest-path "$library/sysroot/Cargo.toml" --package test "${flags[@]}"
-  for target in "${targets[@]}" "${without_backend[@]}"; do
-    rm -rf "$sysroot/lib/rustlib/$target"
-    mkdir -p "$sysroot/lib/rustlib/$target/lib"
-    cp "$std/$target/debug/deps"/*.rmeta "$sysroot/lib/rustlib/$target/lib/"
-  done
-}
-
 # As RUSTFLAGS, but the path may hold blanks.
 export CARGO_ENCODED_RUSTFLAGS=$'--sysroot\x1f'"$sysroot"
 
@@ -85,5 +64,4 @@ check_crate() {
   ((failed == 0))
 }
 
-check_std
 check_crate

@@ -1,1 +1,3 @@
-//! Empty: the test is all there is.
+//! What mio has and this crate has not: pages of documentation, which `compat/mio` has in its own words.
+
+pub use minimio::{features, guide};

@@ -1,0 +1,682 @@
+//! Every public item, method, field, constant and implementation of a trait that mio 1.2.5 has, each with what it is there:
+//! it compiles against mio and against this crate. There is nothing to run.
+//!
+//! It is written by `compat/parity/check.sh --write` from what rustdoc says of mio on each system, and not to be changed by
+//! hand; without `--write`, the same script finds what is missing here.
+
+#![allow(dead_code, clippy::extra_unused_lifetimes, clippy::needless_lifetimes, clippy::empty_loop)]
+
+#[cfg(unix)]
+use std::os::unix;
+#[cfg(windows)]
+use std::os::windows;
+use std::{fmt, hash, io, iter, net, ops, panic, path, process, time};
+
+use minimio::{
+    event::Event, event::Iter, event::Source, net::TcpListener, net::TcpStream, net::UdpSocket, net::UnixDatagram,
+    net::UnixListener, net::UnixStream, unix::pipe::Receiver, unix::pipe::Sender, unix::SourceFd, Events, Interest,
+    Poll, Registry, Token, Waker,
+};
+
+// Events
+
+const _: fn(Events) -> minimio::event::Events = |same| same;
+const _: fn(usize) -> Events = Events::with_capacity;
+const _: fn(&Events) -> usize = Events::capacity;
+const _: fn(&Events) -> bool = Events::is_empty;
+const _: fn(&Events) -> Iter<'_> = Events::iter;
+const _: fn(&mut Events) = Events::clear;
+const _: () = {
+    fn of<'a>() {
+        fn is<'a, I: IntoIterator<Item = &'a Event, IntoIter = Iter<'a>>>() {}
+        is::<&'a Events>();
+    }
+};
+const _: () = {
+    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
+    is::<Events>();
+};
+
+// Interest
+
+const _: Interest = Interest::READABLE;
+const _: Interest = Interest::WRITABLE;
+const _: Interest = Interest::PRIORITY;
+const _: fn(Interest, Interest) -> Interest = Interest::add;
+const _: () = {
+    const fn is_const(input_0: Interest, input_1: Interest) -> Interest {
+        Interest::add(input_0, input_1)
+    }
+};
+const _: fn(Interest, Interest) -> Option<Interest> = Interest::remove;
+const _: fn(Interest) -> bool = Interest::is_readable;
+const _: () = {
+    const fn is_const(input_0: Interest) -> bool {
+        Interest::is_readable(input_0)
+    }
+};
+const _: fn(Interest) -> bool = Interest::is_writable;
+const _: () = {
+    const fn is_const(input_0: Interest) -> bool {
+        Interest::is_writable(input_0)
+    }
+};
+const _: fn(Interest) -> bool = Interest::is_aio;
+const _: () = {
+    const fn is_const(input_0: Interest) -> bool {
+        Interest::is_aio(input_0)
+    }
+};
+const _: fn(Interest) -> bool = Interest::is_lio;
+const _: () = {
+    const fn is_const(input_0: Interest) -> bool {
+        Interest::is_lio(input_0)
+    }
+};
+const _: fn(Interest) -> bool = Interest::is_priority;
+const _: () = {
+    const fn is_const(input_0: Interest) -> bool {
+        Interest::is_priority(input_0)
+    }
+};
+const _: () = {
+    const fn is<
+        T: ops::BitOrAssign
+            + ops::BitOr<Output = Interest>
+            + Clone
+            + Copy
+            + fmt::Debug
+            + Eq
+            + Ord
+            + PartialEq
+            + PartialOrd
+            + panic::RefUnwindSafe
+            + Send
+            + Sync
+            + Unpin
+            + panic::UnwindSafe,
+    >() {
+    }
+    is::<Interest>();
+};
+
+// Poll
+
+const _: fn() -> io::Result<Poll> = Poll::new;
+const _: fn(&Poll) -> &Registry = Poll::registry;
+const _: fn(&mut Poll, &mut Events, Option<time::Duration>) -> io::Result<()> = Poll::poll;
+const _: () = {
+    const fn is<T: unix::io::AsRawFd + fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
+    is::<Poll>();
+};
+
+// Registry
+
+const _: () = {
+    fn of<S>()
+    where
+        S: Source + ?Sized,
+    {
+        let _: fn(&Registry, &mut S, Token, Interest) -> io::Result<()> = Registry::register::<S>;
+    }
+};
+const _: () = {
+    fn of<S>()
+    where
+        S: Source + ?Sized,
+    {
+        let _: fn(&Registry, &mut S, Token, Interest) -> io::Result<()> = Registry::reregister::<S>;
+    }
+};
+const _: () = {
+    fn of<S>()
+    where
+        S: Source + ?Sized,
+    {
+        let _: fn(&Registry, &mut S) -> io::Result<()> = Registry::deregister::<S>;
+    }
+};
+const _: fn(&Registry) -> io::Result<Registry> = Registry::try_clone;
+const _: () = {
+    const fn is<
+        T: unix::io::AsFd
+            + unix::io::AsRawFd
+            + fmt::Debug
+            + panic::RefUnwindSafe
+            + Send
+            + Sync
+            + Unpin
+            + panic::UnwindSafe,
+    >() {
+    }
+    is::<Registry>();
+};
+
+// Token
+
+const _: () = {
+    const fn is_made(field_0: usize) -> Token {
+        Token(field_0)
+    }
+};
+const _: () = {
+    fn is_open(Token(field_0): Token) -> usize {
+        field_0
+    }
+};
+const _: () = {
+    const fn is<
+        T: Clone
+            + Copy
+            + fmt::Debug
+            + Eq
+            + hash::Hash
+            + Ord
+            + PartialEq
+            + PartialOrd
+            + panic::RefUnwindSafe
+            + Send
+            + Sync
+            + Unpin
+            + panic::UnwindSafe,
+    >() {
+    }
+    is::<Token>();
+};
+const _: () = {
+    const fn is<T: From<Token>>() {}
+    is::<usize>();
+};
+
+// Waker
+
+const _: fn(&Registry, Token) -> io::Result<Waker> = Waker::new;
+const _: fn(&Waker) -> io::Result<()> = Waker::wake;
+const _: () = {
+    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
+    is::<Waker>();
+};
+
+// event::Event
+
+const _: fn(&Event) -> Token = Event::token;
+const _: fn(&Event) -> bool = Event::is_readable;
+const _: fn(&Event) -> bool = Event::is_writable;
+const _: fn(&Event) -> bool = Event::is_error;
+const _: fn(&Event) -> bool = Event::is_read_closed;
+const _: fn(&Event) -> bool = Event::is_write_closed;
+const _: fn(&Event) -> bool = Event::is_priority;
+const _: fn(&Event) -> bool = Event::is_aio;
+const _: fn(&Event) -> bool = Event::is_lio;
+const _: () = {
+    const fn is<T: Clone + fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
+    is::<Event>();
+};
+
+// event::Iter
+
+const _: () = {
+    fn of<'a>() {
+        fn is<'a, I: Iterator<Item = &'a Event>>() {}
+        is::<Iter<'a>>();
+    }
+};
+const _: () = {
+    const fn is<T: Clone + fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
+    is::<Iter<'static>>();
+};
+
+// event::Source
+
+const _: () = {
+    fn of<S: Source + ?Sized>() {
+        let _: fn(&mut S, &Registry, Token, Interest) -> io::Result<()> = <S as Source>::register;
+    }
+};
+const _: () = {
+    fn of<S: Source + ?Sized>() {
+        let _: fn(&mut S, &Registry, Token, Interest) -> io::Result<()> = <S as Source>::reregister;
+    }
+};
+const _: () = {
+    fn of<S: Source + ?Sized>() {
+        let _: fn(&mut S, &Registry) -> io::Result<()> = <S as Source>::deregister;
+    }
+};
+const _: () = {
+    struct Own;
+    impl Source for Own {
+        fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+            loop {}
+        }
+        fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+            loop {}
+        }
+        fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+            loop {}
+        }
+    }
+};
+const _: fn(&dyn Source) = |_| ();
+const _: () = {
+    fn of<T>()
+    where
+        T: Source + ?Sized,
+    {
+        fn is<I: Source>() {}
+        is::<Box<T>>();
+    }
+};
+
+// net::TcpListener
+
+const _: fn(net::SocketAddr) -> io::Result<TcpListener> = TcpListener::bind;
+const _: fn(net::TcpListener) -> TcpListener = TcpListener::from_std;
+const _: fn(&TcpListener) -> io::Result<(TcpStream, net::SocketAddr)> = TcpListener::accept;
+const _: fn(&TcpListener) -> io::Result<net::SocketAddr> = TcpListener::local_addr;
+const _: fn(&TcpListener, u32) -> io::Result<()> = TcpListener::set_ttl;
+const _: fn(&TcpListener) -> io::Result<u32> = TcpListener::ttl;
+const _: fn(&TcpListener) -> io::Result<Option<io::Error>> = TcpListener::take_error;
+const _: () = {
+    const fn is<
+        T: unix::io::AsFd
+            + unix::io::AsRawFd
+            + fmt::Debug
+            + From<unix::io::OwnedFd>
+            + unix::io::FromRawFd
+            + unix::io::IntoRawFd
+            + panic::RefUnwindSafe
+            + Send
+            + Source
+            + Sync
+            + Unpin
+            + panic::UnwindSafe,
+    >() {
+    }
+    is::<TcpListener>();
+};
+const _: () = {
+    const fn is<T: From<TcpListener>>() {}
+    is::<net::TcpListener>();
+};
+const _: () = {
+    const fn is<T: From<TcpListener>>() {}
+    is::<unix::io::OwnedFd>();
+};
+
+// net::TcpStream
+
+const _: fn(net::SocketAddr) -> io::Result<TcpStream> = TcpStream::connect;
+const _: fn(net::TcpStream) -> TcpStream = TcpStream::from_std;
+const _: fn(&TcpStream) -> io::Result<net::SocketAddr> = TcpStream::peer_addr;
+const _: fn(&TcpStream) -> io::Result<net::SocketAddr> = TcpStream::local_addr;
+const _: fn(&TcpStream, net::Shutdown) -> io::Result<()> = TcpStream::shutdown;
+const _: fn(&TcpStream, bool) -> io::Result<()> = TcpStream::set_nodelay;
+const _: fn(&TcpStream) -> io::Result<bool> = TcpStream::nodelay;
+const _: fn(&TcpStream, u32) -> io::Result<()> = TcpStream::set_ttl;
+const _: fn(&TcpStream) -> io::Result<u32> = TcpStream::ttl;
+const _: fn(&TcpStream) -> io::Result<Option<io::Error>> = TcpStream::take_error;
+const _: fn(&TcpStream, &mut [u8]) -> io::Result<usize> = TcpStream::peek;
+const _: () = {
+    fn of<F, T>()
+    where
+        F: FnOnce() -> io::Result<T>,
+    {
+        let _: fn(&TcpStream, F) -> io::Result<T> = TcpStream::try_io::<F, T>;
+    }
+};
+const _: () = {
+    const fn is<T: io::Read + io::Write>() {}
+    is::<&TcpStream>();
+};
+const _: () = {
+    const fn is<
+        T: unix::io::AsFd
+            + unix::io::AsRawFd
+            + fmt::Debug
+            + From<unix::io::OwnedFd>
+            + unix::io::FromRawFd
+            + unix::io::IntoRawFd
+            + io::Read
+            + panic::RefUnwindSafe
+            + Send
+            + Source
+            + Sync
+            + Unpin
+            + panic::UnwindSafe
+            + io::Write,
+    >() {
+    }
+    is::<TcpStream>();
+};
+const _: () = {
+    const fn is<T: From<TcpStream>>() {}
+    is::<net::TcpStream>();
+};
+const _: () = {
+    const fn is<T: From<TcpStream>>() {}
+    is::<unix::io::OwnedFd>();
+};
+
+// net::UdpSocket
+
+const _: fn(net::SocketAddr) -> io::Result<UdpSocket> = UdpSocket::bind;
+const _: fn(net::UdpSocket) -> UdpSocket = UdpSocket::from_std;
+const _: fn(&UdpSocket) -> io::Result<net::SocketAddr> = UdpSocket::local_addr;
+const _: fn(&UdpSocket) -> io::Result<net::SocketAddr> = UdpSocket::peer_addr;
+const _: fn(&UdpSocket, &[u8], net::SocketAddr) -> io::Result<usize> = UdpSocket::send_to;
+const _: fn(&UdpSocket, &mut [u8]) -> io::Result<(usize, net::SocketAddr)> = UdpSocket::recv_from;
+const _: fn(&UdpSocket, &mut [u8]) -> io::Result<(usize, net::SocketAddr)> = UdpSocket::peek_from;
+const _: fn(&UdpSocket, &[u8]) -> io::Result<usize> = UdpSocket::send;
+const _: fn(&UdpSocket, &mut [u8]) -> io::Result<usize> = UdpSocket::recv;
+const _: fn(&UdpSocket, &mut [u8]) -> io::Result<usize> = UdpSocket::peek;
+const _: fn(&UdpSocket, net::SocketAddr) -> io::Result<()> = UdpSocket::connect;
+const _: fn(&UdpSocket, bool) -> io::Result<()> = UdpSocket::set_broadcast;
+const _: fn(&UdpSocket) -> io::Result<bool> = UdpSocket::broadcast;
+const _: fn(&UdpSocket, bool) -> io::Result<()> = UdpSocket::set_multicast_loop_v4;
+const _: fn(&UdpSocket) -> io::Result<bool> = UdpSocket::multicast_loop_v4;
+const _: fn(&UdpSocket, u32) -> io::Result<()> = UdpSocket::set_multicast_ttl_v4;
+const _: fn(&UdpSocket) -> io::Result<u32> = UdpSocket::multicast_ttl_v4;
+const _: fn(&UdpSocket, bool) -> io::Result<()> = UdpSocket::set_multicast_loop_v6;
+const _: fn(&UdpSocket) -> io::Result<bool> = UdpSocket::multicast_loop_v6;
+const _: fn(&UdpSocket, u32) -> io::Result<()> = UdpSocket::set_ttl;
+const _: fn(&UdpSocket) -> io::Result<u32> = UdpSocket::ttl;
+const _: fn(&UdpSocket, &net::Ipv4Addr, &net::Ipv4Addr) -> io::Result<()> = UdpSocket::join_multicast_v4;
+const _: fn(&UdpSocket, &net::Ipv6Addr, u32) -> io::Result<()> = UdpSocket::join_multicast_v6;
+const _: fn(&UdpSocket, &net::Ipv4Addr, &net::Ipv4Addr) -> io::Result<()> = UdpSocket::leave_multicast_v4;
+const _: fn(&UdpSocket, &net::Ipv6Addr, u32) -> io::Result<()> = UdpSocket::leave_multicast_v6;
+const _: fn(&UdpSocket) -> io::Result<bool> = UdpSocket::only_v6;
+const _: fn(&UdpSocket) -> io::Result<Option<io::Error>> = UdpSocket::take_error;
+const _: () = {
+    fn of<F, T>()
+    where
+        F: FnOnce() -> io::Result<T>,
+    {
+        let _: fn(&UdpSocket, F) -> io::Result<T> = UdpSocket::try_io::<F, T>;
+    }
+};
+const _: () = {
+    const fn is<
+        T: unix::io::AsFd
+            + unix::io::AsRawFd
+            + fmt::Debug
+            + From<unix::io::OwnedFd>
+            + unix::io::FromRawFd
+            + unix::io::IntoRawFd
+            + panic::RefUnwindSafe
+            + Send
+            + Source
+            + Sync
+            + Unpin
+            + panic::UnwindSafe,
+    >() {
+    }
+    is::<UdpSocket>();
+};
+const _: () = {
+    const fn is<T: From<UdpSocket>>() {}
+    is::<net::UdpSocket>();
+};
+const _: () = {
+    const fn is<T: From<UdpSocket>>() {}
+    is::<unix::io::OwnedFd>();
+};
+
+// net::UnixDatagram
+
+const _: () = {
+    fn of<P: AsRef<path::Path>>() {
+        let _: fn(P) -> io::Result<UnixDatagram> = UnixDatagram::bind::<P>;
+    }
+};
+const _: fn(&unix::net::SocketAddr) -> io::Result<UnixDatagram> = UnixDatagram::bind_addr;
+const _: fn(unix::net::UnixDatagram) -> UnixDatagram = UnixDatagram::from_std;
+const _: () = {
+    fn of<P: AsRef<path::Path>>() {
+        let _: fn(&UnixDatagram, P) -> io::Result<()> = UnixDatagram::connect::<P>;
+    }
+};
+const _: fn() -> io::Result<UnixDatagram> = UnixDatagram::unbound;
+const _: fn() -> io::Result<(UnixDatagram, UnixDatagram)> = UnixDatagram::pair;
+const _: fn(&UnixDatagram) -> io::Result<unix::net::SocketAddr> = UnixDatagram::local_addr;
+const _: fn(&UnixDatagram) -> io::Result<unix::net::SocketAddr> = UnixDatagram::peer_addr;
+const _: fn(&UnixDatagram, &mut [u8]) -> io::Result<(usize, unix::net::SocketAddr)> = UnixDatagram::recv_from;
+const _: fn(&UnixDatagram, &mut [u8]) -> io::Result<usize> = UnixDatagram::recv;
+const _: () = {
+    fn of<P: AsRef<path::Path>>() {
+        let _: fn(&UnixDatagram, &[u8], P) -> io::Result<usize> = UnixDatagram::send_to::<P>;
+    }
+};
+const _: fn(&UnixDatagram, &[u8]) -> io::Result<usize> = UnixDatagram::send;
+const _: fn(&UnixDatagram) -> io::Result<Option<io::Error>> = UnixDatagram::take_error;
+const _: fn(&UnixDatagram, net::Shutdown) -> io::Result<()> = UnixDatagram::shutdown;
+const _: () = {
+    fn of<F, T>()
+    where
+        F: FnOnce() -> io::Result<T>,
+    {
+        let _: fn(&UnixDatagram, F) -> io::Result<T> = UnixDatagram::try_io::<F, T>;
+    }
+};
+const _: () = {
+    const fn is<
+        T: unix::io::AsFd
+            + unix::io::AsRawFd
+            + fmt::Debug
+            + From<unix::io::OwnedFd>
+            + unix::io::FromRawFd
+            + unix::io::IntoRawFd
+            + panic::RefUnwindSafe
+            + Send
+            + Source
+            + Sync
+            + Unpin
+            + panic::UnwindSafe,
+    >() {
+    }
+    is::<UnixDatagram>();
+};
+const _: () = {
+    const fn is<T: From<UnixDatagram>>() {}
+    is::<unix::io::OwnedFd>();
+};
+const _: () = {
+    const fn is<T: From<UnixDatagram>>() {}
+    is::<unix::net::UnixDatagram>();
+};
+
+// net::UnixListener
+
+const _: () = {
+    fn of<P: AsRef<path::Path>>() {
+        let _: fn(P) -> io::Result<UnixListener> = UnixListener::bind::<P>;
+    }
+};
+const _: fn(&unix::net::SocketAddr) -> io::Result<UnixListener> = UnixListener::bind_addr;
+const _: fn(unix::net::UnixListener) -> UnixListener = UnixListener::from_std;
+const _: fn(&UnixListener) -> io::Result<(UnixStream, unix::net::SocketAddr)> = UnixListener::accept;
+const _: fn(&UnixListener) -> io::Result<unix::net::SocketAddr> = UnixListener::local_addr;
+const _: fn(&UnixListener) -> io::Result<Option<io::Error>> = UnixListener::take_error;
+const _: () = {
+    const fn is<
+        T: unix::io::AsFd
+            + unix::io::AsRawFd
+            + fmt::Debug
+            + From<unix::io::OwnedFd>
+            + unix::io::FromRawFd
+            + unix::io::IntoRawFd
+            + panic::RefUnwindSafe
+            + Send
+            + Source
+            + Sync
+            + Unpin
+            + panic::UnwindSafe,
+    >() {
+    }
+    is::<UnixListener>();
+};
+const _: () = {
+    const fn is<T: From<UnixListener>>() {}
+    is::<unix::io::OwnedFd>();
+};
+const _: () = {
+    const fn is<T: From<UnixListener>>() {}
+    is::<unix::net::UnixListener>();
+};
+
+// net::UnixStream
+
+const _: () = {
+    fn of<P: AsRef<path::Path>>() {
+        let _: fn(P) -> io::Result<UnixStream> = UnixStream::connect::<P>;
+    }
+};
+const _: fn(&unix::net::SocketAddr) -> io::Result<UnixStream> = UnixStream::connect_addr;
+const _: fn(unix::net::UnixStream) -> UnixStream = UnixStream::from_std;
+const _: fn() -> io::Result<(UnixStream, UnixStream)> = UnixStream::pair;
+const _: fn(&UnixStream) -> io::Result<unix::net::SocketAddr> = UnixStream::local_addr;
+const _: fn(&UnixStream) -> io::Result<unix::net::SocketAddr> = UnixStream::peer_addr;
+const _: fn(&UnixStream) -> io::Result<Option<io::Error>> = UnixStream::take_error;
+const _: fn(&UnixStream, net::Shutdown) -> io::Result<()> = UnixStream::shutdown;
+const _: () = {
+    fn of<F, T>()
+    where
+        F: FnOnce() -> io::Result<T>,
+    {
+        let _: fn(&UnixStream, F) -> io::Result<T> = UnixStream::try_io::<F, T>;
+    }
+};
+const _: () = {
+    const fn is<T: io::Read + io::Write>() {}
+    is::<&UnixStream>();
+};
+const _: () = {
+    const fn is<
+        T: unix::io::AsFd
+            + unix::io::AsRawFd
+            + fmt::Debug
+            + From<unix::io::OwnedFd>
+            + unix::io::FromRawFd
+            + unix::io::IntoRawFd
+            + io::Read
+            + panic::RefUnwindSafe
+            + Send
+            + Source
+            + Sync
+            + Unpin
+            + panic::UnwindSafe
+            + io::Write,
+    >() {
+    }
+    is::<UnixStream>();
+};
+const _: () = {
+    const fn is<T: From<UnixStream>>() {}
+    is::<unix::io::OwnedFd>();
+};
+const _: () = {
+    const fn is<T: From<UnixStream>>() {}
+    is::<unix::net::UnixStream>();
+};
+
+// unix::SourceFd
+
+const _: () = {
+    const fn is_made<'a>(field_0: &'a unix::io::RawFd) -> SourceFd<'a> {
+        SourceFd(field_0)
+    }
+};
+const _: () = {
+    fn is_open<'a>(SourceFd(field_0): SourceFd<'a>) -> &'a unix::io::RawFd {
+        field_0
+    }
+};
+const _: () = {
+    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe>() {}
+    is::<SourceFd<'static>>();
+};
+
+// unix::pipe::Receiver
+
+const _: fn(&Receiver, bool) -> io::Result<()> = Receiver::set_nonblocking;
+const _: () = {
+    fn of<F, T>()
+    where
+        F: FnOnce() -> io::Result<T>,
+    {
+        let _: fn(&Receiver, F) -> io::Result<T> = Receiver::try_io::<F, T>;
+    }
+};
+const _: () = {
+    const fn is<T: io::Read>() {}
+    is::<&Receiver>();
+};
+const _: () = {
+    const fn is<
+        T: unix::io::AsFd
+            + unix::io::AsRawFd
+            + fmt::Debug
+            + From<process::ChildStderr>
+            + From<process::ChildStdout>
+            + From<unix::io::OwnedFd>
+            + unix::io::FromRawFd
+            + unix::io::IntoRawFd
+            + io::Read
+            + panic::RefUnwindSafe
+            + Send
+            + Source
+            + Sync
+            + Unpin
+            + panic::UnwindSafe,
+    >() {
+    }
+    is::<Receiver>();
+};
+const _: () = {
+    const fn is<T: From<Receiver>>() {}
+    is::<unix::io::OwnedFd>();
+};
+
+// unix::pipe::Sender
+
+const _: fn(&Sender, bool) -> io::Result<()> = Sender::set_nonblocking;
+const _: () = {
+    fn of<F, T>()
+    where
+        F: FnOnce() -> io::Result<T>,
+    {
+        let _: fn(&Sender, F) -> io::Result<T> = Sender::try_io::<F, T>;
+    }
+};
+const _: () = {
+    const fn is<T: io::Write>() {}
+    is::<&Sender>();
+};
+const _: () = {
+    const fn is<
+        T: unix::io::AsFd
+            + unix::io::AsRawFd
+            + fmt::Debug
+            + From<process::ChildStdin>
+            + From<unix::io::OwnedFd>
+            + unix::io::FromRawFd
+            + unix::io::IntoRawFd
+            + panic::RefUnwindSafe
+            + Send
+            + Source
+            + Sync
+            + Unpin
+            + panic::UnwindSafe
+            + io::Write,
+    >() {
+    }
+    is::<Sender>();
+};
+const _: () = {
+    const fn is<T: From<Sender>>() {}
+    is::<unix::io::OwnedFd>();
+};
+
+// unix::pipe::new
+
+const _: fn() -> io::Result<(Sender, Receiver)> = minimio::unix::pipe::new;
