@@ -1,24 +1,18 @@
 //! The API is mio's: this file is compiled and run against both crates.
 //!
-//! It names every public item, method and trait implementation that mio 1.x has for the types that this crate shares
-//! with it, with the signature pinned, and says what they print and how they compare. `compat/parity` runs the very
-//! same file with `minimio` being mio's name there. So it uses nothing that mio lacks, the other tests' support
-//! included.
+//! `tests/surface.rs` names all that there is; this is what it prints, how it compares, and how it is used.
+//! `compat/parity` runs the very same file with `minimio` being mio's name there. So it uses nothing that mio lacks,
+//! the other tests' support included.
 //!
 //! What exists on some systems only is set apart by `cfg`, as it is in mio.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fmt::Debug;
-use std::hash::Hash;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
-use std::net::{self, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
-use std::ops::{BitOr, BitOrAssign};
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::net::{self, Shutdown, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-// Every path by which mio's users know these types.
-use minimio::event::{self, Event, Iter, Source};
+use minimio::event::{self, Event, Source};
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
 use minimio::{Events, Interest, Poll, Registry, Token, Waker};
 
@@ -49,326 +43,72 @@ fn poll_until(poll: &mut Poll, events: &mut Events, mut done: impl FnMut(&Event)
     }
 }
 
-/// What an item is said to be, is checked by the compiler; there is nothing to run.
-mod signatures {
+// What is `const` in mio can be asked for here.
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+const ASKED: [bool; 5] = [BOTH.is_readable(), BOTH.is_writable(), BOTH.is_aio(), BOTH.is_lio(), BOTH.is_priority()];
+const CLIENT: Token = Token(1);
+#[test]
+fn constants_can_be_computed_and_matched() {
+    assert_eq!(ASKED, [true, true, false, false, false]);
+    assert!(matches!(Token(1), CLIENT));
+    assert!(!matches!(Token(2), CLIENT));
+    match BOTH {
+        Interest::READABLE | Interest::WRITABLE => panic!("neither is both"),
+        BOTH => {}
+        other => panic!("{other:?} is not what it was"),
+    }
+}
+
+/// Only Linux and Android have it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn priority_is_an_interest_of_its_own() {
+    const ALL: Interest = BOTH.add(Interest::PRIORITY);
+    const IS_PRIORITY: bool = ALL.is_priority();
+    assert_eq!((IS_PRIORITY, Interest::PRIORITY.is_readable(), BOTH.is_priority()), (true, false, false));
+    assert_eq!(ALL.remove(BOTH), Some(Interest::PRIORITY));
+    assert_eq!(format!("{ALL:?}"), "READABLE | WRITABLE | PRIORITY");
+    assert_eq!(format!("{:?}", Interest::PRIORITY), "PRIORITY");
+    assert!(Interest::WRITABLE < Interest::PRIORITY && BOTH < Interest::PRIORITY && Interest::PRIORITY < ALL);
+}
+
+/// Descriptors are what Unix has.
+#[cfg(unix)]
+mod unix {
     use super::*;
-
-    /// What every type of the crate has.
-    fn has_auto_traits<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + Debug>() {}
-    fn has_value_traits<T: Copy + Clone + PartialEq + Eq + PartialOrd + Ord>() {}
-
-    const fn takes<T: Copy>(_: T) {}
+    use minimio::unix::SourceFd;
+    use std::os::unix::io::{AsFd, AsRawFd};
 
     #[test]
-    fn every_type_has_mios_traits() {
-        has_auto_traits::<Poll>();
-        has_auto_traits::<Registry>();
-        has_auto_traits::<Events>();
-        has_auto_traits::<Event>();
-        has_auto_traits::<Iter<'static>>();
-        has_auto_traits::<Token>();
-        has_auto_traits::<Interest>();
-        has_auto_traits::<Waker>();
-        has_auto_traits::<TcpStream>();
-        has_auto_traits::<TcpListener>();
-        has_auto_traits::<UdpSocket>();
-
-        has_value_traits::<Token>();
-        has_value_traits::<Interest>();
-        fn has_hash<T: Hash>() {}
-        has_hash::<Token>();
-        fn has_clone<T: Clone>() {}
-        has_clone::<Event>();
-        has_clone::<Iter<'static>>();
-        fn has_operators<T: BitOr<Output = T> + BitOrAssign>() {}
-        has_operators::<Interest>();
-        fn has_number<T>()
-        where
-            usize: From<T>,
-        {
-        }
-        has_number::<Token>();
+    fn the_poll_and_its_registry_have_one_descriptor() {
+        let poll = Poll::new().unwrap();
+        assert_eq!(poll.as_raw_fd(), poll.registry().as_raw_fd());
+        assert_eq!(poll.as_raw_fd(), poll.registry().as_fd().as_raw_fd());
     }
 
     #[test]
-    fn events_are_iterated_as_mios() {
-        fn is_iterator<'a, T: Iterator<Item = &'a Event>>() {}
-        is_iterator::<Iter<'_>>();
-        fn is_list<'a>()
-        where
-            &'a Events: IntoIterator<Item = &'a Event, IntoIter = Iter<'a>>,
-        {
-        }
-        is_list();
+    fn a_source_that_is_a_descriptor_is_shown_and_taken_apart_as_mios() {
+        assert_eq!(format!("{:?}", SourceFd(&7)), "SourceFd(7)");
+        let SourceFd(fd) = SourceFd(&7);
+        assert_eq!(*fd, 7);
     }
 
     #[test]
-    fn sources_are_mios() {
-        fn is_source<T: Source + ?Sized>() {}
-        is_source::<TcpStream>();
-        is_source::<TcpListener>();
-        is_source::<UdpSocket>();
-        is_source::<Box<TcpStream>>();
-        is_source::<Box<dyn Source>>();
-        is_source::<Box<dyn Source + Send + Sync>>();
-        is_source::<dyn Source>();
-        is_source::<Box<Box<dyn Source>>>();
+    fn a_descriptor_that_is_ready_is_reported() {
+        use std::os::unix::net::UnixStream;
 
-        fn has_methods<S: Source + ?Sized>() {
-            takes::<fn(&mut S, &Registry, Token, Interest) -> io::Result<()>>(S::register);
-            takes::<fn(&mut S, &Registry, Token, Interest) -> io::Result<()>>(S::reregister);
-            takes::<fn(&mut S, &Registry) -> io::Result<()>>(S::deregister);
-        }
-        has_methods::<dyn Source>();
-    }
-
-    #[test]
-    fn streams_read_and_write_as_mios() {
-        fn reads<T: Read>() {}
-        fn writes<T: Write>() {}
-        reads::<TcpStream>();
-        reads::<&TcpStream>();
-        writes::<TcpStream>();
-        writes::<&TcpStream>();
-    }
-
-    #[test]
-    fn sockets_become_the_standard_librarys() {
-        fn converts<T: Into<S>, S>() {}
-        converts::<TcpStream, net::TcpStream>();
-        converts::<TcpListener, net::TcpListener>();
-        converts::<UdpSocket, net::UdpSocket>();
-    }
-
-    // What is `const` in mio can be asked for here.
-    const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
-    const ASKED: [bool; 5] = [BOTH.is_readable(), BOTH.is_writable(), BOTH.is_aio(), BOTH.is_lio(), BOTH.is_priority()];
-    const CLIENT: Token = Token(1);
-    const _: () = {
-        takes::<fn() -> io::Result<Poll>>(Poll::new);
-        takes::<fn(&Poll) -> &Registry>(Poll::registry);
-        takes::<fn(&mut Poll, &mut Events, Option<Duration>) -> io::Result<()>>(Poll::poll);
-        takes::<fn(&Registry) -> io::Result<Registry>>(Registry::try_clone);
-
-        takes::<fn(usize) -> Events>(Events::with_capacity);
-        takes::<fn(&Events) -> usize>(Events::capacity);
-        takes::<fn(&Events) -> bool>(Events::is_empty);
-        takes::<fn(&Events) -> Iter<'_>>(Events::iter);
-        takes::<fn(&mut Events)>(Events::clear);
-        takes::<fn(usize) -> Events>(event::Events::with_capacity);
-
-        takes::<fn(&Event) -> Token>(Event::token);
-        takes::<[fn(&Event) -> bool; 8]>([
-            Event::is_readable,
-            Event::is_writable,
-            Event::is_error,
-            Event::is_read_closed,
-            Event::is_write_closed,
-            Event::is_priority,
-            Event::is_aio,
-            Event::is_lio,
-        ]);
-
-        takes::<fn(usize) -> Token>(Token);
-        takes::<[Interest; 2]>([Interest::READABLE, Interest::WRITABLE]);
-        takes::<fn(Interest, Interest) -> Interest>(Interest::add);
-        takes::<fn(Interest, Interest) -> Option<Interest>>(Interest::remove);
-        takes::<[fn(Interest) -> bool; 5]>([
-            Interest::is_readable,
-            Interest::is_writable,
-            Interest::is_aio,
-            Interest::is_lio,
-            Interest::is_priority,
-        ]);
-
-        takes::<fn(&Registry, Token) -> io::Result<Waker>>(Waker::new);
-        takes::<fn(&Waker) -> io::Result<()>>(Waker::wake);
-    };
-
-    #[test]
-    fn the_registry_takes_any_source() {
-        fn takes_source<S: Source + ?Sized>() {
-            takes::<fn(&Registry, &mut S, Token, Interest) -> io::Result<()>>(Registry::register::<S>);
-            takes::<fn(&Registry, &mut S, Token, Interest) -> io::Result<()>>(Registry::reregister::<S>);
-            takes::<fn(&Registry, &mut S) -> io::Result<()>>(Registry::deregister::<S>);
-        }
-        takes_source::<TcpStream>();
-        takes_source::<dyn Source>();
-    }
-
-    const _: () = {
-        type Operation = fn() -> io::Result<u8>;
-
-        takes::<fn(SocketAddr) -> io::Result<TcpStream>>(TcpStream::connect);
-        takes::<fn(net::TcpStream) -> TcpStream>(TcpStream::from_std);
-        takes::<[fn(&TcpStream) -> io::Result<SocketAddr>; 2]>([TcpStream::peer_addr, TcpStream::local_addr]);
-        takes::<fn(&TcpStream, Shutdown) -> io::Result<()>>(TcpStream::shutdown);
-        takes::<fn(&TcpStream, bool) -> io::Result<()>>(TcpStream::set_nodelay);
-        takes::<fn(&TcpStream) -> io::Result<bool>>(TcpStream::nodelay);
-        takes::<fn(&TcpStream, u32) -> io::Result<()>>(TcpStream::set_ttl);
-        takes::<fn(&TcpStream) -> io::Result<u32>>(TcpStream::ttl);
-        takes::<fn(&TcpStream) -> io::Result<Option<io::Error>>>(TcpStream::take_error);
-        takes::<fn(&TcpStream, &mut [u8]) -> io::Result<usize>>(TcpStream::peek);
-        takes::<fn(&TcpStream, Operation) -> io::Result<u8>>(TcpStream::try_io::<Operation, u8>);
-
-        takes::<fn(SocketAddr) -> io::Result<TcpListener>>(TcpListener::bind);
-        takes::<fn(net::TcpListener) -> TcpListener>(TcpListener::from_std);
-        takes::<fn(&TcpListener) -> io::Result<(TcpStream, SocketAddr)>>(TcpListener::accept);
-        takes::<fn(&TcpListener) -> io::Result<SocketAddr>>(TcpListener::local_addr);
-        takes::<fn(&TcpListener, u32) -> io::Result<()>>(TcpListener::set_ttl);
-        takes::<fn(&TcpListener) -> io::Result<u32>>(TcpListener::ttl);
-        takes::<fn(&TcpListener) -> io::Result<Option<io::Error>>>(TcpListener::take_error);
-
-        takes::<fn(SocketAddr) -> io::Result<UdpSocket>>(UdpSocket::bind);
-        takes::<fn(net::UdpSocket) -> UdpSocket>(UdpSocket::from_std);
-        takes::<[fn(&UdpSocket) -> io::Result<SocketAddr>; 2]>([UdpSocket::local_addr, UdpSocket::peer_addr]);
-        takes::<fn(&UdpSocket, SocketAddr) -> io::Result<()>>(UdpSocket::connect);
-        takes::<fn(&UdpSocket, &[u8], SocketAddr) -> io::Result<usize>>(UdpSocket::send_to);
-        takes::<fn(&UdpSocket, &mut [u8]) -> io::Result<(usize, SocketAddr)>>(UdpSocket::recv_from);
-        takes::<fn(&UdpSocket, &mut [u8]) -> io::Result<(usize, SocketAddr)>>(UdpSocket::peek_from);
-        takes::<fn(&UdpSocket, &[u8]) -> io::Result<usize>>(UdpSocket::send);
-        takes::<[fn(&UdpSocket, &mut [u8]) -> io::Result<usize>; 2]>([UdpSocket::recv, UdpSocket::peek]);
-        takes::<[fn(&UdpSocket, bool) -> io::Result<()>; 3]>([
-            UdpSocket::set_broadcast,
-            UdpSocket::set_multicast_loop_v4,
-            UdpSocket::set_multicast_loop_v6,
-        ]);
-        takes::<[fn(&UdpSocket) -> io::Result<bool>; 4]>([
-            UdpSocket::broadcast,
-            UdpSocket::multicast_loop_v4,
-            UdpSocket::multicast_loop_v6,
-            UdpSocket::only_v6,
-        ]);
-        takes::<[fn(&UdpSocket, u32) -> io::Result<()>; 2]>([UdpSocket::set_ttl, UdpSocket::set_multicast_ttl_v4]);
-        takes::<[fn(&UdpSocket) -> io::Result<u32>; 2]>([UdpSocket::ttl, UdpSocket::multicast_ttl_v4]);
-        takes::<[fn(&UdpSocket, &Ipv4Addr, &Ipv4Addr) -> io::Result<()>; 2]>([
-            UdpSocket::join_multicast_v4,
-            UdpSocket::leave_multicast_v4,
-        ]);
-        takes::<[fn(&UdpSocket, &Ipv6Addr, u32) -> io::Result<()>; 2]>([
-            UdpSocket::join_multicast_v6,
-            UdpSocket::leave_multicast_v6,
-        ]);
-        takes::<fn(&UdpSocket) -> io::Result<Option<io::Error>>>(UdpSocket::take_error);
-        takes::<fn(&UdpSocket, Operation) -> io::Result<u8>>(UdpSocket::try_io::<Operation, u8>);
-    };
-
-    #[test]
-    fn constants_can_be_computed_and_matched() {
-        assert_eq!(ASKED, [true, true, false, false, false]);
-        assert!(matches!(Token(1), CLIENT));
-        assert!(!matches!(Token(2), CLIENT));
-        match BOTH {
-            Interest::READABLE | Interest::WRITABLE => panic!("neither is both"),
-            BOTH => {}
-            other => panic!("{other:?} is not what it was"),
-        }
-    }
-
-    /// Only Linux and Android have it.
-    #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
-    #[test]
-    fn priority_is_an_interest_of_its_own() {
-        const ALL: Interest = BOTH.add(Interest::PRIORITY);
-        const IS_PRIORITY: bool = ALL.is_priority();
-        assert_eq!((IS_PRIORITY, Interest::PRIORITY.is_readable(), BOTH.is_priority()), (true, false, false));
-        assert_eq!(ALL.remove(BOTH), Some(Interest::PRIORITY));
-        assert_eq!(format!("{ALL:?}"), "READABLE | WRITABLE | PRIORITY");
-        assert_eq!(format!("{:?}", Interest::PRIORITY), "PRIORITY");
-        assert!(Interest::WRITABLE < Interest::PRIORITY && BOTH < Interest::PRIORITY && Interest::PRIORITY < ALL);
-    }
-
-    #[cfg(windows)]
-    mod windows {
-        use super::*;
-        use std::os::windows::io::{
-            AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket, RawSocket,
-        };
-
-        #[test]
-        fn sockets_are_the_systems() {
-            fn is_socket<T>()
-            where
-                T: AsSocket + AsRawSocket + FromRawSocket + IntoRawSocket + From<OwnedSocket> + Into<OwnedSocket>,
-            {
-                takes::<fn(&T) -> BorrowedSocket<'_>>(T::as_socket);
-                takes::<fn(&T) -> RawSocket>(T::as_raw_socket);
-                takes::<fn(T) -> RawSocket>(T::into_raw_socket);
-                takes::<unsafe fn(RawSocket) -> T>(T::from_raw_socket);
-            }
-            is_socket::<TcpStream>();
-            is_socket::<TcpListener>();
-            is_socket::<UdpSocket>();
-        }
-    }
-
-    #[cfg(unix)]
-    mod unix {
-        use super::*;
-        use minimio::unix::SourceFd;
-        use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
-
-        #[test]
-        fn sockets_are_descriptors() {
-            fn is_descriptor<T>()
-            where
-                T: AsFd + AsRawFd + FromRawFd + IntoRawFd + From<OwnedFd> + Into<OwnedFd>,
-            {
-                takes::<fn(&T) -> BorrowedFd<'_>>(T::as_fd);
-                takes::<fn(&T) -> RawFd>(T::as_raw_fd);
-                takes::<fn(T) -> RawFd>(T::into_raw_fd);
-                takes::<unsafe fn(RawFd) -> T>(T::from_raw_fd);
-            }
-            is_descriptor::<TcpStream>();
-            is_descriptor::<TcpListener>();
-            is_descriptor::<UdpSocket>();
-        }
-
-        #[test]
-        fn the_poll_and_its_registry_have_a_descriptor() {
-            fn has_descriptor<T: AsRawFd>() {}
-            has_descriptor::<Poll>();
-            has_descriptor::<Registry>();
-            fn lends_descriptor<T: AsFd>() {}
-            lends_descriptor::<Registry>();
-
-            let poll = Poll::new().unwrap();
-            assert_eq!(poll.as_raw_fd(), poll.registry().as_raw_fd());
-            assert_eq!(poll.as_raw_fd(), poll.registry().as_fd().as_raw_fd());
-        }
-
-        #[test]
-        fn any_descriptor_is_a_source() {
-            fn is_source_for<'a>(
-                fd: &'a RawFd,
-            ) -> impl Source + Debug + Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + 'a {
-                takes::<fn(&'a RawFd) -> SourceFd<'a>>(SourceFd);
-                SourceFd(fd)
-            }
-            is_source_for(&7);
-            assert_eq!(format!("{:?}", SourceFd(&7)), "SourceFd(7)");
-            // Its field is public, and it can be taken apart.
-            let SourceFd(fd) = SourceFd(&7);
-            assert_eq!(*fd, 7);
-        }
-
-        #[test]
-        fn a_descriptor_that_is_ready_is_reported() {
-            use std::os::unix::net::UnixStream;
-
-            let mut poll = Poll::new().unwrap();
-            let mut events = Events::with_capacity(4);
-            let (here, mut there) = UnixStream::pair().unwrap();
-            let fd = here.as_raw_fd();
-            poll.registry().register(&mut SourceFd(&fd), Token(3), Interest::READABLE).unwrap();
-            there.write_all(b"!").unwrap();
-            poll_until(&mut poll, &mut events, |event| event.token() == Token(3) && event.is_readable());
-            poll.registry().reregister(&mut SourceFd(&fd), Token(4), Interest::WRITABLE).unwrap();
-            poll_until(&mut poll, &mut events, |event| event.token() == Token(4) && event.is_writable());
-            poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
-            let failure = poll.registry().deregister(&mut SourceFd(&fd)).unwrap_err();
-            assert_eq!(failure.kind(), ErrorKind::NotFound);
-        }
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(4);
+        let (here, mut there) = UnixStream::pair().unwrap();
+        let fd = here.as_raw_fd();
+        poll.registry().register(&mut SourceFd(&fd), Token(3), Interest::READABLE).unwrap();
+        there.write_all(b"!").unwrap();
+        poll_until(&mut poll, &mut events, |event| event.token() == Token(3) && event.is_readable());
+        poll.registry().reregister(&mut SourceFd(&fd), Token(4), Interest::WRITABLE).unwrap();
+        poll_until(&mut poll, &mut events, |event| event.token() == Token(4) && event.is_writable());
+        poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
+        let failure = poll.registry().deregister(&mut SourceFd(&fd)).unwrap_err();
+        assert_eq!(failure.kind(), ErrorKind::NotFound);
     }
 }
 

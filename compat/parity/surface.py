@@ -48,11 +48,11 @@ PRELUDE = set(
 
 
 HEADER = """\
-//! Every public item, method, field, constant and implementation of a trait that mio {version} has, each with what it is there:
-//! it compiles against mio and against this crate. There is nothing to run.
+//! Every public item, method, field, constant and implementation of a trait that mio {version} has, with its signature:
+//! this compiles with mio and with this crate. There is nothing to run.
 //!
-//! It is written by `compat/parity/check.sh --write` from what rustdoc says of mio on each system, and not to be changed by
-//! hand; without `--write`, the same script finds what is missing here.
+//! It is written by `compat/parity/check.sh --write`, from what rustdoc says of mio on each system, and not to be
+//! changed by hand. Without `--write`, the script finds what is missing here.
 
 #![allow(dead_code, unused_imports, clippy::extra_unused_lifetimes, clippy::needless_lifetimes, clippy::empty_loop)]
 

@@ -33,6 +33,14 @@ impl Interest {
     pub const LIO: Interest = Interest::WITH_LIO;
 }
 
+// Programs for Linux name it, and over the model such programs run; there it is never told.
+#[cfg(all(minimio_kqueue, any(target_os = "linux", target_os = "android")))]
+#[doc(hidden)]
+#[allow(missing_docs)]
+impl Interest {
+    pub const PRIORITY: Interest = Interest::WITH_PRIORITY;
+}
+
 /// The flags with which an interest is put to the kernel, the same for both directions.
 #[inline]
 pub(super) const fn flags(interest: Interest) -> flags_t {

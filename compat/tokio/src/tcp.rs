@@ -100,7 +100,7 @@ pub async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, number: usiz
 
 /// More than any buffer holds, in one direction, so that writing has to wait.
 async fn bulk() -> Result<String> {
-    const SIZE: usize = 64 << 20;
+    const SIZE: usize = 16 << 20;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;
     let sender = tokio::spawn(async move {

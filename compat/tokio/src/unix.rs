@@ -10,6 +10,9 @@ use tokio::task::JoinSet;
 
 use crate::{tcp, Result};
 
+pub const CONNECTIONS: usize = 100;
+pub const CHILDREN: u8 = 20;
+
 pub async fn run(connections: usize) -> Result<String> {
     let folder = Folder::new()?;
     let path = folder.0.join("listener");
@@ -18,7 +21,8 @@ pub async fn run(connections: usize) -> Result<String> {
     let datagrams = datagrams(&folder.0, connections).await?;
     let (pipes, broken) = pipes(connections).await?;
     Ok(format!(
-        "unix: {connections} streams, sum {streams}, {gone:?}; {datagrams} datagrams; {pipes} bytes by pipes, {broken:?}"
+        "unix: {connections} streams, sum {streams}, {gone:?}; {datagrams} datagrams; {pipes} bytes in pipes, \
+         {broken:?}"
     ))
 }
 

@@ -9,6 +9,10 @@ use tokio::time::sleep;
 
 use crate::{tcp, Result};
 
+// A process of Wine takes its time to start, and whoever waits for a pipe has to try again and again.
+pub const CONNECTIONS: usize = 20;
+pub const CHILDREN: u8 = 5;
+
 /// All instances of the pipe are taken.
 const ERROR_PIPE_BUSY: i32 = 231;
 
@@ -16,7 +20,7 @@ pub async fn run(connections: usize) -> Result<String> {
     let name = format!(r"\\.\pipe\tokio-program-{}", std::process::id());
     let streams = streams(&name, connections).await?;
     let missing = ClientOptions::new().open(format!("{name}-nobody")).unwrap_err().kind();
-    let (messages, gone) = messages(&format!("{name}-messages"), connections).await?;
+    let (messages, gone) = messages(&format!("{name}-messages"), 100).await?;
     Ok(format!("named pipes: {connections} streams, sum {streams}, {missing:?}; {messages} messages, then {gone:?}"))
 }
 

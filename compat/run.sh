@@ -1,0 +1,203 @@
+#!/usr/bin/env bash
+# Real programs on minimio: each as it is published, but for `compat/mio`, which `[patch.crates-io]` sets in mio's place.
+#
+#     compat/run.sh             everything
+#     compat/run.sh linux …     the parts named, in the order of `parts`
+#
+# | part | what it shows |
+# |---|---|
+# | linux | `compat/tokio`, which does all that tokio builds on mio, prints the same with mio and with minimio |
+# | throughput | how many round trips a second it makes over TCP with either, in turns, and the ratio: no more than a look |
+# | wine | it prints the same with either as a Windows program |
+# | kqueue | it prints over the model of a kqueue what it prints on Linux |
+# | tokio, notify, signal_hook, serial | the package's own tests pass |
+#
+# Their source, and what their tests need, comes from crates.io. CARGO_TARGET_DIR says where to build (default: `target` in
+# the checkout).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec </dev/null
+parts=(linux throughput wine kqueue tokio notify signal_hook serial)
+(($# == 0)) || parts=("$@")
+
+root=$PWD
+target=${CARGO_TARGET_DIR:-$root/target}
+work=$target/compat
+host=$(rustc -vV | sed -n 's/^host: //p')
+mkdir -p "$work"
+patch=(--config "patch.crates-io.mio.path='$root/compat/mio'")
+export CARGO_PROFILE_TEST_DEBUG=0 CARGO_PROFILE_DEV_DEBUG=0 CARGO_TERM_COLOR=never
+# More connections at once than some shells allow.
+ulimit -n "$(ulimit -H -n)"
+
+passed=0 failed=0
+ok() { echo "  ok  $*" && passed=$((passed + 1)); }
+not() { echo "  not $*" && failed=$((failed + 1)); }
+
+# What a command says goes to a file; if it fails, or hangs for that many seconds, so does this, and shows the end of it.
+logged() {
+  local seconds=$1 log=$2 status=0
+  shift 2
+  timeout --kill-after=10 "$seconds" "$@" >"$log" 2>&1 || status=$?
+  if ((status != 0)); then
+    tail -n 40 "$log"
+    echo "status $status: $*"
+  fi
+  return "$status"
+}
+
+# Builds our program, as published or with the patch. Each has a folder to itself, so that it is there for the next part.
+build() {
+  local name=$1
+  shift
+  (cd compat/tokio && CARGO_TARGET_DIR=$work/$name logged 900 "$work/$name.build" cargo build --release "$@") || return
+  local mio
+  mio=$(cd compat/tokio && cargo tree --quiet --invert mio --depth 0 "$@")
+  case $name in
+  *minimio*) [[ $mio == "mio v"*"/compat/mio)" ]] ;;
+  *) [[ $mio == "mio v"* && $mio != *"("* ]] ;;
+  esac || { echo "$name is built on $mio" && return 1; }
+}
+
+# run NAME COMMAND…: its output is kept, line ends made alike.
+run() {
+  local name=$1
+  shift
+  logged 240 "$work/$name.out" "$@" || return
+  sed -i 's/\r$//' "$work/$name.out"
+}
+
+# same NAME OTHER WHAT: both have said the same, and something.
+same() {
+  if [[ -s $work/$1.out ]] && diff "$work/$1.out" "$work/$2.out"; then
+    cat "$work/$1.out"
+    ok "$3"
+  else
+    not "$3"
+  fi
+}
+
+linux() {
+  build mio && build minimio "${patch[@]}" &&
+    run mio "$work/mio/release/tokio-program" 1000 &&
+    run minimio "$work/minimio/release/tokio-program" 1000 || { not "the program on Linux" && return; }
+  same mio minimio "the program says the same with mio and with minimio, on Linux"
+}
+
+throughput() {
+  build mio && build minimio "${patch[@]}" || { not "the program on Linux" && return; }
+  local name turn
+  for turn in 1 2 3 4 5; do
+    for name in mio minimio; do
+      timeout 60 "$work/$name/release/tokio-program" throughput 1 >>"$work/throughput.$name.$$"
+    done
+  done
+  for name in mio minimio; do
+    sort -n "$work/throughput.$name.$$" | sed -n 3p >"$work/throughput.$name"
+    rm "$work/throughput.$name.$$"
+  done
+  paste "$work/throughput.mio" "$work/throughput.minimio" |
+    awk '{ printf "  round trips a second, the median of five turns: mio %d, minimio %d, ratio %.2f\n", $1, $2, $2 / $1 }'
+  ok "both made round trips"
+}
+
+wine() {
+  local windows=x86_64-pc-windows-gnu
+  . labs/windows/setup.sh wine10
+  export MINIMIO_WINE_LIMIT=230
+  build mio-windows --target $windows && build minimio-windows --target $windows "${patch[@]}" &&
+    run mio-windows labs/windows/wine.sh "$work/mio-windows/$windows/release/tokio-program.exe" 100 &&
+    run minimio-windows labs/windows/wine.sh "$work/minimio-windows/$windows/release/tokio-program.exe" 100 ||
+    { not "the program under Wine" && return; }
+  same mio-windows minimio-windows "the program says the same with mio and with minimio, under Wine"
+}
+
+# Nothing but the program, and what it is built of, is linked to the model.
+kqueue() {
+  local model=$target/kqueue-model/release
+  CARGO_TARGET_DIR=$target/kqueue-model logged 600 "$work/model.build" \
+    cargo build --release --manifest-path labs/kqueue-model/Cargo.toml || { not "the model" && return; }
+  build mio && run mio "$work/mio/release/tokio-program" 1000 || { not "the program on Linux" && return; }
+  local -x RUSTFLAGS="--cfg minimio_kqueue -L native=$model -l dylib=kqueue_model -C link-arg=-Wl,-rpath,$model"
+  build minimio-kqueue --target "$host" "${patch[@]}" &&
+    run minimio-kqueue "$work/minimio-kqueue/$host/release/tokio-program" 1000 ||
+    { not "the program over the model of a kqueue" && return; }
+  same mio minimio-kqueue "the program says over the model of a kqueue what it says on Linux"
+}
+
+# Brings a package's source, as published, to `$folder`.
+bring() {
+  mkdir -p "$work/fetch/src" "$work/published"
+  printf '%s\n' '[package]' 'name = "fetch"' 'version = "0.0.0"' 'edition = "2021"' '[workspace]' '[dependencies]' \
+    "$name = \"=$version\"" >"$work/fetch/Cargo.toml"
+  : >"$work/fetch/src/lib.rs"
+  rm -rf "$folder" "$work/fetch/Cargo.lock"
+  local source
+  source=$(cd "$work/fetch" && cargo metadata --quiet --format-version 1 | "$root/compat/published.py" "$name") &&
+    cp -r "$source" "$folder"
+}
+
+# published NAME VERSION [argument of cargo test …]: the package's own tests. Its lock file is the one it was published with,
+# but for mio.
+published() {
+  local name=$1 version=$2 folder=$work/published/$1 flags=("${patch[@]}") updates=(--package mio) other tests
+  shift 2
+  bring || { not "$name $version: its source" && return; }
+  # What its tests use may use another of it in turn, and is to find this one.
+  for other in $(sed -n "/^name = \"$name\"/{n;s/version = \"\(.*\)\"/\1/p}" "$folder/Cargo.lock"); do
+    if [[ $other != "$version" ]]; then
+      flags+=(--config "patch.crates-io.$name.path='$folder'")
+      updates+=(--package "$name@$other")
+    fi
+  done
+  cd "$folder"
+  local -x CARGO_TARGET_DIR=$work/published-target
+  logged 600 "$folder.update" cargo update "${flags[@]}" "${updates[@]}" &&
+    is_patched &&
+    logged 900 "$folder.build" cargo test --no-run "${flags[@]}" "$@" &&
+    logged 600 "$folder.log" cargo test --no-fail-fast "${flags[@]}" "$@" ||
+    { cd "$root" && not "$name $version: its own tests" && return; }
+  cd "$root"
+  tests=$(awk '/^test result: ok/ { sum += $4 } END { print sum + 0 }' "$folder.log")
+  ((tests > 0)) || { not "$name $version: no test has run" && return; }
+  passed=$((passed + tests - 1))
+  ok "$name $version: its own tests, $tests of them"
+}
+
+is_patched() {
+  local mio
+  mio=$(cargo tree --quiet "${flags[@]}" --all-features --edges normal,dev --invert mio@1.2.5 --depth 0)
+  [[ $mio == *"/compat/mio)" ]] || { echo "it stands on $mio" && return 1; }
+}
+
+tokio() {
+  # All that use sockets, pipes, processes, signals, timers or the driver itself.
+  local tests=() name
+  for name in async_send_sync io_async_fd io_copy_bidirectional io_driver io_driver_drop net_bind_resource net_panic \
+    net_quickack net_unix_pipe no_rt process_arg0 process_change_of_runtime process_issue_2174 process_issue_42 \
+    process_issue_7144 process_kill_after_wait process_kill_on_drop process_smoke rt_basic rt_common rt_handle_block_on \
+    rt_threaded signal_ctrl_c signal_drop_recv signal_drop_rt signal_drop_signal signal_info signal_multi_rt signal_no_rt \
+    signal_notify_both signal_panic signal_realtime signal_twice signal_usr1 tcp_accept tcp_connect tcp_echo \
+    tcp_into_split tcp_into_std tcp_peek tcp_shutdown tcp_socket tcp_split tcp_stream time_interval time_rt time_sleep \
+    time_timeout udp uds_cred uds_datagram uds_socket uds_split uds_stream unix_shutdown unwindsafe; do
+    tests+=(--test "$name")
+  done
+  published tokio 1.54.1 --features full,test-util "${tests[@]}"
+}
+
+notify() { published notify 8.2.2 --lib; }
+
+signal_hook() { published signal-hook-mio 0.2.5 --features support-v1_0 --test mio_1_0; }
+
+# Its tests make themselves two serial ports, by this.
+serial() {
+  labs/linux/packages.sh socat pkg-config libudev-dev
+  published mio-serial 5.0.7 --test test_serialstream -- --test-threads 1
+}
+
+for part in "${parts[@]}"; do
+  echo "$part"
+  "$part"
+done
+echo "$passed passed, $failed failed"
+((failed == 0 && passed > 0))
