@@ -140,15 +140,19 @@ bring() {
 # published NAME VERSION [argument of cargo test …]: the package's own tests. Its lock file is the one it was published with,
 # but for mio.
 published() {
-  local name=$1 version=$2 folder=$work/published/$1 flags=("${patch[@]}") updates=(--package mio) other tests
+  local name=$1 version=$2 folder=$work/published/$1 flags=("${patch[@]}") updates=() other tests
   shift 2
   bring || { not "$name $version: its source" && return; }
   # What its tests use may use another of it in turn, and is to find this one.
-  for other in $(sed -n "/^name = \"$name\"/{n;s/version = \"\(.*\)\"/\1/p}" "$folder/Cargo.lock"); do
+  for other in $(locked "$name"); do
     if [[ $other != "$version" ]]; then
       flags+=(--config "patch.crates-io.$name.path='$folder'")
       updates+=(--package "$name@$other")
     fi
+  done
+  # Older ones than 1.x are other crates to cargo, and stay.
+  for other in $(locked mio); do
+    [[ $other != 1.* ]] || updates+=(--package "mio@$other")
   done
   cd "$folder"
   local -x CARGO_TARGET_DIR=$work/published-target
@@ -163,6 +167,9 @@ published() {
   passed=$((passed + tests - 1))
   ok "$name $version: its own tests, $tests of them"
 }
+
+# The versions of a package in the lock file.
+locked() { sed -n "/^name = \"$1\"/{n;s/version = \"\(.*\)\"/\1/p}" "$folder/Cargo.lock"; }
 
 is_patched() {
   local mio

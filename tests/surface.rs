@@ -1,21 +1,26 @@
-//! Every public item, method, field, constant and implementation of a trait that mio 1.2.5 has, each with what it is there:
-//! it compiles against mio and against this crate. There is nothing to run.
+//! Every public item, method, field, constant and implementation of a trait that mio 1.2.5 has, with its signature:
+//! this compiles with mio and with this crate. There is nothing to run.
 //!
-//! It is written by `compat/parity/check.sh --write` from what rustdoc says of mio on each system, and not to be changed by
-//! hand; without `--write`, the same script finds what is missing here.
+//! It is written by `compat/parity/check.sh --write`, from what rustdoc says of mio on each system, and not to be
+//! changed by hand. Without `--write`, the script finds what is missing here.
 
-#![allow(dead_code, clippy::extra_unused_lifetimes, clippy::needless_lifetimes, clippy::empty_loop)]
+#![allow(dead_code, unused_imports, clippy::all)]
 
 #[cfg(unix)]
 use std::os::unix;
 #[cfg(windows)]
 use std::os::windows;
-use std::{fmt, hash, io, iter, net, ops, panic, path, process, time};
+use std::{ffi, fmt, hash, io, net, ops, panic, path, process, time};
 
+#[cfg(windows)]
+use minimio::windows::NamedPipe;
 use minimio::{
-    event::Event, event::Iter, event::Source, net::TcpListener, net::TcpStream, net::UdpSocket, net::UnixDatagram,
-    net::UnixListener, net::UnixStream, unix::pipe::Receiver, unix::pipe::Sender, unix::SourceFd, Events, Interest,
-    Poll, Registry, Token, Waker,
+    event::Event, event::Iter, event::Source, net::TcpListener, net::TcpStream, net::UdpSocket, Events, Interest, Poll,
+    Registry, Token, Waker,
+};
+#[cfg(unix)]
+use minimio::{
+    net::UnixDatagram, net::UnixListener, net::UnixStream, unix::pipe::Receiver, unix::pipe::Sender, unix::SourceFd,
 };
 
 // Events
@@ -41,7 +46,6 @@ const _: () = {
 
 const _: Interest = Interest::READABLE;
 const _: Interest = Interest::WRITABLE;
-const _: Interest = Interest::PRIORITY;
 const _: fn(Interest, Interest) -> Interest = Interest::add;
 const _: () = {
     const fn is_const(input_0: Interest, input_1: Interest) -> Interest {
@@ -99,6 +103,20 @@ const _: () = {
     }
     is::<Interest>();
 };
+#[cfg(any(
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "ios",
+    target_os = "macos",
+    target_os = "tvos",
+    target_os = "visionos",
+    target_os = "watchos"
+))]
+const _: Interest = Interest::AIO;
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const _: Interest = Interest::PRIORITY;
+#[cfg(target_os = "freebsd")]
+const _: Interest = Interest::LIO;
 
 // Poll
 
@@ -106,7 +124,12 @@ const _: fn() -> io::Result<Poll> = Poll::new;
 const _: fn(&Poll) -> &Registry = Poll::registry;
 const _: fn(&mut Poll, &mut Events, Option<time::Duration>) -> io::Result<()> = Poll::poll;
 const _: () = {
-    const fn is<T: unix::io::AsRawFd + fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
+    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
+    is::<Poll>();
+};
+#[cfg(unix)]
+const _: () = {
+    const fn is<T: unix::io::AsRawFd>() {}
     is::<Poll>();
 };
 
@@ -138,17 +161,12 @@ const _: () = {
 };
 const _: fn(&Registry) -> io::Result<Registry> = Registry::try_clone;
 const _: () = {
-    const fn is<
-        T: unix::io::AsFd
-            + unix::io::AsRawFd
-            + fmt::Debug
-            + panic::RefUnwindSafe
-            + Send
-            + Sync
-            + Unpin
-            + panic::UnwindSafe,
-    >() {
-    }
+    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
+    is::<Registry>();
+};
+#[cfg(unix)]
+const _: () = {
+    const fn is<T: unix::io::AsFd + unix::io::AsRawFd>() {}
     is::<Registry>();
 };
 
@@ -278,30 +296,44 @@ const _: fn(&TcpListener, u32) -> io::Result<()> = TcpListener::set_ttl;
 const _: fn(&TcpListener) -> io::Result<u32> = TcpListener::ttl;
 const _: fn(&TcpListener) -> io::Result<Option<io::Error>> = TcpListener::take_error;
 const _: () = {
-    const fn is<
-        T: unix::io::AsFd
-            + unix::io::AsRawFd
-            + fmt::Debug
-            + From<unix::io::OwnedFd>
-            + unix::io::FromRawFd
-            + unix::io::IntoRawFd
-            + panic::RefUnwindSafe
-            + Send
-            + Source
-            + Sync
-            + Unpin
-            + panic::UnwindSafe,
-    >() {
-    }
+    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe>() {}
     is::<TcpListener>();
 };
 const _: () = {
     const fn is<T: From<TcpListener>>() {}
     is::<net::TcpListener>();
 };
+#[cfg(unix)]
 const _: () = {
-    const fn is<T: From<TcpListener>>() {}
-    is::<unix::io::OwnedFd>();
+    const _: () = {
+        const fn is<
+            T: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd + unix::io::IntoRawFd,
+        >() {
+        }
+        is::<TcpListener>();
+    };
+    const _: () = {
+        const fn is<T: From<TcpListener>>() {}
+        is::<unix::io::OwnedFd>();
+    };
+};
+#[cfg(windows)]
+const _: () = {
+    const _: () = {
+        const fn is<
+            T: windows::io::AsRawSocket
+                + windows::io::AsSocket
+                + From<windows::io::OwnedSocket>
+                + windows::io::FromRawSocket
+                + windows::io::IntoRawSocket,
+        >() {
+        }
+        is::<TcpListener>();
+    };
+    const _: () = {
+        const fn is<T: From<TcpListener>>() {}
+        is::<windows::io::OwnedSocket>();
+    };
 };
 
 // net::TcpStream
@@ -331,20 +363,7 @@ const _: () = {
 };
 const _: () = {
     const fn is<
-        T: unix::io::AsFd
-            + unix::io::AsRawFd
-            + fmt::Debug
-            + From<unix::io::OwnedFd>
-            + unix::io::FromRawFd
-            + unix::io::IntoRawFd
-            + io::Read
-            + panic::RefUnwindSafe
-            + Send
-            + Source
-            + Sync
-            + Unpin
-            + panic::UnwindSafe
-            + io::Write,
+        T: fmt::Debug + io::Read + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe + io::Write,
     >() {
     }
     is::<TcpStream>();
@@ -353,9 +372,37 @@ const _: () = {
     const fn is<T: From<TcpStream>>() {}
     is::<net::TcpStream>();
 };
+#[cfg(unix)]
 const _: () = {
-    const fn is<T: From<TcpStream>>() {}
-    is::<unix::io::OwnedFd>();
+    const _: () = {
+        const fn is<
+            T: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd + unix::io::IntoRawFd,
+        >() {
+        }
+        is::<TcpStream>();
+    };
+    const _: () = {
+        const fn is<T: From<TcpStream>>() {}
+        is::<unix::io::OwnedFd>();
+    };
+};
+#[cfg(windows)]
+const _: () = {
+    const _: () = {
+        const fn is<
+            T: windows::io::AsRawSocket
+                + windows::io::AsSocket
+                + From<windows::io::OwnedSocket>
+                + windows::io::FromRawSocket
+                + windows::io::IntoRawSocket,
+        >() {
+        }
+        is::<TcpStream>();
+    };
+    const _: () = {
+        const fn is<T: From<TcpStream>>() {}
+        is::<windows::io::OwnedSocket>();
+    };
 };
 
 // net::UdpSocket
@@ -396,287 +443,355 @@ const _: () = {
     }
 };
 const _: () = {
-    const fn is<
-        T: unix::io::AsFd
-            + unix::io::AsRawFd
-            + fmt::Debug
-            + From<unix::io::OwnedFd>
-            + unix::io::FromRawFd
-            + unix::io::IntoRawFd
-            + panic::RefUnwindSafe
-            + Send
-            + Source
-            + Sync
-            + Unpin
-            + panic::UnwindSafe,
-    >() {
-    }
+    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe>() {}
     is::<UdpSocket>();
 };
 const _: () = {
     const fn is<T: From<UdpSocket>>() {}
     is::<net::UdpSocket>();
 };
+#[cfg(unix)]
 const _: () = {
-    const fn is<T: From<UdpSocket>>() {}
-    is::<unix::io::OwnedFd>();
+    const _: () = {
+        const fn is<
+            T: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd + unix::io::IntoRawFd,
+        >() {
+        }
+        is::<UdpSocket>();
+    };
+    const _: () = {
+        const fn is<T: From<UdpSocket>>() {}
+        is::<unix::io::OwnedFd>();
+    };
+};
+#[cfg(windows)]
+const _: () = {
+    const _: () = {
+        const fn is<
+            T: windows::io::AsRawSocket
+                + windows::io::AsSocket
+                + From<windows::io::OwnedSocket>
+                + windows::io::FromRawSocket
+                + windows::io::IntoRawSocket,
+        >() {
+        }
+        is::<UdpSocket>();
+    };
+    const _: () = {
+        const fn is<T: From<UdpSocket>>() {}
+        is::<windows::io::OwnedSocket>();
+    };
 };
 
 // net::UnixDatagram
 
+#[cfg(unix)]
 const _: () = {
-    fn of<P: AsRef<path::Path>>() {
-        let _: fn(P) -> io::Result<UnixDatagram> = UnixDatagram::bind::<P>;
-    }
-};
-const _: fn(&unix::net::SocketAddr) -> io::Result<UnixDatagram> = UnixDatagram::bind_addr;
-const _: fn(unix::net::UnixDatagram) -> UnixDatagram = UnixDatagram::from_std;
-const _: () = {
-    fn of<P: AsRef<path::Path>>() {
-        let _: fn(&UnixDatagram, P) -> io::Result<()> = UnixDatagram::connect::<P>;
-    }
-};
-const _: fn() -> io::Result<UnixDatagram> = UnixDatagram::unbound;
-const _: fn() -> io::Result<(UnixDatagram, UnixDatagram)> = UnixDatagram::pair;
-const _: fn(&UnixDatagram) -> io::Result<unix::net::SocketAddr> = UnixDatagram::local_addr;
-const _: fn(&UnixDatagram) -> io::Result<unix::net::SocketAddr> = UnixDatagram::peer_addr;
-const _: fn(&UnixDatagram, &mut [u8]) -> io::Result<(usize, unix::net::SocketAddr)> = UnixDatagram::recv_from;
-const _: fn(&UnixDatagram, &mut [u8]) -> io::Result<usize> = UnixDatagram::recv;
-const _: () = {
-    fn of<P: AsRef<path::Path>>() {
-        let _: fn(&UnixDatagram, &[u8], P) -> io::Result<usize> = UnixDatagram::send_to::<P>;
-    }
-};
-const _: fn(&UnixDatagram, &[u8]) -> io::Result<usize> = UnixDatagram::send;
-const _: fn(&UnixDatagram) -> io::Result<Option<io::Error>> = UnixDatagram::take_error;
-const _: fn(&UnixDatagram, net::Shutdown) -> io::Result<()> = UnixDatagram::shutdown;
-const _: () = {
-    fn of<F, T>()
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        let _: fn(&UnixDatagram, F) -> io::Result<T> = UnixDatagram::try_io::<F, T>;
-    }
-};
-const _: () = {
-    const fn is<
-        T: unix::io::AsFd
-            + unix::io::AsRawFd
-            + fmt::Debug
-            + From<unix::io::OwnedFd>
-            + unix::io::FromRawFd
-            + unix::io::IntoRawFd
-            + panic::RefUnwindSafe
-            + Send
-            + Source
-            + Sync
-            + Unpin
-            + panic::UnwindSafe,
-    >() {
-    }
-    is::<UnixDatagram>();
-};
-const _: () = {
-    const fn is<T: From<UnixDatagram>>() {}
-    is::<unix::io::OwnedFd>();
-};
-const _: () = {
-    const fn is<T: From<UnixDatagram>>() {}
-    is::<unix::net::UnixDatagram>();
+    const _: () = {
+        fn of<P: AsRef<path::Path>>() {
+            let _: fn(P) -> io::Result<UnixDatagram> = UnixDatagram::bind::<P>;
+        }
+    };
+    const _: fn(&unix::net::SocketAddr) -> io::Result<UnixDatagram> = UnixDatagram::bind_addr;
+    const _: fn(unix::net::UnixDatagram) -> UnixDatagram = UnixDatagram::from_std;
+    const _: () = {
+        fn of<P: AsRef<path::Path>>() {
+            let _: fn(&UnixDatagram, P) -> io::Result<()> = UnixDatagram::connect::<P>;
+        }
+    };
+    const _: fn() -> io::Result<UnixDatagram> = UnixDatagram::unbound;
+    const _: fn() -> io::Result<(UnixDatagram, UnixDatagram)> = UnixDatagram::pair;
+    const _: fn(&UnixDatagram) -> io::Result<unix::net::SocketAddr> = UnixDatagram::local_addr;
+    const _: fn(&UnixDatagram) -> io::Result<unix::net::SocketAddr> = UnixDatagram::peer_addr;
+    const _: fn(&UnixDatagram, &mut [u8]) -> io::Result<(usize, unix::net::SocketAddr)> = UnixDatagram::recv_from;
+    const _: fn(&UnixDatagram, &mut [u8]) -> io::Result<usize> = UnixDatagram::recv;
+    const _: () = {
+        fn of<P: AsRef<path::Path>>() {
+            let _: fn(&UnixDatagram, &[u8], P) -> io::Result<usize> = UnixDatagram::send_to::<P>;
+        }
+    };
+    const _: fn(&UnixDatagram, &[u8]) -> io::Result<usize> = UnixDatagram::send;
+    const _: fn(&UnixDatagram) -> io::Result<Option<io::Error>> = UnixDatagram::take_error;
+    const _: fn(&UnixDatagram, net::Shutdown) -> io::Result<()> = UnixDatagram::shutdown;
+    const _: () = {
+        fn of<F, T>()
+        where
+            F: FnOnce() -> io::Result<T>,
+        {
+            let _: fn(&UnixDatagram, F) -> io::Result<T> = UnixDatagram::try_io::<F, T>;
+        }
+    };
+    const _: () = {
+        const fn is<
+            T: unix::io::AsFd
+                + unix::io::AsRawFd
+                + fmt::Debug
+                + From<unix::io::OwnedFd>
+                + unix::io::FromRawFd
+                + unix::io::IntoRawFd
+                + panic::RefUnwindSafe
+                + Send
+                + Source
+                + Sync
+                + Unpin
+                + panic::UnwindSafe,
+        >() {
+        }
+        is::<UnixDatagram>();
+    };
+    const _: () = {
+        const fn is<T: From<UnixDatagram>>() {}
+        is::<unix::io::OwnedFd>();
+    };
+    const _: () = {
+        const fn is<T: From<UnixDatagram>>() {}
+        is::<unix::net::UnixDatagram>();
+    };
 };
 
 // net::UnixListener
 
+#[cfg(unix)]
 const _: () = {
-    fn of<P: AsRef<path::Path>>() {
-        let _: fn(P) -> io::Result<UnixListener> = UnixListener::bind::<P>;
-    }
-};
-const _: fn(&unix::net::SocketAddr) -> io::Result<UnixListener> = UnixListener::bind_addr;
-const _: fn(unix::net::UnixListener) -> UnixListener = UnixListener::from_std;
-const _: fn(&UnixListener) -> io::Result<(UnixStream, unix::net::SocketAddr)> = UnixListener::accept;
-const _: fn(&UnixListener) -> io::Result<unix::net::SocketAddr> = UnixListener::local_addr;
-const _: fn(&UnixListener) -> io::Result<Option<io::Error>> = UnixListener::take_error;
-const _: () = {
-    const fn is<
-        T: unix::io::AsFd
-            + unix::io::AsRawFd
-            + fmt::Debug
-            + From<unix::io::OwnedFd>
-            + unix::io::FromRawFd
-            + unix::io::IntoRawFd
-            + panic::RefUnwindSafe
-            + Send
-            + Source
-            + Sync
-            + Unpin
-            + panic::UnwindSafe,
-    >() {
-    }
-    is::<UnixListener>();
-};
-const _: () = {
-    const fn is<T: From<UnixListener>>() {}
-    is::<unix::io::OwnedFd>();
-};
-const _: () = {
-    const fn is<T: From<UnixListener>>() {}
-    is::<unix::net::UnixListener>();
+    const _: () = {
+        fn of<P: AsRef<path::Path>>() {
+            let _: fn(P) -> io::Result<UnixListener> = UnixListener::bind::<P>;
+        }
+    };
+    const _: fn(&unix::net::SocketAddr) -> io::Result<UnixListener> = UnixListener::bind_addr;
+    const _: fn(unix::net::UnixListener) -> UnixListener = UnixListener::from_std;
+    const _: fn(&UnixListener) -> io::Result<(UnixStream, unix::net::SocketAddr)> = UnixListener::accept;
+    const _: fn(&UnixListener) -> io::Result<unix::net::SocketAddr> = UnixListener::local_addr;
+    const _: fn(&UnixListener) -> io::Result<Option<io::Error>> = UnixListener::take_error;
+    const _: () = {
+        const fn is<
+            T: unix::io::AsFd
+                + unix::io::AsRawFd
+                + fmt::Debug
+                + From<unix::io::OwnedFd>
+                + unix::io::FromRawFd
+                + unix::io::IntoRawFd
+                + panic::RefUnwindSafe
+                + Send
+                + Source
+                + Sync
+                + Unpin
+                + panic::UnwindSafe,
+        >() {
+        }
+        is::<UnixListener>();
+    };
+    const _: () = {
+        const fn is<T: From<UnixListener>>() {}
+        is::<unix::io::OwnedFd>();
+    };
+    const _: () = {
+        const fn is<T: From<UnixListener>>() {}
+        is::<unix::net::UnixListener>();
+    };
 };
 
 // net::UnixStream
 
+#[cfg(unix)]
 const _: () = {
-    fn of<P: AsRef<path::Path>>() {
-        let _: fn(P) -> io::Result<UnixStream> = UnixStream::connect::<P>;
-    }
-};
-const _: fn(&unix::net::SocketAddr) -> io::Result<UnixStream> = UnixStream::connect_addr;
-const _: fn(unix::net::UnixStream) -> UnixStream = UnixStream::from_std;
-const _: fn() -> io::Result<(UnixStream, UnixStream)> = UnixStream::pair;
-const _: fn(&UnixStream) -> io::Result<unix::net::SocketAddr> = UnixStream::local_addr;
-const _: fn(&UnixStream) -> io::Result<unix::net::SocketAddr> = UnixStream::peer_addr;
-const _: fn(&UnixStream) -> io::Result<Option<io::Error>> = UnixStream::take_error;
-const _: fn(&UnixStream, net::Shutdown) -> io::Result<()> = UnixStream::shutdown;
-const _: () = {
-    fn of<F, T>()
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        let _: fn(&UnixStream, F) -> io::Result<T> = UnixStream::try_io::<F, T>;
-    }
-};
-const _: () = {
-    const fn is<T: io::Read + io::Write>() {}
-    is::<&UnixStream>();
-};
-const _: () = {
-    const fn is<
-        T: unix::io::AsFd
-            + unix::io::AsRawFd
-            + fmt::Debug
-            + From<unix::io::OwnedFd>
-            + unix::io::FromRawFd
-            + unix::io::IntoRawFd
-            + io::Read
-            + panic::RefUnwindSafe
-            + Send
-            + Source
-            + Sync
-            + Unpin
-            + panic::UnwindSafe
-            + io::Write,
-    >() {
-    }
-    is::<UnixStream>();
-};
-const _: () = {
-    const fn is<T: From<UnixStream>>() {}
-    is::<unix::io::OwnedFd>();
-};
-const _: () = {
-    const fn is<T: From<UnixStream>>() {}
-    is::<unix::net::UnixStream>();
+    const _: () = {
+        fn of<P: AsRef<path::Path>>() {
+            let _: fn(P) -> io::Result<UnixStream> = UnixStream::connect::<P>;
+        }
+    };
+    const _: fn(&unix::net::SocketAddr) -> io::Result<UnixStream> = UnixStream::connect_addr;
+    const _: fn(unix::net::UnixStream) -> UnixStream = UnixStream::from_std;
+    const _: fn() -> io::Result<(UnixStream, UnixStream)> = UnixStream::pair;
+    const _: fn(&UnixStream) -> io::Result<unix::net::SocketAddr> = UnixStream::local_addr;
+    const _: fn(&UnixStream) -> io::Result<unix::net::SocketAddr> = UnixStream::peer_addr;
+    const _: fn(&UnixStream) -> io::Result<Option<io::Error>> = UnixStream::take_error;
+    const _: fn(&UnixStream, net::Shutdown) -> io::Result<()> = UnixStream::shutdown;
+    const _: () = {
+        fn of<F, T>()
+        where
+            F: FnOnce() -> io::Result<T>,
+        {
+            let _: fn(&UnixStream, F) -> io::Result<T> = UnixStream::try_io::<F, T>;
+        }
+    };
+    const _: () = {
+        const fn is<T: io::Read + io::Write>() {}
+        is::<&UnixStream>();
+    };
+    const _: () = {
+        const fn is<
+            T: unix::io::AsFd
+                + unix::io::AsRawFd
+                + fmt::Debug
+                + From<unix::io::OwnedFd>
+                + unix::io::FromRawFd
+                + unix::io::IntoRawFd
+                + io::Read
+                + panic::RefUnwindSafe
+                + Send
+                + Source
+                + Sync
+                + Unpin
+                + panic::UnwindSafe
+                + io::Write,
+        >() {
+        }
+        is::<UnixStream>();
+    };
+    const _: () = {
+        const fn is<T: From<UnixStream>>() {}
+        is::<unix::io::OwnedFd>();
+    };
+    const _: () = {
+        const fn is<T: From<UnixStream>>() {}
+        is::<unix::net::UnixStream>();
+    };
 };
 
 // unix::SourceFd
 
+#[cfg(unix)]
 const _: () = {
-    const fn is_made<'a>(field_0: &'a unix::io::RawFd) -> SourceFd<'a> {
-        SourceFd(field_0)
-    }
-};
-const _: () = {
-    fn is_open<'a>(SourceFd(field_0): SourceFd<'a>) -> &'a unix::io::RawFd {
-        field_0
-    }
-};
-const _: () = {
-    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe>() {}
-    is::<SourceFd<'static>>();
+    const _: () = {
+        const fn is_made<'a>(field_0: &'a unix::io::RawFd) -> SourceFd<'a> {
+            SourceFd(field_0)
+        }
+    };
+    const _: () = {
+        fn is_open<'a>(SourceFd(field_0): SourceFd<'a>) -> &'a unix::io::RawFd {
+            field_0
+        }
+    };
+    const _: () = {
+        const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe>() {}
+        is::<SourceFd<'static>>();
+    };
 };
 
 // unix::pipe::Receiver
 
-const _: fn(&Receiver, bool) -> io::Result<()> = Receiver::set_nonblocking;
+#[cfg(unix)]
 const _: () = {
-    fn of<F, T>()
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        let _: fn(&Receiver, F) -> io::Result<T> = Receiver::try_io::<F, T>;
-    }
-};
-const _: () = {
-    const fn is<T: io::Read>() {}
-    is::<&Receiver>();
-};
-const _: () = {
-    const fn is<
-        T: unix::io::AsFd
-            + unix::io::AsRawFd
-            + fmt::Debug
-            + From<process::ChildStderr>
-            + From<process::ChildStdout>
-            + From<unix::io::OwnedFd>
-            + unix::io::FromRawFd
-            + unix::io::IntoRawFd
-            + io::Read
-            + panic::RefUnwindSafe
-            + Send
-            + Source
-            + Sync
-            + Unpin
-            + panic::UnwindSafe,
-    >() {
-    }
-    is::<Receiver>();
-};
-const _: () = {
-    const fn is<T: From<Receiver>>() {}
-    is::<unix::io::OwnedFd>();
+    const _: fn(&Receiver, bool) -> io::Result<()> = Receiver::set_nonblocking;
+    const _: () = {
+        fn of<F, T>()
+        where
+            F: FnOnce() -> io::Result<T>,
+        {
+            let _: fn(&Receiver, F) -> io::Result<T> = Receiver::try_io::<F, T>;
+        }
+    };
+    const _: () = {
+        const fn is<T: io::Read>() {}
+        is::<&Receiver>();
+    };
+    const _: () = {
+        const fn is<
+            T: unix::io::AsFd
+                + unix::io::AsRawFd
+                + fmt::Debug
+                + From<process::ChildStderr>
+                + From<process::ChildStdout>
+                + From<unix::io::OwnedFd>
+                + unix::io::FromRawFd
+                + unix::io::IntoRawFd
+                + io::Read
+                + panic::RefUnwindSafe
+                + Send
+                + Source
+                + Sync
+                + Unpin
+                + panic::UnwindSafe,
+        >() {
+        }
+        is::<Receiver>();
+    };
+    const _: () = {
+        const fn is<T: From<Receiver>>() {}
+        is::<unix::io::OwnedFd>();
+    };
 };
 
 // unix::pipe::Sender
 
-const _: fn(&Sender, bool) -> io::Result<()> = Sender::set_nonblocking;
+#[cfg(unix)]
 const _: () = {
-    fn of<F, T>()
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        let _: fn(&Sender, F) -> io::Result<T> = Sender::try_io::<F, T>;
-    }
-};
-const _: () = {
-    const fn is<T: io::Write>() {}
-    is::<&Sender>();
-};
-const _: () = {
-    const fn is<
-        T: unix::io::AsFd
-            + unix::io::AsRawFd
-            + fmt::Debug
-            + From<process::ChildStdin>
-            + From<unix::io::OwnedFd>
-            + unix::io::FromRawFd
-            + unix::io::IntoRawFd
-            + panic::RefUnwindSafe
-            + Send
-            + Source
-            + Sync
-            + Unpin
-            + panic::UnwindSafe
-            + io::Write,
-    >() {
-    }
-    is::<Sender>();
-};
-const _: () = {
-    const fn is<T: From<Sender>>() {}
-    is::<unix::io::OwnedFd>();
+    const _: fn(&Sender, bool) -> io::Result<()> = Sender::set_nonblocking;
+    const _: () = {
+        fn of<F, T>()
+        where
+            F: FnOnce() -> io::Result<T>,
+        {
+            let _: fn(&Sender, F) -> io::Result<T> = Sender::try_io::<F, T>;
+        }
+    };
+    const _: () = {
+        const fn is<T: io::Write>() {}
+        is::<&Sender>();
+    };
+    const _: () = {
+        const fn is<
+            T: unix::io::AsFd
+                + unix::io::AsRawFd
+                + fmt::Debug
+                + From<process::ChildStdin>
+                + From<unix::io::OwnedFd>
+                + unix::io::FromRawFd
+                + unix::io::IntoRawFd
+                + panic::RefUnwindSafe
+                + Send
+                + Source
+                + Sync
+                + Unpin
+                + panic::UnwindSafe
+                + io::Write,
+        >() {
+        }
+        is::<Sender>();
+    };
+    const _: () = {
+        const fn is<T: From<Sender>>() {}
+        is::<unix::io::OwnedFd>();
+    };
 };
 
 // unix::pipe::new
 
+#[cfg(unix)]
 const _: fn() -> io::Result<(Sender, Receiver)> = minimio::unix::pipe::new;
+
+// windows::NamedPipe
+
+#[cfg(windows)]
+const _: () = {
+    const _: () = {
+        fn of<A: AsRef<ffi::OsStr>>() {
+            let _: fn(A) -> io::Result<NamedPipe> = NamedPipe::new::<A>;
+        }
+    };
+    const _: fn(&NamedPipe) -> io::Result<()> = NamedPipe::connect;
+    const _: fn(&NamedPipe) -> io::Result<Option<io::Error>> = NamedPipe::take_error;
+    const _: fn(&NamedPipe) -> io::Result<()> = NamedPipe::disconnect;
+    // In mio, `NamedPipe` is not `panic::RefUnwindSafe`.
+    // In mio, `NamedPipe` is not `panic::UnwindSafe`.
+    const _: () = {
+        const fn is<T: io::Read + io::Write>() {}
+        is::<&NamedPipe>();
+    };
+    const _: () = {
+        const fn is<
+            T: windows::io::AsRawHandle
+                + fmt::Debug
+                + windows::io::FromRawHandle
+                + io::Read
+                + Send
+                + Source
+                + Sync
+                + Unpin
+                + io::Write,
+        >() {
+        }
+        is::<NamedPipe>();
+    };
+};

@@ -35,13 +35,13 @@ version() { sed -n 's/^version = "\([0-9.]*\)"$/\1/p' compat/mio/Cargo.toml; }
 grep -q "^minimio = .*version = \"=$(version)\"" compat/parity/Cargo.toml && ok "the drop-in is mio $(version)" ||
   not "compat/mio is $(version), but compat/parity asks for another mio"
 
-flags=() docs=()
+docs=()
 for number in "${!systems[@]}"; do
-  flags+=(--target "${targets[number]}")
-  docs+=("${systems[number]}=$target_dir/${targets[number]}/doc/mio.json")
+  target=${targets[number]}
+  (cd compat/parity && RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --package mio --lib --target "$target" -- \
+    -Zunstable-options --output-format json --cap-lints allow)
+  docs+=("${systems[number]}=$target_dir/$target/doc/mio.json")
 done
-(cd compat/parity && RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --package mio --lib "${flags[@]}" -- \
-  -Zunstable-options --output-format json --cap-lints allow)
 surface=$target_dir/surface.rs
 compat/parity/surface.py "${docs[@]}" >"$surface"
 rustfmt --edition 2021 --config-path rustfmt.toml "$surface"

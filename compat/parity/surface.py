@@ -24,6 +24,7 @@ PUBLIC_MODULES = {
     "std::net::udp": "std::net",
     "std::net::ip_addr": "std::net",
     "std::net::socket_addr": "std::net",
+    "std::ffi::os_str": "std::ffi",
     "std::io::error": "std::io",
     "std::os::fd::owned": "std::os::unix::io",
     "std::os::fd::raw": "std::os::unix::io",
@@ -54,13 +55,13 @@ HEADER = """\
 //! It is written by `compat/parity/check.sh --write`, from what rustdoc says of mio on each system, and not to be
 //! changed by hand. Without `--write`, the script finds what is missing here.
 
-#![allow(dead_code, unused_imports, clippy::extra_unused_lifetimes, clippy::needless_lifetimes, clippy::empty_loop)]
+#![allow(dead_code, unused_imports, clippy::all)]
 
 #[cfg(unix)]
 use std::os::unix;
 #[cfg(windows)]
 use std::os::windows;
-use std::{{fmt, hash, io, net, ops, panic, path, process, time}};
+use std::{{ffi, fmt, hash, io, net, ops, panic, path, process, time}};
 """
 
 
@@ -374,18 +375,21 @@ def main():
             by_systems.setdefault(frozenset(systems), []).append(entry)
         for systems in sorted(by_systems, key=lambda systems: (-len(systems), sorted(systems))):
             when = condition(systems, all_systems)
-            prefix = f"#[cfg({when})]\n" if when else ""
-            traits = {}
+            lines, traits = [], {}
             for entry in by_systems[systems]:
                 if isinstance(entry, tuple):
                     traits.setdefault(entry[0], []).append(entry[1])
-                elif entry.startswith("//"):
-                    out.append(entry)
                 else:
-                    out.append(prefix + entry)
+                    lines.append(entry)
             for type, names in sorted(traits.items()):
                 bounds = " + ".join(sorted(names, key=lambda name: name.split("<")[0].split("::")[-1] + name))
-                out.append(prefix + f"const _: () = {{ const fn is<T: {bounds}>() {{}} is::<{type}>(); }};")
+                lines.append(f"const _: () = {{ const fn is<T: {bounds}>() {{}} is::<{type}>(); }};")
+            if when is None:
+                out.extend(lines)
+            elif len(lines) == 1:
+                out.extend([f"#[cfg({when})]"] + lines)
+            else:
+                out.extend([f"#[cfg({when})]", "const _: () = {"] + lines + ["};"])
     print("\n".join(out))
 
 
