@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net;
 use std::os::windows::io::AsRawHandle;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -815,57 +815,44 @@ fn a_pipe_is_a_handle_that_crosses_threads_and_can_be_printed() {
 
 #[test]
 fn threads_read_and_write_while_another_one_polls() {
-    const BYTES: usize = 200_000;
+    const BYTES: usize = 100_000;
     let (mut poll, mut events) = poll();
     let (server, client) = pair(&poll);
-    let done = AtomicBool::new(false);
-    let end = Instant::now() + PATIENCE;
-    let sums = thread::scope(|scope| {
-        let read = |mut pipe: &NamedPipe, size: usize, done: &AtomicBool| {
-            let (mut count, mut sum, mut buf) = (0, 0_u64, vec![0; size]);
-            while !done.load(Ordering::Acquire) {
-                match pipe.read(&mut buf) {
-                    Ok(more) => {
-                        count += more;
-                        sum += buf[..more].iter().map(|byte| u64::from(*byte)).sum::<u64>();
+    let bytes = pattern(BYTES);
+    let (count, sum) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let end = Instant::now() + 3 * PATIENCE;
+    let is_busy = || count.load(Ordering::Acquire) < BYTES && Instant::now() < end;
+    thread::scope(|scope| {
+        for size in [3, 1000] {
+            let (mut server, count, sum, is_busy) = (&server, &count, &sum, &is_busy);
+            scope.spawn(move || {
+                let mut buf = vec![0; size];
+                while is_busy() {
+                    match server.read(&mut buf) {
+                        Ok(more) => {
+                            sum.fetch_add(buf[..more].iter().map(|byte| usize::from(*byte)).sum(), Ordering::AcqRel);
+                            count.fetch_add(more, Ordering::AcqRel);
+                        }
+                        Err(err) => assert_eq!(err.kind(), ErrorKind::WouldBlock, "{err}"),
                     }
-                    Err(err) => assert_eq!(err.kind(), ErrorKind::WouldBlock, "{err}"),
+                    thread::yield_now();
                 }
-                assert!(Instant::now() < end);
-                thread::yield_now();
-            }
-            (count, sum)
-        };
-        let readers = [3, 1000].map(|size| {
-            let (server, done) = (&server, &done);
-            scope.spawn(move || read(server, size, done))
-        });
-        let writer = scope.spawn(|| {
-            let bytes = pattern(BYTES);
-            let mut left = &bytes[..];
-            while !left.is_empty() {
-                let piece = std::cmp::min(left.len(), 777);
-                match (&client).write(&left[..piece]) {
-                    Ok(count) => left = &left[count..],
-                    Err(err) => assert_eq!(err.kind(), ErrorKind::WouldBlock, "{err}"),
+            });
+        }
+        scope.spawn(|| {
+            for piece in bytes.chunks(1777) {
+                while let Err(err) = (&client).write(piece) {
+                    assert!(err.kind() == ErrorKind::WouldBlock && is_busy(), "{err}");
+                    thread::yield_now();
                 }
-                assert!(Instant::now() < end);
-                thread::yield_now();
             }
         });
-        while !writer.is_finished() {
+        while is_busy() {
             poll.poll(&mut events, Some(A_WHILE)).unwrap();
         }
-        // What is written is read.
-        for _ in 0..10 {
-            poll.poll(&mut events, Some(A_WHILE)).unwrap();
-        }
-        done.store(true, Ordering::Release);
-        readers.into_iter().map(|reader| reader.join().unwrap()).collect::<Vec<_>>()
     });
-    let expected: u64 = pattern(BYTES).iter().map(|byte| u64::from(*byte)).sum();
-    let (count, sum) = sums.into_iter().fold((0, 0), |(c, s), (count, sum)| (c + count, s + sum));
-    assert_eq!((count, sum), (BYTES, expected));
+    let expected: usize = bytes.iter().map(|byte| usize::from(*byte)).sum();
+    assert_eq!((count.into_inner(), sum.into_inner()), (BYTES, expected));
 }
 
 #[test]
