@@ -63,7 +63,7 @@ build() {
 run() {
   local name=$1
   shift
-  logged 240 "$work/$name.out" "$@" || return
+  logged 600 "$work/$name.out" "$@" || return
   sed -i 's/\r$//' "$work/$name.out"
 }
 
@@ -104,10 +104,10 @@ throughput() {
 wine() {
   local windows=x86_64-pc-windows-gnu
   . labs/windows/setup.sh wine10
-  export MINIMIO_WINE_LIMIT=230
+  local -x MINIMIO_WINE_LIMIT=590
   build mio-windows --target $windows && build minimio-windows --target $windows "${patch[@]}" &&
-    run mio-windows labs/windows/wine.sh "$work/mio-windows/$windows/release/tokio-program.exe" 100 &&
-    run minimio-windows labs/windows/wine.sh "$work/minimio-windows/$windows/release/tokio-program.exe" 100 ||
+    run mio-windows labs/windows/wine.sh "$work/mio-windows/$windows/release/tokio-program.exe" 1000 &&
+    run minimio-windows labs/windows/wine.sh "$work/minimio-windows/$windows/release/tokio-program.exe" 1000 ||
     { not "the program under Wine" && return; }
   same mio-windows minimio-windows "the program says the same with mio and with minimio, under Wine"
 }

@@ -10,9 +10,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::Result;
-
-const LINES: usize = 5;
+use crate::{system, Result};
 
 pub async fn run(connections: usize) -> Result<String> {
     let socket = TcpSocket::new_v4()?;
@@ -84,7 +82,7 @@ pub async fn converse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, number: 
 pub async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, number: usize) -> Result<u64> {
     let mut stream = BufReader::new(stream);
     let mut sum = 0;
-    for line in 0..LINES {
+    for line in 0..system::LINES {
         sleep(Duration::from_millis((number * 7 + line * 13) as u64 % 20)).await;
         let question = format!("client {number} says {line}\n");
         stream.write_all(question.as_bytes()).await?;

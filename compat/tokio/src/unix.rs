@@ -12,6 +12,8 @@ use crate::{tcp, Result};
 
 pub const CONNECTIONS: usize = 100;
 pub const CHILDREN: u8 = 20;
+/// That each client says.
+pub const LINES: usize = 5;
 
 pub async fn run(connections: usize) -> Result<String> {
     let folder = Folder::new()?;

@@ -9,9 +9,12 @@ use tokio::time::sleep;
 
 use crate::{tcp, Result};
 
-// A process of Wine takes its time to start, and whoever waits for a pipe has to try again and again.
+// Under Wine, a process takes its time to start, whoever waits for a pipe has to try again and again, and what becomes of
+// one socket is compared with whatever anybody waits for.
 pub const CONNECTIONS: usize = 20;
 pub const CHILDREN: u8 = 5;
+/// That each client says.
+pub const LINES: usize = 2;
 
 /// All instances of the pipe are taken.
 const ERROR_PIPE_BUSY: i32 = 231;
