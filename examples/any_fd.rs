@@ -19,7 +19,7 @@ use minimio::{Events, Interest, Poll, Token};
 
 fn main() -> io::Result<()> {
     system::run()?;
-    println!("Now try: a std::net::UdpSocket as the source; then cargo run --example delayed");
+    println!("Now try: a buffer of two bytes; then cargo run --example delayed");
     Ok(())
 }
 
@@ -90,7 +90,7 @@ mod system {
 
     use minimio::windows::SourceSocket;
 
-    /// A completion port is told of sockets only, so here it is one of the standard library's.
+    /// Only sockets can be asked whether they are ready, so here it is one, of the standard library's.
     pub fn run() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let mut sender = TcpStream::connect(listener.local_addr()?)?;

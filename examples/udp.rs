@@ -104,6 +104,7 @@ impl Client {
         Ok(())
     }
 
+    /// Timers stand before sockets in a batch of events, so this is never about a request that has just been answered.
     fn time_out(&mut self) -> io::Result<()> {
         print!("request {}: no answer within {} ms, ", self.request, self.wait().as_millis());
         if self.attempt < ATTEMPTS {

@@ -67,8 +67,8 @@ impl From<usize> for Token {
 /// | priority | `EPOLLPRI` | never | never |
 /// | aio, lio | never | `EVFILT_AIO`; `EVFILT_LIO`, on FreeBSD | never |
 ///
-/// A kqueue tells the two directions by two events. What a program puts into the poll's kqueue itself comes too: the
-/// token is its `udata`. If Windows refuses to watch a source, the first five are set, once.
+/// A kqueue, and a named pipe, tell the two directions by two events. What a program puts into the poll's kqueue itself
+/// comes too: the token is its `udata`. If Windows refuses to watch a source, the first five are set, once.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);

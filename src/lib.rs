@@ -83,24 +83,25 @@
 //! - Errors of registration say what was attempted. Their kind is the system's; the system's own error is their
 //!   [`source`](std::error::Error::source), and `raw_os_error` is `None`.
 //! - On Windows in edge mode, a program that has read a part is told of the rest; with mio it waits for ever.
-//! - Timeouts are as fine as the kernel's, nanoseconds on Linux since 5.11; mio rounds up to milliseconds.
+//! - Timeouts on Linux are in nanoseconds, since 5.11; mio rounds up to milliseconds.
 //! - Any number of wakers; a wake of a poller that is not asleep is no system call.
-//! - [`Events`] of capacity 0 are `InvalidInput`.
+//! - [`Events`] of capacity 0 are `InvalidInput` everywhere; in mio, on Linux.
 //! - `Interest` carries the mode, and `==` and the order look at it.
 //! - No cargo features: all is there, always. Nothing is logged.
 //! - Systems without one of the three queues (illumos, Haiku, WASI, …) are refused when the crate is compiled.
 //!
 //! Added are the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), conversions between
-//! `Token` and `usize`, and `windows::SourceSocket`, which takes any socket.
+//! `Token` and `usize`, [`book`]; on Windows `SourceSocket`, which takes any socket, and `UdpSocket::set_connreset`.
 //!
 //! # Policies
 //!
 //! **Errors and panics.** What a kernel or a peer does is an [`io::Error`](std::io::Error) at the most, never a panic.
 //! A source that is broken is an event on its own token; it disturbs neither the wait nor the others. A lock that
-//! somebody has panicked under is entered all the same. Nothing is lost when a poll is dropped before its sources.
+//! somebody has panicked under is entered all the same. A poll may be dropped before its sources.
 //!
 //! **Signals.** A signal ends a wait with [`Interrupted`](std::io::ErrorKind::Interrupted), and nothing is lost.
-//! [`Waker::wake`] may be called from a handler. Writing to a socket whose peer is gone is an error, never `SIGPIPE`.
+//! [`Waker::wake`] may be called from a handler. Writing to a socket whose peer is gone is an error, never `SIGPIPE`;
+//! to a pipe it may be both.
 //!
 //! **Fork.** After `fork`, parent and child share the kernel's queue: the child may use none of the parent's polls,
 //! sources and wakers. Descriptors are close-on-exec from the moment they exist, or at once after (macOS).

@@ -11,8 +11,9 @@ use crate::{Interest, Registry};
 
 /// Something that can become ready: a socket, a timer, or anything that wraps one.
 ///
-/// The sockets in [`net`](crate::net), [`Timer`](crate::Timer), `unix::SourceFd` and `windows::SourceSocket` implement
-/// it. A type of your own does it by passing the calls on; nothing but [`Registry`]'s own methods should call it.
+/// The sockets in [`net`](crate::net), [`Timer`](crate::Timer), on Unix `SourceFd` and the ends of pipes, on Windows
+/// `SourceSocket` and `NamedPipe` implement it. A type of your own does it by passing the calls on; nothing but
+/// [`Registry`]'s own methods should call it.
 ///
 /// # Dropping
 ///

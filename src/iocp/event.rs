@@ -1,4 +1,4 @@
-//! What AFD says of a source, and what that means.
+//! What AFD says of a source, or a pipe in its words, and what that means.
 
 use std::cmp;
 use std::fmt;
@@ -105,7 +105,7 @@ impl RawEvent {
     }
 }
 
-/// AFD's own words.
+/// In AFD's own words, which pipes use too.
 impl fmt::Debug for RawEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = [
@@ -134,7 +134,7 @@ pub(crate) struct RawEvents {
     pub(super) packets: Box<[MaybeUninit<OVERLAPPED_ENTRY>]>,
 }
 
-// SAFETY: the pointers in `packets` are only addresses until `Port::take_in` has reason to know better, and between two
+// SAFETY: the pointers in `packets` are only addresses until `Port::take` has reason to know better, and between two
 // waits nobody looks at them.
 unsafe impl Send for RawEvents {}
 // SAFETY: through a shared reference, nobody can reach `packets`.

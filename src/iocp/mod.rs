@@ -67,7 +67,7 @@
 //!   port have been closed. While it is out, the kernel owns a reference to the sock. The same goes for a pipe's
 //!   operations and their buffers.
 //! - *Requests may be made by any thread*, also while another one is blocked at the port.
-//! - *Only sockets have an AFD*, and only pipes are read ahead. Files and consoles are refused.
+//! - *Only sockets have an AFD*, and only pipes are read ahead.
 //! - *A handle is tied to a port for good*, and a pipe with it; a socket is not, as it is the helper that is tied.
 //!
 //! AFD's interface is not documented, but `select`, `WSAPoll` and half of the servers on Windows depend on it, and it
@@ -82,8 +82,8 @@
 //!   exception.
 //! - The key of a packet says what its address means ([`port::AFD`], [`port::NOTIFIER`], or a pipe's address); tokens
 //!   are none of the port's business.
-//! - Locks are taken in this order: the selector's, of raw sockets; a sock's or a pipe's; the queue's; the helpers'.
-//!   The last reference to a port is dropped under none of them.
+//! - Locks are taken in this order: the selector's, of raw sockets; a sock's or a pipe's; the queue's; the helpers';
+//!   the list of pipes. The last reference to a port is dropped under none of them.
 
 mod afd;
 pub(crate) mod event;

@@ -59,7 +59,8 @@ pub(super) struct Pipe {
     state: Mutex<State>,
 }
 
-// SAFETY: the handle is a number, which is good on every thread; all else is.
+// SAFETY: the handle is a number, which is good on every thread; an operation is written only while it is idle, under
+// the lock of the state, and else it is the kernel's; all else is good on every thread.
 unsafe impl Send for Pipe {}
 // SAFETY: as above.
 unsafe impl Sync for Pipe {}

@@ -3,7 +3,7 @@
 use std::cmp;
 use std::collections::VecDeque;
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::os::raw::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -292,7 +292,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Drop for Port {
     fn drop(&mut self) {
         self.helpers.cancel_all();
-        for pipe in lock(&self.pipes).drain(..).filter_map(|pipe| pipe.upgrade()) {
+        let pipes = mem::take(&mut *lock(&self.pipes));
+        for pipe in pipes.iter().filter_map(Weak::upgrade) {
             pipe.stop();
         }
         let mut room = [MaybeUninit::uninit(); 32];

@@ -127,6 +127,7 @@ impl fmt::Debug for kevent {
             ffi::EVFILT_WRITE => f.write_str("EVFILT_WRITE"),
             ffi::EVFILT_AIO => f.write_str("EVFILT_AIO"),
             ffi::EVFILT_USER => f.write_str("EVFILT_USER"),
+            _ if self.is_lio() => f.write_str("EVFILT_LIO"),
             // The program's own, put in by the poll's descriptor.
             filter => write!(f, "filter {filter}"),
         }?;

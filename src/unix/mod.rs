@@ -1,4 +1,4 @@
-//! What only Unix has: any descriptor as a source, and this crate's types as descriptors.
+//! What only Unix has: any descriptor as a source, pipes, and this crate's types as descriptors.
 
 use std::io;
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};

@@ -144,8 +144,11 @@ pub(crate) fn accept_unix(listener: &unix::UnixListener) -> io::Result<(unix::Un
     let stream = unsafe { unix::UnixStream::from_raw_fd(fd) };
     // The standard library makes these of paths alone. Of an abstract name, and of a path too long for it, it makes one
     // only if it asks the system itself.
-    let addr = unix::SocketAddr::from_pathname(path(&addr, len)).or_else(|_| stream.peer_addr())?;
-    Ok((stream, addr))
+    match unix::SocketAddr::from_pathname(path(&addr, len)).or_else(|_| stream.peer_addr()) {
+        Ok(addr) => Ok((stream, addr)),
+        // A connection that has gone already has no address on some systems.
+        Err(_) => Err(io::ErrorKind::ConnectionAborted.into()),
+    }
 }
 
 /// The path in an address of this length; of one without a name, there is none.

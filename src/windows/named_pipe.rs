@@ -32,13 +32,14 @@ use crate::{Interest, Registry};
 /// | | |
 /// |---|---|
 /// | nothing has come, or nobody is connected | `read` fails with `WouldBlock` |
+/// | nobody is connected | `write` fails with the system's error ([`ERROR_PIPE_LISTENING`] or the like) |
 /// | an earlier write is on its way | `write` fails with `WouldBlock` |
 /// | an earlier write has failed on its way | the next `write` fails with its error, and writes nothing |
 /// | the other end was closed | `read` is `Ok(0)`, after all that was written there; `write` fails with `BrokenPipe` |
 /// | the server has called [`disconnect`](NamedPipe::disconnect) | the client's reads and writes fail |
-/// | not registered, or the `Poll` is gone | what was read ahead, and errors of what was under way, are there still; then all fails with `NotFound` |
+/// | not registered, or the `Poll` is gone, and its registries and wakers | what was read ahead, and errors of what was under way, are there still; then all fails with `NotFound` |
 /// | a message that is longer than the buffer | comes in parts, by several reads |
-/// | an empty message | a `read` of `Ok(0)` that is no end |
+/// | an empty message | a `read` of `Ok(0)`, which at a server's end looks like the end |
 ///
 /// # Events
 ///
@@ -52,7 +53,7 @@ use crate::{Interest, Registry};
 /// | a write is done, or has failed | ? | ■ | · | · | · |
 /// | a client has connected, or connecting has failed | · | ■ | · | · | · |
 /// | at a server's end, its client is gone | ■ | ? | · | · | · |
-/// | at a client's end, its server is gone or has disconnected it | ■ | ■ | ■ | ■ | · |
+/// | at a client's end that reads, its server is gone or has disconnected it | ■ | ■ | ■ | ■ | · |
 ///
 /// A server's end is never told as closed, since the next client may come any time: to read `Ok(0)` is its end.
 ///
@@ -64,7 +65,7 @@ use crate::{Interest, Registry};
 ///
 /// # Dropping
 ///
-/// | what is under way | the pipe is dropped | the `Poll` is dropped |
+/// | what is under way | the pipe is dropped | the `Poll` is dropped, and its registries and wakers |
 /// |---|---|---|
 /// | a connect, a read | is cancelled | is cancelled |
 /// | a write | goes on for as long as the `Poll` is polled, and then the handle is closed | is cancelled |
@@ -109,6 +110,7 @@ use crate::{Interest, Registry};
 /// # }
 /// ```
 ///
+/// [`ERROR_PIPE_LISTENING`]: https://learn.microsoft.com/windows/win32/debug/system-error-codes--500-999-
 /// [`FILE_FLAG_OVERLAPPED`]: https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-createfilew
 pub struct NamedPipe {
     home: Home,
@@ -161,7 +163,7 @@ impl NamedPipe {
     /// Waits for a client, without waiting: `Ok` if there is one, else `WouldBlock`, and an event tells when there is.
     ///
     /// That event is a writable one; then [`take_error`](NamedPipe::take_error) says whether it is a client that has
-    /// come, or connecting has failed. Whoever has opened the pipe before this is called, is there already, and perhaps
+    /// come, or connecting has failed. Whoever has opened the pipe before this is called is there already, and perhaps
     /// gone again. After [`disconnect`](NamedPipe::disconnect), nobody can open the pipe until this is called; if it
     /// was a connect that was called off by that, until the next `poll`.
     ///
@@ -187,7 +189,7 @@ impl NamedPipe {
         Ok(self.state.take_error())
     }
 
-    /// Dismisses the client, or stops to wait for one, so that the next may come.
+    /// Dismisses the client, or stops waiting for one, so that the next may come.
     ///
     /// Nothing of the one is left for the other: what was said and not read is lost in both directions, and what is
     /// under way is cancelled. The client's reads and writes fail from now on.
@@ -282,8 +284,8 @@ impl AsRawHandle for NamedPipe {
     }
 }
 
-/// A handle that is opened for overlapped operations (`FILE_FLAG_OVERLAPPED`) and not tied to a completion port yet:
-/// any other can't be registered.
+/// A handle of a pipe, or of a serial port, that is opened for overlapped operations (`FILE_FLAG_OVERLAPPED`) and not
+/// tied to a completion port yet: any other can't be registered.
 ///
 /// Beyond what the trait asks, the caller promises that all operations end in the port: the handle does not skip it on
 /// success (`FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`), and through no duplicate of it operations are started that end
