@@ -9,8 +9,8 @@ use tokio::time::sleep;
 
 use crate::{tcp, Result};
 
-// Under Wine, a process takes its time to start, whoever waits for a pipe has to try again and again, and what becomes of
-// one socket is compared with whatever anybody waits for.
+// Under Wine, a process takes its time to start, whoever waits for a pipe has to try again and again, and what becomes
+// of one socket is compared with whatever anybody waits for.
 pub const CONNECTIONS: usize = 20;
 pub const CHILDREN: u8 = 5;
 /// That each client says.
