@@ -49,7 +49,7 @@ fn main() -> io::Result<()> {
     executor.run(&tokens, &registrator)?;
     reactor.join().unwrap_or_else(|_| Err(io::Error::new(ErrorKind::Other, "the reactor has panicked")))?;
     println!("\nFour answers, and the wait of the longest.");
-    println!("Now try: a fifth request, with a token of its own; then cargo run --example any_fd");
+    println!("Now try: a fifth request; then cargo run --example any_fd");
     Ok(())
 }
 
