@@ -23,7 +23,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 /// For each part, all others going on. A run takes a second on Linux and, under Wine, as long as the machine is busy.
-const PATIENCE: Duration = Duration::from_secs(280);
+const PATIENCE: Duration = Duration::from_secs(500);
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
