@@ -193,6 +193,21 @@ fn a_client_is_writable_from_the_start() {
 }
 
 #[test]
+fn a_server_that_only_writes_is_not_writable_before_its_client_comes() {
+    let (mut poll, mut events) = poll();
+    let name = pipe::name();
+    let mut server = pipe::writing_server(&name);
+    poll.registry().register(&mut server, SERVER, Interest::WRITABLE).unwrap();
+    would_block(server.connect());
+    // What the registration had to tell has been overtaken by that.
+    expect_silence(&mut poll, &mut events);
+    let _client = pipe::reading_client(&name);
+    writable(&mut poll, &mut events, SERVER);
+    assert!(server.take_error().unwrap().is_none());
+    server.write_all(b"x").unwrap();
+}
+
+#[test]
 fn a_poller_that_waits_hears_of_a_client() {
     let (mut poll, mut events) = poll();
     let registry = poll.registry().try_clone().unwrap();
@@ -434,6 +449,21 @@ fn in_level_mode_every_poll_tells_what_is_so() {
 }
 
 #[test]
+fn in_level_mode_a_poll_tells_a_pipe_once() {
+    let (mut poll, mut events) = poll();
+    let (mut server, mut client) = pair_as(&poll, BOTH.level());
+    client.write_all(b"nobody reads this").unwrap();
+    readable(&mut poll, &mut events, SERVER);
+    poll.registry().deregister(&mut client).unwrap();
+    for _ in 0..3 {
+        // What there is to read is told as ever, and the end of this as well.
+        server.write_all(b"x").unwrap();
+        writable(&mut poll, &mut events, SERVER);
+        assert_eq!(events.len(), 1, "{events:?}");
+    }
+}
+
+#[test]
 fn in_oneshot_mode_there_is_one_report_until_registered_again() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
@@ -563,6 +593,21 @@ fn a_client_that_goes_is_the_end_of_what_it_has_said() {
     }
     expect_silence(&mut poll, &mut events);
     assert_eq!(server.write(b"anybody there?").unwrap_err().kind(), ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn the_end_is_told_that_comes_after_an_empty_message() {
+    let (mut poll, mut events) = poll();
+    let name = pipe::name();
+    let mut server = pipe::message_server(&name);
+    let mut client = pipe::waiting_client(&name);
+    register(&poll, &mut server, SERVER);
+    assert_eq!(client.write(b"").unwrap(), 0);
+    readable(&mut poll, &mut events, SERVER);
+    drop(client);
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 0);
+    readable(&mut poll, &mut events, SERVER);
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 0);
 }
 
 #[test]

@@ -363,8 +363,10 @@ impl PipeState {
         // SAFETY: the handle is open as long as the source is there.
         if unsafe { ffi::DisconnectNamedPipe(self.pipe.raw) } == 0 {
             let err = io::Error::last_os_error();
-            // There was nobody. To Windows that is no error, to Wine it is.
-            if !has_code(&err, ffi::ERROR_PIPE_LISTENING) {
+            // There was nobody. To Windows that is no error, to Wine it is; and nor is it to us if the connect that is
+            // called off has not begun yet.
+            let was_called_off = state.connects_again && has_code(&err, ffi::ERROR_PIPE_NOT_CONNECTED);
+            if !has_code(&err, ffi::ERROR_PIPE_LISTENING) && !was_called_off {
                 return Err(err);
             }
         }
@@ -390,6 +392,7 @@ impl Pipe {
             // SAFETY: `start` passes an open handle, and an operation that stays where it is until its packet is taken.
             unsafe { ffi::ConnectNamedPipe(handle, overlapped) }
         };
+        state.connect_error = None;
         match self.start(port, state, Verb::Connect, call) {
             // Without anybody waiting for him; and he may be gone already.
             Err(err) if has_code(&err, ffi::ERROR_PIPE_CONNECTED) || has_code(&err, ffi::ERROR_NO_DATA) => {
@@ -398,7 +401,12 @@ impl Pipe {
                 }
                 Ok(())
             }
-            result => result,
+            // Who waits for a client has none.
+            Ok(()) => {
+                state.is_connected = false;
+                Ok(())
+            }
+            Err(err) => Err(err),
         }
     }
 
@@ -432,6 +440,7 @@ impl PipeState {
         let state = &mut *guard;
         let largest = if state.end == End::Unknown { SMALL_READ } else { LARGE_READ };
         state.read_size = cmp::max(state.read_size, cmp::min(len, largest));
+        let has_bytes = matches!(state.arrived, Some(Ok(_)));
         let result = match state.arrived.take() {
             Some(Ok(bytes)) => {
                 let count = copy(&state.input[bytes.clone()]);
@@ -450,7 +459,7 @@ impl PipeState {
             self.pipe.begin_read(port, state);
             // What is left is told as if it had just come: that saves the program that reads once per event. An end
             // that was told is told again only to those who ask.
-            if let Ok(1..) = result {
+            if has_bytes {
                 state.arm(READ);
                 self.pipe.settle(port, state);
             }
@@ -645,7 +654,8 @@ impl Pipe {
             // Our own.
             None => state.own_packet = OwnPacket::No,
         }
-        let report = state.report();
+        // One of our own is in the port already, and tells all that is so.
+        let report = if state.own_packet == OwnPacket::Posted { None } else { state.report() };
         self.settle(port, &mut state);
         let _closed = state.last_handle();
         report

@@ -29,6 +29,11 @@ pub fn writing_client(name: &str) -> NamedPipe {
     from_file(OpenOptions::new().write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(name).unwrap())
 }
 
+/// The same, for reading only.
+pub fn reading_client(name: &str) -> NamedPipe {
+    from_file(OpenOptions::new().read(true).custom_flags(FILE_FLAG_OVERLAPPED).open(name).unwrap())
+}
+
 /// The other end, as the standard library has it: it waits.
 pub fn waiting_client(name: &str) -> File {
     OpenOptions::new().read(true).write(true).open(name).unwrap()
@@ -41,17 +46,22 @@ pub fn from_file(file: File) -> NamedPipe {
 
 /// A server's end of which a read brings one message at most, or the beginning of one.
 pub fn message_server(name: &str) -> NamedPipe {
-    server(name, PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE, 1 << 16)
+    server(name, PIPE_ACCESS_DUPLEX, PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE, 1 << 16)
 }
 
 /// A server's end that holds so many bytes in each direction.
 pub fn server_with_room(name: &str, room: u32) -> NamedPipe {
-    server(name, 0, room)
+    server(name, PIPE_ACCESS_DUPLEX, 0, room)
 }
 
-fn server(name: &str, mode: u32, room: u32) -> NamedPipe {
+/// A server's end for writing only.
+pub fn writing_server(name: &str) -> NamedPipe {
+    server(name, PIPE_ACCESS_OUTBOUND, 0, 1 << 16)
+}
+
+fn server(name: &str, access: u32, mode: u32, room: u32) -> NamedPipe {
     let name: Vec<u16> = name.encode_utf16().chain(Some(0)).collect();
-    let open = PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED;
+    let open = access | FILE_FLAG_OVERLAPPED;
     // SAFETY: the name ends with a zero, and outlives the call.
     let handle = unsafe { CreateNamedPipeW(name.as_ptr(), open, mode, 255, room, room, 0, ptr::null_mut()) };
     assert_ne!(handle as isize, -1, "{}", io::Error::last_os_error());
@@ -60,6 +70,7 @@ fn server(name: &str, mode: u32, room: u32) -> NamedPipe {
 }
 
 const FILE_FLAG_OVERLAPPED: u32 = 0x4000_0000;
+const PIPE_ACCESS_OUTBOUND: u32 = 2;
 const PIPE_ACCESS_DUPLEX: u32 = 3;
 const PIPE_TYPE_MESSAGE: u32 = 4;
 const PIPE_READMODE_MESSAGE: u32 = 2;

@@ -279,7 +279,13 @@ extern "system" fn ConnectNamedPipe(pipe: usize, overlapped: usize) -> i32 {
 
 #[no_mangle]
 extern "system" fn DisconnectNamedPipe(pipe: usize) -> i32 {
-    i32::from(enter().pipe(pipe).is_some())
+    match enter().disconnect(pipe) {
+        Ok(()) => 1,
+        Err(code) => {
+            set_last_error(code);
+            0
+        }
+    }
 }
 
 #[no_mangle]

@@ -21,6 +21,8 @@ pub(super) struct Pipe {
     /// Where its completions go, and under which key.
     pub port: Option<(usize, usize)>,
     pub is_server: bool,
+    /// Nobody can open it before the next connect begins.
+    is_disconnected: bool,
     /// By verb: the error with which each call fails.
     refuses: [Option<i32>; 3],
     /// By verb: so many bytes are done before the next call returns.
@@ -116,6 +118,17 @@ impl Kernel {
         }
     }
 
+    pub(super) fn disconnect(&mut self, handle: usize) -> Result<(), i32> {
+        match self.pipe(handle) {
+            Some(pipe) if pipe.is_disconnected => Err(ERROR_PIPE_NOT_CONNECTED),
+            Some(pipe) => {
+                pipe.is_disconnected = true;
+                Ok(())
+            }
+            None => Err(ERROR_INVALID_HANDLE),
+        }
+    }
+
     /// True: it is done already. There will be a packet unless this is an error.
     pub(super) fn start(&mut self, start: &Start) -> Result<bool, i32> {
         self.note_restlessness();
@@ -130,6 +143,7 @@ impl Kernel {
         let is_fresh = status.internal == 0 && status.offset == [0; 2] && status.event == 0;
         self.rule(is_fresh, "an operation is started with what the last one has left");
         let Some(pipe) = self.pipe(handle) else { return Err(ERROR_INVALID_HANDLE) };
+        pipe.is_disconnected &= verb != Verb::Connect;
         let (refusal, at_once, port) = (pipe.refuses[verb as usize], pipe.at_once[verb as usize].take(), pipe.port);
         self.rule(port.is_some(), "an operation on a pipe that has no port");
         let (Some(port), None) = (port, refusal) else {

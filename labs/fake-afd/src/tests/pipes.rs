@@ -311,12 +311,50 @@ fn busy(queue: &Loop, token: usize) -> Pipe {
 }
 
 #[test]
+fn a_connect_that_is_called_off_before_it_has_begun_does_not_begin() {
+    everywhere(|_| {
+        let mut queue = Loop::new();
+        let mut pipe = Pipe::server();
+        pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+        queue.register(&mut pipe, 1, BOTH);
+        would_block(pipe.state.connect());
+        pipe.state.disconnect().unwrap();
+        // It will begin when the packet of the first is back.
+        would_block(pipe.state.connect());
+        pipe.state.disconnect().unwrap();
+        assert_eq!(queue.now(), []);
+        assert!(!pipe.is_out(Verb::Connect));
+        // There is nothing to be called off any more.
+        assert_eq!(pipe.state.disconnect().unwrap_err().raw_os_error(), Some(ERROR_PIPE_NOT_CONNECTED));
+    });
+}
+
+#[test]
+fn an_error_that_nobody_has_asked_for_is_not_that_of_the_next_connect() {
+    everywhere(|_| {
+        let mut queue = Loop::new();
+        let mut pipe = Pipe::server();
+        pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+        queue.register(&mut pipe, 1, BOTH.level());
+        would_block(pipe.state.connect());
+        pipe.ends(Verb::Connect, CANCELLED, 0);
+        assert_eq!(queue.now(), [(1, SEND)]);
+        would_block(pipe.state.connect());
+        assert_eq!(queue.now(), []);
+        pipe.refuses(Verb::Read, None);
+        pipe.ends(Verb::Connect, SUCCESS, 0);
+        assert_eq!(queue.now(), [(1, SEND)]);
+        assert!(pipe.state.take_error().is_none());
+    });
+}
+
+#[test]
 fn whatever_is_out_when_a_pipe_is_dropped_lives_until_it_is_back() {
     everywhere(|world| {
         for cancels_late in [false, true] {
             let mut queue = Loop::new();
             let pipe = busy(&queue, 1);
-            assert_eq!(queue.now(), [(1, SEND)]);
+            assert_eq!(queue.now(), []);
             world.kernel().manners.cancels_late = cancels_late;
             drop(pipe);
             assert_eq!(queue.now(), []);
