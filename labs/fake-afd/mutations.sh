@@ -402,5 +402,53 @@ mutant "registering twice is allowed" selector.rs \
     's/map_or(false, |sock| sock\.is_current())/map_or(false, |_| false)/' \
     closing::a_number_cannot_be_registered_twice_and_must_be_registered_to_be_changed
 
+# Pipes.
+
+mutant "what a pipe brings for one client is told to the next" pipe.rs \
+    's/Some(outcome)\.filter(|_| flight == Flight::Out)/Some(outcome)/' \
+    pipes::what_was_disowned_is_nobodys_however_it_ends
+mutant "the next client is not read" pipe.rs \
+    's/None if state\.is_connected => self\.begin_read(port, state),/None if state.is_stopped => self.begin_read(port, state),/' \
+    pipes::the_next_client_is_read_when_the_read_of_the_last_is_back
+mutant "the next client's end is not told" pipe.rs \
+    's/state\.arm(READ | WRITE);/state.arm(WRITE);/' \
+    pipes::a_second_client_that_is_gone_at_once_is_told_as_the_first
+mutant "a connect that was called off is not made again" pipe.rs \
+    's/None if mem::take(&mut state\.connects_again) => /None if mem::take(\&mut state.connects_again) \&\& state.is_stopped => /' \
+    pipes::a_connect_that_is_called_off_is_made_again_when_it_is_back
+mutant "what is left unread is not told" pipe.rs \
+    '/if let Ok(1\.\.) = result {/,/}/s/state\.arm(READ);//' \
+    pipes::a_pipe_is_told_of_what_has_ended
+mutant "an end is told after each read of it" pipe.rs \
+    's/if let Ok(1\.\.) = result {/if result.is_ok() {/' \
+    pipes::an_end_is_told_once_in_edge_mode_and_by_a_client_in_both_directions
+mutant "the rest of a write is forgotten" pipe.rs \
+    's/_ => self\.begin_write(port, state),/_ => Ok(()),/' \
+    pipes::what_is_written_in_part_is_written_on_and_what_can_not_be_is_told_by_the_next_write
+mutant "the beginning is written again" pipe.rs \
+    's/let left = &state\.output\[state\.written\.\.\];/let left = \&state.output[..];/' \
+    pipes::what_is_written_in_part_is_written_on_and_what_can_not_be_is_told_by_the_next_write
+mutant "a pipe is closed while it is written to" pipe.rs \
+    's/if self\.is_orphan && self\.flights\[Verb::Write as usize\] != Flight::Out {/if self.is_orphan {/' \
+    pipes::a_write_outlives_its_pipe_and_is_written_to_the_end
+mutant "nothing is cancelled when a pipe is dropped" pipe.rs \
+    '/^impl Drop for PipeState/,/^}$/s/state\.disown(&self\.pipe, Verb::Read);//' \
+    pipes::what_is_out_is_cancelled_when_a_pipe_is_dropped_of_which_there_is_a_duplicate
+mutant "nothing of a pipe is cancelled when the poll is dropped" port.rs \
+    's/pipe\.stop();/let _ = pipe;/' \
+    pipes::whatever_is_out_when_the_poll_is_dropped_is_cancelled_and_told_to_who_asks
+mutant "an operation has no reference" pipe.rs \
+    's/Arc::into_raw(Arc::clone(self)) as usize/Arc::as_ptr(self) as usize/' \
+    pipes::whatever_is_out_when_a_pipe_is_dropped_lives_until_it_is_back
+mutant "an operation that has not begun keeps its reference" pipe.rs \
+    's/drop(unsafe { Pipe::from_packet(lent) });/mem::forget(unsafe { Pipe::from_packet(lent) });/' \
+    pipes::random_programs_leave_nothing_behind
+mutant "a pipe that can't post gives up" pipe.rs \
+    's/port\.retry_pipe(self);//' \
+    pipes::what_can_not_be_put_into_the_port_is_told_later
+mutant "a pipe posts a packet for each time it is looked at" pipe.rs \
+    's/if state\.own_packet == OwnPacket::No && state\.news() != 0 {/if state.news() != 0 {/' \
+    pipes::random_programs_leave_nothing_behind pipes::to_tell_of_a_pipe_asks_for_no_memory_and_for_one_packet
+
 printf '\n%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

@@ -329,6 +329,7 @@ impl Kernel {
                     self.forget_operation(packet.address);
                 }
             }
+            Object::Pipe(pipe) if pipe.has_duplicate => {}
             Object::Pipe(_) => self.close_operations(handle),
             Object::Device(device) if self.manners.closing_completes => {
                 for request in device.requests {

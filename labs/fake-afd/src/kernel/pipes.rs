@@ -23,6 +23,8 @@ pub(super) struct Pipe {
     pub is_server: bool,
     /// Nobody can open it before the next connect begins.
     is_disconnected: bool,
+    /// Somebody else has the pipe too, so that nothing ends when the handle is closed.
+    pub has_duplicate: bool,
     /// By verb: the error with which each call fails.
     refuses: [Option<i32>; 3],
     /// By verb: so many bytes are done before the next call returns.
@@ -66,6 +68,12 @@ impl Kernel {
     pub fn pipe_does_at_once(&mut self, pipe: usize, verb: Verb, bytes: usize) {
         if let Some(pipe) = self.pipe(pipe) {
             pipe.at_once[verb as usize] = Some(bytes);
+        }
+    }
+
+    pub fn duplicate_pipe(&mut self, pipe: usize) {
+        if let Some(pipe) = self.pipe(pipe) {
+            pipe.has_duplicate = true;
         }
     }
 

@@ -302,6 +302,40 @@ fn to_tell_of_a_pipe_asks_for_no_memory_and_for_one_packet() {
     });
 }
 
+#[test]
+fn the_next_client_is_read_when_the_read_of_the_last_is_back() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let mut pipe = Pipe::server();
+        queue.register(&mut pipe, 1, BOTH);
+        assert_eq!(queue.now(), [(1, SEND)]);
+        world.kernel().manners.cancels_late = true;
+        pipe.state.disconnect().unwrap();
+        pipe.refuses(Verb::Connect, ERROR_PIPE_CONNECTED);
+        pipe.state.connect().unwrap();
+        assert_eq!(queue.now(), [(1, SEND)]);
+        assert!(!pipe.is_out(Verb::Read));
+        world.kernel().manners.cancels_late = false;
+        world.kernel().deliver_operations(SUCCESS, 5);
+        assert_eq!(queue.now(), []);
+        pipe.ends(Verb::Read, SUCCESS, 3);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        assert_eq!(pipe.read(10).unwrap(), 3);
+    });
+}
+
+#[test]
+fn what_is_out_is_cancelled_when_a_pipe_is_dropped_of_which_there_is_a_duplicate() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let pipe = busy(&queue, 1);
+        world.kernel().duplicate_pipe(pipe.handle);
+        drop(pipe);
+        assert_eq!(queue.now(), []);
+        assert_eq!(world.kernel().operations_out(), 0);
+    });
+}
+
 /// Everything at once that can be out, and both ways to be told of.
 fn busy(queue: &Loop, token: usize) -> Pipe {
     let mut pipe = Pipe::server();
