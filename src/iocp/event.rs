@@ -21,7 +21,7 @@ pub(super) const BROKEN: u32 = ffi::AFD_POLL_ABORT | ffi::AFD_POLL_CONNECT_FAIL;
 
 /// The kernel has refused to watch.
 pub(super) const REFUSED: u32 = 1 << 31;
-/// Both ends have shut down writing. AFD tells only of the peer's.
+/// Both ends have shut down writing, of which AFD tells only the peer's; or a client's pipe has lost its server.
 pub(super) const FINISHED: u32 = 1 << 30;
 
 /// The flags with which an interest is put to AFD. Modes are not among them, it has none.
