@@ -299,6 +299,10 @@ fn to_tell_of_a_pipe_asks_for_no_memory_and_for_one_packet() {
             assert_eq!(world.counts().posts - posts, if round == 0 { 2 } else { 1 });
             assert!(round == 0 || crate::guard::allocations() == allocations);
         }
+        let posts = world.counts().posts;
+        (0..3).for_each(|_| queue.reregister(&mut pipe, 1, BOTH));
+        assert_eq!(queue.now(), [(1, SEND)]);
+        assert_eq!(world.counts().posts - posts, 1);
     });
 }
 
