@@ -358,7 +358,7 @@ impl Registry {
     ///
     /// | | Linux, Android | macOS and its kin, BSDs | Windows |
     /// |---|---|---|---|
-    /// | a regular file or directory | `PermissionDenied` ([`EPERM`]) | is always ready | [`WSAENOTSOCK`]: only sockets can be registered |
+    /// | a regular file or directory | `PermissionDenied` ([`EPERM`]) | is always ready | [`WSAENOTSOCK`]: only sockets can be registered so |
     /// | a closed or foreign descriptor or handle | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
     /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | no limit but memory, `ENOMEM` | no limit |
     /// | what the kernel refuses later | nothing | nothing | an error event of this source |
