@@ -1,7 +1,8 @@
 //! All that tokio builds on mio, at once, in one process: what it prints does not depend on who is ready first.
 //!
 //! ```text
-//! tokio-program [CONNECTIONS]              everything, on a runtime of several threads, then on one of a single thread
+//! tokio-program [MANY [FEW]]               everything, on a runtime of several threads, then on one of a single thread:
+//!                                          so many connections at once (default: 1000) there, and so many here (as many)
 //! tokio-program throughput SECONDS         how many round trips a second, over TCP
 //! ```
 
@@ -32,15 +33,16 @@ fn main() -> Result<()> {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["child", number] => process::child(number.parse()?),
         ["throughput", seconds] => throughput::run(Duration::from_secs(seconds.parse()?)),
-        [] => everything(1000),
-        [connections] => everything(connections.parse()?),
-        _ => Err("tokio-program [CONNECTIONS] | throughput SECONDS".into()),
+        [] => everything(1000, 1000),
+        [many] => everything(many.parse()?, many.parse()?),
+        [many, few] => everything(many.parse()?, few.parse()?),
+        _ => Err("tokio-program [MANY [FEW]] | throughput SECONDS".into()),
     }
 }
 
-fn everything(connections: usize) -> Result<()> {
-    run("several threads", Builder::new_multi_thread().worker_threads(4).enable_all().build()?, connections)?;
-    run("a single thread", Builder::new_current_thread().enable_all().build()?, connections)
+fn everything(many: usize, few: usize) -> Result<()> {
+    run("several threads", Builder::new_multi_thread().worker_threads(4).enable_all().build()?, many)?;
+    run("a single thread", Builder::new_current_thread().enable_all().build()?, few)
 }
 
 fn run(name: &str, runtime: Runtime, connections: usize) -> Result<()> {
