@@ -1,10 +1,11 @@
 //! All that tokio builds on mio, at once, in one process: what it prints does not depend on who is ready first.
 //!
 //! ```text
-//! tokio-program [MANY [FEW]]               everything, on a runtime of several threads, then on one of a single thread:
-//!                                          so many connections at once (default: 1000) there, and so many here (as many)
-//! tokio-program throughput SECONDS         how many round trips a second, over TCP
+//! tokio-program [MANY [FEW]]        everything, on a runtime of several threads, then on one of a single thread
+//! tokio-program throughput SECONDS  how many round trips a second, over TCP
 //! ```
+//!
+//! MANY is how many connections there are at once on several threads (default: 1000), FEW on a single one (as many).
 
 mod process;
 mod signals;
