@@ -36,7 +36,7 @@ def mutants(item, text, answers):
         was = parts[2]
         new = f"({was}) ^ 1"
         if item.is_option():
-            new = f"match {was} {{ None => Some(1), Some(it) => Some(it ^ 1) }}"
+            new = f"{{ let was: {parts[1]} = {was}; match was {{ None => Some(1), Some(it) => Some(it ^ 1) }} }}"
         elif item.is_pointer():
             new = f"1_usize as {parts[1]}"
         yield key, instead(*parts.span(2), new)
