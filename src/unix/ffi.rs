@@ -86,7 +86,7 @@ mod numbers {
     pub(crate) const O_CLOEXEC: c_int = 0x40_0000;
     #[cfg(target_os = "openbsd")]
     pub(crate) const O_CLOEXEC: c_int = 0x1_0000;
-    #[cfg(target_os = "dragonfly")]
+    #[cfg(not(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd", target_os = "openbsd")))]
     pub(crate) const O_CLOEXEC: c_int = 0x2_0000;
     pub(crate) const SOCK_STREAM: c_int = 1;
     pub(crate) const SOCK_DGRAM: c_int = 2;
