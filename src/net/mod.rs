@@ -12,9 +12,10 @@ pub(crate) mod address;
 mod tcp;
 mod udp;
 
+use crate::handle;
 // Those that only this system has, if any.
 #[allow(unused_imports)]
-pub use crate::handle::net::*;
+pub use handle::net::*;
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 
