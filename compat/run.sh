@@ -136,7 +136,9 @@ bring() {
   rm -rf "$folder" "$work/fetch/Cargo.lock"
   local source
   source=$(cd "$work/fetch" && cargo metadata --quiet --format-version 1 | "$root/compat/published.py" "$name") &&
-    cp -r "$source" "$folder"
+    cp -r "$source" "$folder" || return
+  # It may lie in a folder of the checkout's, and is no part of that workspace.
+  grep -q '^\[workspace\]' "$folder/Cargo.toml" || printf '\n[workspace]\n' >>"$folder/Cargo.toml"
 }
 
 # published NAME VERSION [argument of cargo test …]: the package's own tests. Its lock file is the one it was published with,
