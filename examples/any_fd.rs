@@ -82,7 +82,8 @@ mod system {
 
 #[cfg(windows)]
 mod system {
-    use std::io::{self, Read, Write};
+    use std::env;
+    use std::io::{self, ErrorKind, Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::windows::io::AsRawSocket;
     use std::thread;
@@ -92,6 +93,9 @@ mod system {
 
     /// Only sockets can be asked whether they are ready, so here it is one, of the standard library's.
     pub fn run() -> io::Result<()> {
+        if env::args().nth(1).is_some() {
+            return Err(io::Error::new(ErrorKind::Unsupported, "only sockets can be waited for here"));
+        }
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let mut sender = TcpStream::connect(listener.local_addr()?)?;
         let (mut receiver, _) = listener.accept()?;

@@ -112,12 +112,14 @@ fn any_fd_prints_what_comes_through_something_foreign() {
 }
 
 #[test]
-fn any_fd_reads_a_pipe_or_a_file_to_its_end() {
+fn any_fd_reads_a_pipe_or_a_file_to_its_end_or_says_that_it_cannot() {
+    let program = example("any_fd");
     if env::consts::FAMILY != "unix" {
-        // Elsewhere, neither can be waited for.
+        let (code, output) = Program::start(Command::new(&program).arg("stdin").stdin(Stdio::null())).finish();
+        assert_eq!(code, Some(1), "{output}");
+        assert!(output.contains("only sockets can be waited for"), "{output}");
         return;
     }
-    let program = example("any_fd");
     let mut pipe = Program::start(Command::new(&program).arg("stdin").stdin(Stdio::piped()));
     let mut input = pipe.0.stdin.take().unwrap();
     for word in ["to be", " or ", "not to be\n"] {

@@ -13,7 +13,7 @@ mod tcp;
 mod udp;
 
 use crate::handle;
-// Those that only this system has, if any.
+// Those that only this system has, if any. In two steps: one path would be a second error where there is no queue.
 #[allow(unused_imports)]
 pub use handle::net::*;
 pub use tcp::{TcpListener, TcpStream};
