@@ -241,12 +241,13 @@ impl Shared {
         if events.list.capacity() == 0 {
             return Err(failed(events, io::ErrorKind::InvalidInput.into()));
         }
-        let now = Instant::now();
+        // Only timers need a clock.
+        let now = if self.timers.is_armed() { Some(Instant::now()) } else { None };
         let nearest = self.take_first(events, now, blocked.is_none(), turn);
         if events.list.len() == events.list.capacity() {
             return Ok(());
         }
-        let timeout = match nearest.map(|deadline| deadline.saturating_duration_since(now)) {
+        let timeout = match nearest {
             _ if blocked.is_none() || !events.list.is_empty() => Some(Duration::ZERO),
             Some(nearest) => Some(timeout.map_or(nearest, |timeout| cmp::min(timeout, nearest))),
             None => timeout,
@@ -265,30 +266,33 @@ impl Shared {
         if notified {
             self.take_rest(events);
         }
-        if events.list.is_empty() {
+        if events.list.is_empty() && self.timers.is_armed() {
             let room = events.list.capacity();
             self.timers.expire(Instant::now(), &mut events.list, room);
         }
         Ok(())
     }
 
-    /// Reports the wakers that were notified, and the timers that are due, leaving a place to the kernel. Returns the
-    /// nearest deadline that is left.
-    fn take_first(&self, events: &mut RawEvents, now: Instant, awake: bool, turn: &mut u8) -> Option<Instant> {
+    /// Reports the wakers that were notified, and the timers that are due `now`, leaving a place to the kernel. Returns
+    /// how long it is to the nearest deadline that is left.
+    fn take_first(&self, events: &mut RawEvents, now: Option<Instant>, awake: bool, turn: &mut u8) -> Option<Duration> {
         let capacity = events.list.capacity();
         // Of more places than two, one is the kernel's, and one the timers' if any is due. A single one is everybody's
         // in turn: the kernel's, the wakers', the kernel's, the timers'.
         *turn = turn.wrapping_add(1);
         let room = if capacity == 1 { usize::from(*turn % 2 == 0) } else { capacity - 1 };
         let timers_too = room > 1 || room == 1 && *turn % 4 < 2;
-        let due = timers_too && self.timers.next_deadline().map_or(false, |deadline| deadline <= now);
+        let is_due = |now| self.timers.next_deadline().map_or(false, |deadline| deadline <= now);
+        let due = timers_too && now.map_or(false, is_due);
 
         let left = room - usize::from(due);
         if awake && left > 0 && self.wait.is_notified() {
             self.take_wakers(events, left);
         }
+        let now = now?;
         let left = room - events.list.len();
-        self.timers.expire(now, &mut events.list, left)
+        let nearest = self.timers.expire(now, &mut events.list, left)?;
+        Some(nearest.saturating_duration_since(now))
     }
 
     /// Reports the wakers that were notified while the kernel was asked, in front of what it has said.
