@@ -41,14 +41,11 @@ async fn streams(name: &str, connections: usize) -> Result<u64> {
     let server_name = name.to_owned();
     let server = tokio::spawn(async move {
         let mut tasks = JoinSet::new();
-        for left in (0..connections).rev() {
+        for _ in 0..connections {
             next.connect().await?;
-            let connected = next;
-            tasks.spawn(tcp::answer(connected));
-            if left == 0 {
-                break;
-            }
-            next = ServerOptions::new().create(&server_name)?;
+            // The next one first: without any instance there is no such pipe, and this one may be gone at once.
+            let following = ServerOptions::new().create(&server_name)?;
+            tasks.spawn(tcp::answer(std::mem::replace(&mut next, following)));
         }
         while let Some(served) = tasks.join_next().await {
             served??;
