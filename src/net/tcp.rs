@@ -60,7 +60,8 @@ impl TcpStream {
     /// to.
     #[inline]
     pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
-        socket::connect(&addr).map(TcpStream::from_std)
+        let stream = socket::connect(&addr)?;
+        Ok(TcpStream { inner: IoSource::new(stream) })
     }
 
     /// Takes over a stream of the standard library's, as it is: switch it to non-blocking before, with
@@ -76,7 +77,8 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// `NotConnected` while the connection is being made, and after it was refused.
+    /// `NotConnected` while the connection is being made, and after it was refused. macOS answers `InvalidInput` after
+    /// that, and after a reset.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().peer_addr()
     }
@@ -153,7 +155,8 @@ impl TcpStream {
         self.inner.get().take_error()
     }
 
-    /// Reads without taking: the next read gets the same bytes.
+    /// Reads without taking: the next read gets the same bytes. On Windows in edge mode, what arrives later is not told
+    /// before a read: whoever peeks until enough is there does so in level mode.
     ///
     /// # Errors
     ///
@@ -352,11 +355,12 @@ impl TcpListener {
     /// # Errors
     ///
     /// `WouldBlock` if none is waiting; on some systems `ConnectionAborted` or `ConnectionReset` for one that waited,
-    /// but is gone; or the system's.
+    /// but is gone; or the system's. Where it was for want of descriptors or handles, the connection waits on; in edge
+    /// mode it is told again with the next one, on Windows not before the next `accept`.
     ///
     /// | | Linux, Android | macOS and its kin, BSDs | Windows |
     /// |---|---|---|---|
-    /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (two on Android on x86) | `accept4`; `accept` and three more on macOS and its kin | [`accept`](https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept), `SetHandleInformation` |
+    /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (on Android on x86, `accept` and two more) | `accept4`; `accept` and three more on macOS and its kin | [`accept`](https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept), `SetHandleInformation` |
     #[inline]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, addr) = self.inner.attempt(socket::accept, |result| match result {

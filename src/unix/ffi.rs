@@ -180,8 +180,8 @@ pub(crate) const AF_INET: c_int = 2;
 pub(crate) const MSG_PEEK: c_int = 0x2;
 
 /// Whether `socket`, `socketpair` and `accept4` take flags, and there is an `accept4`: Apple's systems lack all that,
-/// and Android on x86 kills a process for `accept4`.
-pub(crate) const HAS_SOCKET_FLAGS: bool = !cfg!(target_vendor = "apple");
+/// and Android on x86 kills a process for `accept4`. The tests over the model of a kqueue do without, too.
+pub(crate) const HAS_SOCKET_FLAGS: bool = !cfg!(any(target_vendor = "apple", minimio_kqueue));
 pub(crate) const HAS_ACCEPT4: bool = HAS_SOCKET_FLAGS && !cfg!(all(target_os = "android", target_arch = "x86"));
 
 /// The option, of `SOL_SOCKET`, that keeps a socket from raising SIGPIPE: needed where a flag of `send` can't be
@@ -219,6 +219,8 @@ extern "C" {
     pub(crate) fn connect(sockfd: c_int, addr: *const sockaddr, addrlen: socklen_t) -> c_int;
     /// <https://man7.org/linux/man-pages/man2/listen.2.html>
     pub(crate) fn listen(sockfd: c_int, backlog: c_int) -> c_int;
+    /// <https://man7.org/linux/man-pages/man2/accept.2.html>
+    pub(crate) fn accept(sockfd: c_int, addr: *mut sockaddr, addrlen: *mut socklen_t) -> c_int;
     /// <https://man7.org/linux/man-pages/man2/accept.2.html>
     #[cfg(not(target_vendor = "apple"))]
     pub(crate) fn accept4(sockfd: c_int, addr: *mut sockaddr, addrlen: *mut socklen_t, flags: c_int) -> c_int;

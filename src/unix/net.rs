@@ -315,7 +315,7 @@ impl UnixListener {
     ///
     /// | | Linux, Android | macOS and its kin, BSDs |
     /// |---|---|---|
-    /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (two on Android on x86), and `getpeername` if the other end has an abstract name | `accept4`; `accept` and three more on macOS and its kin |
+    /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (on Android on x86, `accept` and two more), and `getpeername` if the other end has an abstract name | `accept4`; `accept` and three more on macOS and its kin |
     #[inline]
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (stream, addr) = socket::accept_unix(self.inner.get())?;

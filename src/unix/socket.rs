@@ -47,7 +47,10 @@ pub(crate) fn open(domain: c_int, kind: c_int) -> io::Result<OwnedFd> {
     // SAFETY: `socket` takes no pointer.
     let fd = check(unsafe { ffi::socket(domain, kind | FLAGS, 0) })?;
     // SAFETY: `socket` has just returned `fd`, and nothing else knows it yet.
-    flagged(unsafe { OwnedFd::from_raw_fd(fd) })
+    let socket = flagged(unsafe { OwnedFd::from_raw_fd(fd) })?;
+    // Now, since a connection that is refused at once takes no options.
+    adopt(&socket);
+    Ok(socket)
 }
 
 /// Two new sockets that are connected to each other.
@@ -66,6 +69,10 @@ fn flagged(socket: OwnedFd) -> io::Result<OwnedFd> {
     if ffi::HAS_SOCKET_FLAGS {
         return Ok(socket);
     }
+    flag(socket)
+}
+
+fn flag(socket: OwnedFd) -> io::Result<OwnedFd> {
     close_on_exec(&socket)?;
     let socket = net::TcpStream::from(socket);
     socket.set_nonblocking(true)?;
@@ -109,39 +116,19 @@ pub(crate) fn lengthen_backlog(listener: &impl AsRawFd) -> io::Result<()> {
 
 #[inline]
 pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
-    if !ffi::HAS_ACCEPT4 {
-        let (stream, addr) = match listener.accept() {
-            // An address that the standard library can't read: there is none any more.
-            Err(err) if err.raw_os_error().is_none() => return Err(io::ErrorKind::ConnectionAborted.into()),
-            result => result?,
-        };
-        stream.set_nonblocking(true)?;
-        return Ok((stream, addr));
-    }
     let mut addr = address::nowhere();
     let mut len = mem::size_of::<sockaddr>() as socklen_t;
-    // SAFETY: `addr` has place for `len` bytes, and both outlive the call.
-    let fd = check(unsafe { ffi::accept4(listener.as_raw_fd(), &mut addr, &mut len, FLAGS) })?;
-    // SAFETY: `accept4` has just returned `fd`, and nothing else knows it yet.
-    let stream = unsafe { net::TcpStream::from_raw_fd(fd) };
-    Ok((stream, from_c(&addr)?))
+    let socket = accept_into(listener, &mut addr, &mut len)?;
+    Ok((socket.into(), from_c(&addr)?))
 }
 
 /// As above, of a Unix socket. (An address's first bytes don't say how long it is.)
 #[inline]
 pub(crate) fn accept_unix(listener: &unix::UnixListener) -> io::Result<(unix::UnixStream, unix::SocketAddr)> {
-    if !ffi::HAS_ACCEPT4 {
-        let (stream, addr) = listener.accept()?;
-        stream.set_nonblocking(true)?;
-        return Ok((stream, addr));
-    }
     let mut addr = ffi::SOCKADDR_UN;
     let mut len = mem::size_of::<sockaddr_un>() as socklen_t;
     let place: *mut sockaddr_un = &mut addr;
-    // SAFETY: `place` has room for `len` bytes, and both outlive the call.
-    let fd = check(unsafe { ffi::accept4(listener.as_raw_fd(), place.cast(), &mut len, FLAGS) })?;
-    // SAFETY: `accept4` has just returned `fd`, and nothing else knows it yet.
-    let stream = unsafe { unix::UnixStream::from_raw_fd(fd) };
+    let stream = unix::UnixStream::from(accept_into(listener, place.cast(), &mut len)?);
     // The standard library makes these of paths alone. Of an abstract name, and of a path too long for it, it makes one
     // only if it asks the system itself.
     match unix::SocketAddr::from_pathname(path(&addr, len)).or_else(|_| stream.peer_addr()) {
@@ -149,6 +136,21 @@ pub(crate) fn accept_unix(listener: &unix::UnixListener) -> io::Result<(unix::Un
         // A connection that has gone already has no address on some systems.
         Err(_) => Err(io::ErrorKind::ConnectionAborted.into()),
     }
+}
+
+/// The next connection's socket, which never blocks. Its address goes to `place`, where there is room for `len` bytes.
+#[inline]
+fn accept_into(listener: &impl AsRawFd, place: *mut sockaddr, len: &mut socklen_t) -> io::Result<OwnedFd> {
+    if ffi::HAS_ACCEPT4 {
+        // SAFETY: the callers pass a `place` of `len` bytes, and both outlive the call.
+        let fd = check(unsafe { ffi::accept4(listener.as_raw_fd(), place, len, FLAGS) })?;
+        // SAFETY: `accept4` has just returned `fd`, and nothing else knows it yet.
+        return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
+    }
+    // SAFETY: as above.
+    let fd = check(unsafe { ffi::accept(listener.as_raw_fd(), place, len) })?;
+    // SAFETY: as above.
+    flag(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// The path in an address of this length; of one without a name, there is none.
