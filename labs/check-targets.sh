@@ -23,6 +23,7 @@ targets=(
   aarch64-linux-android armv7-linux-androideabi x86_64-linux-android i686-linux-android
   # macOS and its kin, and the BSDs.
   x86_64-apple-darwin aarch64-apple-darwin aarch64-apple-ios aarch64-apple-tvos aarch64-apple-watchos aarch64-apple-visionos
+  arm64_32-apple-watchos
   x86_64-unknown-freebsd i686-unknown-freebsd aarch64-unknown-freebsd x86_64-unknown-netbsd i686-unknown-netbsd
   aarch64-unknown-netbsd x86_64-unknown-openbsd i686-unknown-openbsd aarch64-unknown-openbsd x86_64-unknown-dragonfly
   # Windows: 32 and 64 bits, another processor, and both C libraries.

@@ -114,9 +114,12 @@ pub const NOTE_TRIGGER: u32 = 0x0100_0000;
 
 // <time.h>
 
-#[cfg(all(target_os = "freebsd", target_arch = "x86"))]
+#[cfg(any(all(target_os = "freebsd", target_arch = "x86"), all(target_vendor = "apple", target_pointer_width = "32")))]
 pub type time_t = i32;
-#[cfg(not(all(target_os = "freebsd", target_arch = "x86")))]
+#[cfg(not(any(
+    all(target_os = "freebsd", target_arch = "x86"),
+    all(target_vendor = "apple", target_pointer_width = "32")
+)))]
 pub type time_t = i64;
 
 #[repr(C)]
@@ -126,6 +129,8 @@ pub struct timespec {
 }
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(std::mem::size_of::<timespec>() == 16);
+#[cfg(all(target_pointer_width = "32", any(target_vendor = "apple", all(target_os = "freebsd", target_arch = "x86"))))]
+const _: () = assert!(std::mem::size_of::<timespec>() == 8);
 
 extern "C" {
     pub fn kqueue() -> c_int;
@@ -143,5 +148,6 @@ extern "C" {
 // <errno.h>
 
 pub const ENOENT: c_int = 2;
+pub const EBADF: c_int = 9;
 pub const EINVAL: c_int = 22;
 pub const EPIPE: c_int = 32;

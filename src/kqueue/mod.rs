@@ -17,7 +17,7 @@
 //! - *A knote dies with the number of its descriptor*: closing that ends it, even if a duplicate lives on.
 //! - *The end of a stream is a flag* (`EV_EOF`) of a knote, beside the data that is left, and what has gone wrong is an
 //!   error number beside it.
-//! - *Anything can be watched*, regular files too: they are always ready.
+//! - *Anything can be watched*, regular files too: one is readable until its end.
 //!
 //! Invariants of this folder: the data of a knote (`udata`) is its token; of one knote, the [`notifier`]'s, it is an
 //! address that belongs to the [`Selector`], which no token of a program can be by chance. `wait` never shows that one
