@@ -125,7 +125,7 @@ impl Selector {
             Some(room) if !room.is_empty() => room,
             _ => return Err(io::ErrorKind::InvalidInput.into()),
         };
-        let mut timeout = timeout;
+        let (mut timeout, mut is_patient) = (timeout, true);
         loop {
             let waiting = self.port.begin_wait(timeout != Some(Duration::ZERO));
             let taken = self.port.take(room, waiting.limit(timeout))?;
@@ -142,10 +142,12 @@ impl Selector {
             }
             // A batch may bring nothing: of requests that were cancelled, of sources that want something else by now.
             // Then there may be more behind it; and nobody was asked yet who was passed over. That is looked at without
-            // waiting. Whoever waits for longer comes again by himself, with what is left of his time.
-            if kicked || list.len() > kept || taken.is_empty() && is_complete {
+            // waiting: once, since it may be that they can't be asked. Whoever waits for longer comes again by himself,
+            // with what is left of his time.
+            if kicked || list.len() > kept || taken.is_empty() && (is_complete || !is_patient) {
                 return Ok(kicked);
             }
+            is_patient &= !taken.is_empty();
             timeout = Some(Duration::ZERO);
         }
     }

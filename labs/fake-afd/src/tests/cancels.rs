@@ -358,6 +358,22 @@ fn a_cancel_that_always_fails_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn a_cancel_that_always_fails_does_not_hold_up_a_poll_that_has_nothing_else() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        assert_eq!(queue.now(), []);
+        world.kernel().faults.cancels = usize::MAX;
+        queue.reregister(&mut stream, 2, BOTH);
+        assert_eq!(queue.now(), []);
+        world.kernel().faults.cancels = 0;
+        peer.sends(1);
+        assert!(queue.now().contains(&(2, RECEIVE)));
+    });
+}
+
+#[test]
 fn a_poll_whose_requests_cannot_be_cancelled_is_dropped_all_the_same() {
     let mut world = World::new(Manners { time_flies: true, ..Manners::WINDOWS });
     let mut queue = Loop::new();

@@ -186,6 +186,22 @@ fn while_nothing_can_be_posted_a_poll_still_ends() {
 }
 
 #[test]
+fn while_nothing_can_be_posted_a_poll_without_anything_else_still_ends() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let (mut stream, peer) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+        world.kernel().faults.posts = usize::MAX;
+        assert_eq!(queue.now(), []);
+        peer.change(|socket| socket.refuses = None);
+        peer.sends(1);
+        assert_eq!(queue.now(), [(1, RECEIVE)]);
+        world.kernel().faults.posts = 0;
+    });
+}
+
+#[test]
 fn after_a_refusal_on_its_way_deregister_brings_silence() {
     everywhere(|world| {
         let mut queue = Loop::new();
