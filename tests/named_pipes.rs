@@ -201,6 +201,10 @@ fn a_server_that_only_writes_is_not_writable_before_its_client_comes() {
     would_block(server.connect());
     // What the registration had to tell has been overtaken by that.
     expect_silence(&mut poll, &mut events);
+    // That it can't be read makes it no more connected.
+    assert_eq!(server.read(&mut [0]).unwrap_err().kind(), ErrorKind::PermissionDenied);
+    poll.registry().reregister(&mut server, SERVER, Interest::WRITABLE).unwrap();
+    expect_silence(&mut poll, &mut events);
     let _client = pipe::reading_client(&name);
     writable(&mut poll, &mut events, SERVER);
     assert!(server.take_error().unwrap().is_none());

@@ -118,6 +118,7 @@ pub const PIPE_SERVER_END: DWORD = 1;
 
 // <winerror.h>
 
+pub const ERROR_ACCESS_DENIED: i32 = 5;
 pub const ERROR_BROKEN_PIPE: i32 = 109;
 /// The other end is gone.
 pub const ERROR_NO_DATA: i32 = 232;

@@ -485,12 +485,16 @@ impl Pipe {
             // as does `place`, which has room for so much and is touched by nobody until then.
             unsafe { ffi::ReadFile(handle, place.cast(), len as DWORD, ptr::null_mut(), overlapped) }
         };
-        state.is_connected = true;
+        let was_connected = mem::replace(&mut state.is_connected, true);
         if let Err(err) = self.start(port, state, Verb::Read, call) {
             let has_no_client = has_code(&err, ffi::ERROR_PIPE_NOT_CONNECTED) && state.end == End::Server;
             if has_no_client || has_code(&err, ffi::ERROR_PIPE_LISTENING) {
                 state.is_connected = false;
             } else {
+                // To an end that only writes, this tells nothing: it is taken for connected unless it waits for that.
+                if has_code(&err, ffi::ERROR_ACCESS_DENIED) {
+                    state.is_connected = was_connected || state.flights[Verb::Connect as usize] == Flight::Idle;
+                }
                 state.arrived = Some(Err(err));
             }
         }
