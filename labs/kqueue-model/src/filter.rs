@@ -47,8 +47,8 @@ pub enum Kind {
     Pipe,
     /// A terminal, an eventfd, a kqueue, and whatever else `poll` knows something of.
     Device,
-    /// What epoll refuses because it never makes anybody wait: files, directories, `/dev/null`.
-    AlwaysReady,
+    /// What epoll refuses because nobody ever waits for it: files, directories, `/dev/null`.
+    NeverWaits,
 }
 
 impl Kind {
@@ -80,7 +80,8 @@ pub fn read(fd: c_int, kind: Kind) -> Option<Ready> {
     match kind {
         // Its number is gone, and nobody has told us.
         _ if poll.has(ffi::POLLNVAL) => None,
-        Kind::AlwaysReady => Some(Ready { data: bytes(), ..Ready::default() }),
+        // Of a file, at its end there are none.
+        Kind::NeverWaits => ready_if(bytes() > 0, Ready { data: bytes(), ..Ready::default() }),
         Kind::Stream if linux::is_listener(fd) => match poll.has(ffi::POLLIN) {
             true => Some(Ready { data: connections_waiting(fd), ..Ready::default() }),
             false => None,
@@ -108,7 +109,7 @@ pub fn write(fd: c_int, kind: Kind) -> Option<Ready> {
     let room = Ready { data: SOME_ROOM, ..Ready::default() };
     match kind {
         _ if poll.has(ffi::POLLNVAL) => None,
-        Kind::AlwaysReady => Some(room),
+        Kind::NeverWaits => Some(room),
         Kind::Stream if linux::is_listener(fd) || is_unconnected(poll) => None,
         Kind::Stream => {
             let error = pending_error(fd, poll);

@@ -117,7 +117,7 @@ impl Kqueue {
     pub fn complete(&self, change: &kevent) {
         let mut state = self.enter();
         let key = (change.ident, Filter::Aio);
-        state.notes.insert(key, Knote::new(change, Kind::AlwaysReady));
+        state.notes.insert(key, Knote::new(change, Kind::NeverWaits));
         state.notes.activate(key);
         state.answer_the_bell();
     }
@@ -156,7 +156,7 @@ impl State {
         if self.settings.faults.happens(self.settings.faults.enomem) {
             return Err(Errno(ffi::ENOMEM));
         }
-        let kind = descriptor(key).map_or(Kind::AlwaysReady, Kind::of);
+        let kind = descriptor(key).map_or(Kind::NeverWaits, Kind::of);
         if self.settings.system.broken_pipe && key.1 == Filter::Write && kind == Kind::Pipe && is_broken(key) {
             return Err(Errno(ffi::EPIPE));
         }
@@ -233,9 +233,9 @@ impl State {
     /// Asks for edges. The answer is what kind of thing it has turned out to be.
     fn watch(&self, key: Key, kind: Kind) -> Result<Kind, Errno> {
         match (self.inner(key.1), descriptor(key)) {
-            (Some((inner, events)), Some(fd)) if kind != Kind::AlwaysReady => match inner.add(fd, events) {
+            (Some((inner, events)), Some(fd)) if kind != Kind::NeverWaits => match inner.add(fd, events) {
                 Ok(()) => Ok(kind),
-                Err(Errno(ffi::EPERM)) => Ok(Kind::AlwaysReady),
+                Err(Errno(ffi::EPERM)) => Ok(Kind::NeverWaits),
                 // A kqueue in itself.
                 Err(Errno(ffi::ELOOP)) => Err(Errno(ffi::EINVAL)),
                 Err(error) => Err(error),
@@ -246,7 +246,7 @@ impl State {
 
     fn unwatch(&self, key: Key, kind: Kind) {
         if let (Some((inner, _)), Some(fd)) = (self.inner(key.1), descriptor(key)) {
-            if kind != Kind::AlwaysReady {
+            if kind != Kind::NeverWaits {
                 // It can only fail if the descriptor was closed behind our back, and then it is not in there.
                 let _ = inner.remove(fd);
             }

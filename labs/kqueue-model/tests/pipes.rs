@@ -1,6 +1,7 @@
 //! Pipes, files, and what else has a descriptor.
 
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::io::AsRawFd;
 
 mod support;
@@ -52,8 +53,8 @@ fn the_wrong_end_of_a_pipe_is_accepted_and_never_ready() {
 }
 
 #[test]
-fn a_file_is_accepted_and_always_ready() {
-    let file = File::open("Cargo.toml").unwrap();
+fn a_file_is_ready_until_its_end() {
+    let mut file = File::open("Cargo.toml").unwrap();
     let length = file.metadata().unwrap().len() as isize;
     let kq = Kqueue::new();
     kq.change(ident(&file), READ, EV_ADD).unwrap();
@@ -63,6 +64,11 @@ fn a_file_is_accepted_and_always_ready() {
     kq.change(ident(&file), READ, EV_DELETE).unwrap();
     kq.change(ident(&file), READ, EDGE).unwrap();
     assert_eq!(kq.soon(), [event(ident(&file), READ, length)]);
+    kq.stays_silent();
+    kq.change(ident(&file), READ, EV_DELETE).unwrap();
+    kq.change(ident(&file), READ, EV_ADD).unwrap();
+    assert_eq!(kq.soon(), [event(ident(&file), READ, length)]);
+    file.read_to_end(&mut Vec::new()).unwrap();
     kq.stays_silent();
 }
 
