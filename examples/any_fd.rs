@@ -9,8 +9,8 @@
 //! in level mode, an event says that there is something, and whoever reads *once* does not wait. (Edge mode is for what
 //! does not block: there, a program reads until `WouldBlock`.)
 //!
-//! A regular file is another matter (`any_fd stdin <Cargo.toml`): nobody ever waits for one. Epoll refuses it, and
-//! `register` fails with `PermissionDenied`; a kqueue takes it, and always says that it is readable.
+//! A regular file is another matter (`any_fd stdin <Cargo.toml`): nobody ever waits for one, so it is not registered.
+//! Epoll would refuse it, with `PermissionDenied`; a kqueue would say that it is readable until its end, then nothing.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -48,7 +48,7 @@ fn print_all(source: &mut impl Source, mut read: impl FnMut(&mut [u8]) -> io::Re
 mod system {
     use std::env;
     use std::fs::File;
-    use std::io::{self, ErrorKind, Read};
+    use std::io::{self, Read};
     use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
     use std::process::{Command, Stdio};
 
@@ -68,15 +68,11 @@ mod system {
     }
 
     fn print_file(mut file: File) -> io::Result<()> {
-        let fd = file.as_raw_fd();
-        match super::print_all(&mut SourceFd(&fd), |buffer| (&file).read(buffer)) {
-            // On Linux: a regular file, or `/dev/null`.
-            Err(err) if err.kind() == ErrorKind::PermissionDenied => {
-                eprintln!("{err}\nSo it is read without waiting:");
-                io::copy(&mut file, &mut io::stdout()).map(drop)
-            }
-            result => result,
+        if file.metadata()?.is_file() {
+            return io::copy(&mut file, &mut io::stdout()).map(drop);
         }
+        let fd = file.as_raw_fd();
+        super::print_all(&mut SourceFd(&fd), |buffer| (&file).read(buffer))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The names of the book: the queue as Part 2 of *Epoll, Kqueue and IOCP Explained with Rust* has its readers build it.
 //!
 //! A program of the book's runs after two changes: `use minimio::book::…` instead of `use minimio::…`, and the address
-//! of a server that answers (`cargo run --example delayed_server 127.0.0.1:8080` is one). This module is made of the
+//! of a server that answers (`cargo run --example delayed_server 127.0.0.1:8080` does, to `/1000/hello` and to
+//! `/delay/1000/url/http://example.com`). This module is made of the
 //! crate's public interface alone: whoever has read the book can read here how its words turn into the field's.
 //!
 //! | the book | here, in the field's words | what differs |

@@ -172,6 +172,7 @@ fn each_mistake_has_its_status() {
         ("GET /-5/hello HTTP/1.1\r\n\r\n".into(), 404, true),
         ("GET /+5/hello HTTP/1.1\r\n\r\n".into(), 404, true),
         ("GET //hello HTTP/1.1\r\n\r\n".into(), 404, true),
+        ("GET /delay/hello HTTP/1.1\r\n\r\n".into(), 404, true),
         ("GET 5/hello HTTP/1.1\r\n\r\n".into(), 404, true),
         ("GET /60001/hello HTTP/1.1\r\n\r\n".into(), 400, true),
         ("GET /99999999999999999999999/hello HTTP/1.1\r\n\r\n".into(), 400, true),
@@ -228,6 +229,14 @@ fn the_last_answer_arrives_even_if_the_client_goes_on_sending() {
     client.send("x".repeat(400_000));
     assert_eq!(client.response().status, 431);
     assert_eq!(client.stream.read(&mut [0; 1]).expect("a proper end"), 0);
+}
+
+#[test]
+fn a_path_may_begin_with_the_word_delay() {
+    let server = server(Limits::default());
+    let mut client = Client::connect(server.addr());
+    client.get("/delay/0/url/http://here");
+    assert_eq!(client.text(), "url/http://here");
 }
 
 #[test]

@@ -37,9 +37,11 @@ impl Answer {
     }
 }
 
-/// The digits and the text in `/<ms>/<text>`; what follows a question mark does not count.
+/// The digits and the text in `/<ms>/<text>`; what follows a question mark does not count. Some servers of this kind,
+/// and so their clients, have `/delay` in front.
 fn parts(path: &str) -> Option<(&str, &str)> {
     let path = path.split('?').next()?;
+    let path = path.strip_prefix("/delay").unwrap_or(path);
     let (delay, text) = path.strip_prefix('/')?.split_once('/')?;
     let is_number = !delay.is_empty() && delay.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then_some((delay, text))
