@@ -34,7 +34,7 @@ pub(crate) fn raw(source: &impl AsRawFd) -> Raw {
 /// | registered twice with one poll | `AlreadyExists` | the second takes the place of the first |
 /// | registered with two polls | allowed: both report it | the same |
 /// | re- or deregistered unregistered | `NotFound` | `NotFound` |
-/// | a regular file or directory | `PermissionDenied` | always ready |
+/// | a regular file or directory | `PermissionDenied` | a file is readable until its end, which is not told |
 /// | closed while registered | forgotten with the last duplicate of the descriptor | forgotten |
 ///
 /// # Examples

@@ -14,7 +14,7 @@
 //! | writable is | room for at least 4096 bytes | room for at least 512 bytes |
 //! | a write of no more than that | is taken whole, or not at all | the same |
 //! | the wrong direction of an end | is never ready, but for the end of the pipe | is ready or not, as the system has it |
-//! | the other end is gone at `register` | is reported | is reported; a sender's is not on macOS and older FreeBSD, where the next write tells |
+//! | the other end is gone at `register` | is reported | is reported; a sender's may not be, on macOS and some BSDs, where the next write tells |
 //!
 //! # SIGPIPE
 //!

@@ -4,10 +4,15 @@
 #![allow(dead_code)] // No test file uses all of it.
 
 use std::env;
+use std::io::ErrorKind;
 
 /// Whether `take_error` clears the error, and tells of a reset: Winsock keeps what a connect has met for as long as the
 /// socket lives, and leaves a reset to reads and writes.
 pub const ERRORS_ARE_TAKEN: bool = !cfg!(windows);
+
+/// What `peer_addr` answers after a connect was refused.
+pub const NO_PEER: ErrorKind =
+    if cfg!(target_vendor = "apple") { ErrorKind::InvalidInput } else { ErrorKind::NotConnected };
 
 /// Whether the queue is a kqueue: the system's, or the model's.
 const HAS_KQUEUE: bool = cfg!(all(unix, any(minimio_kqueue, not(any(target_os = "linux", target_os = "android")))));
@@ -27,10 +32,14 @@ pub const FULL_UNIX_RECEIVERS_BLOCK: bool = cfg!(any(target_os = "linux", target
 pub const UNREAD_BYTES_RESET: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Whether a pipe's write end that is registered too late, when nobody reads any more, is told of it: macOS refuses to
-/// watch it, and so does the model if it is asked to.
-pub fn broken_pipes_are_told() -> bool {
+/// watch it, and so does the model if it is asked to. Of the BSDs, some releases do, so nothing is said of them.
+pub fn broken_pipes_are_told() -> Option<bool> {
     let is_refused = || env::var("KQUEUE_MODEL").map_or(false, |words| words.contains("broken-pipe"));
-    !(cfg!(target_vendor = "apple") || HAS_KQUEUE && is_refused())
+    match () {
+        () if cfg!(target_vendor = "apple") => Some(false),
+        () if cfg!(any(target_os = "linux", target_os = "android")) => Some(!(HAS_KQUEUE && is_refused())),
+        () => None,
+    }
 }
 
 /// Whether the end of a stream is told while there are bytes before it that nobody has read: Wine tells of it after
