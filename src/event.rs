@@ -31,6 +31,8 @@ impl From<usize> for Token {
 /// An event is a hint that a read, write or accept will not block, to be taken as that: try it, and expect
 /// [`WouldBlock`](std::io::ErrorKind::WouldBlock) still, since another thread may have been faster.
 ///
+/// # What an event says
+///
 /// What comes for a source registered for `READABLE | WRITABLE` in edge mode (a pipe's end: for its own direction). `■`
 /// is set, `·` is clear, `?` may be either:
 ///
@@ -60,15 +62,15 @@ impl From<usize> for Token {
 /// | | Linux, Android | macOS and its kin, BSDs | Windows (`AFD_POLL_…`) |
 /// |---|---|---|---|
 /// | readable | `EPOLLIN`, `EPOLLPRI` or `EPOLLHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
-/// | writable | `EPOLLOUT`, or `EPOLLERR` alone | `EVFILT_WRITE` | `SEND`, `ABORT` or `CONNECT_FAIL` |
+/// | writable | `EPOLLOUT`, or `EPOLLERR` alone | `EVFILT_WRITE` | `SEND`, `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
-/// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL` |
+/// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | error | `EPOLLERR` | `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | never | never |
 /// | aio, lio | never | `EVFILT_AIO`; `EVFILT_LIO`, on FreeBSD | never |
 ///
-/// A kqueue, and a named pipe, tell the two directions by two events. What a program puts into the poll's kqueue itself
-/// comes too: the token is its `udata`. If Windows refuses to watch a source, the first five are set, once.
+/// A kqueue tells the two directions by two events, and a named pipe may. What a program puts into the poll's kqueue
+/// itself comes too: the token is its `udata`. If Windows refuses to watch a source, the first five are set, once.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);

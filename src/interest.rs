@@ -37,8 +37,9 @@ const ONESHOT: u8 = 2 << 6;
 /// | aio, lio | there is none | nothing is watched: the program's own control block asks for `EVFILT_AIO` (macOS and its kin, FreeBSD, DragonFly) or `EVFILT_LIO` (FreeBSD) | there is none |
 /// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | a request is made when the program has read or written, by every `poll`, by `reregister` |
 ///
-/// So in edge mode on Windows, a program that does not read everything may be told again, by the first `poll` after its
-/// read; elsewhere only when more has arrived.
+/// So in edge mode on Windows, what was told is told again by the first `poll` after the program has read a part of it,
+/// and not before: whoever reads nothing, only peeks, or can't accept for want of handles, hears of nothing new until
+/// it has read, accepted or reregistered. Elsewhere, an event comes whenever more arrives, and only then.
 ///
 /// # Examples
 ///

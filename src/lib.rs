@@ -55,6 +55,8 @@
 //!   oneshot    ·       ●        ·        ·        ·        ·         once, until `reregister`
 //! ```
 //!
+//! (On Windows, there is no second edge before the program has read: [more](Interest).)
+//!
 //! Edge costs the fewest reports, and asks the program to go on until `WouldBlock`. Level forgives a program that stops
 //! early. Oneshot hands a source to one of several threads and keeps the others from it.
 //!
@@ -80,14 +82,18 @@
 //!
 //! - A source that is registered twice, or with two polls, is `AlreadyExists`; one that is not registered can't be
 //!   changed (`NotFound`). In mio that is so in debug builds, or where the kernel says so.
-//! - Errors of registration say what was attempted. Their kind is the system's; the system's own error is their
-//!   [`source`](std::error::Error::source), and `raw_os_error` is `None`.
+//! - Errors of registration, and of opening a poll or a pipe, say what was attempted. Their kind is the system's; the
+//!   system's own error is their [`source`](std::error::Error::source), and `raw_os_error` is `None`.
 //! - On Windows in edge mode, a program that has read a part is told of the rest; with mio it waits for ever.
 //! - Timeouts on Linux are in nanoseconds, since 5.11; mio rounds up to milliseconds.
-//! - Any number of wakers; a wake of a poller that is not asleep is no system call.
+//! - Any number of wakers; a wake of a poller that is not asleep is no system call. A waker that is dropped takes an
+//!   event that was not seen with it.
+//! - On Linux, a hang-up is also readable, and an error alone also writable.
+//! - A TCP listener lets 4096 connections wait, or the system's limit; mio's 128.
+//! - `{:?}` of an [`Event`] ends with the kernel's flags, `raw`.
 //! - [`Events`] of capacity 0 are `InvalidInput` everywhere; in mio, on Linux.
 //! - `Interest` carries the mode, and `==` and the order look at it.
-//! - No cargo features: all is there, always. Nothing is logged.
+//! - No cargo features: all is there, always. Nothing is logged. The minimum Rust is 1.63; mio 1.2 asks for 1.71.
 //! - Systems without one of the three queues (illumos, Haiku, WASI, …) are refused when the crate is compiled.
 //!
 //! Added are the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), conversions between
@@ -103,21 +109,21 @@
 //! [`Waker::wake`] may be called from a handler. Writing to a socket whose peer is gone is an error, never `SIGPIPE`;
 //! to a pipe it may be both.
 //!
-//! **Fork.** After `fork`, parent and child share the kernel's queue: the child may use none of the parent's polls,
-//! sources and wakers. Descriptors are close-on-exec from the moment they exist, or at once after (macOS).
+//! **Fork.** After `fork`, the child may use none of the parent's polls, sources and wakers
+//! ([more](Poll#fork)). Descriptors are close-on-exec from the moment they exist, or at once after (macOS).
 //!
 //! **Versions.** Until 1.0, a release that breaks programs raises the minor version; so does one that needs a newer
 //! Rust than 1.63, or a newer system:
 //!
 //! | | works since | better since |
 //! |---|---|---|
-//! | Linux | 3.2, as Rust's standard library | 5.11: timeouts below a millisecond (`epoll_pwait2`) |
+//! | Linux | 3.2, as Rust's standard library | 5.11: timeouts below a millisecond (`epoll_pwait2`), not on Android |
 //! | Android | 21 (Lollipop) | |
 //! | macOS and its kin | as Rust's standard library | |
-//! | FreeBSD | 10 (`accept4`) | |
+//! | FreeBSD | 12 (`struct kevent` as it is now) | |
 //! | NetBSD | 8 (`accept4`) | 10: user events wake a poller, not a pipe |
 //! | OpenBSD, DragonFly | those that Rust supports | OpenBSD's newest: as NetBSD |
-//! | Windows | 7, as Rust's standard library | |
+//! | Windows | 7 with SP1, as far as Rust's standard library | |
 //!
 //! # Reading the source
 //!

@@ -65,8 +65,9 @@ use crate::Interest;
 ///
 /// # Fork
 ///
-/// After `fork`, where there is one, a child process shares the queue with its parent: let it use none of the parent's
-/// polls, sources or wakers.
+/// After `fork`, where there is one, let a child process use none of its parent's polls, sources or wakers. An epoll
+/// instance is the parent's as well; a kqueue is not there at all, and its number may soon be something else's, so
+/// that the child must not even drop a poll ([`mem::forget`](std::mem::forget)).
 ///
 /// [`AsRawFd`]: #impl-AsRawFd-for-Poll
 /// [`AsFd`]: #impl-AsFd-for-Poll
@@ -141,8 +142,8 @@ impl Poll {
     /// | | Linux, Android | macOS and its kin, BSDs | Windows |
     /// |---|---|---|---|
     /// | system calls | one: `epoll_wait`, or `epoll_pwait2` for a timeout | one: `kevent` | one: [`GetQueuedCompletionStatusEx`]; before it, one `NtDeviceIoControlFile` for each source that is to be asked for anew, or one `NtCancelIoFileEx` and one more wait where more is wanted than was asked for; and two more waits, the first of 1 ms, after an event of something that was not read |
-    /// | resolution of the timeout | 1 ns (1 ms, rounded up, before Linux 5.11); never early | 1 ns; never early | 1 ms, rounded up, at the next tick of the system's clock (up to 16 ms); never early |
-    /// | the longest timeout | none (24 days before Linux 5.11, then it waits again) | none (11 days, then it waits again) | none (49 days, then it waits again) |
+    /// | resolution of the timeout | 1 ns (1 ms, rounded up, before Linux 5.11 and on Android); never early | 1 ns on macOS and FreeBSD, the next tick of the clock (10 ms) on others; never early | 1 ms, rounded up, at the next tick of the system's clock (up to 16 ms); never early |
+    /// | the longest timeout | none (24 days before Linux 5.11 and on Android, then it waits again) | none (11 days, then it waits again) | none (49 days, then it waits again) |
     ///
     /// [`GetQueuedCompletionStatusEx`]: https://learn.microsoft.com/windows/win32/fileio/getqueuedcompletionstatusex-func
     ///
@@ -362,11 +363,11 @@ impl Registry {
     ///
     /// | | Linux, Android | macOS and its kin, BSDs | Windows |
     /// |---|---|---|---|
-    /// | a regular file or directory | `PermissionDenied` ([`EPERM`]) | is always ready | [`WSAENOTSOCK`]: only sockets can be registered so |
+    /// | a regular file or directory | `PermissionDenied` ([`EPERM`]) | a file is readable until its end, a directory as the system has it | [`WSAENOTSOCK`]: only sockets can be registered so |
     /// | a closed or foreign descriptor or handle | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
     /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | no limit but memory, `ENOMEM` | no limit |
     /// | what the kernel refuses later | nothing | nothing | an error event of this source |
-    /// | a pipe's write end whose reader is gone | is reported | is reported; on macOS and older FreeBSD it is not, the next write tells | |
+    /// | a pipe's write end whose reader is gone | is reported | is reported; on macOS and some BSDs it may not be, the next write tells | |
     ///
     /// The message says what was attempted; the system's own error is the error's
     /// [`source`](std::error::Error::source).

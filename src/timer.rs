@@ -28,7 +28,8 @@ use crate::{Interest, Registry};
 ///   ignored), and keeps its setting from one registration to the next. Dropping it discards its event.
 ///
 /// The behaviour is the same on all platforms. Time is that of [`Instant`]; whether it goes on while the machine is
-/// suspended is the system's affair (on Linux, Android and macOS it does not, on Windows it does).
+/// suspended is the system's affair (on Linux, Android and macOS it does not, on Windows it does; but a `poll` that is
+/// blocked there may sleep on for as long as the machine has slept).
 ///
 /// # Examples
 ///
