@@ -381,8 +381,11 @@ mutant "a reference that comes back is not counted" selector.rs \
     's/self\.port\.return_one();//' \
     cancels::a_poll_that_has_nothing_out_is_dropped_without_waiting
 mutant "a packet that says nothing hides those behind it" selector.rs \
-    's/if kicked || list\.len() > kept || taken\.is_empty() \&\& is_complete {/if true {/' \
+    's/if kicked || list\.len() > kept || taken\.is_empty() \&\& (is_complete || !is_patient) {/if true {/' \
     costs::wanting_more_costs_one_cancel_and_one_request modes::the_mode_may_change_from_each_to_each cancels::a_cancel_that_comes_too_late_loses_nothing
+mutant "a poll asks for ever what can't be asked for" selector.rs \
+    's/(is_complete || !is_patient)/is_complete/' \
+    cancels::a_cancel_that_always_fails_does_not_hold_up_a_poll_that_has_nothing_else failures::while_nothing_can_be_posted_a_poll_without_anything_else_still_ends
 mutant "a number that was closed stays" selector.rs \
     '/^    fn forget/,/^    }$/s/raw\.remove(&socket);//' \
     closing::a_socket_that_is_closed_is_forgotten_by_the_next_poll

@@ -136,8 +136,10 @@ mutant "no broken pipe is refused" kqueue.rs 'return Err(Errno(ffi::EPIPE));' ''
   pipes::where_a_broken_pipe_is_refused_it_is
 mutant "the end for reading ends for a writer" filter.rs 'Kind::Pipe if poll.has(ffi::POLLERR)' 'Kind::Pipe if poll.has(ffi::POLLERR | ffi::POLLHUP)' \
   pipes::the_wrong_end_of_a_pipe_is_accepted_and_never_ready
-mutant "files are refused" kqueue.rs 'Err(Errno(ffi::EPERM)) => Ok(Kind::AlwaysReady),' '' \
-  pipes::a_file_is_accepted_and_always_ready
+mutant "files are refused" kqueue.rs 'Err(Errno(ffi::EPERM)) => Ok(Kind::NeverWaits),' '' \
+  pipes::a_file_is_ready_until_its_end
+mutant "a file has no end" filter.rs 'Kind::NeverWaits => ready_if(bytes() > 0,' 'Kind::NeverWaits => ready_if(true,' \
+  pipes::a_file_is_ready_until_its_end
 mutant "a device has nothing" filter.rs 'bytes_waiting(fd).unwrap_or(1)' 'bytes_waiting(fd).unwrap_or(0)' \
   pipes::an_eventfd_is_as_good_as_a_pipe
 
@@ -163,7 +165,7 @@ mutant "a close takes what is no descriptor" kqueue.rs 'state.delete((ident, Fil
 mutant "the filter is always there" kqueue.rs '|| !self.settings.system.no_user' '|| true' \
   user::where_there_is_none_it_is_an_unknown_filter
 mutant "what is complete goes without a word" kqueue.rs \
-  $'Kind::AlwaysReady));\n        state.notes.activate(key);' 'Kind::AlwaysReady));' \
+  $'Kind::NeverWaits));\n        state.notes.activate(key);' 'Kind::NeverWaits));' \
   user::what_the_kernel_completes_is_told_once_and_nobody_else_can_add_it
 
 # The call.
