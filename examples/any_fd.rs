@@ -48,7 +48,7 @@ fn print_all(source: &mut impl Source, mut read: impl FnMut(&mut [u8]) -> io::Re
 mod system {
     use std::env;
     use std::fs::File;
-    use std::io::{self, Read};
+    use std::io::{self, ErrorKind, Read};
     use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
     use std::process::{Command, Stdio};
 
@@ -68,11 +68,15 @@ mod system {
     }
 
     fn print_file(mut file: File) -> io::Result<()> {
-        if file.metadata()?.is_file() {
-            return io::copy(&mut file, &mut io::stdout()).map(drop);
+        if !file.metadata()?.is_file() {
+            let fd = file.as_raw_fd();
+            match super::print_all(&mut SourceFd(&fd), |buffer| (&file).read(buffer)) {
+                // Nobody waits for `/dev/null` either.
+                Err(err) if err.kind() == ErrorKind::PermissionDenied => {}
+                result => return result,
+            }
         }
-        let fd = file.as_raw_fd();
-        super::print_all(&mut SourceFd(&fd), |buffer| (&file).read(buffer))
+        io::copy(&mut file, &mut io::stdout()).map(drop)
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A program of the book's runs after two changes: `use minimio::book::…` instead of `use minimio::…`, and the address
 //! of a server that answers (`cargo run --example delayed_server 127.0.0.1:8080` does, to `/1000/hello` and to
-//! `/delay/1000/url/http://example.com`). This module is made of the
-//! crate's public interface alone: whoever has read the book can read here how its words turn into the field's.
+//! `/delay/1000/url/http://example.com`). This module is made of the crate's public interface alone: whoever has read
+//! the book can read here how its words turn into the field's.
 //!
 //! | the book | here, in the field's words | what differs |
 //! |---|---|---|

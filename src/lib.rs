@@ -109,8 +109,8 @@
 //! [`Waker::wake`] may be called from a handler. Writing to a socket whose peer is gone is an error, never `SIGPIPE`;
 //! to a pipe it may be both.
 //!
-//! **Fork.** After `fork`, the child may use none of the parent's polls, sources and wakers
-//! ([more](Poll#fork)). Descriptors are close-on-exec from the moment they exist, or at once after (macOS).
+//! **Fork.** After `fork`, the child may use none of the parent's polls, sources and wakers ([more](Poll#fork)).
+//! Descriptors are close-on-exec from the moment they exist, or at once after (macOS).
 //!
 //! **Versions.** Until 1.0, a release that breaks programs raises the minor version; so does one that needs a newer
 //! Rust than 1.63, or a newer system:

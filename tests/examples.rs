@@ -130,6 +130,10 @@ fn any_fd_reads_a_pipe_or_a_file_to_its_end_or_says_that_it_cannot() {
     assert_eq!(code, Some(0), "{output}");
     assert!(output.starts_with("to be or not to be\nNow try: "), "{output}");
 
+    let (code, output) = Program::start(Command::new(&program).arg("stdin").stdin(Stdio::null())).finish();
+    assert_eq!(code, Some(0), "{output}");
+    assert!(output.starts_with("Now try: "), "{output}");
+
     let this_file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file!());
     let text = fs::read_to_string(&this_file).unwrap();
     let file = File::open(&this_file).unwrap();

@@ -79,6 +79,9 @@ const SYSCALL_BASE: c_long = 0x4000_0000;
 )))]
 const SYSCALL_BASE: c_long = 0;
 
+/// Whether it may be tried. Android ends an app for a call that it does not know.
+pub const MAY_TRY_PWAIT2: bool = !cfg!(target_os = "android");
+
 extern "C" {
     /// <https://man7.org/linux/man-pages/man2/syscall.2.html>
     pub fn syscall(number: c_long, ...) -> c_long;

@@ -112,8 +112,7 @@ fn refused(op: c_int, fd: RawFd, err: io::Error) -> io::Error {
 // Wait.
 
 /// Whether `epoll_pwait2` can't be had: the kernel is older than 5.11, or a sandbox or emulator does not know the call.
-/// Android ends an app for a call that it doesn't know, so there nobody tries.
-static WITHOUT_NANOSECONDS: AtomicBool = AtomicBool::new(cfg!(target_os = "android"));
+static WITHOUT_NANOSECONDS: AtomicBool = AtomicBool::new(!ffi::MAY_TRY_PWAIT2);
 
 impl Selector {
     /// Keeps the first `kept` events, and puts what is ready behind them, as far as there is room. If nothing is, it

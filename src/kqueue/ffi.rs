@@ -114,12 +114,9 @@ pub const NOTE_TRIGGER: u32 = 0x0100_0000;
 
 // <time.h>
 
-#[cfg(any(all(target_os = "freebsd", target_arch = "x86"), all(target_vendor = "apple", target_pointer_width = "32")))]
-pub type time_t = i32;
-#[cfg(not(any(
-    all(target_os = "freebsd", target_arch = "x86"),
-    all(target_vendor = "apple", target_pointer_width = "32")
-)))]
+#[cfg(any(target_vendor = "apple", all(target_os = "freebsd", target_arch = "x86")))]
+pub type time_t = c_long;
+#[cfg(not(any(target_vendor = "apple", all(target_os = "freebsd", target_arch = "x86"))))]
 pub type time_t = i64;
 
 #[repr(C)]
@@ -129,8 +126,6 @@ pub struct timespec {
 }
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(std::mem::size_of::<timespec>() == 16);
-#[cfg(all(target_pointer_width = "32", any(target_vendor = "apple", all(target_os = "freebsd", target_arch = "x86"))))]
-const _: () = assert!(std::mem::size_of::<timespec>() == 8);
 
 extern "C" {
     pub fn kqueue() -> c_int;
@@ -151,3 +146,7 @@ pub const ENOENT: c_int = 2;
 pub const EBADF: c_int = 9;
 pub const EINVAL: c_int = 22;
 pub const EPIPE: c_int = 32;
+
+/// What some systems say to whoever wants to watch the write end of a pipe that nobody reads: NetBSD has a word of its
+/// own for it.
+pub const READER_IS_GONE: c_int = if cfg!(target_os = "netbsd") { EBADF } else { EPIPE };

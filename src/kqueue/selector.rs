@@ -164,8 +164,8 @@ impl Selector {
         let was_there = was_there(&changes[..2])?;
         for change in &changes[2..] {
             match answer(change) {
-                // It is not told of; the next write will tell.
-                Err(err) if err.raw_os_error() == Some(READER_IS_GONE) => {}
+                // It is not told of; the next write will tell. (A descriptor that is closed was noticed just before.)
+                Err(err) if err.raw_os_error() == Some(ffi::READER_IS_GONE) => {}
                 Err(err) => {
                     // All or nothing. What can't be removed is not there.
                     let _not_there = self.remove(fd);
@@ -205,10 +205,6 @@ impl Selector {
         }
     }
 }
-
-/// What some systems say to whoever wants to watch the write end of a pipe that nobody reads: macOS and FreeBSD, with
-/// this word, and NetBSD, with one that can't mean the descriptor, since the deletions before it have found that.
-const READER_IS_GONE: c_int = if cfg!(target_os = "netbsd") { ffi::EBADF } else { ffi::EPIPE };
 
 fn delete(fd: RawFd, filter: filter_t) -> kevent {
     kevent::new(fd as usize, filter, ffi::EV_DELETE, 0)

@@ -107,7 +107,7 @@ impl UnixStream {
             Err(err) if err.raw_os_error() == Some(ffi::EINPROGRESS) => {}
             result => result?,
         }
-        Ok(UnixStream::from_std(OwnedFd::from(socket).into()))
+        Ok(UnixStream { inner: IoSource::new(OwnedFd::from(socket).into()) })
     }
 
     /// Takes over a stream of the standard library's, as it is: switch it to non-blocking before, with
@@ -428,7 +428,7 @@ impl UnixDatagram {
     /// The system's: no descriptors.
     pub fn unbound() -> io::Result<UnixDatagram> {
         let socket = socket::open(ffi::AF_UNIX, ffi::SOCK_DGRAM)?;
-        Ok(UnixDatagram::from_std(socket.into()))
+        Ok(UnixDatagram { inner: IoSource::new(socket.into()) })
     }
 
     /// Two sockets that are connected to each other, and have no address.

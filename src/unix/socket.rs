@@ -69,10 +69,10 @@ fn flagged(socket: OwnedFd) -> io::Result<OwnedFd> {
     if ffi::HAS_SOCKET_FLAGS {
         return Ok(socket);
     }
-    flag(socket)
+    set_flags(socket)
 }
 
-fn flag(socket: OwnedFd) -> io::Result<OwnedFd> {
+fn set_flags(socket: OwnedFd) -> io::Result<OwnedFd> {
     close_on_exec(&socket)?;
     let socket = net::TcpStream::from(socket);
     socket.set_nonblocking(true)?;
@@ -150,7 +150,7 @@ fn accept_into(listener: &impl AsRawFd, place: *mut sockaddr, len: &mut socklen_
     // SAFETY: as above.
     let fd = check(unsafe { ffi::accept(listener.as_raw_fd(), place, len) })?;
     // SAFETY: as above.
-    flag(unsafe { OwnedFd::from_raw_fd(fd) })
+    set_flags(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// The path in an address of this length; of one without a name, there is none.
