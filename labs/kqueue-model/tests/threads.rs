@@ -240,16 +240,29 @@ fn a_signal_handler_triggers_whatever_it_interrupts() {
     TRIGGERS.with(|number| number.set(kq.0));
     let target = this_thread();
     let enough = HANDLED.load(Ordering::SeqCst) + ENOUGH;
-    let sender = thread::spawn(move || {
-        while HANDLED.load(Ordering::SeqCst) < enough {
-            send_to(target);
-            thread::yield_now();
+    let done = Arc::new(AtomicBool::new(false));
+    let sender = thread::spawn({
+        let done = Arc::clone(&done);
+        move || {
+            // Pauses of all lengths up to two waits, so that now an event is first and now a signal.
+            for number in (0..200).cycle().step_by(7) {
+                if done.load(Ordering::SeqCst) {
+                    break;
+                }
+                send_to(target);
+                let pause = Instant::now() + Duration::from_micros(number);
+                while Instant::now() < pause {
+                    thread::yield_now();
+                }
+            }
         }
     });
     // Signals hit this thread everywhere: in the model, in the allocator, in its sleep.
     let (reader, _writer) = pipe();
     let (mut events, mut interruptions) = (0, 0);
-    while HANDLED.load(Ordering::SeqCst) < enough {
+    let end = Instant::now() + Duration::from_secs(60);
+    while HANDLED.load(Ordering::SeqCst) < enough || events == 0 || interruptions == 0 {
+        assert!(Instant::now() < end, "{events} events, {interruptions} interruptions");
         for _ in 0..20 {
             kq.change(ident(&reader), READ, EDGE).unwrap();
             kq.change(ident(&reader), READ, EV_DELETE).unwrap();
@@ -262,7 +275,7 @@ fn a_signal_handler_triggers_whatever_it_interrupts() {
             }
         }
     }
+    done.store(true, Ordering::SeqCst);
     sender.join().unwrap();
     TRIGGERS.with(|number| number.set(-1));
-    assert!(events > 0 && interruptions > 0, "{events} events, {interruptions} interruptions");
 }
