@@ -6,7 +6,7 @@
 #
 # | part | what it shows |
 # |---|---|
-# | linux | `compat/tokio`, which does all that tokio builds on mio, prints the same with mio and with minimio |
+# | linux | `compat/programs/tokio`, which does all that tokio builds on mio, prints the same with mio and with minimio |
 # | throughput | how many round trips a second it makes over TCP with either, in turns, and the ratio: no more than a look |
 # | wine | it prints the same with either as a Windows program |
 # | kqueue | it prints over the model of a kqueue what it prints on Linux |
@@ -51,9 +51,9 @@ logged() {
 build() {
   local name=$1
   shift
-  (cd compat/tokio && CARGO_TARGET_DIR=$work/$name logged 900 "$work/$name.build" cargo build --release "$@") || return
+  (cd compat/programs/tokio && CARGO_TARGET_DIR=$work/$name logged 900 "$work/$name.build" cargo build --release "$@") || return
   local mio
-  mio=$(cd compat/tokio && cargo tree --quiet --invert mio --depth 0 "$@")
+  mio=$(cd compat/programs/tokio && cargo tree --quiet --invert mio --depth 0 "$@")
   case $name in
   *minimio*) [[ $mio == "mio v"*"/compat/mio)" ]] ;;
   *) [[ $mio == "mio v"* && $mio != *"("* ]] ;;
@@ -105,11 +105,11 @@ throughput() {
 # Wine's own work grows with the square of the connections, and some of it stays until the process ends.
 wine() {
   local windows=x86_64-pc-windows-gnu
-  . labs/windows/setup.sh wine10
+  . verification/setup/wine-setup.sh wine10
   local -x MINIMIO_WINE_LIMIT=900
   build mio-windows --target $windows && build minimio-windows --target $windows "${patch[@]}" &&
-    run mio-windows labs/windows/wine.sh "$work/mio-windows/$windows/release/tokio-program.exe" 1000 100 &&
-    run minimio-windows labs/windows/wine.sh "$work/minimio-windows/$windows/release/tokio-program.exe" 1000 100 ||
+    run mio-windows verification/setup/wine-run.sh "$work/mio-windows/$windows/release/tokio-program.exe" 1000 100 &&
+    run minimio-windows verification/setup/wine-run.sh "$work/minimio-windows/$windows/release/tokio-program.exe" 1000 100 ||
     { not "the program under Wine" && return; }
   same mio-windows minimio-windows "the program says the same with mio and with minimio, under Wine"
 }
@@ -118,7 +118,7 @@ wine() {
 kqueue() {
   local model=$target/kqueue-model/release
   CARGO_TARGET_DIR=$target/kqueue-model logged 600 "$work/model.build" \
-    cargo build --release --manifest-path labs/kqueue-model/Cargo.toml || { not "the model" && return; }
+    cargo build --release --manifest-path verification/kqueue/model/Cargo.toml || { not "the model" && return; }
   build mio && run mio "$work/mio/release/tokio-program" 1000 || { not "the program on Linux" && return; }
   local -x RUSTFLAGS="--cfg minimio_kqueue -L native=$model -l dylib=kqueue_model -C link-arg=-Wl,-rpath,$model"
   build minimio-kqueue --target "$host" "${patch[@]}" &&
@@ -198,7 +198,7 @@ tokio() {
 
 # As Windows programs, under Wine, whose sockets don't become readable because of a refusal, with mio neither.
 tokio_wine() {
-  . labs/windows/setup.sh wine10
+  . verification/setup/wine-setup.sh wine10
   local -x MINIMIO_WINE_LIMIT=200
   published tokio 1.54.1 --features full,test-util --target x86_64-pc-windows-gnu --test net_named_pipe --test io_driver \
     --test tcp_accept --test tcp_echo --test tcp_peek --test tcp_shutdown --test tcp_stream --test udp --test process_smoke \
@@ -211,7 +211,7 @@ signal_hook() { published signal-hook-mio 0.2.5 --features support-v1_0 --test m
 
 # Its tests make themselves two serial ports, by this.
 serial() {
-  labs/linux/packages.sh socat pkg-config libudev-dev
+  verification/setup/debian.sh socat pkg-config libudev-dev
   published mio-serial 5.0.7 --test test_serialstream -- --test-threads 1
 }
 

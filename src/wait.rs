@@ -13,7 +13,7 @@
 //!    └────── wake: no system call ────────────────────────────►
 //! ```
 //!
-//! The rules, each of which loses a wake when it is broken (`labs/interleavings` explores them):
+//! The rules, each of which loses a wake when it is broken (`verification/wait` explores them):
 //!
 //! - The poller declares itself `Blocked` first, and *then* looks at timers and updates. Whoever changes those
 //!   publishes first, and *then* looks whether the poller is blocked.

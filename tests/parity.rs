@@ -1,7 +1,7 @@
 //! The API is mio's: this file is compiled and run against both crates.
 //!
 //! `tests/surface.rs` names all that there is; this is what it prints, how it compares, and how it is used.
-//! `compat/parity` runs the very same file with `minimio` being mio's name there. So it uses nothing that mio lacks,
+//! `compat/mio/api` runs the very same file with `minimio` being mio's name there. So it uses nothing that mio lacks,
 //! the other tests' support included.
 //!
 //! What exists on some systems only is set apart by `cfg`, as it is in mio.

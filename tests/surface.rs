@@ -1,7 +1,7 @@
 //! Every public item, method, field, constant and implementation of a trait that mio 1.2.5 has, with its signature:
 //! this compiles with mio and with this crate. There is nothing to run.
 //!
-//! It is written by `compat/parity/check.sh --write`, from what rustdoc says of mio on each system, and not to be
+//! It is written by `compat/mio/api/check.sh --write`, from what rustdoc says of mio on each system, and not to be
 //! changed by hand. Without `--write`, the script finds what is missing here.
 
 #![allow(dead_code, unused_imports, clippy::all)]

@@ -1,7 +1,7 @@
 //! What minimio asks of Windows beside mio: requests to AFD, cancelled ones, waits, events, allocations, and time, for
 //! the same work, in one run.
 //!
-//!     . labs/windows/setup.sh
+//!     . verification/setup/wine-setup.sh
 //!     cd benches/windows && cargo run --release --target x86_64-pc-windows-gnu
 //!
 //! The calls are counted where they leave the program, in its import table, so each number is exact. Times are for

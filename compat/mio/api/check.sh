@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Holds the crate to mio's whole API, on every system: `tests/surface.rs` is what `surface.py` makes of what rustdoc says of
+# mio, and it compiles with mio, and with `compat/mio` in its place. (That it compiles with the crate itself, on these systems
+# and others, is `verification/targets/check.sh`'s part.)
+#
+#     check.sh              prints what is missing, and fails
+#     check.sh --write      writes `tests/surface.rs` anew
+#
+# CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+verification/setup/debian.sh python3-minimal
+
+# What `target_os` is, and a target where it is so. One processor stands for all: mio asks only for the system.
+systems=(linux android macos ios tvos watchos visionos freebsd netbsd openbsd dragonfly windows)
+targets=(
+  x86_64-unknown-linux-gnu x86_64-linux-android
+  x86_64-apple-darwin aarch64-apple-ios aarch64-apple-tvos aarch64-apple-watchos aarch64-apple-visionos
+  x86_64-unknown-freebsd x86_64-unknown-netbsd x86_64-unknown-openbsd x86_64-unknown-dragonfly
+  x86_64-pc-windows-gnu
+)
+sysroot=$(verification/setup/std-metadata.sh "${targets[@]}")
+# As RUSTFLAGS, but the path may hold blanks. A target of its own for each, so that build scripts have none of it.
+export CARGO_ENCODED_RUSTFLAGS=$'--sysroot\x1f'"$sysroot" CARGO_ENCODED_RUSTDOCFLAGS=$'--sysroot\x1f'"$sysroot"
+target_dir=$CARGO_TARGET_DIR/parity
+export CARGO_TARGET_DIR=$target_dir
+patch="patch.crates-io.mio.path='$PWD/compat/mio'"
+passed=0 failed=0
+ok() { echo "  ok  $*" && passed=$((passed + 1)); }
+not() { echo "  not $*" && failed=$((failed + 1)); }
+
+# Of the very version that the drop-in says it is.
+version() { sed -n 's/^version = "\([0-9.]*\)"$/\1/p' compat/mio/Cargo.toml; }
+grep -q "^minimio = .*version = \"=$(version)\"" compat/mio/api/Cargo.toml && ok "the drop-in is mio $(version)" ||
+  not "compat/mio is $(version), but compat/mio/api asks for another mio"
+
+docs=()
+for number in "${!systems[@]}"; do
+  target=${targets[number]}
+  (cd compat/mio/api && RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --package mio --lib --target "$target" -- \
+    -Zunstable-options --output-format json --cap-lints allow)
+  docs+=("${systems[number]}=$target_dir/$target/doc/mio.json")
+done
+surface=$target_dir/surface.rs
+compat/mio/api/surface.py "${docs[@]}" >"$surface"
+rustfmt --edition 2021 --config-path rustfmt.toml "$surface"
+if [[ ${1:-} == --write ]]; then
+  cp "$surface" tests/surface.rs
+fi
+if diff -u tests/surface.rs "$surface"; then
+  ok "tests/surface.rs names all of mio $(version): $(grep -c '^const' "$surface") checks for ${#systems[@]} systems"
+else
+  not "tests/surface.rs is not mio's API: check.sh --write, then see what the crate lacks"
+fi
+
+cd compat/mio/api
+for target in "${targets[@]}"; do
+  if cargo check --quiet --lib --tests --target "$target"; then ok "mio itself, $target"; else not "mio itself, $target"; fi
+done
+for target in "${targets[@]}"; do
+  if cargo check --quiet --lib --tests --target "$target" --config "$patch"; then
+    ok "the drop-in, $target"
+  else
+    not "the drop-in, $target"
+  fi
+done
+echo "$passed passed, $failed failed"
+((failed == 0))

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Runs the stress test, and the tests of wakers, timers and descriptors, under ThreadSanitizer: no two threads touch the same
+# memory without an order between them.
+#
+#     thread-sanitizer.sh [seconds]      (of stress; default: 60)
+#
+# The standard library is built with the sanitizer too, from the source that `rust-src.sh` brings. Nothing is suppressed.
+# CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+seconds=${1:-60}
+verification/setup/debian.sh gcc libc6-dev
+. verification/setup/rust-source.sh
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/thread-sanitizer
+export RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 RUSTFLAGS="-Zsanitizer=thread" RUSTDOCFLAGS="-Zsanitizer=thread"
+# The first report ends the program, with this status. A race is not reported when the sanitizer has forgotten where the
+# earlier access was: it is to remember as much as it can.
+export TSAN_OPTIONS="halt_on_error=1 exitcode=66 history_size=7"
+target=x86_64-unknown-linux-gnu
+std=(-Zbuild-std=std,panic_unwind,test --target "$target")
+
+# A race that is meant must be found, or nothing that is not found means anything.
+self_test() {
+  local scratch status=0
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' RETURN
+  mkdir "$scratch/src"
+  printf '[package]\nname = "race"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n' >"$scratch/Cargo.toml"
+  cat >"$scratch/src/main.rs" <<'RUST'
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static mut COUNT: usize = 0;
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+
+// Neither counts before both are here, and a relaxed number puts nothing in order: what `spawn` puts in order when one
+// thread has ended before the other begins, as happens on a busy machine, is no excuse then. Each counts a few
+// times only: of many accesses the sanitizer keeps where the first was, and reports nothing when it has forgotten that.
+fn count() {
+    STARTED.fetch_add(1, Ordering::Relaxed);
+    while STARTED.load(Ordering::Relaxed) < 2 {
+        std::thread::yield_now();
+    }
+    for _ in 0..100 {
+        unsafe { COUNT += 1 };
+    }
+}
+
+fn main() {
+    let thread = std::thread::spawn(count);
+    count();
+    thread.join().unwrap();
+}
+RUST
+  cargo build --quiet "${std[@]}" --manifest-path "$scratch/Cargo.toml"
+  "$CARGO_TARGET_DIR/$target/debug/race" >"$scratch/output" 2>&1 || status=$?
+  if ((status != 66)) || ! grep -q 'WARNING: ThreadSanitizer: data race' "$scratch/output"; then
+    echo "a race that is meant was not reported (status $status):"
+    cat "$scratch/output"
+    return 1
+  fi
+  echo "a race that is meant: reported"
+}
+
+self_test
+# At full speed, threads meet more often.
+MINIMIO_STRESS_SECONDS=$seconds cargo test --quiet --release "${std[@]}" --test stress -- --nocapture
+cargo test --quiet --no-fail-fast "${std[@]}" --test wake --test timer --test registration --test unix

@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Holds what the ffi.rs files say to the headers of each system. `check.sh` prepares what this needs, and says how to
+call it.
+
+For each target:
+
+1. rustdoc tells what the files declare, as the compiler sees it there, with `cfg` behind it (declared.py).
+2. A C++ compiler, which lies beside the headers of all systems, tells what those say of the same names: C++, since it
+   can take a function's type apart. Nothing is run: a fact is an operand in the assembly (headers.py, types.h).
+3. rustc compiles the files again, each with a module of assertions inside: our constant is the headers' constant, and
+   so on. It evaluates both for the target, however a constant is put together (facts.py, types.rs).
+
+What is in a file, but is not what the headers say, must stand in `exceptions`.
+"""
+import argparse
+import concurrent.futures
+import fnmatch
+import os
+import re
+import sys
+from pathlib import Path
+
+import self_test
+from declared import Sources, declared, shown
+from facts import compile_facts, facts_of, of_the_machine, write_module
+from headers import Headers, described
+from tools import HERE, NONE, Failed, Toolchain
+
+# rustc's name of a target, Zig's name for the same, and which headers it has.
+TARGETS = [
+    ("x86_64-unknown-linux-gnu", "x86_64-linux-gnu", "linux"),
+    ("aarch64-unknown-linux-gnu", "aarch64-linux-gnu", "linux"),
+    ("i686-unknown-linux-gnu", "x86-linux-gnu", "linux"),
+    ("armv7-unknown-linux-gnueabihf", "arm-linux-gnueabihf", "linux"),
+    ("riscv64gc-unknown-linux-gnu", "riscv64-linux-gnu", "linux"),
+    ("powerpc64le-unknown-linux-gnu", "powerpc64le-linux-gnu", "linux"),
+    # Numbers of their own; pointers of 32 bits in registers of 64.
+    ("mips-unknown-linux-gnu", "mips-linux-gnueabihf", "linux"),
+    ("mips64-unknown-linux-gnuabi64", "mips64-linux-gnuabi64", "linux"),
+    ("sparc64-unknown-linux-gnu", "sparc64-linux-gnu", "linux"),
+    ("x86_64-unknown-linux-gnux32", "x86_64-linux-gnux32", "linux"),
+    # The other C library, in both orders of bytes.
+    ("x86_64-unknown-linux-musl", "x86_64-linux-musl", "linux"),
+    ("i686-unknown-linux-musl", "x86-linux-musl", "linux"),
+    ("aarch64-unknown-linux-musl", "aarch64-linux-musl", "linux"),
+    ("powerpc64-unknown-linux-musl", "powerpc64-linux-musl", "linux"),
+    ("x86_64-apple-darwin", "x86_64-macos", "bsd"),
+    ("aarch64-apple-darwin", "aarch64-macos", "bsd"),
+    ("x86_64-unknown-freebsd", "x86_64-freebsd", "bsd"),
+    ("aarch64-unknown-freebsd", "aarch64-freebsd", "bsd"),
+    ("i686-unknown-freebsd", "x86-freebsd", "bsd"),
+    ("x86_64-unknown-netbsd", "x86_64-netbsd", "bsd"),
+    ("aarch64-unknown-netbsd", "aarch64-netbsd", "bsd"),
+    ("i686-unknown-netbsd", "x86-netbsd", "bsd"),
+    # 64 bits are aligned to 64 here, and to 32 on the i686.
+    ("armv7-unknown-netbsd-eabihf", "arm-netbsd-eabihf", "bsd"),
+    ("x86_64-unknown-openbsd", "x86_64-openbsd", "bsd"),
+    ("aarch64-unknown-openbsd", "aarch64-openbsd", "bsd"),
+    ("i686-unknown-openbsd", "x86-openbsd", "bsd"),
+    ("x86_64-pc-windows-gnu", "x86_64-windows-gnu", "windows"),
+    ("i686-pc-windows-gnu", "x86-windows-gnu", "windows"),
+    # Zig doesn't have its headers, so what is said of it alone is taken on trust. Nor does it have those of Android and
+    # of Apple's other systems, nor can it compile for m68k; but of these, nothing is said alone.
+    ("x86_64-unknown-dragonfly", None, None),
+]
+
+
+class Exempt:
+    """A line of `exceptions`."""
+
+    def __init__(self, number, what, where, why):
+        self.number, self.what, self.where, self.why = number, what, where, why
+
+    def covers(self, fact, target):
+        here = any(fnmatch.fnmatch(target, where) for where in self.where.split())
+        return here and fnmatch.fnmatch(fact.key, self.what)
+
+
+def read_exceptions(file):
+    exceptions = []
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        if line and not line.startswith("#"):
+            parts = [part.strip() for part in line.split(" | ")]
+            if len(parts) != 3 or not all(parts):
+                raise Failed(f"{file.name}:{number}: not `what | where | why`")
+            exceptions.append(Exempt(number, *parts))
+    return exceptions
+
+
+class Report:
+    """What has become of a target."""
+
+    def __init__(self, target):
+        self.target = target
+        self.items = []
+        self.facts, self.wrong, self.exempt = 0, [], set()
+        self.mutants, self.missed = 0, []
+
+    def good(self):
+        return not self.wrong and not self.missed
+
+
+class Check:
+    def __init__(self, sources, exceptions, toolchain, build, with_self_test):
+        self.sources, self.exceptions, self.toolchain, self.build = sources, exceptions, toolchain, build
+        self.with_self_test = with_self_test
+
+    def target(self, target, zig_target, system):
+        report = Report(target)
+        try:
+            self.fill(report, zig_target, system)
+        except Failed as failed:
+            report.wrong.append(str(failed))
+        return report
+
+    def fill(self, report, zig_target, system):
+        sources, toolchain, target, place = self.sources, self.toolchain, report.target, self.build / report.target
+        place.mkdir(parents=True, exist_ok=True)
+        toolchain.standard_library(target)
+        report.items = declared(sources, target, toolchain, place / "declared")
+        if zig_target is None:
+            return
+        items = [item for item in report.items if item.what != "code"]
+        names = sorted({item.name for item in items if item.what == "struct"})
+        records = {name: number for number, name in enumerate(names, 1)}
+        headers = Headers(target, zig_target, system, toolchain, place)
+        headers.ask_for(items, records)
+        headers.read()
+        facts = [fact for item in items for fact in facts_of(item, headers)]
+        machine = list(of_the_machine(headers))
+
+        lines = {}
+
+        def inside(file):
+            family = [item for item in items if item.file == file]
+            module = place / f"{file}_facts.rs"
+            own = [fact for fact in facts if fact.item.file == file]
+            lines[str(module)] = write_module(module, own, family, records, ["use super::*;"])
+            return f'\n#[path = "{module}"]\nmod facts;\n'
+
+        lib = sources.crate(place / "facts", inside)
+        module = place / "machine_facts.rs"
+        lines[str(module)] = write_module(module, machine, [], records, ["use core::ffi::*;"])
+        with open(lib, "a") as end:
+            end.write(f'#[path = "{module}"]\nmod machine_facts;\n')
+        facts += machine
+        found = {}
+        for _, fact, what in compile_facts(lib, target, toolchain, place, lines):
+            if fact is None:
+                raise Failed(f"rustc: {what}")
+            found.setdefault(fact, what)
+        self.judge(report, facts, found, {number: name for name, number in records.items()})
+
+        if self.with_self_test:
+            asserted = [fact for fact in facts if fact.line is not None and fact not in found]
+            self_test.compared_by_rustc(report, sources, items, asserted, records, headers, toolchain, place)
+            compared = {fact.key for fact in facts if fact.line is None and fact.ours == fact.theirs is not None}
+            self_test.compared_here(report, sources, items, compared, self.exempt, headers, toolchain, place)
+
+    def exempt(self, fact, target):
+        return next((exempt for exempt in self.exceptions if exempt.covers(fact, target)), None)
+
+    def judge(self, report, facts, found, names):
+        """Found is what rustc says of facts that are not as in the headers."""
+        other_shape = {fact.item for fact in found if fact.key.endswith(": parameters")}
+        for fact in facts:
+            ours, theirs = found.get(fact, fact.ours), fact.theirs
+            if fact not in found and (fact.line is not None or ours == theirs is not None):
+                report.facts += 1
+                continue
+            if exempt := self.exempt(fact, report.target):
+                report.exempt.add(exempt)
+                continue
+            where = f"{shown(fact.item.file)}: {fact.key}" if fact.item else fact.key
+            if fact.is_unknown():
+                report.wrong.append(f"{where}: not in the headers")
+            elif fact.key.endswith(": parameters"):
+                report.wrong.append(f"{where}: {theirs} in the headers, not so here")
+            elif fact.item is None or fact.item not in other_shape:
+                ours, theirs = (
+                    "None" if it == NONE else described(it, names) if fact.typed and isinstance(it, int) else it
+                    for it in (ours, theirs)
+                )
+                report.wrong.append(f"{where}: {ours} here, {theirs} in the headers")
+
+
+def unseen(sources, reports):
+    """What stands in a file but exists on none of the targets."""
+    seen = {(item.file, line, item.name) for report in reports for item in report.items
+            for line in range(item.span["begin"][0], item.span["end"][0] + 1)}
+    declaration = re.compile(r"(?<!\*)\b(?:const|static|type|struct|union|enum|fn)\s+(?!fn\b|_\b)(\w+)")
+    for file, text in sources.text.items():
+        in_code = False
+        for number, line in enumerate(text.splitlines(), 1):
+            in_code = in_code and line != "}" or line.startswith("impl")
+            for name in declaration.findall(line.split("//")[0]):
+                if not in_code and (file, number, name) not in seen:
+                    yield f"{shown(file)}:{number}: {name}: none of the targets has this"
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--self-test", action="store_true")
+    arguments.add_argument("--source", default=HERE.parent.parent.parent / "src", type=Path)
+    for name in ("cache", "zig", "rust-source", "build"):
+        arguments.add_argument(f"--{name}", required=True, type=Path)
+    arguments.add_argument("targets", nargs="*")
+    arguments = arguments.parse_args()
+    if strangers := set(arguments.targets) - {target for target, _, _ in TARGETS}:
+        raise Failed(f"no such target: {' '.join(sorted(strangers))}")
+    wanted = [target for target in TARGETS if not arguments.targets or target[0] in arguments.targets]
+
+    build = arguments.build.resolve()
+    sources, exceptions = Sources(arguments.source.resolve()), read_exceptions(HERE / "exceptions")
+    toolchain = Toolchain(arguments.cache.resolve(), arguments.zig, arguments.rust_source, build)
+    check = Check(sources, exceptions, toolchain, build, arguments.self_test)
+
+    passed = failed = 0
+    reports = []
+
+    def result(good, text, problems):
+        nonlocal passed, failed
+        passed, failed = passed + good, failed + (not good)
+        print(f"  {'ok ' if good else 'not'} {text}", *problems, sep="\n        ", flush=True)
+
+    def counted(facts, mutants):
+        return f"{facts} facts" + (f", {mutants} times one of them changed" if arguments.self_test else "")
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (_, zig_target, _), report in zip(wanted, pool.map(lambda target: check.target(*target), wanted)):
+            reports.append(report)
+            if zig_target is None and report.good():
+                print(f"  --  {report.target}: no headers", flush=True)
+            else:
+                told = f"{report.target}: {counted(report.facts, report.mutants)}"
+                result(report.good(), told, report.wrong + report.missed)
+
+    if not arguments.targets:
+        problems = list(unseen(sources, reports))
+        needed = set().union(*(report.exempt for report in reports))
+        problems += [f"exceptions:{exempt.number}: nobody needs `{exempt.what} | {exempt.where}`"
+                     for exempt in exceptions if exempt not in needed]
+        if arguments.self_test and not self_test.unseen_is_noticed(sources, lambda spoiled: unseen(spoiled, reports)):
+            problems.append("a constant for a system that is none of the targets was not noticed")
+        result(not problems, f"nothing is left out, and {len(needed)} exceptions are needed", problems)
+    print(counted(sum(report.facts for report in reports), sum(report.mutants for report in reports)))
+    print(f"{passed} passed, {failed} failed")
+    return failed == 0 and passed > 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(not main())
+    except Failed as failed:
+        sys.exit(f"headers: {failed}")
