@@ -69,13 +69,13 @@ async fn get(reactor: &Rc<RefCell<Reactor>>, addr: SocketAddr, path: &str) -> io
     let mut socket = Socket::connect(reactor, addr).await?;
     let mut request = &write_request(addr, path)[..];
     while !request.is_empty() {
-        let sent = socket.attempt(|stream| stream.write(request)).await?;
+        let sent = socket.do_io(|stream| stream.write(request)).await?;
         request = &request[sent..];
     }
     let mut responses = Responses::default();
     let mut buffer = [0; 1024];
     loop {
-        let count = socket.attempt(|stream| stream.read(&mut buffer)).await?;
+        let count = socket.do_io(|stream| stream.read(&mut buffer)).await?;
         responses.push(&buffer[..count]);
         match responses.take() {
             Ok(Some(response)) => return Ok(String::from_utf8_lossy(&response.body).into_owned()),
@@ -103,11 +103,11 @@ impl Socket {
             (None, Err(err)) if err.kind() == ErrorKind::NotConnected => Err(ErrorKind::WouldBlock.into()),
             (None, result) => result,
         };
-        socket.attempt(is_connected).await?;
+        socket.do_io(is_connected).await?;
         Ok(socket)
     }
 
-    fn attempt<F, T>(&mut self, operation: F) -> Attempt<'_, F>
+    fn do_io<F, T>(&mut self, operation: F) -> Attempt<'_, F>
     where
         F: FnMut(&mut TcpStream) -> io::Result<T> + Unpin,
     {

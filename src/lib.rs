@@ -82,8 +82,6 @@
 //!
 //! - A source that is registered twice, or with two polls, is `AlreadyExists`; one that is not registered can't be
 //!   changed (`NotFound`). In mio that is so in debug builds, or where the kernel says so.
-//! - Errors of registration, and of opening a poll or a pipe, say what was attempted. Their kind is the system's; the
-//!   system's own error is their [`source`](std::error::Error::source), and `raw_os_error` is `None`.
 //! - On Windows in edge mode, a program that has read a part is told of the rest; with mio it waits for ever.
 //! - Timeouts on Linux are in nanoseconds, since 5.11; mio rounds up to milliseconds.
 //! - Any number of wakers; a wake of a poller that is not asleep is no system call. A waker that is dropped takes an
@@ -217,9 +215,9 @@ const _: () = {
     // What it keeps inside a source, and how it is told what the program does to the source, if the kernel does not
     // tell: that a direction was used (both: it may have been either), that writing was shut down.
     let _: fn() -> SourceState = SourceState::default;
-    let _: bool = SourceState::REARMS;
+    let _: bool = SourceState::NEEDS_REARM;
     let _: fn(&SourceState, Interest) = SourceState::rearm;
-    let _: fn(&SourceState) = SourceState::writing_has_ended;
+    let _: fn(&SourceState) = SourceState::write_shut_down;
 
     // Open; register, change, forget; wait. `wait` appends to the events it is to keep, and is true if the notifier was
     // kicked. It may come back before its time with nothing, but not at once again and again. A list of capacity 0 is
@@ -232,7 +230,7 @@ const _: () = {
 
     // Ends a wait from any thread. Two kicks before a wait may be one.
     let _: fn(&Selector) -> io::Result<Notifier> = Notifier::new;
-    let _: fn(&Notifier) -> io::Result<()> = Notifier::kick;
+    let _: fn(&Notifier) -> io::Result<()> = Notifier::notify;
 
     // A list that never grows, of events that the facade can make too.
     let _: fn(usize) -> RawEvents = RawEvents::with_capacity;
@@ -255,12 +253,15 @@ const _: () = {
     crosses_threads::<(Selector, Notifier, RawEvents, SourceState)>();
 };
 
+mod association;
 pub mod book;
 pub mod event;
 mod interest;
+mod io_source;
 pub mod net;
 mod poll;
 mod source;
+mod sync;
 mod timer;
 mod wait;
 mod waker;
@@ -271,18 +272,6 @@ pub use net::TcpStream;
 pub use poll::{Poll, Registry};
 pub use timer::Timer;
 pub use waker::Waker;
-
-/// The one door to the standard library's locks and atomics: where the interleavings are explored, others stand behind
-/// it.
-mod sync {
-    pub(crate) use std::sync::{atomic, Arc, Mutex};
-    use std::sync::{MutexGuard, PoisonError};
-
-    /// A lock that somebody has panicked under is entered all the same: nothing here is left half done.
-    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-        mutex.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// The README's programs are tests too.
 #[cfg(doctest)]

@@ -5,9 +5,9 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::association::PollId;
 use crate::event::{Events, Source, Token};
 use crate::queue::{Notifier, RawEvents, Selector};
-use crate::source::PollId;
 use crate::sync::Arc;
 use crate::timer::Timers;
 use crate::wait::{Blocked, Wait};
@@ -320,12 +320,12 @@ impl Shared {
     /// A waker has raised its flag.
     #[inline]
     pub fn notify(&self) -> io::Result<()> {
-        self.wait.notify(|| self.notifier.kick())
+        self.wait.notify(|| self.notifier.notify())
     }
 
     /// A deadline has been published that is earlier than all others.
     pub fn nudge(&self) -> io::Result<()> {
-        self.wait.nudge(|| self.notifier.kick())
+        self.wait.nudge(|| self.notifier.notify())
     }
 }
 
@@ -341,7 +341,7 @@ fn failed(events: &RawEvents, err: io::Error) -> io::Error {
 
 impl Drop for Poll {
     fn drop(&mut self) {
-        self.registry.shared.id.retire();
+        self.registry.shared.id.release();
     }
 }
 
@@ -440,7 +440,7 @@ impl Registry {
     #[allow(dead_code)]
     pub(crate) fn watched(&self) -> &Selector {
         // A kick that fails is one that does not show; the next wake tries its own.
-        let _not_kicked = self.shared.wait.watch(|| self.shared.notifier.kick());
+        let _not_kicked = self.shared.wait.watch(|| self.shared.notifier.notify());
         &self.shared.selector
     }
 }

@@ -4,10 +4,10 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::association::Association;
 use crate::event::{Event, Source, Token};
 use crate::poll::Shared;
 use crate::queue::RawEvent;
-use crate::source::Home;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 use crate::{Interest, Registry};
@@ -56,7 +56,7 @@ pub struct Timer {
 }
 
 struct State {
-    home: Home,
+    association: Association,
     place: Place,
 }
 
@@ -71,7 +71,7 @@ impl Timer {
     /// A timer that is neither set nor registered.
     #[must_use]
     pub fn new() -> Timer {
-        Timer { state: Mutex::new(State { home: Home::default(), place: Place::Away(Setting::NEVER) }) }
+        Timer { state: Mutex::new(State { association: Association::default(), place: Place::Away(Setting::NEVER) }) }
     }
 
     /// Expires once, `delay` from now. A delay beyond what [`Instant`] can tell never ends.
@@ -132,7 +132,7 @@ impl State {
             let setting = shared.timers.remove(*key);
             self.place = Place::Away(setting);
         }
-        self.home = Home::default();
+        self.association = Association::default();
     }
 }
 
@@ -140,13 +140,13 @@ impl Source for Timer {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         check_readable(interests)?;
         let mut state = lock(&self.state);
-        state.home.check_free(registry)?;
+        state.association.check_unassociated(registry.id())?;
         // It may still be registered with a `Poll` that is gone.
         state.leave();
         if let Place::Away(setting) = state.place {
             let (key, earliest) = registry.shared.timers.add(token, setting);
             state.place = Place::In(Arc::clone(&registry.shared), key);
-            state.home.set(registry);
+            state.association.associate(registry.id());
             if earliest {
                 return registry.shared.nudge();
             }
@@ -157,7 +157,7 @@ impl Source for Timer {
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         check_readable(interests)?;
         let state = lock(&self.state);
-        state.home.check(registry)?;
+        state.association.check(registry.id())?;
         if let Place::In(shared, key) = &state.place {
             shared.timers.rename(*key, token);
         }
@@ -166,7 +166,7 @@ impl Source for Timer {
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         let mut state = lock(&self.state);
-        state.home.check(registry)?;
+        state.association.check(registry.id())?;
         state.leave();
         Ok(())
     }

@@ -91,7 +91,7 @@ fn a_poll_that_finds_no_descriptors_fails_and_leaks_none() {
             let before = files.len();
             match Poll::new() {
                 Ok(poll) => break poll,
-                Err(err) => assert!(is_exhausted(&err) && err.to_string().starts_with("cannot open"), "{left}: {err}"),
+                Err(err) => assert!(is_exhausted(&err) && err.raw_os_error().is_some(), "{left}: {err}"),
             }
             for _ in 0..3 {
                 assert!(is_exhausted(&Poll::new().unwrap_err()));
@@ -134,7 +134,7 @@ fn a_pipe_that_finds_no_descriptors_fails_and_leaks_none() {
         for left in 0..2 {
             for _ in 0..3 {
                 let err = pipe::new().unwrap_err();
-                assert!(is_exhausted(&err) && err.to_string().starts_with("cannot open a pipe: "), "{left}: {err}");
+                assert!(is_exhausted(&err) && err.raw_os_error().is_some(), "{left}: {err}");
             }
             assert_eq!(take_all().len(), left, "a pipe that failed has kept descriptors");
             files.truncate(files.len() - 1);

@@ -77,7 +77,7 @@ fn a_descriptor_has_no_memory_and_the_kernels_word_counts() {
     assert_eq!(again.is_err(), system::DESCRIPTORS_ARE_TAKEN);
     if let Err(err) = again {
         assert_eq!(err.kind(), ErrorKind::AlreadyExists);
-        assert!(err.to_string().starts_with(&format!("cannot register descriptor {fd}")), "{err}");
+        assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
     }
     other.registry().register(&mut source, SOURCE, READ).unwrap();
     poll.registry().deregister(&mut source).unwrap();
@@ -90,9 +90,7 @@ fn a_closed_descriptor_is_refused() {
     // One that no process has.
     let fd: RawFd = 1_000_000_000;
     let err = poll.registry().register(&mut SourceFd(&fd), SOURCE, READ).unwrap_err();
-    let system = std::error::Error::source(err.get_ref().unwrap());
-    assert!(err.to_string().contains("cannot register descriptor 1000000000"), "{err}");
-    assert!(system.is_some(), "the system's own error is kept");
+    assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
     assert!(poll.registry().register(&mut SourceFd(&-1), SOURCE, READ).is_err());
 }
 
@@ -104,7 +102,7 @@ fn what_is_always_ready_is_refused() {
         let file = std::fs::File::open(path).unwrap();
         let err = poll.registry().register(&mut SourceFd(&file.as_raw_fd()), SOURCE, READ).unwrap_err();
         assert_eq!(err.kind(), ErrorKind::PermissionDenied);
-        assert!(err.to_string().contains("regular file"), "{err}");
+        assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
     }
 }
 

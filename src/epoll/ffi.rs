@@ -87,10 +87,6 @@ extern "C" {
     pub fn syscall(number: c_long, ...) -> c_long;
 }
 
-// <errno.h>
-
-pub const EPERM: c_int = 1;
-
 // <sys/eventfd.h>
 
 pub const EFD_CLOEXEC: c_int = O_CLOEXEC;

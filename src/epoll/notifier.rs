@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::os::unix::io::{AsRawFd, FromRawFd};
 
 use super::{ffi, Selector};
-use crate::source::explain;
 
 pub(crate) struct Notifier {
     eventfd: File,
@@ -17,7 +16,7 @@ impl Notifier {
         // SAFETY: `eventfd` takes no pointer.
         let fd = unsafe { ffi::eventfd(0, ffi::EFD_CLOEXEC | ffi::EFD_NONBLOCK) };
         if fd < 0 {
-            return Err(explain("cannot open an eventfd", io::Error::last_os_error()));
+            return Err(io::Error::last_os_error());
         }
         // SAFETY: `eventfd` has just returned `fd`, and nothing else knows it yet.
         let eventfd = unsafe { File::from_raw_fd(fd) };
@@ -28,7 +27,7 @@ impl Notifier {
     /// Ends the wait that is under way, or the next one, once. Never blocks, never allocates.
     ///
     /// The registration is edge-triggered: each write is an edge, so nobody need ever read the counter back.
-    pub fn kick(&self) -> io::Result<()> {
+    pub fn notify(&self) -> io::Result<()> {
         match (&self.eventfd).write(&1u64.to_ne_bytes()) {
             // A full counter takes 2^64 kicks; and it is readable, which is all that is wanted.
             Err(err) if err.kind() == io::ErrorKind::WouldBlock => Ok(()),

@@ -11,7 +11,6 @@ use std::time::Duration;
 use super::event::{flags, RawEvents};
 use super::ffi::{self, epoll_event};
 use crate::event::{Event, Token};
-use crate::source::explain;
 use crate::Interest;
 
 /// What this queue keeps inside a source: nothing, the kernel remembers everything.
@@ -20,7 +19,7 @@ pub(crate) struct SourceState {}
 
 impl SourceState {
     /// Whether [`rearm`](SourceState::rearm) does anything.
-    pub const REARMS: bool = false;
+    pub const NEEDS_REARM: bool = false;
 
     /// Looks for the next edge of a direction that the program has just used. The kernel does it by itself.
     #[inline]
@@ -28,7 +27,7 @@ impl SourceState {
 
     /// The program has shut down writing. The kernel has seen it.
     #[inline]
-    pub fn writing_has_ended(&self) {}
+    pub fn write_shut_down(&self) {}
 }
 
 pub(crate) struct Selector {
@@ -44,7 +43,7 @@ impl Selector {
         // SAFETY: `epoll_create1` takes no pointer.
         let fd = unsafe { ffi::epoll_create1(ffi::EPOLL_CLOEXEC) };
         if fd < 0 {
-            return Err(explain("cannot open an epoll instance", io::Error::last_os_error()));
+            return Err(io::Error::last_os_error());
         }
         // SAFETY: `epoll_create1` has just returned `fd`, and nothing else knows it yet.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
@@ -88,25 +87,9 @@ impl Selector {
         // SAFETY: `event` outlives the call, which only reads it; the kernel checks both descriptors.
         match unsafe { ffi::epoll_ctl(self.epoll.as_raw_fd(), op, fd, &mut event) } {
             0 => Ok(()),
-            _ => Err(refused(op, fd, io::Error::last_os_error())),
+            _ => Err(io::Error::last_os_error()),
         }
     }
-}
-
-/// Says what was asked for, and of `EPERM` what it means here.
-#[cold]
-#[inline(never)]
-fn refused(op: c_int, fd: RawFd, err: io::Error) -> io::Error {
-    let verb = match op {
-        ffi::EPOLL_CTL_ADD => "register",
-        ffi::EPOLL_CTL_MOD => "reregister",
-        _ => "deregister",
-    };
-    let hint = match err.raw_os_error() {
-        Some(ffi::EPERM) => " (a regular file or directory? epoll takes only what can make a reader wait)",
-        _ => "",
-    };
-    explain(format!("cannot {verb} descriptor {fd}{hint}"), err)
 }
 
 // Wait.

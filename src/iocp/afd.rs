@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, Weak};
 use super::event::REFUSED;
 use super::ffi::{self, AFD_POLL_HANDLE_INFO, AFD_POLL_INFO, DWORD, IO_STATUS_BLOCK, NTSTATUS, SOCKET};
 use super::port::{Handle, Port, AFD};
-use crate::source::explain;
 use crate::sync::lock;
 use crate::windows::ffi as winsock;
 
@@ -278,11 +277,11 @@ fn open_device(port: &Port) -> io::Result<Handle> {
         )
     };
     if result != ffi::STATUS_SUCCESS {
-        return Err(explain(r"cannot open \Device\Afd", error(result)));
+        return Err(error(result));
     }
     // SAFETY: `NtCreateFile` has just returned it, and nothing else knows it yet.
     let device = unsafe { Handle::from_raw(device) };
-    port.connect(&device, AFD).map_err(|err| explain(r"cannot connect \Device\Afd to a completion port", err))?;
+    port.connect(&device, AFD)?;
     // It saves the kernel a little work. Where it can't be had, the work is done.
     // SAFETY: the handle is open; nothing is pointed to.
     unsafe { ffi::SetFileCompletionNotificationModes(device.raw(), ffi::FILE_SKIP_SET_EVENT_ON_HANDLE) };
@@ -315,7 +314,7 @@ pub(super) fn base_socket(socket: SOCKET) -> io::Result<SOCKET> {
             .find_map(|question| ask(layer, *question).ok().filter(|below| *below != layer));
         layer = match below {
             Some(below) => below,
-            None => return Err(explain(format!("cannot register socket {socket}"), err)),
+            None => return Err(err),
         };
     }
     let kind = io::ErrorKind::InvalidInput;

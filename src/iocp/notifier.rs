@@ -18,7 +18,7 @@ impl Notifier {
     }
 
     /// Ends the wait that is under way, or the next one, once. Never blocks, never allocates.
-    pub fn kick(&self) -> io::Result<()> {
+    pub fn notify(&self) -> io::Result<()> {
         self.port.post(NOTIFIER, ptr::null_mut())
     }
 }

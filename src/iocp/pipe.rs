@@ -41,7 +41,6 @@ use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND};
 use super::port::{Handle, Port};
 use super::Selector;
 use crate::event::Token;
-use crate::source::explain;
 use crate::sync::lock;
 use crate::Interest;
 
@@ -316,10 +315,7 @@ impl Pipe {
             Some(handle) => handle,
             None => return Err(not_registered("register")),
         };
-        let attempt =
-            "cannot register this pipe: its handle was not opened for overlapped operations, or belongs to a \
-                       completion port already";
-        port.connect(handle, Arc::as_ptr(self) as usize).map_err(|err| explain(attempt, err))?;
+        port.connect(handle, Arc::as_ptr(self) as usize)?;
         state.end = end(handle);
         port.adopt(self);
         Ok(())

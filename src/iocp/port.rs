@@ -14,7 +14,6 @@ use super::afd::Helpers;
 use super::ffi::{self, DWORD, HANDLE, OVERLAPPED_ENTRY};
 use super::pipe::Pipe;
 use super::sock::Sock;
-use crate::source::explain;
 use crate::sync::lock;
 
 /// The key of packets that end a wait: a [`Notifier`](super::Notifier)'s above all. Their address is null.
@@ -83,7 +82,7 @@ impl Port {
         let handle =
             unsafe { ffi::CreateIoCompletionPort(ffi::INVALID_HANDLE_VALUE, ptr::null_mut(), 0, CONCURRENT_THREADS) };
         if handle.is_null() {
-            return Err(explain("cannot open a completion port", io::Error::last_os_error()));
+            return Err(io::Error::last_os_error());
         }
         Ok(Port {
             // SAFETY: `CreateIoCompletionPort` has just returned it, and nothing else knows it yet.

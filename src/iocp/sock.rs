@@ -41,7 +41,7 @@ pub(crate) struct SourceState {
 
 impl SourceState {
     /// Whether [`rearm`](SourceState::rearm) does anything.
-    pub const REARMS: bool = true;
+    pub const NEEDS_REARM: bool = true;
 
     /// Looks for the next edge of a direction that the program has just used.
     #[inline]
@@ -52,10 +52,10 @@ impl SourceState {
     }
 
     /// The program has shut down writing. AFD says nothing of it, so it has to be kept in mind.
-    pub fn writing_has_ended(&self) {
+    pub fn write_shut_down(&self) {
         self.has_ended.store(true, Ordering::Release);
         if let Some(sock) = &self.sock {
-            sock.writing_has_ended();
+            sock.write_shut_down();
         }
     }
 
@@ -241,7 +241,7 @@ impl Sock {
         self.settle(&port, &mut state);
     }
 
-    fn writing_has_ended(self: &Arc<Sock>) {
+    fn write_shut_down(self: &Arc<Sock>) {
         let port = self.port.upgrade();
         let mut state = lock(&self.state);
         state.has_ended = true;

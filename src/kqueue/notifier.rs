@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::ffi;
 use super::selector::{trigger, Selector};
-use crate::source::explain;
 use crate::unix::pipe::{self, Receiver, Sender};
 
 pub(crate) enum Notifier {
@@ -26,7 +25,7 @@ impl Notifier {
                 return Ok(Notifier::User { kqueue, data: selector.notifier_data() });
             }
             Err(err) if err.raw_os_error() == Some(ffi::EINVAL) => {}
-            Err(err) => return Err(explain("cannot add a user event to a kqueue", err)),
+            Err(err) => return Err(err),
         }
         let (sender, receiver) = pipe::new()?;
         selector.register_notifier(Some(receiver.as_raw_fd()))?;
@@ -34,7 +33,7 @@ impl Notifier {
     }
 
     /// Ends the wait that is under way, or the next one, once. Never blocks, never allocates.
-    pub fn kick(&self) -> io::Result<()> {
+    pub fn notify(&self) -> io::Result<()> {
         let (mut sender, mut receiver) = match self {
             Notifier::User { kqueue, data } => return trigger(kqueue, *data),
             Notifier::Pipe { sender, receiver } => (sender, receiver),

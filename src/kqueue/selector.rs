@@ -12,7 +12,6 @@ use super::event::{flags, RawEvents};
 use super::ffi::{self, count_t, filter_t, flags_t, kevent, time_t, timespec};
 use super::pairs::Pairs;
 use crate::event::{Event, Token};
-use crate::source::explain;
 use crate::unix::socket::close_on_exec;
 use crate::Interest;
 
@@ -22,7 +21,7 @@ pub(crate) struct SourceState {}
 
 impl SourceState {
     /// Whether [`rearm`](SourceState::rearm) does anything.
-    pub const REARMS: bool = false;
+    pub const NEEDS_REARM: bool = false;
 
     /// Looks for the next edge of a direction that the program has just used. The kernel does it by itself.
     #[inline]
@@ -30,7 +29,7 @@ impl SourceState {
 
     /// The program has shut down writing. The kernel has seen it.
     #[inline]
-    pub fn writing_has_ended(&self) {}
+    pub fn write_shut_down(&self) {}
 }
 
 pub(crate) struct Selector {
@@ -47,7 +46,7 @@ impl Selector {
         // SAFETY: `kqueue` takes no pointer.
         let fd = unsafe { ffi::kqueue() };
         if fd < 0 {
-            return Err(explain("cannot open a kqueue", io::Error::last_os_error()));
+            return Err(io::Error::last_os_error());
         }
         // SAFETY: `kqueue` has just returned `fd`, and nothing else knows it yet.
         let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
@@ -120,28 +119,25 @@ impl kevent {
 
 impl Selector {
     pub fn register(&self, _: &mut SourceState, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        let result = self.pairs.arm(fd, token, interest, || self.put(fd, token, interest).map(drop));
-        result.map_err(|err| refused("register", fd, err))
+        self.pairs.arm(fd, token, interest, || self.put(fd, token, interest).map(drop))
     }
 
     pub fn reregister(&self, _: &mut SourceState, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        let result = self.pairs.arm(fd, token, interest, || match self.put(fd, token, interest)? {
+        self.pairs.arm(fd, token, interest, || match self.put(fd, token, interest)? {
             true => Ok(()),
             false => {
                 self.remove(fd)?;
                 Err(io::Error::from_raw_os_error(ffi::ENOENT))
             }
-        });
-        result.map_err(|err| refused("reregister", fd, err))
+        })
     }
 
     pub fn deregister(&self, _: &mut SourceState, fd: RawFd) -> io::Result<()> {
         self.pairs.forget(fd);
-        let result = match self.remove(fd) {
-            Ok(false) => Err(io::Error::from_raw_os_error(ffi::ENOENT)),
-            result => result.map(drop),
-        };
-        result.map_err(|err| refused("deregister", fd, err))
+        match self.remove(fd)? {
+            true => Ok(()),
+            false => Err(io::Error::from_raw_os_error(ffi::ENOENT)),
+        }
     }
 
     /// Adds a knote for each direction that is wanted, in place of whatever there is. True if there was any.
@@ -230,13 +226,6 @@ fn was_there(deleted: &[kevent]) -> io::Result<bool> {
         }
     }
     Ok(any)
-}
-
-/// Says what was asked for.
-#[cold]
-#[inline(never)]
-fn refused(verb: &str, fd: RawFd, err: io::Error) -> io::Error {
-    explain(format!("cannot {verb} descriptor {fd}"), err)
 }
 
 // Wait.

@@ -20,7 +20,7 @@ pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 
 /// A source that passes everything on to the `IoSource` inside, and looks like the standard library's socket.
-macro_rules! passes_on {
+macro_rules! forward_source {
     ($socket:ident, $std:ty) => {
         impl $socket {
             /// What the platform's own conversions are made of.
@@ -62,4 +62,4 @@ macro_rules! passes_on {
         }
     };
 }
-pub(crate) use passes_on;
+pub(crate) use forward_source;

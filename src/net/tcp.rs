@@ -3,10 +3,10 @@
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, Shutdown, SocketAddr};
 
-use super::passes_on;
+use super::forward_source;
 use crate::event::Token;
 use crate::handle::socket;
-use crate::source::IoSource;
+use crate::io_source::IoSource;
 use crate::{Interest, Registry};
 
 /// A TCP connection that never blocks.
@@ -100,7 +100,7 @@ impl TcpStream {
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.get().shutdown(how)?;
         if how != Shutdown::Read {
-            self.inner.writing_has_ended();
+            self.inner.write_shut_down();
         }
         Ok(())
     }
@@ -162,7 +162,7 @@ impl TcpStream {
     ///
     /// `WouldBlock`, or the system's.
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.attempt(
+        self.inner.do_io(
             |stream| socket::peek(stream, buf),
             |result| match result {
                 Err(ErrorKind::WouldBlock) => Some(Interest::READABLE),
@@ -204,7 +204,7 @@ impl TcpStream {
     where
         F: FnOnce() -> io::Result<T>,
     {
-        self.inner.attempt(|_| f(), either_direction)
+        self.inner.do_io(|_| f(), either_direction)
     }
 }
 
@@ -240,24 +240,24 @@ fn either_direction<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
 impl Read for &TcpStream {
     #[inline]
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.attempt(|stream| socket::recv(stream, buf), reading)
+        self.inner.do_io(|stream| socket::recv(stream, buf), reading)
     }
 
     #[inline]
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.inner.attempt(|stream| socket::recv_vectored(stream, bufs), reading)
+        self.inner.do_io(|stream| socket::recv_vectored(stream, bufs), reading)
     }
 }
 
 impl Write for &TcpStream {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.inner.attempt(|stream| socket::send(stream, buf), writing(buf.len()))
+        self.inner.do_io(|stream| socket::send(stream, buf), writing(buf.len()))
     }
 
     #[inline]
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.inner.attempt(
+        self.inner.do_io(
             |stream| socket::send_vectored(stream, bufs),
             |result| writing(bufs.iter().map(|buf| buf.len()).sum())(result),
         )
@@ -299,7 +299,7 @@ impl Write for TcpStream {
     }
 }
 
-passes_on!(TcpStream, net::TcpStream);
+forward_source!(TcpStream, net::TcpStream);
 
 /// A TCP socket that listens for connections, and never blocks.
 ///
@@ -363,7 +363,7 @@ impl TcpListener {
     /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (on Android on x86, `accept` and two more) | `accept4`; `accept` and three more on macOS and its kin | [`accept`](https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept), `SetHandleInformation` |
     #[inline]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, addr) = self.inner.attempt(socket::accept, |result| match result {
+        let (stream, addr) = self.inner.do_io(socket::accept, |result| match result {
             Ok(_) => Some(Interest::READABLE),
             Err(ErrorKind::WouldBlock | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {
                 Some(Interest::READABLE)
@@ -410,4 +410,4 @@ impl TcpListener {
     }
 }
 
-passes_on!(TcpListener, net::TcpListener);
+forward_source!(TcpListener, net::TcpListener);

@@ -3,10 +3,10 @@
 use std::io::{self, ErrorKind};
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::passes_on;
+use super::forward_source;
 use crate::event::Token;
 use crate::handle::socket;
-use crate::source::IoSource;
+use crate::io_source::IoSource;
 use crate::{Interest, Registry};
 
 /// A UDP socket that never blocks.
@@ -98,7 +98,7 @@ impl UdpSocket {
     ///
     /// `WouldBlock`, or the system's, which may concern an earlier datagram: a connected socket hears of refusals.
     pub fn send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
-        self.inner.attempt(|socket| socket.send_to(buf, target), sending)
+        self.inner.do_io(|socket| socket.send_to(buf, target), sending)
     }
 
     /// Receives a datagram, and the address it came from. What does not fit in `buf` is lost.
@@ -107,7 +107,7 @@ impl UdpSocket {
     ///
     /// `WouldBlock`, or the system's.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner.attempt(|socket| socket.recv_from(buf), receiving)
+        self.inner.do_io(|socket| socket.recv_from(buf), receiving)
     }
 
     /// Receives without taking: the next call gets the same datagram.
@@ -116,7 +116,7 @@ impl UdpSocket {
     ///
     /// `WouldBlock`, or the system's.
     pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner.attempt(|socket| socket.peek_from(buf), waiting)
+        self.inner.do_io(|socket| socket.peek_from(buf), waiting)
     }
 
     /// Sends a datagram to the address that the socket is connected to.
@@ -126,7 +126,7 @@ impl UdpSocket {
     /// `WouldBlock`, `NotConnected` (`DestinationAddressRequired`), or the system's, such as `ConnectionRefused` for an
     /// earlier datagram.
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.inner.attempt(|socket| socket.send(buf), sending)
+        self.inner.do_io(|socket| socket.send(buf), sending)
     }
 
     /// Receives a datagram; on a connected socket, from that address only. What does not fit in `buf` is lost.
@@ -135,7 +135,7 @@ impl UdpSocket {
     ///
     /// `WouldBlock`, or the system's, such as `ConnectionRefused` for a datagram sent before.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.attempt(|socket| socket.recv(buf), receiving)
+        self.inner.do_io(|socket| socket.recv(buf), receiving)
     }
 
     /// Receives without taking: the next call gets the same datagram.
@@ -144,7 +144,7 @@ impl UdpSocket {
     ///
     /// `WouldBlock`, or the system's.
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.attempt(|socket| socket.peek(buf), waiting)
+        self.inner.do_io(|socket| socket.peek(buf), waiting)
     }
 
     /// Whether datagrams may be sent to broadcast addresses (`SO_BROADCAST`).
@@ -301,7 +301,7 @@ impl UdpSocket {
     where
         F: FnOnce() -> io::Result<T>,
     {
-        self.inner.attempt(|_| f(), anything)
+        self.inner.do_io(|_| f(), anything)
     }
 }
 
@@ -338,4 +338,4 @@ fn waiting<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
     }
 }
 
-passes_on!(UdpSocket, net::UdpSocket);
+forward_source!(UdpSocket, net::UdpSocket);

@@ -15,7 +15,7 @@ pub(crate) mod socket;
 
 /// What a source is, to the system.
 pub(crate) type Raw = RawFd;
-pub(crate) use std::os::unix::io::AsRawFd as AsHandle;
+pub(crate) use std::os::unix::io::AsRawFd as AsRaw;
 
 #[inline]
 pub(crate) fn raw(source: &impl AsRawFd) -> Raw {
@@ -105,7 +105,7 @@ impl AsRawFd for Poll {
 }
 
 /// A socket is its descriptor, and a descriptor becomes one.
-macro_rules! is_a_descriptor {
+macro_rules! impl_fd_traits {
     ($socket:ident, $std:ty) => {
         impl AsRawFd for $socket {
             #[inline]
@@ -154,9 +154,9 @@ macro_rules! is_a_descriptor {
     };
 }
 
-is_a_descriptor!(TcpStream, std::net::TcpStream);
-is_a_descriptor!(TcpListener, std::net::TcpListener);
-is_a_descriptor!(UdpSocket, std::net::UdpSocket);
-is_a_descriptor!(UnixStream, std::os::unix::net::UnixStream);
-is_a_descriptor!(UnixListener, std::os::unix::net::UnixListener);
-is_a_descriptor!(UnixDatagram, std::os::unix::net::UnixDatagram);
+impl_fd_traits!(TcpStream, std::net::TcpStream);
+impl_fd_traits!(TcpListener, std::net::TcpListener);
+impl_fd_traits!(UdpSocket, std::net::UdpSocket);
+impl_fd_traits!(UnixStream, std::os::unix::net::UnixStream);
+impl_fd_traits!(UnixListener, std::os::unix::net::UnixListener);
+impl_fd_traits!(UnixDatagram, std::os::unix::net::UnixDatagram);

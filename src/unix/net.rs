@@ -13,8 +13,8 @@ use std::path::Path;
 
 use super::{ffi, socket};
 use crate::event::Token;
-use crate::net::passes_on;
-use crate::source::{explain, IoSource};
+use crate::io_source::IoSource;
+use crate::net::forward_source;
 use crate::{Interest, Registry};
 
 /// The address of a Unix socket, which is the standard library's.
@@ -239,7 +239,7 @@ impl Write for UnixStream {
     }
 }
 
-passes_on!(UnixStream, net::UnixStream);
+forward_source!(UnixStream, net::UnixStream);
 
 /// A Unix socket that listens for connections, and never blocks.
 ///
@@ -341,7 +341,7 @@ impl UnixListener {
     }
 }
 
-passes_on!(UnixListener, net::UnixListener);
+forward_source!(UnixListener, net::UnixListener);
 
 /// Datagrams on this machine, which are not lost on their way, by a socket that never blocks.
 ///
@@ -536,7 +536,7 @@ impl UnixDatagram {
     }
 }
 
-passes_on!(UnixDatagram, net::UnixDatagram);
+forward_source!(UnixDatagram, net::UnixDatagram);
 
 fn address(path: &Path) -> io::Result<SocketAddr> {
     SocketAddr::from_pathname(path).map_err(|err| explained(path, err))
@@ -546,7 +546,7 @@ fn address(path: &Path) -> io::Result<SocketAddr> {
 fn explained(path: &Path, err: io::Error) -> io::Error {
     match err.raw_os_error() {
         Some(_) => err,
-        None => explain(format!("cannot use {path:?} as the address of a socket"), err),
+        None => io::Error::new(err.kind(), format!("cannot use {path:?} as the address of a socket: {err}")),
     }
 }
 

@@ -97,7 +97,7 @@ use super::socket::{check, close_on_exec};
 #[cfg(doc)]
 use crate::event::Event;
 use crate::event::{Source, Token};
-use crate::source::{explain, IoSource};
+use crate::io_source::IoSource;
 use crate::{Interest, Registry};
 
 /// Opens a pipe. Neither end ever blocks, and no program that this one starts inherits them.
@@ -107,7 +107,7 @@ use crate::{Interest, Registry};
 /// The system's, above all when the process or the machine has no descriptors left.
 #[doc(alias("pipe2"))]
 pub fn new() -> io::Result<(Sender, Receiver)> {
-    let [receiver, sender] = open().map_err(|err| explain("cannot open a pipe", err))?;
+    let [receiver, sender] = open()?;
     Ok((Sender::from(sender), Receiver::from(receiver)))
 }
 
@@ -153,7 +153,7 @@ pub struct Receiver {
 }
 
 /// What both ends are: a source, and a descriptor.
-macro_rules! is_an_end {
+macro_rules! impl_pipe_end {
     ($end:ident) => {
         impl $end {
             /// Whether what would block fails with `WouldBlock`, or waits.
@@ -260,8 +260,8 @@ macro_rules! is_an_end {
     };
 }
 
-is_an_end!(Sender);
-is_an_end!(Receiver);
+impl_pipe_end!(Sender);
+impl_pipe_end!(Receiver);
 
 /// What a child process reads. It blocks until [`set_nonblocking`](Sender::set_nonblocking).
 impl From<ChildStdin> for Sender {

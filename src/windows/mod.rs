@@ -23,7 +23,7 @@ pub use named_pipe::NamedPipe;
 
 /// What a source is, to the system.
 pub(crate) type Raw = ffi::SOCKET;
-pub(crate) use std::os::windows::io::AsRawSocket as AsHandle;
+pub(crate) use std::os::windows::io::AsRawSocket as AsRaw;
 
 #[inline]
 pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
@@ -127,7 +127,7 @@ impl UdpSocket {
 }
 
 /// One of our sockets is one of the system's, and one of the system's becomes ours.
-macro_rules! is_a_socket {
+macro_rules! impl_socket_traits {
     ($socket:ident, $std:ty) => {
         impl AsRawSocket for $socket {
             #[inline]
@@ -174,6 +174,6 @@ macro_rules! is_a_socket {
     };
 }
 
-is_a_socket!(TcpStream, std::net::TcpStream);
-is_a_socket!(TcpListener, std::net::TcpListener);
-is_a_socket!(UdpSocket, std::net::UdpSocket);
+impl_socket_traits!(TcpStream, std::net::TcpStream);
+impl_socket_traits!(TcpListener, std::net::TcpListener);
+impl_socket_traits!(UdpSocket, std::net::UdpSocket);

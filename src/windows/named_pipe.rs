@@ -9,9 +9,9 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, RawHandle};
 use std::ptr;
 
 use super::ffi;
+use crate::association::Association;
 use crate::event::{Source, Token};
 use crate::queue::PipeState;
-use crate::source::Home;
 use crate::{Interest, Registry};
 
 /// One end of a named pipe that never waits: a server's, or a client's. Windows only.
@@ -113,7 +113,7 @@ use crate::{Interest, Registry};
 /// [`ERROR_PIPE_LISTENING`]: https://learn.microsoft.com/windows/win32/debug/system-error-codes--500-999-
 /// [`FILE_FLAG_OVERLAPPED`]: https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-createfilew
 pub struct NamedPipe {
-    home: Home,
+    association: Association,
     state: PipeState,
 }
 
@@ -258,22 +258,22 @@ impl Write for &NamedPipe {
 
 impl Source for NamedPipe {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.home.check_free(registry)?;
+        self.association.check_unassociated(registry.id())?;
         self.state.register(registry.selector(), token, interests)?;
-        self.home.set(registry);
+        self.association.associate(registry.id());
         Ok(())
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        self.home.check(registry)?;
+        self.association.check(registry.id())?;
         self.state.reregister(registry.selector(), token, interests);
         Ok(())
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        self.home.check(registry)?;
+        self.association.check(registry.id())?;
         self.state.deregister();
-        self.home = Home::default();
+        self.association = Association::default();
         Ok(())
     }
 }
@@ -293,7 +293,7 @@ impl AsRawHandle for NamedPipe {
 impl FromRawHandle for NamedPipe {
     unsafe fn from_raw_handle(handle: RawHandle) -> NamedPipe {
         // SAFETY: the caller promises what is written above.
-        NamedPipe { home: Home::default(), state: unsafe { PipeState::from_raw(handle) } }
+        NamedPipe { association: Association::default(), state: unsafe { PipeState::from_raw(handle) } }
     }
 }
 

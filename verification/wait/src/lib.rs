@@ -11,10 +11,14 @@
 mod handle;
 mod queue;
 
+#[path = "../../../src/association.rs"]
+mod association;
 #[path = "../../../src/event.rs"]
 mod event;
 #[path = "../../../src/interest.rs"]
 mod interest;
+#[path = "../../../src/io_source.rs"]
+mod io_source;
 #[path = "../../../src/poll.rs"]
 mod poll;
 #[path = "../../../src/source.rs"]

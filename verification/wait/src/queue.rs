@@ -34,11 +34,11 @@ const PATIENCE: usize = 60;
 pub(crate) struct SourceState {}
 
 impl SourceState {
-    pub const REARMS: bool = false;
+    pub const NEEDS_REARM: bool = false;
 
     pub fn rearm(&self, _direction: Interest) {}
 
-    pub fn writing_has_ended(&self) {}
+    pub fn write_shut_down(&self) {}
 }
 
 #[derive(Clone, Debug)]
@@ -186,7 +186,7 @@ impl Kernel {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn kick(&self) -> io::Result<()> {
+    fn notify(&self) -> io::Result<()> {
         let mut state = self.step();
         state.kicks += 1;
         if state.kicks_that_fail > 0 {
@@ -393,7 +393,7 @@ impl Notifier {
         Ok(Notifier { kernel: selector.kernel() })
     }
 
-    pub fn kick(&self) -> io::Result<()> {
-        self.kernel.kick()
+    pub fn notify(&self) -> io::Result<()> {
+        self.kernel.notify()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::handle::Socket;
-use crate::source::IoSource;
+use crate::io_source::IoSource;
 
 const IN_PLACE: Manners = Manners::STRICT;
 const BESIDE: Manners = Manners { takes_a_place: false, ..Manners::STRICT };

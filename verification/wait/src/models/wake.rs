@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::handle::Socket;
-use crate::source::IoSource;
+use crate::io_source::IoSource;
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::handle::Socket;
-use crate::source::IoSource;
+use crate::io_source::IoSource;
 
 /// How the outer loop waits.
 #[derive(Clone, Copy)]

@@ -4,11 +4,11 @@ use crate::kernel;
 
 pub(crate) type Raw = usize;
 
-pub(crate) trait AsHandle {
+pub(crate) trait AsRaw {
     fn number(&self) -> Raw;
 }
 
-pub(crate) fn raw(source: &impl AsHandle) -> Raw {
+pub(crate) fn raw(source: &impl AsRaw) -> Raw {
     source.number()
 }
 
@@ -16,7 +16,7 @@ pub(crate) fn raw(source: &impl AsHandle) -> Raw {
 #[derive(Debug)]
 pub(crate) struct Socket(pub Raw);
 
-impl AsHandle for Socket {
+impl AsRaw for Socket {
     fn number(&self) -> Raw {
         self.0
     }

@@ -17,14 +17,20 @@ use iocp as queue;
 mod handle;
 mod windows;
 
+#[path = "../../../../src/association.rs"]
+mod association;
 #[path = "../../../../src/event.rs"]
 mod event;
 #[path = "../../../../src/interest.rs"]
 mod interest;
+#[path = "../../../../src/io_source.rs"]
+mod io_source;
 #[path = "../../../../src/poll.rs"]
 mod poll;
 #[path = "../../../../src/source.rs"]
 mod source;
+#[path = "../../../../src/sync.rs"]
+mod sync;
 #[path = "../../../../src/timer.rs"]
 mod timer;
 #[path = "../../../../src/wait.rs"]
@@ -37,16 +43,6 @@ use interest::Interest;
 use poll::{Poll, Registry};
 use timer::Timer;
 use waker::Waker;
-
-/// The crate's door to locks and atomics, as it stands there.
-mod sync {
-    pub(crate) use std::sync::{atomic, Arc, Mutex};
-    use std::sync::{MutexGuard, PoisonError};
-
-    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-        mutex.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 mod guard;
 mod kernel;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::event::{Event, Source};
 use crate::handle::Socket;
+use crate::io_source::IoSource;
 use crate::kernel::layout::*;
 use crate::kernel::{self, Counts, Inside, Manners};
-use crate::source::IoSource;
 use crate::{Events, Interest, Poll, Registry, Token};
 
 /// There is one kernel, so there is one test at a time.
@@ -179,7 +179,7 @@ impl Stream {
 
     /// As the crate's `TcpStream`: what was read, or that there is nothing, arms reading.
     pub fn read(&self, most: usize) -> io::Result<usize> {
-        self.inner.attempt(
+        self.inner.do_io(
             |socket| kernel::enter().receive(socket.0, most),
             |result| match result {
                 Ok(1..) | Err(io::ErrorKind::WouldBlock) => Some(Interest::READABLE),
@@ -190,7 +190,7 @@ impl Stream {
 
     /// As the crate's `TcpStream`: what could not be written, or not all, arms writing.
     pub fn write(&self, bytes: usize) -> io::Result<usize> {
-        self.inner.attempt(
+        self.inner.do_io(
             |socket| kernel::enter().send(socket.0, bytes),
             |result| match result {
                 Ok(written) if *written < bytes => Some(Interest::WRITABLE),
@@ -201,7 +201,7 @@ impl Stream {
     }
 
     pub fn accept(&self) -> io::Result<()> {
-        self.inner.attempt(
+        self.inner.do_io(
             |socket| kernel::enter().accept(socket.0),
             |result| match result {
                 Ok(()) | Err(io::ErrorKind::WouldBlock) => Some(Interest::READABLE),
@@ -212,12 +212,12 @@ impl Stream {
 
     /// As the crate's `TcpStream::shutdown`, of writing.
     pub fn shuts_down(&self) {
-        self.inner.writing_has_ended();
+        self.inner.write_shut_down();
     }
 
     /// As the crate's `try_io`.
-    pub fn attempt<R>(&self, operation: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.inner.attempt(
+    pub fn do_io<R>(&self, operation: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        self.inner.do_io(
             |_| operation(),
             |result| match result {
                 Ok(_) => Some(Interest::READABLE),

@@ -139,7 +139,7 @@ fn a_number_that_comes_back_is_found_behind_kicks_that_nobody_has_seen() {
         assert_eq!(queue.now(), []);
         let notifier = crate::queue::Notifier::new(queue.registry().selector()).unwrap();
         for _ in 0..5 {
-            notifier.kick().unwrap();
+            notifier.notify().unwrap();
         }
         number.close();
         let (mut number, peer) = again(world, number);

@@ -256,10 +256,9 @@ fn without_a_helper_nothing_is_registered_and_the_next_try_succeeds() {
             };
             fail(2);
             let error = queue.registry().register(&mut stream, Token(1), Interest::READABLE).unwrap_err();
-            assert!(error.to_string().contains(r"\Device\Afd"), "{error}");
-            assert!(error.source().is_some());
+            assert!(error.raw_os_error().is_some(), "the error of the system: {error:?}");
             let error = queue.registry().register(&mut number, Token(1), Interest::READABLE).unwrap_err();
-            assert!(error.to_string().contains(r"\Device\Afd"), "{error}");
+            assert!(error.raw_os_error().is_some(), "the error of the system: {error:?}");
             assert_eq!(world.kernel().devices(), 0);
             let error = queue.registry().deregister(&mut stream).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::NotFound);
@@ -282,7 +281,7 @@ fn without_a_port_there_is_no_poll() {
     let world = World::new(Manners::WINDOWS);
     world.kernel().faults.ports = 1;
     let error = Poll::new().unwrap_err();
-    assert!(error.to_string().contains("completion port"), "{error}");
+    assert!(error.raw_os_error().is_some(), "the error of the system: {error:?}");
     Poll::new().unwrap();
 }
 

@@ -167,11 +167,11 @@ fn in_edge_mode_an_operation_that_may_have_been_of_either_direction_arms_both() 
         assert_eq!(queue.now(), [(1, SEND)]);
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
-        let _nothing_there: io::Result<()> = stream.attempt(|| Err(io::ErrorKind::WouldBlock.into()));
+        let _nothing_there: io::Result<()> = stream.do_io(|| Err(io::ErrorKind::WouldBlock.into()));
         assert_eq!(queue.now(), [(1, RECEIVE | SEND)]);
         // Whoever writes so, is told of room, whatever was told last.
         peer.leaves_no_room();
-        let _no_room: io::Result<()> = stream.attempt(|| Err(io::ErrorKind::WouldBlock.into()));
+        let _no_room: io::Result<()> = stream.do_io(|| Err(io::ErrorKind::WouldBlock.into()));
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         peer.makes_room(10);

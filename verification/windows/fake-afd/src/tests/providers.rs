@@ -80,9 +80,7 @@ fn a_provider_that_answers_nothing_is_an_error() {
         peer.change(|socket| socket.says(SIO_BASE_HANDLE, Err(WSAEOPNOTSUPP)));
         let queue = Loop::new();
         let error = queue.registry().register(&mut stream, Token(1), Interest::READABLE).unwrap_err();
-        let number = stream.number().to_string();
-        assert!(error.to_string().contains(&number), "{error}");
-        assert!(error.source().unwrap().to_string().contains("10045"), "{error}");
+        assert_eq!(error.raw_os_error(), Some(WSAEOPNOTSUPP), "{error}");
         assert_eq!(world.kernel().devices(), 0);
     });
 }
@@ -117,10 +115,10 @@ fn what_is_no_socket_is_an_error_without_further_questions() {
             socket.says(SIO_BSP_HANDLE, Ok(below.0));
         });
         let error = queue.registry().register(&mut number, Token(1), Interest::READABLE).unwrap_err();
-        assert!(error.source().unwrap().to_string().contains("10038"), "{error}");
+        assert_eq!(error.raw_os_error(), Some(WSAENOTSOCK), "{error}");
         number.close();
         let error = queue.registry().register(&mut number, Token(1), Interest::READABLE).unwrap_err();
-        assert!(error.source().unwrap().to_string().contains("10038"), "{error}");
+        assert_eq!(error.raw_os_error(), Some(WSAENOTSOCK), "{error}");
         below.close();
     });
 }
