@@ -1,7 +1,5 @@
 //! What the standard library has no call for, on Unix, or only one that is unsafe.
 
-#![allow(dead_code)] // No test file uses all of it.
-
 use std::io;
 use std::net::TcpStream;
 use std::os::raw::{c_int, c_void};

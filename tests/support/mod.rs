@@ -1,6 +1,6 @@
 //! What the tests share. Every wait here has an end: a test fails, it never hangs.
 
-#![allow(dead_code)] // No test file uses all of it.
+#![allow(dead_code)] // No test binary uses all of it.
 
 use std::env;
 use std::net::{self, SocketAddr};
@@ -9,7 +9,22 @@ use std::time::{Duration, Instant};
 use minimio::net::TcpStream;
 use minimio::{Event, Events, Interest, Poll, Token};
 
+#[cfg(unix)]
+pub mod descriptor;
+#[cfg(windows)]
+pub mod handle;
+pub mod handles;
+pub mod isolation;
+#[cfg(windows)]
+pub mod named_pipe;
+#[cfg(unix)]
+pub mod pipe;
+pub mod program;
+pub mod reset;
+#[cfg(unix)]
+pub mod signal;
 pub mod system;
+pub mod truth;
 
 /// Longer than anything that is going to happen takes, even on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);

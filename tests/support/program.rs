@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
-use crate::support::PATIENCE;
+use super::PATIENCE;
 
 /// An example program of this package, in the profile of this test. `cargo test` has built it; `cargo test --test` has
 /// not.
@@ -47,8 +48,12 @@ impl Program {
         Program(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// Waits for its end. Its exit code, and what it has printed.
-    pub fn finish(mut self) -> (Option<i32>, String) {
+    /// Waits until the program has ended. Returns its exit code and what it printed.
+    pub fn finish(self) -> (Option<i32>, String) {
+        self.finish_within(2 * PATIENCE)
+    }
+
+    pub fn finish_within(mut self, limit: Duration) -> (Option<i32>, String) {
         let (sender, output) = mpsc::channel();
         let (mut stdout, mut stderr) = (self.0.stdout.take().unwrap(), self.0.stderr.take().unwrap());
         thread::spawn(move || {
@@ -56,7 +61,12 @@ impl Program {
             let read = stdout.read_to_end(&mut text).and_then(|_| stderr.read_to_end(&mut text));
             sender.send(read.map(|_| String::from_utf8_lossy(&text).into_owned()))
         });
-        let output = output.recv_timeout(PATIENCE * 2).expect("the program ends").unwrap();
-        (self.0.wait().unwrap().code(), output)
+        let printed = output.recv_timeout(limit).unwrap_or_else(|_| {
+            // The pipes of the program end with it, so its output so far can be shown.
+            let _ = self.0.kill();
+            let printed = output.recv_timeout(PATIENCE);
+            panic!("the program has not ended within {limit:?}, and has printed: {printed:?}");
+        });
+        (self.0.wait().unwrap().code(), printed.unwrap())
     }
 }

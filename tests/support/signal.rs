@@ -1,7 +1,5 @@
 //! Signals, which the standard library knows nothing of.
 
-#![allow(dead_code)] // No test file uses all of it.
-
 use std::mem;
 use std::os::raw::{c_int, c_void};
 use std::ptr;

@@ -1,8 +1,6 @@
 //! Where systems differ in what they tell a program, each difference by its name. Tests that meet one hold every system
 //! to its own word; nothing else in the tests knows what they run on.
 
-#![allow(dead_code)] // No test file uses all of it.
-
 use std::env;
 use std::io::ErrorKind;
 

@@ -1,7 +1,5 @@
 //! The truth table in the docs of `Event`, as a test sees it. The docs are the only place where it is written down.
 
-#![allow(dead_code)] // No test file uses all of it.
-
 use std::time::Instant;
 
 use minimio::{Event, Events, Poll, Token};

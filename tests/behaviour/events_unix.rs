@@ -1,0 +1,205 @@
+//! What an event says, where only Unix has what happens: the ends of a pipe, and an out-of-band byte. See `events.rs`.
+
+#![cfg(unix)]
+
+use std::io::{Read, Write};
+use std::os::unix::io::AsRawFd;
+
+use minimio::unix::{pipe, SourceFd};
+use minimio::{Events, Interest, Poll, Token};
+
+use crate::support::*;
+
+const SOURCE: Token = Token(1);
+
+struct Scene {
+    poll: Poll,
+    events: Events,
+}
+
+impl Scene {
+    fn new(source: &impl AsRawFd, interest: Interest) -> Scene {
+        let (poll, events) = poll();
+        poll.registry().register(&mut SourceFd(&source.as_raw_fd()), SOURCE, interest).unwrap();
+        Scene { poll, events }
+    }
+
+    fn check(&mut self, happened: &str) {
+        truth::check(&mut self.poll, &mut self.events, SOURCE, happened);
+    }
+}
+
+#[test]
+fn a_pipe_without_a_writer_is_read_closed() {
+    let (sender, mut receiver) = pipe::new().unwrap();
+    let mut scene = Scene::new(&receiver, Interest::READABLE);
+    expect_silence(&mut scene.poll, &mut scene.events);
+    drop(sender);
+    scene.check("a pipe's writer is gone");
+    assert_eq!(receiver.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_pipe_without_a_reader_is_write_closed() {
+    let (sender, receiver) = pipe::new().unwrap();
+    let mut scene = Scene::new(&sender, Interest::WRITABLE);
+    wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| event.is_writable() && !event.is_write_closed());
+    drop(receiver);
+    scene.check("a pipe's reader is gone");
+}
+
+#[test]
+fn a_full_pipe_that_loses_its_reader_is_writable_again() {
+    let (mut sender, receiver) = pipe::new().unwrap();
+    while sender.write(&[0; 4096]).is_ok() {}
+    let mut scene = Scene::new(&sender, Interest::WRITABLE);
+    expect_silence(&mut scene.poll, &mut scene.events);
+    drop(receiver);
+    scene.check("a pipe's reader is gone");
+}
+
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
+#[test]
+fn an_out_of_band_byte_has_priority() {
+    let (stream, peer) = stream_and_peer();
+    let mut scene = Scene::new(&stream, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY);
+    wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| event.is_writable());
+    descriptor::send_out_of_band(&peer, b'!');
+    scene.check("an out-of-band byte arrived (with `PRIORITY`)");
+}
+
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
+#[test]
+fn an_out_of_band_byte_is_told_by_its_own_predicate() {
+    let (stream, peer) = stream_and_peer();
+    let mut scene = Scene::new(&stream, Interest::PRIORITY);
+    expect_silence(&mut scene.poll, &mut scene.events);
+    descriptor::send_out_of_band(&peer, b'!');
+    wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| event.is_priority());
+}
+
+/// Asynchronous I/O: no source of ours, but the program's own, which tells the kernel where to report it.
+#[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", minimio_kqueue))]
+mod asynchronous {
+    use super::*;
+    use minimio::event::Source;
+    use minimio::net::UdpSocket;
+    use minimio::Registry;
+    use std::io;
+    use std::os::unix::io::RawFd;
+
+    /// What stands in a control block: the kqueue that is told of it, and with which data.
+    #[derive(Default)]
+    struct Operation {
+        notification: Option<(RawFd, usize)>,
+    }
+
+    impl Source for Operation {
+        fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+            assert!(interests.is_aio());
+            self.notification = Some((registry.as_raw_fd(), usize::from(token)));
+            Ok(())
+        }
+
+        fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+            self.register(registry, token, interests)
+        }
+
+        fn deregister(&mut self, _: &Registry) -> io::Result<()> {
+            self.notification = None;
+            Ok(())
+        }
+    }
+
+    #[cfg(minimio_kqueue)]
+    #[test]
+    fn what_is_complete_is_told_by_its_own_predicate_and_its_own_token() {
+        let (mut poll, mut events) = poll();
+        let (stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+        let waker = minimio::Waker::new(poll.registry(), Token(2)).unwrap();
+        let mut operation = Operation::default();
+        for token in [3, 0, usize::MAX].map(Token) {
+            poll.registry().register(&mut operation, token, Interest::AIO).unwrap();
+            let (kqueue, data) = operation.notification.unwrap();
+            // A control block stands anywhere; a part of this address is the number of a descriptor that is registered.
+            descriptor::complete(kqueue, 0x7fff_0000_0000 | stream.as_raw_fd() as usize, data);
+            peer.write_all(b"x").unwrap();
+            waker.wake().unwrap();
+            let mut seen = Vec::new();
+            while seen.len() < 3 {
+                seen.extend(next_batch(&mut poll, &mut events));
+            }
+            seen.sort_by_key(|event| (event.is_aio(), event.token()));
+            assert_eq!(
+                seen.iter().map(|event| event.token()).collect::<Vec<_>>(),
+                [SOURCE, Token(2), token],
+                "{seen:?}"
+            );
+            assert!(seen[..2].iter().all(|event| event.is_readable() && !event.is_aio()), "{seen:?}");
+            let event = &seen[2];
+            assert!(event.is_aio());
+            let others = [
+                event.is_readable(),
+                event.is_writable(),
+                event.is_error(),
+                event.is_read_closed(),
+                event.is_write_closed(),
+                event.is_priority(),
+                event.is_lio(),
+            ];
+            assert_eq!(others, [false; 7], "{event:?}");
+            assert!(format!("{event:?}").contains("EVFILT_AIO"), "{event:?}");
+            poll.registry().deregister(&mut operation).unwrap();
+        }
+    }
+
+    #[cfg(minimio_kqueue)]
+    #[test]
+    fn what_is_complete_is_nobodys_second_report() {
+        let (mut poll, mut events) = poll();
+        let (stream, _peer) = registered_stream(&poll, SOURCE, (Interest::READABLE | Interest::WRITABLE).oneshot());
+        assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+        for _ in 0..3 {
+            descriptor::complete(poll.as_raw_fd(), stream.as_raw_fd() as usize, 3);
+            assert_eq!(next_tokens(&mut poll, &mut events), [Token(3)]);
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_descriptor_is_watched_on_its_account() {
+        let (mut poll, mut events) = poll();
+        let mut socket = UdpSocket::bind(loopback()).unwrap();
+        let sender = UdpSocket::bind(loopback()).unwrap();
+        let registry = poll.registry().try_clone().unwrap();
+        registry.register(&mut socket, SOURCE, Interest::AIO).unwrap();
+        sender.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+        expect_silence(&mut poll, &mut events);
+        registry.reregister(&mut socket, SOURCE, Interest::AIO).unwrap();
+        expect_silence(&mut poll, &mut events);
+        registry.reregister(&mut socket, Token(2), Interest::READABLE | Interest::AIO).unwrap();
+        assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
+        registry.reregister(&mut socket, Token(2), Interest::AIO.level()).unwrap();
+        expect_silence(&mut poll, &mut events);
+        registry.deregister(&mut socket).unwrap();
+        registry.register(&mut socket, SOURCE, Interest::READABLE).unwrap();
+        assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+    }
+
+    #[test]
+    fn it_is_an_interest_of_its_own() {
+        const ALL: Interest = Interest::READABLE.add(Interest::AIO);
+        assert!(ALL.is_aio() && Interest::AIO.is_aio() && !Interest::AIO.is_readable() && !Interest::READABLE.is_aio());
+        assert_eq!(ALL.remove(Interest::READABLE), Some(Interest::AIO));
+        assert_eq!(format!("{ALL:?}"), "READABLE | AIO");
+        assert!(Interest::WRITABLE < Interest::AIO && Interest::AIO < ALL);
+        #[cfg(target_os = "freebsd")]
+        {
+            assert!(Interest::LIO.is_lio() && !Interest::LIO.is_aio());
+            assert_eq!(format!("{:?}", Interest::AIO | Interest::LIO), "AIO | LIO");
+        }
+        let mut operation = Operation::default();
+        let poll = Poll::new().unwrap();
+        poll.registry().register(&mut operation, SOURCE, ALL).unwrap();
+        assert_eq!(operation.notification, Some((poll.as_raw_fd(), SOURCE.0)));
+    }
+}

@@ -1,0 +1,957 @@
+//! Named pipes: a server and its clients, what they say to each other, and what becomes of it when one of them goes.
+
+#![cfg(windows)]
+
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::net;
+use std::os::windows::io::AsRawHandle;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use minimio::net::TcpStream;
+use minimio::windows::NamedPipe;
+use minimio::{Event, Events, Interest, Poll, Token};
+
+use crate::support::*;
+
+const SERVER: Token = Token(1);
+const CLIENT: Token = Token(2);
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// The error of a pipe whose other end has been disconnected.
+const ERROR_INVALID_PARAMETER: i32 = 87;
+const ERROR_PIPE_NOT_CONNECTED: i32 = 233;
+
+fn listener() -> (NamedPipe, String) {
+    let name = named_pipe::name();
+    (NamedPipe::new(&name).unwrap(), name)
+}
+
+fn register(poll: &Poll, pipe: &mut NamedPipe, token: Token) {
+    poll.registry().register(pipe, token, BOTH).unwrap();
+}
+
+/// A server's end and a client's, both registered, neither told of yet.
+fn pair(poll: &Poll) -> (NamedPipe, NamedPipe) {
+    pair_as(poll, BOTH)
+}
+
+fn pair_as(poll: &Poll, interest: Interest) -> (NamedPipe, NamedPipe) {
+    let (mut server, name) = listener();
+    let mut client = named_pipe::client(&name);
+    poll.registry().register(&mut server, SERVER, interest).unwrap();
+    server.connect().unwrap();
+    poll.registry().register(&mut client, CLIENT, interest).unwrap();
+    (server, client)
+}
+
+/// The same when both have been told that they are writable.
+fn greeted_pair(poll: &mut Poll, events: &mut Events) -> (NamedPipe, NamedPipe) {
+    let pair = pair(poll);
+    let mut greeted = Vec::new();
+    while greeted.len() < 2 {
+        for event in next_batch(poll, events) {
+            assert!(event.is_writable() && !event.is_readable(), "{event:?}");
+            greeted.push(event.token());
+        }
+    }
+    pair
+}
+
+fn readable(poll: &mut Poll, events: &mut Events, token: Token) -> Event {
+    wait_for(poll, events, token, |event| event.is_readable())
+}
+
+fn writable(poll: &mut Poll, events: &mut Events, token: Token) -> Event {
+    wait_for(poll, events, token, |event| event.is_writable())
+}
+
+/// Reads what is there, once it is.
+fn read_some(poll: &mut Poll, events: &mut Events, mut pipe: &NamedPipe, buf: &mut [u8]) -> io::Result<usize> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match pipe.read(buf) {
+            Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                assert!(Instant::now() < end, "there is nothing to be read");
+                poll.poll(events, Some(A_WHILE)).unwrap();
+            }
+            result => return result,
+        }
+    }
+}
+
+fn read_exactly(poll: &mut Poll, events: &mut Events, pipe: &NamedPipe, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    let mut count = 0;
+    while count < len {
+        let more = read_some(poll, events, pipe, &mut bytes[count..]).unwrap();
+        assert_ne!(more, 0, "it ends after {count} bytes of {len}");
+        count += more;
+    }
+    bytes
+}
+
+/// Writes it all, as soon as it may.
+fn write_whole(poll: &mut Poll, events: &mut Events, mut pipe: &NamedPipe, bytes: &[u8]) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match pipe.write(bytes) {
+            Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                assert!(Instant::now() < end, "it can't be written");
+                poll.poll(events, Some(A_WHILE)).unwrap();
+            }
+            result => return assert_eq!(result.unwrap(), bytes.len()),
+        }
+    }
+}
+
+fn would_block<T: std::fmt::Debug>(result: io::Result<T>) {
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+/// Bytes of which none is where another could be.
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len as u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).take(len).collect()
+}
+
+// A server and its first client.
+
+#[test]
+fn a_client_that_comes_after_connect_is_told_as_writable() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    register(&poll, &mut server, SERVER);
+    would_block(server.connect());
+    expect_silence(&mut poll, &mut events);
+    would_block(server.connect());
+    let _client = named_pipe::waiting_client(&name);
+    let event = writable(&mut poll, &mut events, SERVER);
+    assert!(!event.is_readable() && !event.is_error(), "{event:?}");
+    server.connect().unwrap();
+    assert!(server.take_error().unwrap().is_none());
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_client_that_comes_before_connect_is_there_at_once() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    register(&poll, &mut server, SERVER);
+    expect_silence(&mut poll, &mut events);
+    let mut client = named_pipe::waiting_client(&name);
+    server.connect().unwrap();
+    writable(&mut poll, &mut events, SERVER);
+    assert_eq!(server.write(b"hello").unwrap(), 5);
+    let mut buf = [0; 8];
+    assert_eq!(client.read(&mut buf).unwrap(), 5);
+    assert_eq!(&buf[..5], b"hello");
+}
+
+#[test]
+fn a_client_that_comes_before_the_registration_is_told_by_it() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    let mut client = named_pipe::waiting_client(&name);
+    client.write_all(b"hello").unwrap();
+    register(&poll, &mut server, SERVER);
+    writable(&mut poll, &mut events, SERVER);
+    server.connect().unwrap();
+    assert_eq!(read_exactly(&mut poll, &mut events, &server, 5), b"hello");
+}
+
+#[test]
+fn a_client_that_came_and_went_before_connect_has_left_its_words_and_its_end() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    let mut client = named_pipe::waiting_client(&name);
+    client.write_all(b"hello").unwrap();
+    drop(client);
+    register(&poll, &mut server, SERVER);
+    server.connect().unwrap();
+    let mut buf = [0; 8];
+    assert_eq!(read_some(&mut poll, &mut events, &server, &mut buf).unwrap(), 5);
+    assert_eq!(read_some(&mut poll, &mut events, &server, &mut buf).unwrap(), 0);
+}
+
+#[test]
+fn a_client_is_writable_from_the_start() {
+    let (mut poll, mut events) = poll();
+    let (_server, name) = listener();
+    let mut client = named_pipe::client(&name);
+    register(&poll, &mut client, CLIENT);
+    let event = writable(&mut poll, &mut events, CLIENT);
+    assert!(!event.is_readable(), "{event:?}");
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_server_that_only_writes_is_not_writable_before_its_client_comes() {
+    let (mut poll, mut events) = poll();
+    let name = named_pipe::name();
+    let mut server = named_pipe::writing_server(&name);
+    poll.registry().register(&mut server, SERVER, Interest::WRITABLE).unwrap();
+    would_block(server.connect());
+    // What the registration had to tell has been overtaken by that.
+    expect_silence(&mut poll, &mut events);
+    // That it can't be read makes it no more connected.
+    assert_eq!(server.read(&mut [0]).unwrap_err().kind(), ErrorKind::PermissionDenied);
+    poll.registry().reregister(&mut server, SERVER, Interest::WRITABLE).unwrap();
+    expect_silence(&mut poll, &mut events);
+    let _client = named_pipe::reading_client(&name);
+    writable(&mut poll, &mut events, SERVER);
+    assert!(server.take_error().unwrap().is_none());
+    server.write_all(b"x").unwrap();
+}
+
+#[test]
+fn a_poller_that_waits_hears_of_a_client() {
+    let (mut poll, mut events) = poll();
+    let registry = poll.registry().try_clone().unwrap();
+    let poller = thread::spawn(move || {
+        writable(&mut poll, &mut events, SERVER);
+        poll
+    });
+    let (mut server, name) = listener();
+    registry.register(&mut server, SERVER, BOTH).unwrap();
+    // Most often the poller is blocked by then.
+    thread::yield_now();
+    let _client = named_pipe::waiting_client(&name);
+    server.connect().unwrap();
+    drop(poller.join().unwrap());
+}
+
+// What they say.
+
+#[test]
+fn what_is_written_at_one_end_is_read_at_the_other() {
+    let (mut poll, mut events) = poll();
+    let (server, client) = pair(&poll);
+    for (there, back) in [(&client, &server), (&server, &client)] {
+        write_whole(&mut poll, &mut events, there, b"question");
+        assert_eq!(read_exactly(&mut poll, &mut events, back, 8), b"question");
+        write_whole(&mut poll, &mut events, back, b"answer");
+        assert_eq!(read_exactly(&mut poll, &mut events, there, 6), b"answer");
+    }
+}
+
+#[test]
+fn ten_thousand_messages_go_each_way() {
+    const MESSAGES: u64 = 10_000;
+    let (mut poll, mut events) = poll();
+    let (server, client) = pair(&poll);
+    let mut ends = [(SERVER, &server, 0_u64, Vec::new()), (CLIENT, &client, 0, Vec::new())];
+    let mut batches = 0;
+    while ends.iter().any(|(_, _, sent, received)| *sent < MESSAGES || received.len() < MESSAGES as usize * 8) {
+        batches += 1;
+        assert!(batches < 10 * MESSAGES, "it does not get on");
+        for event in next_batch(&mut poll, &mut events) {
+            let (_, pipe, sent, received) = ends.iter_mut().find(|(token, ..)| *token == event.token()).unwrap();
+            let mut buf = [0; 1024];
+            while event.is_readable() {
+                match pipe.read(&mut buf) {
+                    Ok(count) => received.extend_from_slice(&buf[..count]),
+                    Err(err) => {
+                        assert_eq!(err.kind(), ErrorKind::WouldBlock, "{err}");
+                        break;
+                    }
+                }
+            }
+            while event.is_writable() && *sent < MESSAGES {
+                match pipe.write(&sent.to_le_bytes()) {
+                    Ok(count) => {
+                        assert_eq!(count, 8);
+                        *sent += 1;
+                    }
+                    Err(err) => {
+                        assert_eq!(err.kind(), ErrorKind::WouldBlock, "{err}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    let expected: Vec<u8> = (0..MESSAGES).flat_map(u64::to_le_bytes).collect();
+    assert!(ends.iter().all(|(.., received)| *received == expected));
+}
+
+#[test]
+fn a_write_of_any_size_arrives_whole() {
+    let (mut poll, mut events) = poll();
+    let (server, client) = greeted_pair(&mut poll, &mut events);
+    let bytes = pattern(5_000_000);
+    assert_eq!((&server).write(&bytes).unwrap(), bytes.len());
+    assert!(read_exactly(&mut poll, &mut events, &client, bytes.len()) == bytes);
+    // And what comes after it comes after it.
+    write_whole(&mut poll, &mut events, &server, b"!");
+    assert_eq!(read_exactly(&mut poll, &mut events, &client, 1), b"!");
+}
+
+#[test]
+fn while_a_write_is_on_its_way_the_next_would_block() {
+    let (mut poll, mut events) = poll();
+    let (server, client) = greeted_pair(&mut poll, &mut events);
+    let bytes = pattern(1_000_000);
+    assert_eq!((&client).write(&bytes).unwrap(), bytes.len());
+    would_block((&client).write(b"more"));
+    // Nobody takes more than a little.
+    readable(&mut poll, &mut events, SERVER);
+    expect_silence(&mut poll, &mut events);
+    would_block((&client).write(b"more"));
+    let mut buf = vec![0; 1 << 16];
+    let mut left = bytes.len();
+    let mut is_writable = false;
+    while left > 0 {
+        match (&server).read(&mut buf) {
+            Ok(count) => left -= count,
+            Err(_) => {
+                let batch = next_batch(&mut poll, &mut events);
+                is_writable |= batch.iter().any(|event| event.token() == CLIENT && event.is_writable());
+            }
+        }
+    }
+    if !is_writable {
+        writable(&mut poll, &mut events, CLIENT);
+    }
+    assert_eq!((&client).write(b"more").unwrap(), 4);
+    assert_eq!(read_exactly(&mut poll, &mut events, &server, 4), b"more");
+}
+
+#[test]
+fn each_write_makes_the_pipe_writable_again() {
+    let (mut poll, mut events) = poll();
+    let (server, client) = greeted_pair(&mut poll, &mut events);
+    for _ in 0..3 {
+        assert_eq!((&client).write(b"x").unwrap(), 1);
+        writable(&mut poll, &mut events, CLIENT);
+    }
+    assert_eq!(read_exactly(&mut poll, &mut events, &server, 3), b"xxx");
+}
+
+#[test]
+fn several_buffers_are_one_write_and_one_read() {
+    let (mut poll, mut events) = poll();
+    let (server, mut client) = greeted_pair(&mut poll, &mut events);
+    let bufs = [IoSlice::new(b"ques"), IoSlice::new(b""), IoSlice::new(b"tion")];
+    assert_eq!(client.write_vectored(&bufs).unwrap(), 8);
+    readable(&mut poll, &mut events, SERVER);
+    let (mut head, mut tail) = ([0; 3], [0; 9]);
+    let mut bufs = [IoSliceMut::new(&mut head), IoSliceMut::new(&mut tail)];
+    assert_eq!((&server).read_vectored(&mut bufs).unwrap(), 8);
+    assert_eq!((&head, &tail[..5]), (b"que", &b"stion"[..]));
+    client.flush().unwrap();
+}
+
+#[test]
+fn a_message_longer_than_the_buffer_comes_in_parts() {
+    let (mut poll, mut events) = poll();
+    let name = named_pipe::name();
+    let mut server = named_pipe::message_server(&name);
+    register(&poll, &mut server, SERVER);
+    let mut client = named_pipe::waiting_client(&name);
+    server.connect().unwrap();
+    let message = pattern(10_000);
+    client.write_all(&message).unwrap();
+    client.write_all(b"next").unwrap();
+    // No more is asked for at once than there is room for here.
+    let mut buf = [0; 1000];
+    let mut received = Vec::new();
+    while received.len() < message.len() {
+        let count = read_some(&mut poll, &mut events, &server, &mut buf).unwrap();
+        received.extend_from_slice(&buf[..count]);
+    }
+    assert!(received == message, "what follows is another message, and another read");
+    let count = read_some(&mut poll, &mut events, &server, &mut buf).unwrap();
+    assert_eq!(&buf[..count], b"next");
+}
+
+#[test]
+fn a_conversation_asks_for_no_memory_once_there_was_one() {
+    let (mut poll, mut events) = poll();
+    let (server, client) = greeted_pair(&mut poll, &mut events);
+    let mut round = |buf: &mut [u8]| {
+        for (mut there, mut back, token) in [(&client, &server, SERVER), (&server, &client, CLIENT)] {
+            assert_eq!(there.write(b"question").unwrap(), 8);
+            let end = Instant::now() + PATIENCE;
+            while !events.iter().any(|event| event.token() == token && event.is_readable()) {
+                poll.poll(&mut events, Some(PATIENCE)).unwrap();
+                assert!(Instant::now() < end);
+            }
+            assert_eq!(back.read(&mut buf[..4]).unwrap(), 4);
+            assert_eq!(back.read(buf).unwrap(), 4);
+            // So that it can be written to again.
+            poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
+        }
+    };
+    let mut buf = [0; 64];
+    (0..10).for_each(|_| round(&mut buf));
+    let (count, ()) = crate::counting::allocations(|| (0..100).for_each(|_| round(&mut buf)));
+    assert_eq!(count, 0);
+}
+
+// How events come.
+
+#[test]
+fn in_edge_mode_what_is_left_unread_is_told_again_after_each_read() {
+    let (mut poll, mut events) = poll();
+    let (server, mut client) = greeted_pair(&mut poll, &mut events);
+    assert_eq!(client.write(b"abc").unwrap(), 3);
+    for _ in 0..3 {
+        readable(&mut poll, &mut events, SERVER);
+        // That the client can write again may come later.
+        poll.poll(&mut events, Some(A_WHILE)).unwrap();
+        expect_silence(&mut poll, &mut events);
+        assert_eq!((&server).read(&mut [0]).unwrap(), 1);
+    }
+    expect_silence(&mut poll, &mut events);
+    assert_eq!(client.write(b"d").unwrap(), 1);
+    readable(&mut poll, &mut events, SERVER);
+}
+
+#[test]
+fn in_level_mode_every_poll_tells_what_is_so() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    let mut client = named_pipe::waiting_client(&name);
+    poll.registry().register(&mut server, SERVER, Interest::READABLE.level()).unwrap();
+    expect_silence(&mut poll, &mut events);
+    client.write_all(b"ab").unwrap();
+    for _ in 0..3 {
+        assert_eq!(next_tokens(&mut poll, &mut events), [SERVER]);
+    }
+    assert_eq!(server.read(&mut [0]).unwrap(), 1);
+    assert_eq!(next_tokens(&mut poll, &mut events), [SERVER]);
+    assert_eq!(server.read(&mut [0]).unwrap(), 1);
+    expect_silence(&mut poll, &mut events);
+
+    poll.registry().reregister(&mut server, SERVER, Interest::WRITABLE.level()).unwrap();
+    for _ in 0..3 {
+        let event = writable(&mut poll, &mut events, SERVER);
+        assert!(!event.is_readable(), "{event:?}");
+    }
+    // While one is on its way, nobody can write.
+    assert_eq!(server.write(&pattern(1_000_000)).unwrap(), 1_000_000);
+    expect_silence(&mut poll, &mut events);
+    let reader = thread::spawn(move || client.read_exact(&mut vec![0; 1_000_000]).map(|()| client));
+    writable(&mut poll, &mut events, SERVER);
+    writable(&mut poll, &mut events, SERVER);
+    drop(reader.join().unwrap().unwrap());
+    // The end of it is not the end of writing: what comes of it is told by the next write.
+    poll.registry().reregister(&mut server, SERVER, Interest::READABLE.level()).unwrap();
+    for _ in 0..3 {
+        readable(&mut poll, &mut events, SERVER);
+        assert_eq!(server.read(&mut [0]).unwrap(), 0);
+    }
+    server.disconnect().unwrap();
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn in_level_mode_a_poll_tells_a_pipe_once() {
+    let (mut poll, mut events) = poll();
+    let (mut server, mut client) = pair_as(&poll, BOTH.level());
+    client.write_all(b"nobody reads this").unwrap();
+    readable(&mut poll, &mut events, SERVER);
+    poll.registry().deregister(&mut client).unwrap();
+    for _ in 0..3 {
+        // What there is to read is told as ever, and the end of this as well.
+        server.write_all(b"x").unwrap();
+        writable(&mut poll, &mut events, SERVER);
+        assert_eq!(events.len(), 1, "{events:?}");
+    }
+}
+
+#[test]
+fn in_oneshot_mode_there_is_one_report_until_registered_again() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    poll.registry().register(&mut server, SERVER, BOTH.oneshot()).unwrap();
+    would_block(server.connect());
+    let mut client = named_pipe::waiting_client(&name);
+    writable(&mut poll, &mut events, SERVER);
+    for byte in [b"x", b"y"] {
+        client.write_all(byte).unwrap();
+        expect_silence(&mut poll, &mut events);
+        poll.registry().reregister(&mut server, SERVER, BOTH.oneshot()).unwrap();
+        // It is writable already, and readable by then or not.
+        next_batch(&mut poll, &mut events);
+        expect_silence(&mut poll, &mut events);
+        assert_eq!(read_exactly(&mut poll, &mut events, &server, 1), byte);
+        poll.registry().reregister(&mut server, SERVER, Interest::READABLE.oneshot()).unwrap();
+        expect_silence(&mut poll, &mut events);
+        client.write_all(byte).unwrap();
+        readable(&mut poll, &mut events, SERVER);
+        assert_eq!(server.read(&mut [0; 8]).unwrap(), 1);
+        assert_eq!(server.write(byte).unwrap(), 1);
+        expect_silence(&mut poll, &mut events);
+    }
+}
+
+#[test]
+fn an_interest_in_one_direction_brings_no_events_of_the_other() {
+    let (mut poll, mut events) = poll();
+    let (mut server, mut client) = pair_as(&poll, Interest::READABLE);
+    expect_silence(&mut poll, &mut events);
+    assert_eq!(client.write(b"x").unwrap(), 1);
+    let event = readable(&mut poll, &mut events, SERVER);
+    assert!(!event.is_writable(), "{event:?}");
+    expect_silence(&mut poll, &mut events);
+
+    poll.registry().reregister(&mut client, CLIENT, Interest::WRITABLE).unwrap();
+    let event = writable(&mut poll, &mut events, CLIENT);
+    assert!(!event.is_readable(), "{event:?}");
+    assert_eq!(server.write(b"y").unwrap(), 1);
+    expect_silence(&mut poll, &mut events);
+    // It is there all the same.
+    assert_eq!(client.read(&mut [0; 8]).unwrap(), 1);
+}
+
+#[test]
+fn reregistering_changes_the_token_and_tells_again_what_is_so() {
+    let (mut poll, mut events) = poll();
+    let (mut server, mut client) = greeted_pair(&mut poll, &mut events);
+    assert_eq!(client.write(b"x").unwrap(), 1);
+    readable(&mut poll, &mut events, SERVER);
+    poll.registry().reregister(&mut server, Token(usize::MAX), BOTH).unwrap();
+    let event = wait_for(&mut poll, &mut events, Token(usize::MAX), |event| event.is_readable());
+    assert!(event.is_writable(), "{event:?}");
+    expect_silence(&mut poll, &mut events);
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 1);
+    assert_eq!(client.write(b"x").unwrap(), 1);
+    wait_for(&mut poll, &mut events, Token(usize::MAX), |event| event.is_readable());
+}
+
+#[test]
+fn a_deregistered_pipe_is_silent_and_loses_nothing() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    let mut client = named_pipe::waiting_client(&name);
+    register(&poll, &mut server, SERVER);
+    writable(&mut poll, &mut events, SERVER);
+    poll.registry().deregister(&mut server).unwrap();
+    client.write_all(b"abc").unwrap();
+    expect_silence(&mut poll, &mut events);
+    // What was read ahead is there; to go on takes a registration.
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 3);
+    for result in [server.read(&mut [0; 8]), server.write(b"x"), server.connect().map(|()| 0)] {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    client.write_all(b"def").unwrap();
+    expect_silence(&mut poll, &mut events);
+    register(&poll, &mut server, CLIENT);
+    readable(&mut poll, &mut events, CLIENT);
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 3);
+}
+
+#[test]
+fn a_packet_that_is_in_the_port_when_a_pipe_is_deregistered_is_nobodys() {
+    let (mut poll, mut events) = poll();
+    let (mut server, mut client) = greeted_pair(&mut poll, &mut events);
+    assert_eq!(client.write(b"x").unwrap(), 1);
+    poll.registry().deregister(&mut server).unwrap();
+    poll.registry().deregister(&mut client).unwrap();
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn pipes_and_sockets_share_a_poll_of_one_place() {
+    let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
+    let mut ends: Vec<_> =
+        (0..3).map(|_| listener()).map(|(server, name)| (server, named_pipe::client(&name))).collect();
+    for (i, (server, _)) in ends.iter_mut().enumerate() {
+        poll.registry().register(server, Token(i), BOTH.level()).unwrap();
+    }
+    let (mut stream, mut peer): (TcpStream, net::TcpStream) = stream_and_peer();
+    poll.registry().register(&mut stream, Token(3), Interest::READABLE.level()).unwrap();
+    peer.write_all(b"x").unwrap();
+    let mut seen = [0; 4];
+    while seen.iter().any(|count| *count < 5) {
+        for token in next_tokens(&mut poll, &mut events) {
+            seen[token.0] += 1;
+        }
+        assert!(seen.iter().sum::<i32>() < 1000, "somebody is passed over: {seen:?}");
+    }
+}
+
+// What becomes of it when somebody goes.
+
+#[test]
+fn a_client_that_goes_is_the_end_of_what_it_has_said() {
+    let (mut poll, mut events) = poll();
+    let (mut server, client) = greeted_pair(&mut poll, &mut events);
+    assert_eq!((&client).write(b"bye").unwrap(), 3);
+    writable(&mut poll, &mut events, CLIENT);
+    drop(client);
+    let mut buf = [0; 8];
+    assert_eq!(read_some(&mut poll, &mut events, &server, &mut buf).unwrap(), 3);
+    let event = readable(&mut poll, &mut events, SERVER);
+    // The next client may come.
+    assert!(!event.is_read_closed() && !event.is_write_closed(), "{event:?}");
+    for _ in 0..3 {
+        assert_eq!(server.read(&mut buf).unwrap(), 0);
+    }
+    expect_silence(&mut poll, &mut events);
+    assert_eq!(server.write(b"anybody there?").unwrap_err().kind(), ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn the_end_is_told_that_comes_after_an_empty_message() {
+    let (mut poll, mut events) = poll();
+    let name = named_pipe::name();
+    let mut server = named_pipe::message_server(&name);
+    let mut client = named_pipe::waiting_client(&name);
+    register(&poll, &mut server, SERVER);
+    assert_eq!(client.write(b"").unwrap(), 0);
+    readable(&mut poll, &mut events, SERVER);
+    drop(client);
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 0);
+    readable(&mut poll, &mut events, SERVER);
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 0);
+}
+
+#[test]
+fn a_server_that_goes_is_the_end_of_its_client() {
+    let (mut poll, mut events) = poll();
+    let (server, mut client) = greeted_pair(&mut poll, &mut events);
+    drop(server);
+    let event = readable(&mut poll, &mut events, CLIENT);
+    assert!(event.is_read_closed() && event.is_writable() && event.is_write_closed(), "{event:?}");
+    assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
+    assert!(client.write(b"x").is_err());
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_write_that_fails_on_its_way_is_told_by_the_next() {
+    let (mut poll, mut events) = poll();
+    let (mut server, client) = greeted_pair(&mut poll, &mut events);
+    assert_eq!(server.write(&pattern(1_000_000)).unwrap(), 1_000_000);
+    expect_silence_but_for(&mut poll, &mut events, CLIENT);
+    would_block(server.write(b"x"));
+    drop(client);
+    writable(&mut poll, &mut events, SERVER);
+    let err = server.write(b"x").unwrap_err();
+    assert_eq!(err.kind(), ErrorKind::BrokenPipe, "{err}");
+    // And this one fails by itself.
+    assert!(server.write(b"x").is_err());
+}
+
+/// Nothing happens, or to that one only.
+fn expect_silence_but_for(poll: &mut Poll, events: &mut Events, token: Token) {
+    poll.poll(events, Some(A_WHILE)).unwrap();
+    assert!(events.iter().all(|event| event.token() == token), "{events:?}");
+}
+
+#[test]
+fn a_client_that_is_disconnected_hears_of_it() {
+    let (mut poll, mut events) = poll();
+    let (server, mut client) = greeted_pair(&mut poll, &mut events);
+    server.disconnect().unwrap();
+    let event = readable(&mut poll, &mut events, CLIENT);
+    assert!(event.is_read_closed(), "{event:?}");
+    assert_eq!(client.read(&mut [0; 8]).unwrap_err().raw_os_error(), Some(ERROR_PIPE_NOT_CONNECTED));
+    assert!(client.write(b"x").is_err());
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_server_serves_one_client_after_the_other() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    register(&poll, &mut server, SERVER);
+    for round in 0..10 {
+        would_block(server.connect());
+        let mut client = named_pipe::client(&name);
+        register(&poll, &mut client, CLIENT);
+        writable(&mut poll, &mut events, SERVER);
+        server.connect().unwrap();
+        write_whole(&mut poll, &mut events, &client, &[round]);
+        assert_eq!(read_exactly(&mut poll, &mut events, &server, 1), [round]);
+        write_whole(&mut poll, &mut events, &server, &[round]);
+        assert_eq!(read_exactly(&mut poll, &mut events, &client, 1), [round]);
+        server.disconnect().unwrap();
+        would_block(server.read(&mut [0; 8]));
+    }
+}
+
+#[test]
+fn nothing_of_a_client_reaches_the_next() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    register(&poll, &mut server, SERVER);
+    // What it has said is in the pipe, is under way, or was read ahead; and so is what was said to it.
+    for (is_polled, is_large) in [(false, false), (true, false), (false, true), (true, true)] {
+        would_block(server.connect());
+        let mut first = named_pipe::client(&name);
+        register(&poll, &mut first, CLIENT);
+        writable(&mut poll, &mut events, SERVER);
+        let len = if is_large { 1_000_000 } else { 100 };
+        write_whole(&mut poll, &mut events, &server, &vec![b'-'; len]);
+        write_whole(&mut poll, &mut events, &first, &vec![b'-'; len]);
+        if is_polled {
+            readable(&mut poll, &mut events, SERVER);
+        }
+        server.disconnect().unwrap();
+
+        would_block(server.connect());
+        let mut second = named_pipe::client(&name);
+        register(&poll, &mut second, Token(3));
+        write_whole(&mut poll, &mut events, &second, b"+");
+        assert_eq!(read_exactly(&mut poll, &mut events, &server, 1), b"+");
+        write_whole(&mut poll, &mut events, &server, b"+");
+        assert_eq!(read_exactly(&mut poll, &mut events, &second, 1), b"+");
+        server.disconnect().unwrap();
+    }
+}
+
+#[test]
+fn a_connect_that_is_called_off_can_be_made_again_at_once() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    register(&poll, &mut server, SERVER);
+    for _ in 0..3 {
+        would_block(server.connect());
+        server.disconnect().unwrap();
+    }
+    would_block(server.connect());
+    expect_silence(&mut poll, &mut events);
+    let mut client = named_pipe::waiting_client(&name);
+    writable(&mut poll, &mut events, SERVER);
+    server.connect().unwrap();
+    client.write_all(b"hello").unwrap();
+    assert_eq!(read_exactly(&mut poll, &mut events, &server, 5), b"hello");
+}
+
+#[test]
+fn what_was_written_last_arrives_though_the_pipe_is_dropped() {
+    let (mut poll, mut events) = poll();
+    let (server, client) = greeted_pair(&mut poll, &mut events);
+    let bytes = pattern(1_000_000);
+    assert_eq!((&server).write(&bytes).unwrap(), bytes.len());
+    drop(server);
+    assert!(read_exactly(&mut poll, &mut events, &client, bytes.len()) == bytes);
+    assert_eq!(read_some(&mut poll, &mut events, &client, &mut [0; 8]).unwrap(), 0);
+}
+
+#[test]
+fn a_pipe_that_is_dropped_is_closed_though_nobody_polls() {
+    let (mut poll, mut events) = poll();
+    let (server, _) = listener();
+    drop(server);
+    for is_polled in [false, true] {
+        let (mut server, name) = listener();
+        register(&poll, &mut server, SERVER);
+        let mut client = named_pipe::waiting_client(&name);
+        server.connect().unwrap();
+        if is_polled {
+            writable(&mut poll, &mut events, SERVER);
+        }
+        drop(server);
+        // The kernel still had a read of it.
+        let end = client.read(&mut [0; 8]).map_err(|err| err.kind());
+        assert!(matches!(end, Ok(0) | Err(ErrorKind::BrokenPipe)), "{end:?}");
+    }
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_pipe_whose_poll_is_gone_keeps_what_was_read_and_has_no_more() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    register(&poll, &mut server, SERVER);
+    let mut client = named_pipe::waiting_client(&name);
+    client.write_all(b"abc").unwrap();
+    server.connect().unwrap();
+    readable(&mut poll, &mut events, SERVER);
+    assert_eq!(server.read(&mut [0]).unwrap(), 1);
+    drop(poll);
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 2);
+    for result in [server.read(&mut [0; 8]), server.write(b"x"), server.connect().map(|()| 0)] {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    server.disconnect().unwrap();
+}
+
+// Registration.
+
+#[test]
+fn a_pipe_is_registered_once_and_with_one_poll_for_good() {
+    let (here, _) = poll();
+    let (there, _) = poll();
+    let (mut server, _) = listener();
+    for result in [here.registry().deregister(&mut server), here.registry().reregister(&mut server, SERVER, BOTH)] {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    let refused = |poll: &Poll, server: &mut NamedPipe| {
+        let err = poll.registry().register(server, SERVER, BOTH).unwrap_err();
+        assert_eq!(err.kind(), ErrorKind::AlreadyExists, "{err}");
+    };
+    register(&here, &mut server, SERVER);
+    refused(&here, &mut server);
+    refused(&there, &mut server);
+    assert_eq!(there.registry().deregister(&mut server).unwrap_err().kind(), ErrorKind::NotFound);
+    here.registry().deregister(&mut server).unwrap();
+    assert_eq!(here.registry().deregister(&mut server).unwrap_err().kind(), ErrorKind::NotFound);
+    // The kernel does not let go of it.
+    refused(&there, &mut server);
+    register(&here, &mut server, SERVER);
+    drop(here);
+    refused(&there, &mut server);
+}
+
+#[test]
+fn a_handle_that_is_not_overlapped_is_refused_when_it_is_registered() {
+    let (poll, _) = poll();
+    let (_server, name) = listener();
+    let mut client = named_pipe::from_file(named_pipe::waiting_client(&name));
+    for _ in 0..2 {
+        let err = poll.registry().register(&mut client, CLIENT, BOTH).unwrap_err();
+        assert_eq!(err.kind(), ErrorKind::InvalidInput, "{err}");
+        assert_eq!(err.raw_os_error(), Some(ERROR_INVALID_PARAMETER), "{err}");
+    }
+    assert_eq!(client.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn before_it_is_registered_a_pipe_does_nothing() {
+    let (mut server, _) = listener();
+    for result in [server.read(&mut [0; 8]), server.write(b"x"), server.connect().map(|()| 0)] {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    assert!(server.take_error().unwrap().is_none());
+}
+
+#[test]
+fn a_pipe_that_can_only_be_written_to_fails_to_be_read() {
+    let (mut poll, mut events) = poll();
+    let (mut server, name) = listener();
+    register(&poll, &mut server, SERVER);
+    let mut client = named_pipe::writing_client(&name);
+    poll.registry().register(&mut client, CLIENT, Interest::WRITABLE).unwrap();
+    server.connect().unwrap();
+    writable(&mut poll, &mut events, CLIENT);
+    assert_eq!(client.write(b"x").unwrap(), 1);
+    assert_eq!(read_exactly(&mut poll, &mut events, &server, 1), b"x");
+    assert_eq!(client.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::PermissionDenied);
+}
+
+#[test]
+fn a_name_is_taken_once_and_has_no_zero_inside() {
+    let (server, name) = listener();
+    if system::first_instances_are_the_first() {
+        assert_eq!(NamedPipe::new(&name).unwrap_err().kind(), ErrorKind::PermissionDenied);
+    }
+    drop(server);
+    NamedPipe::new(&name).unwrap();
+    assert_eq!(NamedPipe::new(format!("{name}\0-")).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert!(NamedPipe::new("no pipe").is_err());
+}
+
+#[test]
+fn a_pipe_is_a_handle_that_crosses_threads_and_can_be_printed() {
+    fn has_auto_traits<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + std::fmt::Debug>(_: &T) {}
+    let (server, _) = listener();
+    has_auto_traits(&server);
+    assert_eq!(format!("{server:?}"), format!("NamedPipe {{ handle: {:?}, .. }}", server.as_raw_handle()));
+}
+
+// Threads.
+
+#[test]
+fn threads_read_and_write_while_another_one_polls() {
+    const BYTES: usize = 100_000;
+    let (mut poll, mut events) = poll();
+    let (server, client) = pair(&poll);
+    let bytes = pattern(BYTES);
+    let (count, sum) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let end = Instant::now() + 3 * PATIENCE;
+    let is_busy = || count.load(Ordering::Acquire) < BYTES && Instant::now() < end;
+    thread::scope(|scope| {
+        for size in [3, 1000] {
+            let (mut server, count, sum, is_busy) = (&server, &count, &sum, &is_busy);
+            scope.spawn(move || {
+                let mut buf = vec![0; size];
+                while is_busy() {
+                    match server.read(&mut buf) {
+                        Ok(more) => {
+                            sum.fetch_add(buf[..more].iter().map(|byte| usize::from(*byte)).sum(), Ordering::AcqRel);
+                            count.fetch_add(more, Ordering::AcqRel);
+                        }
+                        Err(err) => assert_eq!(err.kind(), ErrorKind::WouldBlock, "{err}"),
+                    }
+                    thread::yield_now();
+                }
+            });
+        }
+        scope.spawn(|| {
+            for piece in bytes.chunks(1777) {
+                while let Err(err) = (&client).write(piece) {
+                    assert!(err.kind() == ErrorKind::WouldBlock && is_busy(), "{err}");
+                    thread::yield_now();
+                }
+            }
+        });
+        while is_busy() {
+            poll.poll(&mut events, Some(A_WHILE)).unwrap();
+        }
+    });
+    let expected: usize = bytes.iter().map(|byte| usize::from(*byte)).sum();
+    assert_eq!((count.into_inner(), sum.into_inner()), (BYTES, expected));
+}
+
+#[test]
+fn pipes_are_dropped_by_one_thread_while_another_one_polls() {
+    let (mut poll, mut events) = poll();
+    let registry = poll.registry().try_clone().unwrap();
+    let worker = thread::spawn(move || {
+        for round in 0..300 {
+            let (mut server, name) = listener();
+            registry.register(&mut server, SERVER, BOTH).unwrap();
+            if round % 3 == 0 {
+                would_block(server.connect());
+                continue;
+            }
+            let mut client = named_pipe::client(&name);
+            server.connect().unwrap();
+            registry.register(&mut client, CLIENT, BOTH.level()).unwrap();
+            assert_eq!(client.write(&vec![0; 1 << (round % 20)]).unwrap(), 1 << (round % 20));
+            if round % 3 == 1 {
+                drop(server);
+            } else {
+                server.disconnect().unwrap();
+            }
+        }
+    });
+    while !worker.is_finished() {
+        poll.poll(&mut events, Some(A_WHILE)).unwrap();
+    }
+    worker.join().unwrap();
+    while !events.is_empty() {
+        poll.poll(&mut events, Some(A_WHILE)).unwrap();
+    }
+}
+
+#[test]
+fn a_poll_goes_while_a_thread_still_uses_its_pipes() {
+    for _ in 0..20 {
+        let (mut poll, mut events) = poll();
+        let (server, client) = pair(&poll);
+        let worker = thread::spawn(move || loop {
+            for result in [(&server).write(b"x"), (&client).read(&mut [0; 8]), server.connect().map(|()| 0)] {
+                match result {
+                    Err(err) if err.kind() == ErrorKind::NotFound => return,
+                    Err(err) if err.kind() == ErrorKind::WouldBlock => {}
+                    // What was out when the poll went has been cancelled.
+                    Err(err) => assert_eq!(err.raw_os_error(), Some(995), "{err}"),
+                    Ok(_) => {}
+                }
+            }
+        });
+        for _ in 0..20 {
+            poll.poll(&mut events, Some(A_WHILE)).unwrap();
+        }
+        drop(poll);
+        worker.join().unwrap();
+    }
+}

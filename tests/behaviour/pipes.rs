@@ -1,0 +1,352 @@
+//! Pipes, within this process, and to and from its children.
+
+#![cfg(unix)]
+
+use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::os::unix::io::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use minimio::event::Source;
+use minimio::unix::pipe::{self};
+use minimio::{Events, Interest, Poll, Token};
+
+use crate::support::pipe::*;
+use crate::support::*;
+
+// Reading and writing.
+
+#[test]
+fn what_is_sent_is_received_in_order() {
+    let (mut sender, mut receiver) = pipe::new().unwrap();
+    let mut buf = [0; 16];
+    assert_eq!(sender.write(b"one ").unwrap(), 4);
+    assert_eq!((&sender).write(b"two ").unwrap(), 4);
+    sender.flush().unwrap();
+    assert_eq!(receiver.read(&mut buf[..6]).unwrap(), 6);
+    assert_eq!((&receiver).read(&mut buf[6..]).unwrap(), 2);
+    assert_eq!(&buf[..8], b"one two ");
+
+    assert_eq!(sender.write_vectored(&[IoSlice::new(b"th"), IoSlice::new(b"ree ")]).unwrap(), 6);
+    assert_eq!((&sender).write_vectored(&[IoSlice::new(b"fo"), IoSlice::new(b"ur")]).unwrap(), 4);
+    (&sender).flush().unwrap();
+    let (mut a, mut b) = ([0; 3], [0; 3]);
+    assert_eq!(receiver.read_vectored(&mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]).unwrap(), 6);
+    assert_eq!((&a, &b), (b"thr", b"ee "));
+    assert_eq!((&receiver).read_vectored(&mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]).unwrap(), 4);
+    assert_eq!((&a, b[0]), (b"fou", b'r'));
+}
+
+#[test]
+fn an_empty_pipe_would_block() {
+    let (_sender, mut receiver) = pipe::new().unwrap();
+    assert_eq!(receiver.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    let vectored = receiver.read_vectored(&mut [IoSliceMut::new(&mut [0])]);
+    assert_eq!(vectored.unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_full_pipe_would_block_until_somebody_reads() {
+    let ((mut poll, mut events), (mut sender, receiver)) = registered_pipe(Interest::edge);
+    wait_for(&mut poll, &mut events, SENDER, |event| event.is_writable());
+    let room = fill(&sender);
+    assert!(room >= 512, "a pipe of {room} bytes");
+    assert_eq!(sender.write_vectored(&[IoSlice::new(b"x")]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    wait_for(&mut poll, &mut events, RECEIVER, |event| event.is_readable());
+    expect_silence(&mut poll, &mut events);
+
+    let mut bytes = Vec::new();
+    assert!(!drain(&receiver, &mut bytes));
+    assert_eq!(bytes.len(), room);
+    wait_for(&mut poll, &mut events, SENDER, |event| event.is_writable() && !event.is_write_closed());
+    assert_eq!(sender.write(b"x").unwrap(), 1);
+}
+
+#[test]
+fn much_goes_through_a_pipe_by_events_alone() {
+    let (sender, receiver) = pipe::new().unwrap();
+    let text: Vec<u8> = (0..3 * MUCH).map(|i| (i / 7) as u8).collect();
+    let sent = text.clone();
+    let writer = thread::spawn(move || {
+        let (mut poll, mut events) = poll();
+        let mut sender = sender;
+        poll.registry().register(&mut sender, SENDER, WRITE).unwrap();
+        let mut rest = &sent[..];
+        while !rest.is_empty() {
+            match sender.write(rest) {
+                Ok(count) => rest = &rest[count..],
+                Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                    wait_for(&mut poll, &mut events, SENDER, |event| event.is_writable());
+                }
+                Err(err) => panic!("write: {err}"),
+            }
+        }
+    });
+    let (mut poll, mut events) = poll();
+    let mut receiver = receiver;
+    poll.registry().register(&mut receiver, RECEIVER, READ).unwrap();
+    let mut bytes = Vec::new();
+    while !drain(&receiver, &mut bytes) {
+        wait_for(&mut poll, &mut events, RECEIVER, |event| event.is_readable());
+    }
+    writer.join().unwrap();
+    assert!(bytes == text, "{} bytes of {} have come", bytes.len(), text.len());
+}
+
+#[test]
+fn an_end_blocks_when_it_is_told_to_and_stops_when_it_is_told_not_to() {
+    let (mut sender, receiver) = pipe::new().unwrap();
+    let short = sender.write(&vec![1; MUCH]).unwrap();
+    assert!(short < MUCH, "a pipe that holds {short} bytes");
+
+    // Each end by itself. One that blocks takes everything, and one that waits does not say that it would.
+    sender.set_nonblocking(false).unwrap();
+    assert_eq!((&receiver).read(&mut vec![0; short]).unwrap(), short);
+    assert_eq!((&receiver).read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    receiver.set_nonblocking(false).unwrap();
+    let reader = thread::spawn(move || {
+        let mut bytes = vec![0; MUCH];
+        (&receiver).read_exact(&mut bytes).unwrap();
+        receiver
+    });
+    assert_eq!(sender.write(&vec![2; MUCH]).unwrap(), MUCH);
+    let mut receiver = reader.join().unwrap();
+
+    receiver.set_nonblocking(true).unwrap();
+    assert_eq!(receiver.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    sender.set_nonblocking(true).unwrap();
+    assert!(sender.write(&vec![3; MUCH]).unwrap() < MUCH);
+}
+
+#[test]
+fn an_operation_of_the_programs_own_is_run_as_it_is() {
+    let ((mut poll, mut events), (sender, receiver)) = registered_pipe(Interest::edge);
+    wait_for(&mut poll, &mut events, SENDER, |event| event.is_writable());
+    for _ in 0..3 {
+        let would_block = receiver.try_io(|| (&receiver).read(&mut [0])).unwrap_err();
+        assert_eq!(would_block.kind(), ErrorKind::WouldBlock);
+        assert_eq!(sender.try_io(|| (&sender).write(b"x")).unwrap(), 1);
+        wait_for(&mut poll, &mut events, RECEIVER, |event| event.is_readable());
+        assert_eq!(receiver.try_io(|| (&receiver).read(&mut [0; 8])).unwrap(), 1);
+    }
+    assert_eq!(sender.try_io(|| Ok("anything")).unwrap(), "anything");
+    assert_eq!(sender.try_io::<_, ()>(|| Err(ErrorKind::Other.into())).unwrap_err().kind(), ErrorKind::Other);
+}
+
+// Modes.
+
+#[test]
+fn an_edge_is_told_once_and_the_next_one_again() {
+    let ((mut poll, mut events), (mut sender, mut receiver)) = registered_pipe(Interest::edge);
+    assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
+    for _ in 0..3 {
+        sender.write_all(b"x").unwrap();
+        assert!(next_tokens(&mut poll, &mut events).contains(&RECEIVER));
+        expect_silence(&mut poll, &mut events);
+        assert_eq!(receiver.read(&mut [0; 8]).unwrap(), 1);
+    }
+}
+
+#[test]
+fn a_level_is_told_for_as_long_as_it_lasts() {
+    let ((mut poll, mut events), (mut sender, mut receiver)) = registered_pipe(Interest::level);
+    for _ in 0..3 {
+        assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
+    }
+    fill(&sender);
+    for _ in 0..3 {
+        assert_eq!(next_tokens(&mut poll, &mut events), [RECEIVER]);
+    }
+    drain(&receiver, &mut Vec::new());
+    assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
+    poll.registry().deregister(&mut sender).unwrap();
+    expect_silence(&mut poll, &mut events);
+    sender.write_all(b"x").unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [RECEIVER]);
+    poll.registry().deregister(&mut receiver).unwrap();
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_oneshot_is_told_once_until_it_is_registered_again() {
+    let ((mut poll, mut events), (mut sender, mut receiver)) = registered_pipe(Interest::oneshot);
+    assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
+    sender.write_all(b"x").unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [RECEIVER]);
+    sender.write_all(b"x").unwrap();
+    expect_silence(&mut poll, &mut events);
+    poll.registry().reregister(&mut receiver, Token(3), READ.oneshot()).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [Token(3)]);
+    poll.registry().reregister(&mut sender, Token(4), WRITE.oneshot()).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [Token(4)]);
+    expect_silence(&mut poll, &mut events);
+}
+
+// Ends that are gone. A child that is just being started may still hold a duplicate, so that it is told first.
+
+#[test]
+fn a_receiver_reads_what_is_left_when_the_sender_is_gone() {
+    for mode in [Interest::edge, Interest::level, Interest::oneshot] {
+        let ((mut poll, mut events), (mut sender, mut receiver)) = registered_pipe(mode);
+        sender.write_all(b"last words").unwrap();
+        drop(sender);
+        poll.registry().reregister(&mut receiver, RECEIVER, READ.level()).unwrap();
+        wait_for(&mut poll, &mut events, RECEIVER, is_read_closed);
+        let mut bytes = Vec::new();
+        assert!(drain(&receiver, &mut bytes));
+        assert_eq!(bytes, b"last words");
+        assert_eq!(receiver.read(&mut [0]).unwrap(), 0);
+        assert_eq!(receiver.read_vectored(&mut [IoSliceMut::new(&mut [0])]).unwrap(), 0);
+    }
+}
+
+#[test]
+fn a_sender_fails_when_the_receiver_is_gone() {
+    for is_full in [false, true] {
+        let ((mut poll, mut events), (mut sender, receiver)) = registered_pipe(Interest::edge);
+        if is_full {
+            fill(&sender);
+        }
+        drop(receiver);
+        wait_for(&mut poll, &mut events, SENDER, is_write_closed);
+        // Whatever started this program may have made it one that a signal ends: then this test would end it.
+        assert_eq!(sender.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert_eq!(sender.write_vectored(&[IoSlice::new(b"x")]).unwrap_err().kind(), ErrorKind::BrokenPipe);
+    }
+}
+
+#[test]
+fn a_receiver_that_is_registered_too_late_is_told_all_the_same() {
+    let (mut poll, mut events) = poll();
+    let (mut sender, mut receiver) = pipe::new().unwrap();
+    sender.write_all(b"x").unwrap();
+    drop(sender);
+    poll.registry().register(&mut receiver, RECEIVER, READ).unwrap();
+    wait_for(&mut poll, &mut events, RECEIVER, is_read_closed);
+    poll.registry().deregister(&mut receiver).unwrap();
+}
+
+#[test]
+fn a_sender_that_is_registered_too_late_is_told_or_learns_it_by_writing() {
+    let (mut poll, mut events) = poll();
+    let (mut sender, receiver) = pipe::new().unwrap();
+    drop(receiver);
+    // From when on nobody has it, a child that is being started included.
+    let end = Instant::now() + PATIENCE;
+    while sender.write(b"x").is_ok() {
+        assert!(Instant::now() < end, "somebody keeps the other end");
+        thread::yield_now();
+    }
+    let registry = poll.registry().try_clone().unwrap();
+    registry.register(&mut sender, SENDER, WRITE).unwrap();
+    let mut check = || match system::broken_pipes_are_told() {
+        Some(true) => drop(wait_for(&mut poll, &mut events, SENDER, is_write_closed)),
+        Some(false) => expect_silence(&mut poll, &mut events),
+        None => {
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            assert!(events.iter().all(is_write_closed), "{events:?}");
+        }
+    };
+    check();
+    registry.reregister(&mut sender, SENDER, WRITE).unwrap();
+    check();
+    assert_eq!(registry.register(&mut sender, SENDER, WRITE).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    registry.deregister(&mut sender).unwrap();
+    assert_eq!(registry.deregister(&mut sender).unwrap_err().kind(), ErrorKind::NotFound);
+    registry.register(&mut sender, SENDER, WRITE).unwrap();
+}
+
+#[test]
+fn an_end_that_is_dropped_is_forgotten() {
+    let ((mut poll, mut events), (sender, receiver)) = registered_pipe(Interest::level);
+    assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
+    drop((sender, receiver));
+    let nothing_more = |poll: &mut Poll, events: &mut Events| {
+        // A child that is being started may hold them for a moment, and that counts.
+        let end = Instant::now() + PATIENCE;
+        loop {
+            poll.poll(events, Some(A_WHILE)).unwrap();
+            if events.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < end, "{events:?}");
+        }
+    };
+    nothing_more(&mut poll, &mut events);
+    // Nor does one that has its number have its token.
+    let (mut sender, mut receiver) = pipe::new().unwrap();
+    sender.write_all(b"x").unwrap();
+    expect_silence(&mut poll, &mut events);
+    poll.registry().register(&mut receiver, Token(3), READ).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [Token(3)]);
+}
+
+#[test]
+fn a_poll_may_go_before_the_pipes_that_it_watches() {
+    let ((first, _), (mut sender, mut receiver)) = registered_pipe(Interest::edge);
+    drop(first);
+    let (mut poll, mut events) = poll();
+    poll.registry().register(&mut receiver, RECEIVER, READ).unwrap();
+    poll.registry().register(&mut sender, SENDER, WRITE).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
+}
+
+// Whose they are.
+
+#[test]
+fn an_end_is_registered_once() {
+    fn check(source: &mut impl Source, interest: Interest) {
+        let (here, _) = poll();
+        let (there, _) = poll();
+        let (here, there) = (here.registry(), there.registry());
+        let kind = |result: std::io::Result<()>| result.unwrap_err().kind();
+        assert_eq!(kind(here.deregister(source)), ErrorKind::NotFound);
+        assert_eq!(kind(here.reregister(source, SENDER, interest)), ErrorKind::NotFound);
+        here.register(source, SENDER, interest).unwrap();
+        assert_eq!(kind(here.register(source, SENDER, interest)), ErrorKind::AlreadyExists);
+        assert_eq!(kind(there.register(source, SENDER, interest)), ErrorKind::AlreadyExists);
+        assert_eq!(kind(there.reregister(source, SENDER, interest)), ErrorKind::NotFound);
+        assert_eq!(kind(there.deregister(source)), ErrorKind::NotFound);
+        here.reregister(source, RECEIVER, interest).unwrap();
+        here.deregister(source).unwrap();
+        there.register(source, SENDER, interest).unwrap();
+    }
+    let (mut sender, mut receiver) = pipe::new().unwrap();
+    check(&mut sender, WRITE);
+    check(&mut receiver, READ);
+}
+
+#[test]
+fn ends_are_made_from_descriptors_and_turned_back() {
+    fn check<T: AsFd + AsRawFd + FromRawFd + IntoRawFd + From<OwnedFd> + Into<OwnedFd>>(end: T) -> T {
+        let number = end.as_raw_fd();
+        assert_eq!(end.as_fd().as_raw_fd(), number);
+        let owned: OwnedFd = end.into();
+        assert_eq!(owned.as_raw_fd(), number);
+        let end: T = descriptor::from_raw(T::from(owned));
+        assert_eq!(end.as_raw_fd(), number);
+        end
+    }
+    let ((poll, _), (mut sender, mut receiver)) = registered_pipe(Interest::edge);
+    poll.registry().deregister(&mut sender).unwrap();
+    poll.registry().deregister(&mut receiver).unwrap();
+    let (mut sender, mut receiver) = (check(sender), check(receiver));
+    // They have no memory of it, and never block, as before.
+    assert_eq!(poll.registry().deregister(&mut sender).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(poll.registry().deregister(&mut receiver).unwrap_err().kind(), ErrorKind::NotFound);
+    poll.registry().register(&mut sender, SENDER, WRITE).unwrap();
+    assert_eq!(receiver.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    sender.write_all(b"alive").unwrap();
+    assert_eq!(receiver.read(&mut [0; 8]).unwrap(), 5);
+}
+
+#[test]
+fn an_end_says_what_it_is() {
+    let (sender, receiver) = pipe::new().unwrap();
+    for (shown, name, number) in [
+        (format!("{sender:?}"), "Sender", sender.as_raw_fd()),
+        (format!("{receiver:?}"), "Receiver", receiver.as_raw_fd()),
+    ] {
+        assert!(shown.starts_with(name) && shown.contains(&format!("fd: {number}")), "{shown}");
+    }
+}

@@ -1,0 +1,207 @@
+//! The wait itself: its timeout, its buffer, and what an empty `Ok` means.
+
+use std::collections::BTreeSet;
+use std::io::{ErrorKind, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use minimio::{Events, Interest, Poll, Timer, Token, Waker};
+
+use crate::support::*;
+
+const READ: Interest = Interest::READABLE;
+
+#[test]
+fn an_empty_poll_has_waited_for_all_of_its_timeout() {
+    let (mut poll, mut events) = poll();
+    for micros in [1, 10, 100, 999, 1000, 1001, 12_345] {
+        let timeout = Duration::from_micros(micros);
+        let start = Instant::now();
+        poll.poll(&mut events, Some(timeout)).unwrap();
+        assert!(start.elapsed() >= timeout, "{timeout:?} took {:?}", start.elapsed());
+        assert!(events.is_empty());
+    }
+}
+
+#[test]
+fn a_timeout_of_a_nanosecond_waits() {
+    let (mut poll, mut events) = poll();
+    let start = Instant::now();
+    poll.poll(&mut events, Some(Duration::from_nanos(1))).unwrap();
+    assert!(start.elapsed() < PATIENCE);
+}
+
+#[test]
+fn a_timeout_of_zero_does_not_wait() {
+    let (mut poll, mut events) = poll();
+    let start = Instant::now();
+    for _ in 0..100 {
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty());
+    }
+    assert!(start.elapsed() < PATIENCE);
+}
+
+#[test]
+fn a_timeout_of_zero_brings_what_is_ready() {
+    let (mut poll, mut events) = poll();
+    let (stream, mut peer) = registered_stream(&poll, Token(1), READ);
+    peer.write_all(b"x").unwrap();
+    while stream.peek(&mut [0]).is_err() {
+        thread::yield_now();
+    }
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [Token(1)]);
+}
+
+#[test]
+fn no_timeout_is_too_long() {
+    for timeout in [Duration::MAX, Duration::from_secs(u64::MAX / 2), Duration::from_secs(1 << 33)] {
+        let (mut poll, mut events) = poll();
+        let waker = Waker::new(poll.registry(), Token(1)).unwrap();
+        let (back, is_back) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            poll.poll(&mut events, Some(timeout)).unwrap();
+            back.send(events.len()).unwrap();
+        });
+        assert!(is_back.recv_timeout(A_WHILE).is_err(), "{timeout:?} was over at once");
+        waker.wake().unwrap();
+        assert_eq!(is_back.recv_timeout(PATIENCE), Ok(1), "{timeout:?}");
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_buffer_of_capacity_zero_is_refused() {
+    let (mut poll, _) = poll();
+    let mut events = Events::with_capacity(0);
+    let waker = Waker::new(poll.registry(), Token(1)).unwrap();
+    let mut timer = Timer::new();
+    poll.registry().register(&mut timer, Token(2), READ).unwrap();
+    for round in 0..3 {
+        for timeout in [Some(Duration::ZERO), Some(Duration::from_secs(3600)), None] {
+            let err = poll.poll(&mut events, timeout).unwrap_err();
+            assert_eq!(err.kind(), ErrorKind::InvalidInput);
+            assert_eq!(err.to_string(), "cannot poll: the capacity of events is 0", "{timeout:?}");
+        }
+        match round {
+            0 => waker.wake().unwrap(),
+            _ => timer.set(Duration::ZERO).unwrap(),
+        }
+    }
+    // And nothing is lost by it.
+    let mut events = Events::with_capacity(4);
+    assert_eq!(next_tokens(&mut poll, &mut events), [Token(1), Token(2)]);
+}
+
+#[test]
+fn a_poll_brings_no_more_than_fits_and_the_next_one_brings_the_rest() {
+    for mode in [Interest::edge, Interest::oneshot] {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(3);
+        let mut sources: Vec<_> = (0..10).map(|i| registered_stream(&poll, Token(i), mode(READ))).collect();
+        for (stream, peer) in &mut sources {
+            peer.write_all(b"x").unwrap();
+            while stream.peek(&mut [0]).is_err() {
+                thread::yield_now();
+            }
+        }
+        let mut tokens = Vec::new();
+        while tokens.len() < 10 {
+            let batch = next_tokens(&mut poll, &mut events);
+            assert!(batch.len() <= 3);
+            tokens.extend(batch);
+        }
+        let told: BTreeSet<_> = tokens.iter().collect();
+        assert_eq!(told.len(), 10, "{tokens:?}");
+        expect_silence(&mut poll, &mut events);
+    }
+}
+
+#[test]
+fn level_sources_that_do_not_fit_take_turns() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(2);
+    let mut sources: Vec<_> = (0..6).map(|i| registered_stream(&poll, Token(i), READ.level())).collect();
+    sources.iter_mut().for_each(|(_, peer)| peer.write_all(b"x").unwrap());
+    let end = Instant::now() + PATIENCE;
+    let mut told = BTreeSet::new();
+    while told.len() < 6 {
+        told.extend(next_tokens(&mut poll, &mut events));
+        assert!(Instant::now() < end, "only {told:?} were told");
+    }
+}
+
+#[test]
+fn a_poll_forgets_the_events_of_the_last_one() {
+    let (mut poll, mut events) = poll();
+    let waker = Waker::new(poll.registry(), Token(1)).unwrap();
+    for timeout in [Duration::ZERO, Duration::from_millis(1)] {
+        waker.wake().unwrap();
+        next_batch(&mut poll, &mut events);
+        assert_eq!(events.len(), 1);
+        poll.poll(&mut events, Some(timeout)).unwrap();
+        assert!(events.is_empty());
+    }
+}
+
+#[test]
+fn events_are_counted_iterated_and_cleared() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    assert_eq!((events.capacity(), events.len(), events.is_empty()), (16, 0, true));
+    let wakers = [1, 2, 3].map(|i| Waker::new(poll.registry(), Token(i)).unwrap());
+    wakers.iter().for_each(|waker| waker.wake().unwrap());
+    next_batch(&mut poll, &mut events);
+    assert_eq!((events.capacity(), events.len(), events.is_empty()), (16, 3, false));
+    let mut iter = events.iter();
+    assert_eq!((iter.len(), iter.size_hint()), (3, (3, Some(3))));
+    iter.next();
+    assert_eq!((iter.len(), iter.clone().count()), (2, 2));
+    assert_eq!((&events).into_iter().count(), 3);
+    events.clear();
+    assert!(events.is_empty() && events.iter().next().is_none());
+    assert_eq!(events.capacity(), 16);
+}
+
+#[test]
+fn one_buffer_serves_many_polls() {
+    let (mut one, mut events) = poll();
+    let (mut two, _) = poll();
+    let first = Waker::new(one.registry(), Token(1)).unwrap();
+    let second = Waker::new(two.registry(), Token(2)).unwrap();
+    first.wake().unwrap();
+    second.wake().unwrap();
+    assert_eq!(next_tokens(&mut one, &mut events), [Token(1)]);
+    assert_eq!(next_tokens(&mut two, &mut events), [Token(2)]);
+}
+
+#[test]
+fn a_poll_may_move_to_another_thread() {
+    let (mut poll, mut events) = poll();
+    let (_stream, mut peer) = registered_stream(&poll, Token(1), READ);
+    let thread = thread::spawn(move || {
+        let tokens = next_tokens(&mut poll, &mut events);
+        (tokens, poll)
+    });
+    peer.write_all(b"x").unwrap();
+    let (tokens, poll) = thread.join().unwrap();
+    assert_eq!(tokens, [Token(1)]);
+    drop(poll);
+}
+
+#[test]
+fn tokens_are_numbers() {
+    assert_eq!(Token::from(7), Token(7));
+    assert_eq!(usize::from(Token(7)), 7);
+    assert_eq!(format!("{:?}", Token(7)), "Token(7)");
+}
+
+#[test]
+fn a_poll_and_its_registry_are_readable_to_a_human() {
+    let (poll, events) = poll();
+    assert!(format!("{poll:?}").starts_with("Poll"));
+    assert!(format!("{:?}", poll.registry()).starts_with("Registry"));
+    assert_eq!(format!("{events:?}"), "[]");
+}

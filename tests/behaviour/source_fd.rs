@@ -1,0 +1,121 @@
+//! Any descriptor as a source.
+
+#![cfg(unix)]
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::io::{AsFd, AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+use minimio::unix::SourceFd;
+use minimio::{Interest, Token};
+
+use crate::support::*;
+
+const SOURCE: Token = Token(1);
+const READ: Interest = Interest::READABLE;
+
+#[test]
+fn a_pair_of_unix_sockets_is_two_sources() {
+    let (mut poll, mut events) = poll();
+    let (mut here, mut there) = UnixStream::pair().unwrap();
+    poll.registry().register(&mut SourceFd(&there.as_raw_fd()), SOURCE, READ).unwrap();
+    poll.registry().register(&mut SourceFd(&here.as_raw_fd()), Token(2), READ).unwrap();
+    here.write_all(b"ping").unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+    there.read_exact(&mut [0; 4]).unwrap();
+    there.write_all(b"pong").unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
+}
+
+#[test]
+fn every_mode_works_for_a_descriptor() {
+    let (mut poll, mut events) = poll();
+    let (mut here, there) = UnixStream::pair().unwrap();
+    let fd = there.as_raw_fd();
+    here.write_all(b"x").unwrap();
+    poll.registry().register(&mut SourceFd(&fd), SOURCE, READ).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+    expect_silence(&mut poll, &mut events);
+    poll.registry().reregister(&mut SourceFd(&fd), SOURCE, READ.level()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+    }
+    poll.registry().reregister(&mut SourceFd(&fd), SOURCE, READ.oneshot()).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+    here.write_all(b"x").unwrap();
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_descriptor_has_no_memory_and_the_kernels_word_counts() {
+    let (poll, _) = poll();
+    let (other, _) = crate::support::poll();
+    let (_here, there) = UnixStream::pair().unwrap();
+    let fd = there.as_raw_fd();
+    let mut source = SourceFd(&fd);
+    for attempt in [
+        poll.registry().reregister(&mut source, SOURCE, READ).unwrap_err(),
+        poll.registry().deregister(&mut source).unwrap_err(),
+    ] {
+        assert_eq!(attempt.kind(), ErrorKind::NotFound, "{attempt}");
+    }
+    poll.registry().register(&mut source, SOURCE, READ).unwrap();
+    let again = poll.registry().register(&mut SourceFd(&fd), Token(2), READ);
+    assert_eq!(again.is_err(), system::DESCRIPTORS_ARE_TAKEN);
+    if let Err(err) = again {
+        assert_eq!(err.kind(), ErrorKind::AlreadyExists);
+        assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
+    }
+    other.registry().register(&mut source, SOURCE, READ).unwrap();
+    poll.registry().deregister(&mut source).unwrap();
+    other.registry().deregister(&mut source).unwrap();
+}
+
+#[test]
+fn a_closed_descriptor_is_refused() {
+    let (poll, _) = poll();
+    // One that no process has.
+    let fd: RawFd = 1_000_000_000;
+    let err = poll.registry().register(&mut SourceFd(&fd), SOURCE, READ).unwrap_err();
+    assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
+    assert!(poll.registry().register(&mut SourceFd(&-1), SOURCE, READ).is_err());
+}
+
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
+#[test]
+fn what_is_always_ready_is_refused() {
+    let (poll, _) = poll();
+    for path in [std::env::current_exe().unwrap(), std::env::temp_dir()] {
+        let file = std::fs::File::open(path).unwrap();
+        let err = poll.registry().register(&mut SourceFd(&file.as_raw_fd()), SOURCE, READ).unwrap_err();
+        assert_eq!(err.kind(), ErrorKind::PermissionDenied);
+        assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
+    }
+}
+
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
+#[test]
+fn a_duplicate_keeps_a_registration_alive_that_was_not_ended() {
+    let (mut poll, mut events) = poll();
+    let (stream, mut peer) = stream_and_peer();
+    let duplicate = stream.as_fd().try_clone_to_owned().unwrap();
+    let mut stream = stream;
+    poll.registry().register(&mut stream, SOURCE, READ).unwrap();
+    drop(stream);
+    peer.write_all(b"x").unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE], "as the docs of Source say");
+    drop(duplicate);
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn deregistering_first_leaves_nothing_for_a_duplicate_to_keep() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = stream_and_peer();
+    let _duplicate = stream.as_fd().try_clone_to_owned().unwrap();
+    poll.registry().register(&mut stream, SOURCE, READ).unwrap();
+    poll.registry().deregister(&mut stream).unwrap();
+    drop(stream);
+    peer.write_all(b"x").unwrap();
+    expect_silence(&mut poll, &mut events);
+}

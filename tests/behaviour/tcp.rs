@@ -1,0 +1,1083 @@
+//! TCP streams and listeners: what they promise, over loopback.
+
+use std::collections::HashSet;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::net::{self, Shutdown, SocketAddr};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use minimio::net::{TcpListener, TcpStream};
+use minimio::{Event, Events, Interest, Poll, Token};
+
+use crate::support::*;
+
+const LISTENER: Token = Token(1);
+const STREAM: Token = Token(2);
+
+fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> ErrorKind {
+    result.expect_err("this should have failed").kind()
+}
+
+fn registered_listener(poll: &Poll, token: Token) -> (TcpListener, SocketAddr) {
+    let mut listener = TcpListener::bind(loopback()).unwrap();
+    poll.registry().register(&mut listener, token, Interest::READABLE).unwrap();
+    let addr = listener.local_addr().unwrap();
+    (listener, addr)
+}
+
+/// Accepts `count` connections, waiting for an event whenever there is none.
+fn accept_all(
+    poll: &mut Poll,
+    events: &mut Events,
+    listener: &TcpListener,
+    count: usize,
+) -> Vec<(TcpStream, SocketAddr)> {
+    let mut accepted = Vec::new();
+    while accepted.len() < count {
+        match listener.accept() {
+            Ok(connection) => accepted.push(connection),
+            Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                wait_for(poll, events, LISTENER, Event::is_readable);
+            }
+            Err(err) => panic!("accept: {err}"),
+        }
+    }
+    accepted
+}
+
+/// Reads until there are `len` bytes, waiting for an event of `token` whenever there are none.
+fn read_exactly(poll: &mut Poll, events: &mut Events, mut stream: &TcpStream, token: Token, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    let mut filled = 0;
+    while filled < len {
+        match stream.read(&mut bytes[filled..]) {
+            Ok(0) => panic!("the stream ended after {filled} of {len} bytes"),
+            Ok(count) => filled += count,
+            Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                wait_for(poll, events, token, Event::is_readable);
+            }
+            Err(err) => panic!("read: {err}"),
+        }
+    }
+    bytes
+}
+
+/// Runs what must not block where it may block all the same, without the test.
+fn at_once<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(what()));
+    receiver.recv_timeout(PATIENCE).expect("this should not have blocked")
+}
+
+/// Bytes that tell a swapped, lost or doubled piece from the right one: they repeat after a prime number.
+struct Pattern(Vec<u8>);
+
+const PERIOD: usize = 65_521;
+const CHUNK: usize = 64 * 1024;
+
+impl Pattern {
+    fn new() -> Pattern {
+        let mut state = 1u32;
+        let once: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .take(PERIOD)
+        .collect();
+        Pattern(once.iter().cycle().take(PERIOD + CHUNK).copied().collect())
+    }
+
+    /// The bytes from `position` on, at most `CHUNK` of them and none from `end` on.
+    fn at(&self, position: usize, end: usize) -> &[u8] {
+        &self.0[position % PERIOD..][..CHUNK.min(end - position)]
+    }
+
+    fn check(&self, position: usize, bytes: &[u8]) {
+        // `assert_eq!` would print all of them.
+        assert!(bytes == self.at(position, position + bytes.len()), "wrong bytes at {position}");
+    }
+
+    fn read_all(&self, mut stream: &net::TcpStream, len: usize) {
+        let mut buf = vec![0; CHUNK];
+        let mut position = 0;
+        while position < len {
+            let count = stream.read(&mut buf).unwrap();
+            assert_ne!(count, 0, "the stream ended after {position} of {len} bytes");
+            self.check(position, &buf[..count]);
+            position += count;
+        }
+    }
+
+    fn write_all(&self, mut stream: &net::TcpStream, len: usize) {
+        let mut position = 0;
+        while position < len {
+            position += stream.write(self.at(position, len)).unwrap();
+        }
+    }
+}
+
+// Connecting.
+
+#[test]
+fn connect_returns_at_once_and_a_writable_event_tells_that_it_is_made() {
+    let (mut poll, mut events) = poll();
+    let listener = net::TcpListener::bind(loopback()).unwrap();
+    let addr = listener.local_addr().unwrap();
+
+    let mut stream = TcpStream::connect(addr).unwrap();
+    poll.registry().register(&mut stream, STREAM, Interest::WRITABLE).unwrap();
+    wait_for(&mut poll, &mut events, STREAM, |event| {
+        event.is_writable() && stream.take_error().unwrap().is_none() && stream.peer_addr().is_ok()
+    });
+
+    assert_eq!(stream.peer_addr().unwrap(), addr);
+    let (_, client) = listener.accept().unwrap();
+    assert_eq!(stream.local_addr().unwrap(), client);
+}
+
+#[test]
+fn a_refused_connect_is_told_by_a_writable_event_and_take_error() {
+    let (mut poll, mut events) = poll();
+    let nobody = nobody();
+
+    let mut stream = match TcpStream::connect(nobody) {
+        Ok(stream) => stream,
+        // Some systems know it at once.
+        Err(err) => return assert_eq!(err.kind(), ErrorKind::ConnectionRefused),
+    };
+    poll.registry().register(&mut stream, STREAM, Interest::WRITABLE).unwrap();
+    let event = wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
+
+    assert!(event.is_error(), "{event:?}");
+    assert_eq!(kind(stream.peer_addr()), system::NO_PEER);
+    let refusal = stream.take_error().unwrap().expect("the refusal should wait on the socket");
+    assert_eq!(refusal.kind(), ErrorKind::ConnectionRefused);
+    let again = stream.take_error().unwrap();
+    assert!(again.is_none() || !system::ERRORS_ARE_TAKEN, "the error was not cleared by asking");
+    assert_eq!(kind(stream.shutdown(Shutdown::Both)), ErrorKind::NotConnected);
+    assert!(stream.write(b"x").is_err());
+}
+
+#[test]
+fn a_refused_connect_is_told_by_the_first_write_if_nobody_took_the_error() {
+    let (mut poll, mut events) = poll();
+    let nobody = nobody();
+    let mut stream = match TcpStream::connect(nobody) {
+        Ok(stream) => stream,
+        Err(err) => return assert_eq!(err.kind(), ErrorKind::ConnectionRefused),
+    };
+    poll.registry().register(&mut stream, STREAM, Interest::WRITABLE).unwrap();
+    wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
+
+    let failure = kind(stream.write(b"x"));
+    // Windows only knows that there is no connection, and Wine that there is none any more.
+    let known = [ErrorKind::ConnectionRefused, ErrorKind::NotConnected, ErrorKind::ConnectionReset];
+    let known = if system::ERRORS_ARE_TAKEN { &known[..1] } else { &known[..] };
+    assert!(known.contains(&failure), "{failure:?}");
+}
+
+#[test]
+fn a_stream_that_connects_can_be_dropped_at_once() {
+    let (mut poll, mut events) = poll();
+    let (listener, addr) = registered_listener(&poll, LISTENER);
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(addr).unwrap();
+        poll.registry().register(&mut stream, STREAM, Interest::READABLE | Interest::WRITABLE).unwrap();
+        drop(stream);
+    }
+    // The listener goes on to serve others, whatever has become of the fifty.
+    let mut stream = TcpStream::connect(addr).unwrap();
+    poll.registry().register(&mut stream, STREAM, Interest::WRITABLE).unwrap();
+    let client = stream.local_addr().unwrap();
+    let end = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < end, "the last connection was not accepted");
+        match listener.accept() {
+            Ok((_, addr)) if addr == client => break,
+            Err(err) if err.kind() == ErrorKind::WouldBlock => drop(next_batch(&mut poll, &mut events)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn both_ends_of_a_connection_never_block() {
+    let (mut poll, mut events) = poll();
+    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let mut connected = TcpStream::connect(addr).unwrap();
+    let (mut accepted, from) = accept_all(&mut poll, &mut events, &listener, 1).pop().unwrap();
+
+    assert_eq!(from, connected.local_addr().unwrap());
+    assert_eq!(accepted.peer_addr().unwrap(), from);
+    assert_eq!(accepted.local_addr().unwrap(), addr);
+    poll.registry().register(&mut connected, STREAM, Interest::WRITABLE).unwrap();
+    wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
+    let failures = at_once(move || [connected.read(&mut [0; 8]), accepted.read(&mut [0; 8])].map(kind));
+    assert_eq!(failures, [ErrorKind::WouldBlock; 2]);
+}
+
+// Addresses.
+
+#[test]
+fn ipv6_is_as_good_as_ipv4() {
+    let any = match loopback_v6() {
+        Some(any) => any,
+        None => return,
+    };
+    let (mut poll, mut events) = poll();
+    let mut listener = TcpListener::bind(any).unwrap();
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE).unwrap();
+    let addr = listener.local_addr().unwrap();
+    assert!(addr.is_ipv6() && addr.ip().is_loopback() && addr.port() != 0, "{addr}");
+
+    let mut stream = TcpStream::connect(addr).unwrap();
+    poll.registry().register(&mut stream, STREAM, Interest::READABLE).unwrap();
+    let (mut accepted, from) = accept_all(&mut poll, &mut events, &listener, 1).pop().unwrap();
+    assert_eq!(from, stream.local_addr().unwrap());
+    assert_eq!(accepted.peer_addr().unwrap(), from);
+    assert_eq!(stream.peer_addr().unwrap(), addr);
+
+    assert_eq!(accepted.write(b"over IPv6").unwrap(), 9);
+    assert_eq!(read_exactly(&mut poll, &mut events, &stream, STREAM, 9), b"over IPv6");
+}
+
+#[test]
+fn accept_tells_the_port_and_address_of_each_peer() {
+    let (mut poll, mut events) = poll();
+    let (listener, addr) = registered_listener(&poll, LISTENER);
+    // Ports of both bytes, in network order, would be mixed up by a swap.
+    let clients: Vec<_> = (0..20).map(|_| net::TcpStream::connect(addr).unwrap()).collect();
+    let accepted = accept_all(&mut poll, &mut events, &listener, clients.len());
+
+    let ours: HashSet<SocketAddr> = accepted.iter().map(|(_, from)| *from).collect();
+    let theirs: HashSet<SocketAddr> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
+    assert_eq!(ours, theirs);
+    for (stream, from) in &accepted {
+        assert_eq!(stream.peer_addr().unwrap(), *from);
+    }
+}
+
+#[test]
+fn an_address_in_use_is_refused() {
+    let listener = TcpListener::bind(loopback()).unwrap();
+    assert_eq!(kind(TcpListener::bind(listener.local_addr().unwrap())), ErrorKind::AddrInUse);
+}
+
+#[test]
+fn an_address_of_another_machine_is_refused() {
+    // RFC 5737 keeps this network for documentation. To bind sends nothing.
+    assert_eq!(kind(TcpListener::bind("203.0.113.1:0".parse().unwrap())), ErrorKind::AddrNotAvailable);
+}
+
+#[test]
+fn the_address_of_closed_connections_can_be_taken_again_at_once() {
+    let (mut poll, mut events) = poll();
+    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let mut client = net::TcpStream::connect(addr).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let accepted = accept_all(&mut poll, &mut events, &listener, 1);
+    // Who closes first keeps the port busy for a while.
+    drop(accepted);
+    assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
+    drop(client);
+    drop(listener);
+    assert_eq!(TcpListener::bind(addr).unwrap().local_addr().unwrap(), addr);
+}
+
+// Options.
+
+#[test]
+fn options_are_what_they_were_set_to() {
+    let (stream, _peer) = stream_and_peer();
+    for nodelay in [true, false, true] {
+        stream.set_nodelay(nodelay).unwrap();
+        assert_eq!(stream.nodelay().unwrap(), nodelay);
+    }
+    for ttl in [1, 61, 255] {
+        stream.set_ttl(ttl).unwrap();
+        assert_eq!(stream.ttl().unwrap(), ttl);
+    }
+    assert!(stream.take_error().unwrap().is_none());
+
+    let listener = TcpListener::bind(loopback()).unwrap();
+    for ttl in [1, 61, 255] {
+        listener.set_ttl(ttl).unwrap();
+        assert_eq!(listener.ttl().unwrap(), ttl);
+    }
+    assert!(listener.take_error().unwrap().is_none());
+}
+
+#[test]
+fn debug_output_tells_the_addresses() {
+    let (stream, _peer) = stream_and_peer();
+    let shown = format!("{stream:?}");
+    assert!(shown.starts_with("TcpStream"), "{shown}");
+    assert!(shown.contains(&stream.local_addr().unwrap().to_string()), "{shown}");
+    assert!(shown.contains(&stream.peer_addr().unwrap().to_string()), "{shown}");
+
+    let listener = TcpListener::bind(loopback()).unwrap();
+    let shown = format!("{listener:?}");
+    assert!(shown.starts_with("TcpListener"), "{shown}");
+    assert!(shown.contains(&listener.local_addr().unwrap().to_string()), "{shown}");
+}
+
+// The standard library's, and back.
+
+#[test]
+fn a_stream_becomes_the_standard_librarys_and_stays_non_blocking() {
+    let (stream, mut peer) = stream_and_peer();
+    let addrs = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+    let mut std = net::TcpStream::from(stream);
+    assert_eq!((std.local_addr().unwrap(), std.peer_addr().unwrap()), addrs);
+    let (failure, std) = at_once(move || (kind(std.read(&mut [0; 8])), std));
+    assert_eq!(failure, ErrorKind::WouldBlock);
+
+    // And back, with all that was in flight.
+    peer.write_all(b"kept").unwrap();
+    let (mut poll, mut events) = poll();
+    let mut stream = TcpStream::from_std(std);
+    poll.registry().register(&mut stream, STREAM, Interest::READABLE).unwrap();
+    assert_eq!(read_exactly(&mut poll, &mut events, &stream, STREAM, 4), b"kept");
+}
+
+#[test]
+fn a_listener_becomes_the_standard_librarys_and_stays_non_blocking() {
+    let (mut poll, mut events) = poll();
+    let listener = TcpListener::bind(loopback()).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let std = net::TcpListener::from(listener);
+    assert_eq!(std.local_addr().unwrap(), addr);
+    let (failure, std) = at_once(move || (kind(std.accept()), std));
+    assert_eq!(failure, ErrorKind::WouldBlock);
+
+    let mut listener = TcpListener::from_std(std);
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE).unwrap();
+    let client = net::TcpStream::connect(addr).unwrap();
+    let (mut stream, from) = accept_all(&mut poll, &mut events, &listener, 1).pop().unwrap();
+    assert_eq!(from, client.local_addr().unwrap());
+    // What such a listener accepts is non-blocking too.
+    assert_eq!(at_once(move || kind(stream.read(&mut [0; 8]))), ErrorKind::WouldBlock);
+}
+
+// Reading and writing.
+
+#[test]
+fn the_type_and_its_reference_read_and_write_alike() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let mut buf = [0; 16];
+
+    assert_eq!(stream.write(b"one ").unwrap(), 4);
+    assert_eq!((&stream).write(b"two ").unwrap(), 4);
+    let pieces = [IoSlice::new(b"th"), IoSlice::new(b"ree ")];
+    assert_eq!(stream.write_vectored(&pieces).unwrap(), 6);
+    assert_eq!((&stream).write_vectored(&pieces).unwrap(), 6);
+    stream.flush().unwrap();
+    (&stream).flush().unwrap();
+    let mut received = [0; 20];
+    peer.read_exact(&mut received).unwrap();
+    assert_eq!(&received, b"one two three three ");
+
+    for _ in 0..4 {
+        peer.write_all(b"abcdef").unwrap();
+    }
+    // All of it is there before the first read, so that each read is whole.
+    let end = Instant::now() + PATIENCE;
+    let mut whole = [0; 64];
+    while !matches!(stream.peek(&mut whole), Ok(24)) {
+        assert!(Instant::now() < end, "24 bytes did not arrive");
+        poll.poll(&mut events, Some(A_WHILE)).unwrap();
+    }
+    assert_eq!(stream.read(&mut buf[..6]).unwrap(), 6);
+    assert_eq!(&buf[..6], b"abcdef");
+    assert_eq!((&stream).read(&mut buf[..6]).unwrap(), 6);
+    assert_eq!(&buf[..6], b"abcdef");
+    let (mut left, mut right) = ([0; 2], [0; 4]);
+    for by_reference in [false, true] {
+        let mut pieces = [IoSliceMut::new(&mut left), IoSliceMut::new(&mut right)];
+        let count = match by_reference {
+            false => stream.read_vectored(&mut pieces),
+            true => (&stream).read_vectored(&mut pieces),
+        };
+        assert_eq!(count.unwrap(), 6);
+        assert_eq!((&left, &right), (b"ab", b"cdef"));
+    }
+    for result in [stream.read(&mut buf), (&stream).read(&mut buf), stream.peek(&mut buf)] {
+        assert_eq!(kind(result), ErrorKind::WouldBlock);
+    }
+    let mut pieces = [IoSliceMut::new(&mut left), IoSliceMut::new(&mut right)];
+    assert_eq!(kind(stream.read_vectored(&mut pieces)), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn peek_takes_nothing() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let mut buf = [0; 16];
+    assert_eq!(kind(stream.peek(&mut buf)), ErrorKind::WouldBlock);
+    peer.write_all(b"look").unwrap();
+    wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+
+    for _ in 0..3 {
+        assert_eq!(stream.peek(&mut buf[..2]).unwrap(), 2);
+        assert_eq!(&buf[..2], b"lo");
+    }
+    assert_eq!(read_exactly(&mut poll, &mut events, &stream, STREAM, 4), b"look");
+    assert_eq!(kind(stream.peek(&mut buf)), ErrorKind::WouldBlock);
+
+    // At the end there is nothing to see, which is not the same as having to wait.
+    drop(peer);
+    wait_for(&mut poll, &mut events, STREAM, Event::is_read_closed);
+    assert_eq!(stream.peek(&mut buf).unwrap(), 0);
+    assert_eq!(stream.read(&mut buf).unwrap(), 0);
+}
+
+#[test]
+fn more_buffers_than_the_system_takes_are_written_as_far_as_it_does() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::WRITABLE);
+    let bytes: Vec<u8> = (0..5000u32).map(|number| (number % 251) as u8).collect();
+
+    let mut written = 0;
+    while written < bytes.len() {
+        let pieces: Vec<IoSlice<'_>> = bytes[written..].chunks(1).map(IoSlice::new).collect();
+        match stream.write_vectored(&pieces) {
+            Ok(count) => {
+                assert!((1..=pieces.len()).contains(&count), "{count} bytes of {}", pieces.len());
+                written += count;
+            }
+            Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
+            }
+            Err(err) => panic!("write_vectored: {err}"),
+        }
+    }
+    let mut received = vec![0; bytes.len()];
+    peer.read_exact(&mut received).unwrap();
+    assert!(received == bytes);
+}
+
+#[test]
+fn more_buffers_than_the_system_takes_are_read_as_far_as_it_does() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let bytes: Vec<u8> = (0..5000u32).map(|number| (number % 251) as u8).collect();
+    peer.write_all(&bytes).unwrap();
+
+    let mut received = vec![0; bytes.len()];
+    let mut filled = 0;
+    while filled < received.len() {
+        let mut pieces: Vec<IoSliceMut<'_>> = received[filled..].chunks_mut(1).map(IoSliceMut::new).collect();
+        match stream.read_vectored(&mut pieces) {
+            Ok(0) => panic!("the stream ended after {filled} bytes"),
+            Ok(count) => filled += count,
+            Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+            }
+            Err(err) => panic!("read_vectored: {err}"),
+        }
+    }
+    assert!(received == bytes);
+}
+
+#[test]
+fn empty_buffers_are_skipped() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let pieces = [b"", &b"a"[..], b"", b"bc", b""].map(IoSlice::new);
+    assert_eq!(stream.write_vectored(&pieces).unwrap(), 3);
+    let mut received = [0; 3];
+    peer.read_exact(&mut received).unwrap();
+    assert_eq!(&received, b"abc");
+
+    peer.write_all(b"def").unwrap();
+    wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+    let (mut nothing, mut left, mut empty, mut right) = ([], [0; 1], [], [0; 2]);
+    let mut filled = 0usize;
+    while filled < 3 {
+        // Should the three bytes come in pieces, the rest goes to what is left of the buffers.
+        let (skip_left, skip_right) = (filled.min(1), filled.saturating_sub(1));
+        let mut pieces = [
+            IoSliceMut::new(&mut nothing),
+            IoSliceMut::new(&mut left[skip_left..]),
+            IoSliceMut::new(&mut empty),
+            IoSliceMut::new(&mut right[skip_right..]),
+        ];
+        match stream.read_vectored(&mut pieces) {
+            Ok(0) => panic!("the stream ended after {filled} bytes"),
+            Ok(count) => filled += count,
+            Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+            }
+            Err(err) => panic!("read_vectored: {err}"),
+        }
+    }
+    assert_eq!((&left, &right), (b"d", b"ef"));
+}
+
+#[test]
+fn no_buffer_at_all_moves_no_byte() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    assert_eq!(stream.write(&[]).unwrap(), 0);
+    assert_eq!(stream.write_vectored(&[]).unwrap(), 0);
+    assert_eq!(stream.write_vectored(&[IoSlice::new(&[]), IoSlice::new(&[])]).unwrap(), 0);
+
+    peer.write_all(b"still here").unwrap();
+    wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+    assert_eq!(stream.read(&mut []).unwrap(), 0);
+    assert_eq!(stream.peek(&mut []).unwrap(), 0);
+    assert_eq!(stream.read_vectored(&mut []).unwrap(), 0);
+    assert_eq!(stream.read_vectored(&mut [IoSliceMut::new(&mut [])]).unwrap(), 0);
+    assert_eq!(read_exactly(&mut poll, &mut events, &stream, STREAM, 10), b"still here");
+
+    // The peer has seen none of our nothings.
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
+}
+
+#[test]
+fn one_thread_reads_while_another_one_writes() {
+    const LEN: usize = 4 << 20;
+    let pattern = &Pattern::new();
+    let (mut poll, mut events) = poll();
+    let (stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE | Interest::WRITABLE);
+    let (stream, peer) = (&stream, &peer);
+
+    thread::scope(|scope| {
+        scope.spawn(move || pattern.write_all(peer, LEN));
+        scope.spawn(move || pattern.read_all(peer, LEN));
+        scope.spawn(move || {
+            // This one has no events: it tries again and again.
+            let (mut position, end) = (0, Instant::now() + PATIENCE);
+            while position < LEN {
+                match (&*stream).write(pattern.at(position, LEN)) {
+                    Ok(count) => position += count,
+                    Err(err) if err.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+                    Err(err) => panic!("write: {err}"),
+                }
+                assert!(Instant::now() < end, "wrote {position} of {LEN} bytes");
+            }
+        });
+        let received = read_exactly(&mut poll, &mut events, stream, STREAM, LEN);
+        received.chunks(CHUNK).enumerate().for_each(|(number, chunk)| pattern.check(number * CHUNK, chunk));
+    });
+}
+
+// Ends.
+
+#[test]
+fn shutting_down_writing_ends_the_peers_reading_and_nothing_else() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    assert_eq!(stream.write(b"last words").unwrap(), 10);
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut received = Vec::new();
+    peer.read_to_end(&mut received).unwrap();
+    assert_eq!(received, b"last words");
+    assert!(stream.write(b"x").is_err());
+
+    peer.write_all(b"answer").unwrap();
+    assert_eq!(read_exactly(&mut poll, &mut events, &stream, STREAM, 6), b"answer");
+}
+
+#[test]
+fn shutting_down_reading_ends_reading_and_nothing_else() {
+    let (mut stream, mut peer) = stream_and_peer();
+    assert_eq!(kind(stream.read(&mut [0; 8])), ErrorKind::WouldBlock);
+    stream.shutdown(Shutdown::Read).unwrap();
+    // Windows makes it an error.
+    if let Ok(count) = stream.read(&mut [0; 8]) {
+        assert_eq!(count, 0);
+    } else {
+        assert_ne!(kind(stream.read(&mut [0; 8])), ErrorKind::WouldBlock);
+    }
+    assert_eq!(stream.write(b"still writes").unwrap(), 12);
+    let mut received = [0; 12];
+    peer.read_exact(&mut received).unwrap();
+    assert_eq!(&received, b"still writes");
+}
+
+#[test]
+fn shutting_down_both_ends_both() {
+    let (mut stream, mut peer) = stream_and_peer();
+    stream.shutdown(Shutdown::Both).unwrap();
+    assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
+    assert!(stream.write(b"x").is_err());
+    match stream.read(&mut [0; 8]) {
+        Ok(count) => assert_eq!(count, 0),
+        Err(err) => assert_ne!(err.kind(), ErrorKind::WouldBlock),
+    }
+}
+
+#[test]
+fn dropping_a_stream_ends_the_peers_reading() {
+    let (mut poll, mut events) = poll();
+    let (stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE | Interest::WRITABLE);
+    wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
+    drop(stream);
+    assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn writing_to_a_peer_that_has_closed_is_an_error() {
+    let (mut poll, mut events) = poll();
+    let writes: [fn(&TcpStream) -> io::Result<usize>; 2] = [
+        |mut stream| stream.write(b"x"),
+        |mut stream| stream.write_vectored(&[IoSlice::new(b"x"), IoSlice::new(b"y")]),
+    ];
+    for write in writes {
+        let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE | Interest::WRITABLE);
+        drop(peer);
+        wait_for(&mut poll, &mut events, STREAM, Event::is_read_closed);
+        // The first write may still go out, to find nobody.
+        let end = Instant::now() + PATIENCE;
+        let failure = loop {
+            assert!(Instant::now() < end, "writing to a closed peer goes on and on");
+            match write(&stream) {
+                Ok(_) => thread::yield_now(),
+                Err(err) => break err.kind(),
+            }
+        };
+        let reset = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted];
+        assert!(reset.contains(&failure), "{failure:?}");
+        // It stays one.
+        assert_ne!(kind(write(&stream)), ErrorKind::WouldBlock);
+        poll.registry().deregister(&mut stream).unwrap();
+    }
+}
+
+#[test]
+fn a_reset_is_an_error_of_the_read() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    reset::close_with_reset(peer);
+    let event = wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+    assert!(event.is_read_closed(), "{event:?}");
+    assert_eq!(kind(stream.read(&mut [0; 8])), ErrorKind::ConnectionReset);
+}
+
+// Full buffers.
+
+/// Writes until nothing goes out any more, and no event says that it could. Returns how much went out.
+fn fill(poll: &mut Poll, events: &mut Events, mut stream: &TcpStream, pattern: &Pattern) -> usize {
+    let (mut position, far) = (0, 1 << 30);
+    let mut silent = false;
+    loop {
+        let bytes = pattern.at(position, far);
+        let result = if silent { stream.write_vectored(&[IoSlice::new(bytes)]) } else { stream.write(bytes) };
+        match result {
+            Ok(count) => {
+                // The kernel may find some room yet that it tells nobody of.
+                silent = false;
+                position += count;
+            }
+            Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                if silent {
+                    return position;
+                }
+                poll.poll(events, Some(A_WHILE)).unwrap();
+                silent = events.is_empty();
+            }
+            Err(err) => panic!("write: {err}"),
+        }
+        assert!(position < far, "the peer reads nothing, and {position} bytes went out");
+    }
+}
+
+#[test]
+fn a_full_stream_becomes_writable_once_the_peer_has_read() {
+    let (mut poll, mut events) = poll();
+    let pattern = Pattern::new();
+    let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::WRITABLE);
+    for _ in 0..2 {
+        let len = fill(&mut poll, &mut events, &stream, &pattern);
+        pattern.read_all(&peer, len);
+        wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
+        assert_eq!(stream.write(b"x").unwrap(), 1);
+        assert_eq!((&peer).read(&mut [0; 8]).unwrap(), 1);
+    }
+}
+
+#[test]
+fn many_megabytes_leave_whole_and_in_order_through_full_buffers() {
+    const LEN: usize = 48 << 20;
+    let pattern = &Pattern::new();
+    let (mut poll, mut events) = poll();
+    let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::WRITABLE);
+    let mut position = fill(&mut poll, &mut events, &stream, pattern);
+    assert!(position < LEN, "{position} bytes are under way, more than the test has to send");
+
+    thread::scope(|scope| {
+        let peer = &peer;
+        scope.spawn(move || pattern.read_all(peer, LEN));
+        let mut vectored = false;
+        while position < LEN {
+            let bytes = pattern.at(position, LEN);
+            vectored = !vectored;
+            let result = if vectored {
+                let (left, right) = bytes.split_at(bytes.len() / 3);
+                stream.write_vectored(&[IoSlice::new(left), IoSlice::new(right)])
+            } else {
+                stream.write(bytes)
+            };
+            match result {
+                Ok(count) => position += count,
+                Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                    wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
+                }
+                Err(err) => panic!("write: {err}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn many_megabytes_arrive_whole_and_in_order() {
+    const LEN: usize = 48 << 20;
+    let pattern = &Pattern::new();
+    let (mut poll, mut events) = poll();
+    let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    thread::scope(|scope| {
+        let peer = &peer;
+        scope.spawn(move || {
+            pattern.write_all(peer, LEN);
+            peer.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut buf = vec![0; CHUNK];
+        let mut position = 0;
+        loop {
+            match stream.read(&mut buf) {
+                Ok(0) => break,
+                Ok(count) => {
+                    pattern.check(position, &buf[..count]);
+                    position += count;
+                }
+                Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                    wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+                }
+                Err(err) => panic!("read: {err}"),
+            }
+        }
+        assert_eq!(position, LEN);
+    });
+}
+
+#[test]
+fn an_echo_passes_megabytes_both_ways_through_one_edge_registration() {
+    const LEN: usize = 24 << 20;
+    let pattern = &Pattern::new();
+    let (mut poll, mut events) = poll();
+    let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE | Interest::WRITABLE);
+    let peer = &peer;
+    thread::scope(|scope| {
+        // The end of what the peer says comes while the echo of it is under way, if it may.
+        let at_once = system::half_closed_streams_are_whole();
+        scope.spawn(move || {
+            pattern.write_all(peer, LEN);
+            if at_once {
+                peer.shutdown(Shutdown::Write).unwrap();
+            }
+        });
+        scope.spawn(move || {
+            pattern.read_all(peer, LEN);
+            if !at_once {
+                peer.shutdown(Shutdown::Write).unwrap();
+            }
+        });
+
+        // While one buffer waits to be written, nothing is read: so both directions run full, one after the other.
+        let mut buf = vec![0; 200_000];
+        let (mut filled, mut echoed) = (0, 0);
+        let mut ended = false;
+        while !ended || echoed < filled {
+            let result = if echoed < filled {
+                stream.write(&buf[echoed..filled]).map(|count| echoed += count)
+            } else {
+                stream.read(&mut buf).map(|count| {
+                    (filled, echoed) = (count, 0);
+                    ended = count == 0;
+                })
+            };
+            match result {
+                Ok(()) => {}
+                Err(err) if err.kind() == ErrorKind::WouldBlock => drop(next_batch(&mut poll, &mut events)),
+                Err(err) => panic!("echo: {err}"),
+            }
+        }
+    });
+}
+
+// Edges.
+
+#[test]
+fn what_has_been_told_is_not_told_again() {
+    let (mut poll, mut events) = poll();
+    let (_stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (_listener, addr) = registered_listener(&poll, LISTENER);
+    peer.write_all(b"news").unwrap();
+    wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+    expect_silence(&mut poll, &mut events);
+
+    let _client = net::TcpStream::connect(addr).unwrap();
+    wait_for(&mut poll, &mut events, LISTENER, Event::is_readable);
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_read_that_leaves_part_of_its_buffer_empty_may_be_the_last_of_an_event() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let mut buf = [0; 4096];
+    for round in 0..500 {
+        let message = vec![round as u8; 1 + round];
+        peer.write_all(&message).unwrap();
+        let mut filled = 0;
+        while filled < message.len() {
+            // A message may come in pieces, each with an event; but no read is ever made to see `WouldBlock`.
+            let event = wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+            assert!(!event.is_read_closed(), "{event:?}");
+            filled += stream.read(&mut buf).unwrap();
+        }
+        assert_eq!(filled, message.len());
+    }
+    // The end has an event of its own, to be read to the end.
+    drop(peer);
+    wait_for(&mut poll, &mut events, STREAM, |event| event.is_readable() && event.is_read_closed());
+    assert_eq!(stream.read(&mut buf).unwrap(), 0);
+}
+
+#[test]
+fn a_program_that_reads_once_an_event_goes_on_when_more_arrives() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    peer.set_nodelay(true).unwrap();
+    let mut byte = [0; 1];
+    for _ in 0..200 {
+        // Two bytes more, of which one is read: a rest is always left.
+        peer.write_all(b"..").unwrap();
+        wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+        assert_eq!(stream.read(&mut byte).unwrap(), 1);
+    }
+}
+
+#[test]
+fn an_operation_of_the_programs_own_keeps_the_edges_coming() {
+    let (mut poll, mut events) = poll();
+    let (stream, mut peer) = stream_and_peer();
+    let std = net::TcpStream::from(stream);
+    std.set_nonblocking(true).unwrap();
+    let mut duplicate = std.try_clone().unwrap();
+    let mut stream = TcpStream::from_std(std);
+    poll.registry().register(&mut stream, STREAM, Interest::READABLE).unwrap();
+
+    let mut buf = [0; 64];
+    for _ in 0..50 {
+        peer.write_all(b"message").unwrap();
+        let mut received = 0;
+        while received < 7 {
+            wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+            // The crate sees nothing of these reads but their outcome.
+            loop {
+                match stream.try_io(|| duplicate.read(&mut buf)) {
+                    Ok(count) => received += count,
+                    Err(err) if err.kind() == ErrorKind::WouldBlock => break,
+                    Err(err) => panic!("try_io: {err}"),
+                }
+            }
+        }
+        assert_eq!(received, 7);
+    }
+    poll.registry().deregister(&mut stream).unwrap();
+}
+
+#[test]
+fn an_operation_of_the_programs_own_that_finds_no_room_is_told_of_it() {
+    let (mut poll, mut events) = poll();
+    let (stream, mut peer) = stream_and_peer();
+    let std = net::TcpStream::from(stream);
+    std.set_nonblocking(true).unwrap();
+    let mut duplicate = std.try_clone().unwrap();
+    let mut stream = TcpStream::from_std(std);
+    poll.registry().register(&mut stream, STREAM, Interest::READABLE | Interest::WRITABLE).unwrap();
+    wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
+
+    for _ in 0..3 {
+        // What was told last is that there is something to read.
+        peer.write_all(b"question").unwrap();
+        wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
+        read_exactly(&mut poll, &mut events, &stream, STREAM, 8);
+        let mut sent = 0;
+        while let Ok(count) = stream.try_io(|| duplicate.write(&[7; 4096])) {
+            sent += count;
+        }
+        peer.read_exact(&mut vec![0; sent]).unwrap();
+        wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
+    }
+    poll.registry().deregister(&mut stream).unwrap();
+}
+
+#[test]
+fn try_io_gives_back_what_the_operation_gave() {
+    let (stream, _peer) = stream_and_peer();
+    assert_eq!(stream.try_io(|| Ok("value")).unwrap(), "value");
+    assert_eq!(kind(stream.try_io(|| Err::<(), _>(ErrorKind::WouldBlock.into()))), ErrorKind::WouldBlock);
+    let failure = stream.try_io(|| Err::<(), _>(io::Error::new(ErrorKind::Other, "its own words")));
+    assert_eq!(failure.unwrap_err().to_string(), "its own words");
+}
+
+// Listening.
+
+#[test]
+fn accept_without_a_connection_would_block() {
+    for _ in 0..3 {
+        let listener = TcpListener::bind(loopback()).unwrap();
+        assert_eq!(at_once(move || kind(listener.accept())), ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
+fn connections_are_accepted_until_it_would_block_and_the_next_is_an_event_again() {
+    let (mut poll, mut events) = poll();
+    let (listener, addr) = registered_listener(&poll, LISTENER);
+    for round in 1..=10 {
+        let clients: Vec<_> = (0..round).map(|_| net::TcpStream::connect(addr).unwrap()).collect();
+        let accepted = accept_all(&mut poll, &mut events, &listener, clients.len());
+        assert_eq!(kind(listener.accept()), ErrorKind::WouldBlock);
+        let ours: HashSet<SocketAddr> = accepted.iter().map(|(_, from)| *from).collect();
+        assert!(clients.iter().all(|client| ours.contains(&client.local_addr().unwrap())));
+    }
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_listener_that_was_not_drained_tells_of_the_next_connection() {
+    let (mut poll, mut events) = poll();
+    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let mut clients = Vec::new();
+    let mut accepted = Vec::new();
+    for _ in 0..20 {
+        // Two connections more, of which one is accepted: some always wait.
+        clients.push(net::TcpStream::connect(addr).unwrap());
+        clients.push(net::TcpStream::connect(addr).unwrap());
+        wait_for(&mut poll, &mut events, LISTENER, Event::is_readable);
+        accepted.push(listener.accept().unwrap());
+    }
+    accepted.extend(accept_all(&mut poll, &mut events, &listener, 20));
+    assert_eq!(accepted.len(), clients.len());
+}
+
+/// Needs a thousand descriptors and some.
+#[test]
+fn a_thousand_connections_that_wait_at_once_are_all_accepted() {
+    const COUNT: usize = 1000;
+    let (mut poll, mut events) = poll();
+    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let clients: Vec<TcpStream> = (0..COUNT).map(|_| TcpStream::connect(addr).unwrap()).collect();
+
+    let mut waiting: HashSet<SocketAddr> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
+    while !waiting.is_empty() {
+        for (_, from) in accept_all(&mut poll, &mut events, &listener, 1) {
+            assert!(waiting.remove(&from), "accepted {from}, which is nobody's");
+        }
+    }
+    assert_eq!(kind(listener.accept()), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn what_a_connection_has_sent_before_it_was_accepted_is_there() {
+    let (mut poll, mut events) = poll();
+    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let mut client = net::TcpStream::connect(addr).unwrap();
+    client.write_all(b"in advance").unwrap();
+    drop(client);
+
+    let (mut stream, _) = accept_all(&mut poll, &mut events, &listener, 1).pop().unwrap();
+    poll.registry().register(&mut stream, STREAM, Interest::READABLE).unwrap();
+    assert_eq!(read_exactly(&mut poll, &mut events, &stream, STREAM, 10), b"in advance");
+    let end = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < end, "the end did not come");
+        match stream.read(&mut [0; 8]) {
+            Ok(count) => break assert_eq!(count, 0),
+            Err(err) if err.kind() == ErrorKind::WouldBlock => drop(next_batch(&mut poll, &mut events)),
+            Err(err) => panic!("read: {err}"),
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_is_reset_before_it_is_accepted_disturbs_nobody() {
+    let (mut poll, mut events) = poll();
+    let (listener, addr) = registered_listener(&poll, LISTENER);
+    for _ in 0..20 {
+        let gone = net::TcpStream::connect(addr).unwrap();
+        let mut stays = net::TcpStream::connect(addr).unwrap();
+        stays.write_all(b"here").unwrap();
+        let (gone_addr, stays_addr) = (gone.local_addr().unwrap(), stays.local_addr().unwrap());
+        reset::close_with_reset(gone);
+
+        let end = Instant::now() + PATIENCE;
+        let mut served = loop {
+            assert!(Instant::now() < end, "the connection that stays was not accepted");
+            match listener.accept() {
+                Ok((stream, from)) if from == stays_addr => break stream,
+                Ok((mut stream, from)) => {
+                    assert_eq!(from, gone_addr);
+                    assert_eq!(kind(stream.read(&mut [0; 8])), ErrorKind::ConnectionReset);
+                }
+                // Some systems tell it here.
+                Err(err) if matches!(err.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+                Err(err) if err.kind() == ErrorKind::WouldBlock => {
+                    wait_for(&mut poll, &mut events, LISTENER, Event::is_readable);
+                }
+                Err(err) => panic!("accept: {err}"),
+            }
+        };
+        poll.registry().register(&mut served, STREAM, Interest::READABLE).unwrap();
+        assert_eq!(read_exactly(&mut poll, &mut events, &served, STREAM, 4), b"here");
+    }
+}
+
+#[test]
+fn each_of_many_listeners_has_its_own_connections() {
+    const COUNT: usize = 60;
+    let (mut poll, mut events) = poll();
+    let listeners: Vec<(TcpListener, SocketAddr)> =
+        (0..COUNT).map(|number| registered_listener(&poll, Token(number))).collect();
+    let clients: Vec<net::TcpStream> =
+        listeners.iter().map(|(_, addr)| net::TcpStream::connect(addr).unwrap()).collect();
+
+    let mut served = HashSet::new();
+    while served.len() < COUNT {
+        for token in next_tokens(&mut poll, &mut events) {
+            let (_, from) = listeners[token.0].0.accept().unwrap();
+            assert_eq!(from, clients[token.0].local_addr().unwrap(), "a connection of another listener");
+            assert!(served.insert(token));
+        }
+    }
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_dropped_listener_refuses_connections_and_those_that_wait_are_reset() {
+    let (mut poll, mut events) = poll();
+    let (listener, addr) = registered_listener(&poll, LISTENER);
+    // This connection lives on, and keeps the port from being given to another test's listener.
+    let _client = net::TcpStream::connect(addr).unwrap();
+    let _accepted = accept_all(&mut poll, &mut events, &listener, 1);
+
+    let mut client = net::TcpStream::connect(addr).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    wait_for(&mut poll, &mut events, LISTENER, Event::is_readable);
+    drop(listener);
+    expect_silence(&mut poll, &mut events);
+
+    match client.read(&mut [0; 8]) {
+        Ok(count) => assert_eq!(count, 0),
+        Err(err) => assert!(matches!(err.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted), "{err}"),
+    }
+    assert_eq!(kind(net::TcpStream::connect(addr)), ErrorKind::ConnectionRefused);
+}

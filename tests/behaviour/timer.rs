@@ -1,0 +1,467 @@
+//! Timers: never early, never lost, in order.
+
+use std::io::ErrorKind;
+use std::io::Write;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use minimio::{Events, Interest, Poll, Timer, Token};
+
+use crate::support::*;
+
+const TIMER: Token = Token(1);
+const MS: Duration = Duration::from_millis(1);
+
+fn registered(poll: &Poll, token: Token) -> Timer {
+    let mut timer = Timer::new();
+    poll.registry().register(&mut timer, token, Interest::READABLE).unwrap();
+    timer
+}
+
+#[test]
+fn a_timer_is_never_early() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    for micros in [0, 1, 50, 333, 1000, 1001, 7777] {
+        let delay = Duration::from_micros(micros);
+        let start = Instant::now();
+        timer.set(delay).unwrap();
+        assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
+        assert!(start.elapsed() >= delay, "{delay:?} took {:?}", start.elapsed());
+    }
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_timer_ends_a_wait_without_a_timeout() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    timer.set(5 * MS).unwrap();
+    poll.poll(&mut events, None).unwrap();
+    assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [TIMER]);
+}
+
+#[test]
+fn a_timer_that_is_not_set_never_comes() {
+    let (mut poll, mut events) = poll();
+    let _timer = registered(&poll, TIMER);
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_timer_that_is_due_is_told_by_a_poll_that_does_not_wait() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    timer.set_at(Instant::now()).unwrap();
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert_eq!(events.len(), 1);
+    timer.set(Duration::from_secs(3600)).unwrap();
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert!(events.is_empty());
+}
+
+#[test]
+fn a_poll_may_end_before_a_timer() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    let start = Instant::now();
+    timer.set(3 * A_WHILE).unwrap();
+    poll.poll(&mut events, Some(MS)).unwrap();
+    let (was_empty, took) = (events.is_empty(), start.elapsed());
+    assert!(was_empty || took >= 3 * A_WHILE);
+    assert!(took >= MS);
+    if was_empty {
+        assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
+    }
+}
+
+#[test]
+fn timers_come_in_the_order_of_their_deadlines() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(64);
+    let base = Instant::now() + 5 * MS;
+    // A permutation of 0..997, which is prime.
+    let timers: Vec<_> = (0..997u32).map(|i| (i, (i * 331) % 997)).collect();
+    let timers: Vec<Timer> = timers
+        .iter()
+        .map(|&(_, rank)| {
+            let timer = registered(&poll, Token(rank as usize));
+            timer.set_at(base + rank * Duration::from_micros(7)).unwrap();
+            timer
+        })
+        .collect();
+    let mut order = Vec::new();
+    while order.len() < timers.len() {
+        order.extend(next_tokens(&mut poll, &mut events).iter().map(|token| token.0));
+    }
+    assert_eq!(order, (0..997).collect::<Vec<_>>());
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn only_the_timers_that_are_left_come_in_order() {
+    let (mut poll, mut events) = poll();
+    let base = Instant::now() + 5 * MS;
+    let mut timers: Vec<_> = (0..300u32)
+        .map(|i| {
+            let timer = registered(&poll, Token(i as usize));
+            timer.set_at(base + (i * 7 % 300) * Duration::from_micros(9)).unwrap();
+            timer
+        })
+        .collect();
+    // A third is cancelled, a third set anew, some of those to before the rest, some are dropped.
+    for (i, timer) in timers.iter().enumerate() {
+        match i % 6 {
+            0 | 3 => timer.cancel(),
+            1 => timer.set_at(base + Duration::from_micros(5000 + i as u64)).unwrap(),
+            4 => timer.set_at(base - Duration::from_micros(1000 - i as u64)).unwrap(),
+            _ => {}
+        }
+    }
+    let dropped: Vec<usize> = (0..300).filter(|i| i % 6 == 5 && i % 4 == 1).collect();
+    for &i in dropped.iter().rev() {
+        timers.remove(i);
+    }
+    let deadline = |i: usize| match i % 6 {
+        1 => 5000 + i as i64,
+        4 => i as i64 - 1000,
+        _ => (i * 7 % 300 * 9) as i64,
+    };
+    let mut expected: Vec<usize> = (0..300).filter(|i| i % 3 != 0 && !dropped.contains(i)).collect();
+    expected.sort_by_key(|&i| deadline(i));
+    let mut order = Vec::new();
+    while order.len() < expected.len() {
+        order.extend(next_tokens(&mut poll, &mut events).iter().map(|token| token.0));
+    }
+    let deadlines = |order: &[usize]| order.iter().map(|&i| deadline(i)).collect::<Vec<_>>();
+    assert_eq!(deadlines(&order), deadlines(&expected));
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn setting_a_timer_replaces_what_it_was_set_to() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    timer.set(MS).unwrap();
+    let start = Instant::now();
+    timer.set(20 * MS).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
+    assert!(start.elapsed() >= 20 * MS);
+    timer.set(Duration::from_secs(3600)).unwrap();
+    timer.set(MS).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
+    timer.set_every(MS).unwrap();
+    timer.set(MS).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn setting_a_timer_discards_a_deadline_that_was_not_reported() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    timer.set(Duration::ZERO).unwrap();
+    timer.set(Duration::from_secs(3600)).unwrap();
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_cancelled_timer_does_not_come() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    timer.set(MS).unwrap();
+    timer.cancel();
+    expect_silence(&mut poll, &mut events);
+    timer.set_every(MS).unwrap();
+    timer.cancel();
+    timer.cancel();
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_periodic_timer_does_not_drift() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    let period = 3 * MS;
+    let before = Instant::now();
+    timer.set_every(period).unwrap();
+    let after = Instant::now();
+    for tick in 1..=20 {
+        assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
+        assert!(before.elapsed() >= tick * period, "tick {tick} was early");
+        // What comes next is a whole number of periods after the moment it was set.
+        let next = poll.next_deadline().unwrap();
+        let (most, least) = (next - before, next - after);
+        let periods = most.as_nanos() / period.as_nanos();
+        assert!(least.as_nanos() <= periods * period.as_nanos(), "{least:?} to {most:?} is no multiple of {period:?}");
+    }
+}
+
+#[test]
+fn the_ticks_that_nobody_polled_for_are_one_event() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    timer.set_every(MS).unwrap();
+    let start = Instant::now();
+    while start.elapsed() < 10 * MS {
+        thread::yield_now();
+    }
+    let now = Instant::now();
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert_eq!(events.len(), 1);
+    assert!(poll.next_deadline().unwrap() > now, "the next tick is one that was missed");
+}
+
+#[test]
+fn a_timer_may_be_set_before_it_is_registered() {
+    let (mut poll, mut events) = poll();
+    let mut timer = Timer::new();
+    timer.set(MS).unwrap();
+    poll.registry().register(&mut timer, TIMER, Interest::READABLE).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
+}
+
+#[test]
+fn a_timer_keeps_its_setting_from_one_registration_to_the_next() {
+    let (mut first, mut events) = poll();
+    let mut timer = registered(&first, TIMER);
+    timer.set(MS).unwrap();
+    first.registry().deregister(&mut timer).unwrap();
+    expect_silence(&mut first, &mut events);
+    let (mut second, _) = poll();
+    second.registry().register(&mut timer, Token(2), Interest::READABLE).unwrap();
+    assert_eq!(next_tokens(&mut second, &mut events), [Token(2)]);
+    second.registry().deregister(&mut timer).unwrap();
+    second.registry().register(&mut timer, Token(2), Interest::READABLE).unwrap();
+    expect_silence(&mut second, &mut events);
+}
+
+#[test]
+fn a_timer_whose_poll_is_gone_keeps_its_setting() {
+    let (first, _) = poll();
+    let mut timer = registered(&first, TIMER);
+    timer.set_every(MS).unwrap();
+    drop(first);
+    let (mut second, mut events) = poll();
+    second.registry().register(&mut timer, Token(2), Interest::READABLE).unwrap();
+    for _ in 0..3 {
+        assert_eq!(next_tokens(&mut second, &mut events), [Token(2)]);
+    }
+}
+
+#[test]
+fn a_timer_set_by_another_thread_ends_a_wait_that_is_under_way() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    let later = registered(&poll, Token(2));
+    later.set(Duration::from_secs(3600)).unwrap();
+    let (done, is_done) = mpsc::channel();
+    let poller = thread::spawn(move || {
+        for _ in 0..500 {
+            poll.poll(&mut events, None).unwrap();
+            assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [TIMER]);
+            done.send(()).unwrap();
+        }
+    });
+    for round in 0..500 {
+        timer.set(Duration::ZERO).unwrap();
+        is_done.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("deadline {round} was lost"));
+    }
+    poller.join().unwrap();
+}
+
+#[test]
+fn a_timer_registered_by_another_thread_ends_a_wait_that_is_under_way() {
+    let (mut poll, mut events) = poll();
+    let registry = poll.registry().try_clone().unwrap();
+    let (done, is_done) = mpsc::channel();
+    let poller = thread::spawn(move || {
+        for _ in 0..200 {
+            poll.poll(&mut events, None).unwrap();
+            assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [TIMER]);
+            done.send(()).unwrap();
+        }
+    });
+    let mut timer = Timer::new();
+    for round in 0..200 {
+        timer.set(Duration::ZERO).unwrap();
+        registry.register(&mut timer, TIMER, Interest::READABLE).unwrap();
+        is_done.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("deadline {round} was lost"));
+        registry.deregister(&mut timer).unwrap();
+    }
+    poller.join().unwrap();
+}
+
+#[test]
+fn a_wait_that_a_cancelled_timer_has_cut_short_goes_on() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    let canceller = thread::spawn(move || {
+        let end = Instant::now() + A_WHILE / 2;
+        while Instant::now() < end {
+            timer.set(Duration::from_micros(1)).unwrap();
+            timer.cancel();
+        }
+        timer
+    });
+    let start = Instant::now();
+    loop {
+        poll.poll(&mut events, Some(A_WHILE)).unwrap();
+        if events.is_empty() {
+            break;
+        }
+    }
+    assert!(start.elapsed() >= A_WHILE, "an empty poll came back before its timeout");
+    drop(canceller.join().unwrap());
+}
+
+#[test]
+fn dropping_a_timer_discards_its_event() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    timer.set(Duration::ZERO).unwrap();
+    drop(timer);
+    expect_silence(&mut poll, &mut events);
+    assert_eq!(poll.next_deadline(), None);
+}
+
+#[test]
+fn deregistering_a_timer_discards_its_event() {
+    let (mut poll, mut events) = poll();
+    let mut timer = registered(&poll, TIMER);
+    timer.set(Duration::ZERO).unwrap();
+    poll.registry().deregister(&mut timer).unwrap();
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn reregistering_a_timer_changes_its_token_and_not_its_deadline() {
+    let (mut poll, mut events) = poll();
+    let mut timer = registered(&poll, TIMER);
+    timer.set(MS).unwrap();
+    let deadline = poll.next_deadline();
+    poll.registry().reregister(&mut timer, Token(2), Interest::READABLE).unwrap();
+    assert_eq!(poll.next_deadline(), deadline);
+    assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
+}
+
+#[test]
+fn the_mode_of_a_timer_makes_no_difference() {
+    let (mut poll, mut events) = poll();
+    for mode in [Interest::edge, Interest::level, Interest::oneshot] {
+        let mut timer = Timer::new();
+        poll.registry().register(&mut timer, TIMER, mode(Interest::READABLE)).unwrap();
+        for _ in 0..2 {
+            timer.set(Duration::ZERO).unwrap();
+            assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
+            expect_silence(&mut poll, &mut events);
+        }
+    }
+}
+
+#[test]
+fn a_timer_can_be_registered_for_reading_only() {
+    let (poll, _) = poll();
+    let mut timer = Timer::new();
+    let err = poll.registry().register(&mut timer, TIMER, Interest::WRITABLE).unwrap_err();
+    assert_eq!(err.kind(), ErrorKind::InvalidInput);
+    poll.registry().register(&mut timer, TIMER, Interest::READABLE | Interest::WRITABLE).unwrap();
+    let err = poll.registry().reregister(&mut timer, TIMER, Interest::WRITABLE).unwrap_err();
+    assert_eq!(err.kind(), ErrorKind::InvalidInput);
+    poll.registry().deregister(&mut timer).unwrap();
+}
+
+#[test]
+fn a_period_of_zero_is_refused_and_changes_nothing() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    timer.set(MS).unwrap();
+    assert_eq!(timer.set_every(Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_deadline_beyond_all_time_never_comes() {
+    let (mut poll, mut events) = poll();
+    let never = registered(&poll, TIMER);
+    let soon = registered(&poll, Token(2));
+    never.set(Duration::MAX).unwrap();
+    assert_eq!(poll.next_deadline(), None);
+    soon.set(MS).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
+    never.set_every(Duration::MAX).unwrap();
+    expect_silence(&mut poll, &mut events);
+    // The longest that the clock can tell is no special case.
+    never.set(Duration::from_secs(u32::MAX.into())).unwrap();
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn the_next_deadline_is_that_of_the_nearest_timer() {
+    let (mut poll, mut events) = poll();
+    assert_eq!(poll.next_deadline(), None);
+    let far = registered(&poll, TIMER);
+    let near = registered(&poll, Token(2));
+    let now = Instant::now();
+    far.set_at(now + Duration::from_secs(3600)).unwrap();
+    assert_eq!(poll.next_deadline(), Some(now + Duration::from_secs(3600)));
+    near.set_at(now + MS).unwrap();
+    assert_eq!(poll.next_deadline(), Some(now + MS));
+    assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
+    assert_eq!(poll.next_deadline(), Some(now + Duration::from_secs(3600)));
+    far.cancel();
+    assert_eq!(poll.next_deadline(), None);
+}
+
+#[test]
+fn timers_that_do_not_fit_come_with_the_next_poll() {
+    for capacity in [1, 2, 3] {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(capacity);
+        let timers: Vec<_> = (0..5).map(|i| registered(&poll, Token(i))).collect();
+        for timer in &timers {
+            timer.set(Duration::ZERO).unwrap();
+        }
+        let mut order = Vec::new();
+        while order.len() < 5 {
+            order.extend(next_tokens(&mut poll, &mut events));
+        }
+        assert_eq!(order, (0..5).map(Token).collect::<Vec<_>>(), "capacity {capacity}");
+        expect_silence(&mut poll, &mut events);
+    }
+}
+
+#[test]
+fn sources_are_told_while_a_timer_is_set() {
+    let (mut poll, mut events) = poll();
+    let timer = registered(&poll, TIMER);
+    timer.set(Duration::from_secs(3600)).unwrap();
+    let (_stream, mut peer) = registered_stream(&poll, Token(2), Interest::READABLE);
+    peer.write_all(b"x").unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
+}
+
+#[test]
+fn timers_of_two_polls_do_not_mix() {
+    let (mut here, mut events) = poll();
+    let (mut there, mut other_events) = poll();
+    let mine = registered(&here, TIMER);
+    let yours = registered(&there, Token(2));
+    mine.set(MS).unwrap();
+    yours.set(MS).unwrap();
+    assert_eq!(next_tokens(&mut here, &mut events), [TIMER]);
+    expect_silence(&mut here, &mut events);
+    assert_eq!(next_tokens(&mut there, &mut other_events), [Token(2)]);
+}
+
+#[test]
+fn a_timer_is_readable_to_a_human() {
+    let (poll, _) = poll();
+    let timer = registered(&poll, TIMER);
+    timer.set_every(MS).unwrap();
+    let text = format!("{timer:?}");
+    assert!(text.contains("period: Some(1ms)") && text.contains("registered: true"), "{text}");
+    assert!(format!("{:?}", Timer::default()).contains("registered: false"));
+}

@@ -1,0 +1,120 @@
+//! Our own types as descriptors.
+
+#![cfg(unix)]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net;
+use std::os::unix::io::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+use minimio::net::{TcpListener, TcpStream, UdpSocket};
+use minimio::{Interest, Poll, Token};
+
+use crate::support::*;
+
+const SOURCE: Token = Token(1);
+const READ: Interest = Interest::READABLE;
+
+#[test]
+fn sockets_are_made_from_descriptors_and_turned_back() {
+    let (stream, mut peer) = stream_and_peer();
+    let fd = stream.as_raw_fd();
+    assert_eq!(stream.as_fd().as_raw_fd(), fd);
+    let owned = OwnedFd::from(stream);
+    assert_eq!(owned.as_raw_fd(), fd);
+    let mut stream: TcpStream = descriptor::from_raw(TcpStream::from(owned));
+    assert_eq!(stream.as_raw_fd(), fd);
+    stream.write_all(b"alive").unwrap();
+    peer.read_exact(&mut [0; 5]).unwrap();
+
+    let listener = TcpListener::bind(loopback()).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let listener = TcpListener::from(OwnedFd::from(listener));
+    assert_eq!(listener.local_addr().unwrap(), addr);
+    let socket = UdpSocket::bind(loopback()).unwrap();
+    let addr = socket.local_addr().unwrap();
+    let socket = UdpSocket::from(OwnedFd::from(socket));
+    assert_eq!(socket.local_addr().unwrap(), addr);
+}
+
+#[test]
+fn the_registration_does_not_survive_a_conversion() {
+    let (poll, _) = poll();
+    let (mut stream, _peer) = stream_and_peer();
+    poll.registry().register(&mut stream, SOURCE, READ).unwrap();
+    poll.registry().deregister(&mut stream).unwrap();
+    let mut stream = TcpStream::from(OwnedFd::from(stream));
+    assert_eq!(poll.registry().deregister(&mut stream).unwrap_err().kind(), ErrorKind::NotFound);
+    poll.registry().register(&mut stream, SOURCE, READ).unwrap();
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
+    use descriptor::flags;
+    // As the standard library opens them: its files are closed on exec, and this is set non-blocking.
+    let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+    let (model, _other) = UnixStream::pair().unwrap();
+    model.set_nonblocking(true).unwrap();
+    let non_blocking = flags(&model) & !flags(&_other);
+    let cloexec = flags(&file) & flags(&model) & !0o3;
+    assert!(non_blocking != 0 && cloexec != 0);
+
+    let listener = TcpListener::bind(loopback()).unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let end = Instant::now() + PATIENCE;
+    let accepted = loop {
+        match listener.accept() {
+            Ok((accepted, _)) => break accepted,
+            Err(err) => assert!(err.kind() == ErrorKind::WouldBlock && Instant::now() < end, "{err}"),
+        }
+    };
+    let socket = UdpSocket::bind(loopback()).unwrap();
+    for flags in [flags(&listener), flags(&client), flags(&accepted), flags(&socket)] {
+        assert_eq!(flags & (non_blocking | cloexec), non_blocking | cloexec);
+    }
+    let poll = Poll::new().unwrap();
+    assert_eq!(flags(&poll) & cloexec, cloexec);
+    // The notifier is the one that was opened after the poll.
+    let notifiers: Vec<_> = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();
+    for path in notifiers {
+        if std::fs::read_link(&path).map_or(false, |target| target.to_string_lossy().contains("eventfd")) {
+            let fd: RawFd = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            // Another test's may have been closed meanwhile.
+            if let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")) {
+                let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim().to_string();
+                assert_eq!(u32::from_str_radix(&flags, 8).unwrap() & cloexec, cloexec);
+            }
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn an_address_is_connected_to_as_it_is() {
+    if loopback_v6().is_none() {
+        return;
+    }
+    // An IPv4 address in IPv6 clothes: no part of it may be lost.
+    let listener = net::TcpListener::bind(loopback()).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut stream = TcpStream::connect(format!("[::ffff:127.0.0.1]:{port}").parse().unwrap()).unwrap();
+    let (mut poll, mut events) = poll();
+    poll.registry().register(&mut stream, SOURCE, Interest::WRITABLE).unwrap();
+    wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
+    assert!(stream.take_error().unwrap().is_none());
+    assert_eq!(listener.accept().unwrap().1.ip(), loopback().ip());
+}
+
+#[test]
+fn a_standard_socket_becomes_one_of_ours() {
+    let listener = net::TcpListener::bind(loopback()).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (mut poll, mut events) = poll();
+    let mut listener = TcpListener::from_std(listener);
+    poll.registry().register(&mut listener, SOURCE, READ).unwrap();
+    let _client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+    listener.accept().unwrap();
+}

@@ -1,0 +1,1034 @@
+//! Unix sockets: streams, listeners, datagrams, and their addresses.
+
+#![cfg(unix)]
+
+use std::env;
+use std::fs;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::net::Shutdown;
+use std::ops::Deref;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::io::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::net;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use minimio::event::Source;
+use minimio::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
+use minimio::{Events, Interest, Poll, Token};
+
+use crate::support::*;
+
+const SOURCE: Token = Token(1);
+const READ: Interest = Interest::READABLE;
+const WRITE: Interest = Interest::WRITABLE;
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// A folder of a test's own, which goes with it.
+struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    fn new() -> Folder {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        loop {
+            // An address has little room.
+            let name = format!("u{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+            let path = env::temp_dir().join(name);
+            match fs::create_dir(&path) {
+                // A process that was killed has left it.
+                Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
+                result => {
+                    result.unwrap();
+                    return Folder { path };
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.path).unwrap();
+    }
+}
+
+impl Deref for Folder {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Two connected streams, one of ours and one of the standard library's that waits, but not for ever.
+fn stream_and_peer() -> (UnixStream, net::UnixStream) {
+    let (stream, peer) = net::UnixStream::pair().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    for timeout in [net::UnixStream::set_read_timeout, net::UnixStream::set_write_timeout] {
+        timeout(&peer, Some(PATIENCE)).unwrap();
+    }
+    (UnixStream::from_std(stream), peer)
+}
+
+fn kind<T>(result: io::Result<T>) -> ErrorKind {
+    match result {
+        Ok(_) => panic!("that should have failed"),
+        Err(err) => err.kind(),
+    }
+}
+
+/// Writes until there is no room. Returns how much that was.
+fn fill(stream: &mut UnixStream) -> usize {
+    let mut sent = 0;
+    loop {
+        match stream.write(&[7; 4096]) {
+            Ok(count) => sent += count,
+            Err(err) if err.kind() == ErrorKind::WouldBlock => return sent,
+            Err(err) => panic!("write: {err}"),
+        }
+    }
+}
+
+/// Reads until nothing is there, or the end. Returns how much that was.
+fn drain(mut stream: impl Read) -> usize {
+    let mut total = 0;
+    loop {
+        match stream.read(&mut [0; 4096]) {
+            Ok(0) => return total,
+            Ok(count) => total += count,
+            Err(err) if err.kind() == ErrorKind::WouldBlock => return total,
+            Err(err) => panic!("read: {err}"),
+        }
+    }
+}
+
+// Streams and listeners.
+
+#[test]
+fn a_conversation_goes_through_a_path() {
+    let folder = Folder::new();
+    let (mut poll, mut events) = poll();
+    let mut listener = UnixListener::bind(folder.join("s")).unwrap();
+    poll.registry().register(&mut listener, SOURCE, READ).unwrap();
+    assert_eq!(kind(listener.accept()), ErrorKind::WouldBlock);
+    expect_silence(&mut poll, &mut events);
+
+    let mut client = UnixStream::connect(folder.join("s")).unwrap();
+    wait_for(&mut poll, &mut events, SOURCE, |event| event.is_readable());
+    let (mut server, _) = listener.accept().unwrap();
+    assert_eq!(kind(listener.accept()), ErrorKind::WouldBlock);
+    poll.registry().register(&mut client, Token(2), BOTH).unwrap();
+    poll.registry().register(&mut server, Token(3), BOTH).unwrap();
+
+    assert_eq!(kind(server.read(&mut [0])), ErrorKind::WouldBlock);
+    client.write_all(b"question").unwrap();
+    client.flush().unwrap();
+    wait_for(&mut poll, &mut events, Token(3), |event| event.is_readable());
+    let mut buf = [0; 16];
+    assert_eq!(server.read(&mut buf).unwrap(), 8);
+    assert_eq!(&buf[..8], b"question");
+    // By reference, and in pieces.
+    assert_eq!((&server).write_vectored(&[IoSlice::new(b"ans"), IoSlice::new(b"wer")]).unwrap(), 6);
+    (&server).flush().unwrap();
+    wait_for(&mut poll, &mut events, Token(2), |event| event.is_readable());
+    let (mut head, mut tail) = ([0; 4], [0; 4]);
+    let count = (&client).read_vectored(&mut [IoSliceMut::new(&mut head), IoSliceMut::new(&mut tail)]).unwrap();
+    assert_eq!((count, &head, &tail[..2]), (6, b"answ", &b"er"[..]));
+    assert_eq!(kind((&client).read(&mut buf)), ErrorKind::WouldBlock);
+    // By value, as well.
+    assert_eq!(client.write_vectored(&[IoSlice::new(b"th"), IoSlice::new(b"anks")]).unwrap(), 6);
+    let count = server.read_vectored(&mut [IoSliceMut::new(&mut head), IoSliceMut::new(&mut tail)]).unwrap();
+    assert_eq!((count, &head, &tail[..2]), (6, b"than", &b"ks"[..]));
+}
+
+#[test]
+fn more_buffers_than_a_call_takes_are_written_in_part() {
+    let (mut stream, mut peer) = stream_and_peer();
+    let bufs: Vec<_> = (0..3000).map(|_| IoSlice::new(b"x")).collect();
+    let count = stream.write_vectored(&bufs).unwrap();
+    assert!(count > 0 && count < 3000);
+    peer.read_exact(&mut vec![0; count]).unwrap();
+}
+
+#[test]
+fn a_stream_is_connected_before_it_is_accepted() {
+    let folder = Folder::new();
+    let listener = UnixListener::bind(folder.join("s")).unwrap();
+    let (mut poll, mut events) = poll();
+    let mut client = UnixStream::connect(folder.join("s")).unwrap();
+    poll.registry().register(&mut client, SOURCE, BOTH).unwrap();
+    wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
+    assert!(client.take_error().unwrap().is_none());
+    assert_eq!(client.peer_addr().unwrap().as_pathname(), Some(&*folder.join("s")));
+    client.write_all(b"early").unwrap();
+    drop(client);
+    let (mut server, _) = listener.accept().unwrap();
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 5);
+    assert_eq!(server.read(&mut [0; 8]).unwrap(), 0);
+}
+
+#[test]
+fn a_connection_to_nobody_fails_at_once() {
+    let folder = Folder::new();
+    assert_eq!(kind(UnixStream::connect(folder.join("absent"))), ErrorKind::NotFound);
+    // The file of a listener outlives it.
+    drop(UnixListener::bind(folder.join("s")).unwrap());
+    let err = UnixStream::connect(folder.join("s")).unwrap_err();
+    assert_eq!(err.kind(), ErrorKind::ConnectionRefused);
+    assert!(err.raw_os_error().is_some(), "the system's own error: {err:?}");
+    assert_eq!(kind(UnixListener::bind(folder.join("s"))), ErrorKind::AddrInUse);
+    assert_eq!(kind(UnixListener::bind(folder.join("no/s"))), ErrorKind::NotFound);
+    // A datagram socket is no listener.
+    let _socket = UnixDatagram::bind(folder.join("d")).unwrap();
+    assert!(UnixStream::connect(folder.join("d")).unwrap_err().raw_os_error().is_some());
+}
+
+#[test]
+fn a_full_backlog_refuses_instead_of_blocking() {
+    let folder = Folder::new();
+    let listener = UnixListener::bind(folder.join("s")).unwrap();
+    descriptor::set_backlog(&listener, 0);
+    let mut waiting = Vec::new();
+    let refused = loop {
+        match UnixStream::connect(folder.join("s")) {
+            Ok(stream) => waiting.push(stream),
+            Err(err) => break err.kind(),
+        }
+        assert!(waiting.len() < 10_000, "there is no end to the backlog");
+    };
+    let full = if system::FULL_UNIX_RECEIVERS_BLOCK { ErrorKind::WouldBlock } else { ErrorKind::ConnectionRefused };
+    assert_eq!(refused, full);
+    listener.accept().unwrap();
+    UnixStream::connect(folder.join("s")).unwrap();
+}
+
+#[test]
+fn a_backlog_is_longer_than_the_standard_librarys() {
+    let folder = Folder::new();
+    // As many as the system lets wait, which is often 128 on the BSDs.
+    let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |limit| limit.trim().parse().unwrap());
+    let listener = UnixListener::bind(folder.join("s")).unwrap();
+    let waiting: Vec<_> = (0..limit.min(400)).map(|_| UnixStream::connect(folder.join("s")).unwrap()).collect();
+    for _ in &waiting {
+        listener.accept().unwrap();
+    }
+    assert_eq!(kind(listener.accept()), ErrorKind::WouldBlock);
+    assert!(listener.take_error().unwrap().is_none());
+}
+
+#[test]
+fn a_pair_is_connected_and_has_no_addresses() {
+    let (mut here, mut there) = UnixStream::pair().unwrap();
+    assert_eq!(kind(here.read(&mut [0])), ErrorKind::WouldBlock);
+    assert_eq!(kind(there.read(&mut [0])), ErrorKind::WouldBlock);
+    here.write_all(b"ping").unwrap();
+    assert_eq!(there.read(&mut [0; 8]).unwrap(), 4);
+    there.write_all(b"pong").unwrap();
+    assert_eq!(here.read(&mut [0; 8]).unwrap(), 4);
+    for addr in [here.local_addr(), here.peer_addr(), there.local_addr(), there.peer_addr()] {
+        assert!(addr.unwrap().is_unnamed());
+    }
+}
+
+// Addresses.
+
+#[test]
+fn a_path_is_the_address_of_a_listener_and_all_that_it_accepts() {
+    let folder = Folder::new();
+    let path = folder.join("s");
+    let addr = SocketAddr::from_pathname(&path).unwrap();
+    let listener = UnixListener::bind_addr(&addr).unwrap();
+    assert_eq!(listener.local_addr().unwrap().as_pathname(), Some(&*path));
+    let client = UnixStream::connect_addr(&addr).unwrap();
+    assert_eq!(client.peer_addr().unwrap().as_pathname(), Some(&*path));
+    assert!(client.local_addr().unwrap().is_unnamed());
+    let (server, from) = listener.accept().unwrap();
+    assert!(from.is_unnamed(), "{from:?}");
+    assert!(server.peer_addr().unwrap().is_unnamed());
+    assert_eq!(server.local_addr().unwrap().as_pathname(), Some(&*path));
+}
+
+/// A stream that is bound to a name and connected to a listener's path.
+fn connected_from(name: &[u8], listener: &Path) -> net::UnixStream {
+    let socket = net::UnixDatagram::from(descriptor::bound_unix_socket(true, name));
+    // To the system, all sockets connect in the same way.
+    socket.connect(listener).unwrap();
+    OwnedFd::from(socket).into()
+}
+
+#[test]
+fn the_address_of_a_client_is_told_if_it_has_one() {
+    let folder = Folder::new();
+    let listener = UnixListener::bind(folder.join("s")).unwrap();
+    let path = folder.join("c");
+    let _client = connected_from(path.as_os_str().as_bytes(), &folder.join("s"));
+    let (server, from) = listener.accept().unwrap();
+    assert_eq!(from.as_pathname(), Some(&*path));
+    assert_eq!(server.peer_addr().unwrap().as_pathname(), Some(&*path));
+}
+
+/// A path in this folder, as long as that.
+fn long_path(folder: &Folder, len: usize) -> PathBuf {
+    let rest = len - folder.as_os_str().len() - 1;
+    folder.join("x".repeat(rest))
+}
+
+/// How long a path may be, a zero byte at its end included.
+const ROOM: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 108 } else { 104 };
+
+#[test]
+fn the_longest_path_is_an_address() {
+    let folder = Folder::new();
+    let path = long_path(&folder, ROOM - 1);
+    let listener = UnixListener::bind(&path).unwrap();
+    assert_eq!(listener.local_addr().unwrap().as_pathname(), Some(&*path));
+    let _client = UnixStream::connect(&path).unwrap();
+    assert_eq!(listener.accept().unwrap().0.local_addr().unwrap().as_pathname(), Some(&*path));
+}
+
+#[test]
+fn a_path_that_is_no_address_is_named_in_the_error() {
+    let folder = Folder::new();
+    let socket = UnixDatagram::unbound().unwrap();
+    for path in [long_path(&folder, ROOM), long_path(&folder, 1000), PathBuf::from("zero\0byte")] {
+        for err in [
+            UnixStream::connect(&path).unwrap_err(),
+            UnixListener::bind(&path).unwrap_err(),
+            UnixDatagram::bind(&path).unwrap_err(),
+            socket.connect(&path).unwrap_err(),
+            socket.send_to(b"x", &path).unwrap_err(),
+        ] {
+            assert_eq!(err.kind(), ErrorKind::InvalidInput, "{err}");
+            assert!(err.to_string().starts_with(&format!("cannot use {path:?} as the address of a socket: ")), "{err}");
+        }
+    }
+    // What the system says stays the system's.
+    assert!(socket.send_to(b"x", folder.join("absent")).unwrap_err().raw_os_error().is_some());
+}
+
+/// What has no file, and so only Linux has. They are among the tests for kqueue, since that runs on Linux too.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod without_a_file {
+    use super::*;
+
+    /// An abstract name that nobody else has.
+    fn name(what: &str) -> Vec<u8> {
+        // All kinds of bytes are allowed.
+        format!("\0minimio {} \"\\\n\0 {what}", process::id()).into_bytes()
+    }
+
+    /// The address of that name, which this standard library may not be able to make.
+    fn address(name: &[u8]) -> SocketAddr {
+        net::UnixDatagram::from(descriptor::bound_unix_socket(false, name)).local_addr().unwrap()
+    }
+
+    fn is_abstract(addr: &SocketAddr) -> bool {
+        !addr.is_unnamed() && addr.as_pathname().is_none()
+    }
+
+    /// Whether the standard library can bind to an abstract address: since Rust 1.70.
+    #[allow(unstable_name_collisions, clippy::incompatible_msrv)]
+    fn can_be_used(addr: &SocketAddr) -> bool {
+        #[allow(dead_code)]
+        trait BindAddr: Sized {
+            fn bind_addr(_: &SocketAddr) -> io::Result<Self> {
+                Err(ErrorKind::Unsupported.into())
+            }
+        }
+        impl BindAddr for net::UnixDatagram {}
+        net::UnixDatagram::bind_addr(addr).is_ok()
+    }
+
+    #[test]
+    fn an_abstract_name_is_an_address() {
+        let addr = address(&name("stream"));
+        assert!(is_abstract(&addr));
+        if !can_be_used(&addr) {
+            for refused in [
+                UnixListener::bind_addr(&addr).map(drop),
+                UnixDatagram::bind_addr(&addr).map(drop),
+                UnixStream::connect_addr(&addr).map(drop),
+            ] {
+                assert_eq!(kind(refused), ErrorKind::Unsupported);
+            }
+            return;
+        }
+        assert_eq!(kind(UnixStream::connect_addr(&addr)), ErrorKind::ConnectionRefused);
+        let listener = UnixListener::bind_addr(&addr).unwrap();
+        assert_eq!(format!("{:?}", listener.local_addr().unwrap()), format!("{addr:?}"));
+        assert_eq!(kind(UnixListener::bind_addr(&addr)), ErrorKind::AddrInUse);
+        let client = UnixStream::connect_addr(&addr).unwrap();
+        assert_eq!(format!("{:?}", client.peer_addr().unwrap()), format!("{addr:?}"));
+        let (server, from) = listener.accept().unwrap();
+        assert!(from.is_unnamed());
+        assert!(is_abstract(&server.local_addr().unwrap()));
+        let socket = UnixDatagram::bind_addr(&addr).unwrap();
+        assert_eq!(format!("{:?}", socket.local_addr().unwrap()), format!("{addr:?}"));
+        // Nothing is left behind.
+        drop((listener, server, client));
+        UnixListener::bind_addr(&addr).unwrap();
+    }
+
+    #[test]
+    fn a_client_with_an_abstract_name_is_accepted_with_it() {
+        let folder = Folder::new();
+        let listener = UnixListener::bind(folder.join("s")).unwrap();
+        let name = name("client");
+        let _client = connected_from(&name, &folder.join("s"));
+        let (server, from) = listener.accept().unwrap();
+        assert!(is_abstract(&from), "{from:?}");
+        assert_eq!(format!("{from:?}"), format!("{:?}", address(&name)));
+        assert_eq!(format!("{from:?}"), format!("{:?}", server.peer_addr().unwrap()));
+    }
+
+    #[test]
+    fn a_client_with_a_path_longer_than_the_standard_librarys_is_accepted() {
+        let folder = Folder::new();
+        let listener = UnixListener::bind(folder.join("s")).unwrap();
+        let path = long_path(&folder, ROOM);
+        let mut client = connected_from(path.as_os_str().as_bytes(), &folder.join("s"));
+        let (mut server, from) = listener.accept().unwrap();
+        assert_eq!(from.as_pathname(), Some(&*path));
+        client.write_all(b"x").unwrap();
+        assert_eq!(server.read(&mut [0; 2]).unwrap(), 1);
+    }
+
+    #[test]
+    fn who_asks_for_no_address_gets_an_abstract_one() {
+        let none = UnixDatagram::unbound().unwrap().local_addr().unwrap();
+        assert!(none.is_unnamed());
+        let listener = UnixListener::bind_addr(&none).unwrap();
+        assert!(is_abstract(&listener.local_addr().unwrap()));
+        let socket = UnixDatagram::bind("").unwrap();
+        assert!(is_abstract(&socket.local_addr().unwrap()));
+        assert!(UnixStream::connect_addr(&none).is_err());
+    }
+
+    #[test]
+    fn a_datagram_from_an_abstract_name_says_so() {
+        let folder = Folder::new();
+        let receiver = UnixDatagram::bind(folder.join("d")).unwrap();
+        let sender = UnixDatagram::bind("").unwrap();
+        sender.send_to(b"x", folder.join("d")).unwrap();
+        let (_, from) = receiver.recv_from(&mut [0; 2]).unwrap();
+        assert_eq!(format!("{from:?}"), format!("{:?}", sender.local_addr().unwrap()));
+    }
+
+    #[test]
+    fn sockets_never_block_and_are_closed_on_exec() {
+        use descriptor::flags;
+        // As the standard library opens them.
+        let (model, other) = net::UnixStream::pair().unwrap();
+        model.set_nonblocking(true).unwrap();
+        let file = fs::File::open(env::current_exe().unwrap()).unwrap();
+        let non_blocking = flags(&model) & !flags(&other);
+        let cloexec = flags(&file) & flags(&model) & !0o3;
+        assert!(non_blocking != 0 && cloexec != 0);
+
+        let folder = Folder::new();
+        let listener = UnixListener::bind(folder.join("s")).unwrap();
+        let client = UnixStream::connect(folder.join("s")).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let bound = UnixDatagram::bind(folder.join("d")).unwrap();
+        let unbound = UnixDatagram::unbound().unwrap();
+        let ((a, b), (c, d)) = (UnixStream::pair().unwrap(), UnixDatagram::pair().unwrap());
+        let all: [&dyn AsRawFd; 9] = [&listener, &client, &server, &bound, &unbound, &a, &b, &c, &d];
+        for (i, socket) in all.into_iter().enumerate() {
+            assert_eq!(flags(&socket.as_raw_fd()) & (non_blocking | cloexec), non_blocking | cloexec, "socket {i}");
+        }
+    }
+}
+
+// Datagrams.
+
+#[test]
+fn datagrams_go_to_a_path_and_say_where_they_come_from() {
+    let folder = Folder::new();
+    let (mut poll, mut events) = poll();
+    let mut receiver = UnixDatagram::bind(folder.join("r")).unwrap();
+    assert_eq!(receiver.local_addr().unwrap().as_pathname(), Some(&*folder.join("r")));
+    poll.registry().register(&mut receiver, SOURCE, READ).unwrap();
+    let sender = UnixDatagram::bind(folder.join("s")).unwrap();
+    let nameless = UnixDatagram::unbound().unwrap();
+    assert!(nameless.local_addr().unwrap().is_unnamed());
+    assert_eq!(kind(receiver.recv(&mut [0])), ErrorKind::WouldBlock);
+    assert_eq!(kind(receiver.recv_from(&mut [0])), ErrorKind::WouldBlock);
+
+    assert_eq!(sender.send_to(b"one", folder.join("r")).unwrap(), 3);
+    assert_eq!(nameless.send_to(b"three", folder.join("r")).unwrap(), 5);
+    wait_for(&mut poll, &mut events, SOURCE, |event| event.is_readable());
+    let mut buf = [0; 16];
+    let (count, from) = receiver.recv_from(&mut buf).unwrap();
+    assert_eq!((&buf[..count], from.as_pathname()), (&b"one"[..], Some(&*folder.join("s"))));
+    // A datagram is taken whole: what does not fit is lost.
+    let (count, from) = receiver.recv_from(&mut buf[..4]).unwrap();
+    assert_eq!(&buf[..count], b"thre");
+    assert!(from.is_unnamed());
+    assert_eq!(kind(receiver.recv_from(&mut buf)), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_connected_datagram_socket_sends_without_saying_where_to() {
+    let folder = Folder::new();
+    let receiver = UnixDatagram::bind(folder.join("r")).unwrap();
+    let sender = UnixDatagram::unbound().unwrap();
+    assert!(sender.send(b"x").is_err());
+    assert!(sender.peer_addr().is_err());
+    assert_eq!(kind(sender.connect(folder.join("absent"))), ErrorKind::NotFound);
+    sender.connect(folder.join("r")).unwrap();
+    assert_eq!(sender.peer_addr().unwrap().as_pathname(), Some(&*folder.join("r")));
+    assert_eq!(sender.send(b"hello").unwrap(), 5);
+    let mut buf = [0; 16];
+    assert_eq!(receiver.recv(&mut buf).unwrap(), 5);
+    assert_eq!(&buf[..5], b"hello");
+    // An empty datagram is one.
+    assert_eq!(sender.send(b"").unwrap(), 0);
+    assert_eq!(receiver.recv(&mut buf).unwrap(), 0);
+    assert_eq!(kind(receiver.recv(&mut buf)), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_pair_of_datagram_sockets_is_connected() {
+    let (here, there) = UnixDatagram::pair().unwrap();
+    assert_eq!(kind(here.recv(&mut [0])), ErrorKind::WouldBlock);
+    here.send(b"ping").unwrap();
+    assert_eq!(there.recv(&mut [0; 8]).unwrap(), 4);
+    there.send(b"pong").unwrap();
+    assert_eq!(here.recv(&mut [0; 8]).unwrap(), 4);
+    for addr in [here.local_addr(), here.peer_addr(), there.local_addr(), there.peer_addr()] {
+        assert!(addr.unwrap().is_unnamed());
+    }
+    drop(there);
+    assert!(here.send(b"anybody?").is_err());
+}
+
+#[test]
+fn a_path_is_taken_until_its_file_is_removed() {
+    let folder = Folder::new();
+    drop(UnixDatagram::bind(folder.join("d")).unwrap());
+    assert_eq!(kind(UnixDatagram::bind(folder.join("d"))), ErrorKind::AddrInUse);
+    assert_eq!(kind(UnixDatagram::unbound().unwrap().connect(folder.join("d"))), ErrorKind::ConnectionRefused);
+    fs::remove_file(folder.join("d")).unwrap();
+    UnixDatagram::bind_addr(&SocketAddr::from_pathname(folder.join("d")).unwrap()).unwrap();
+}
+
+#[test]
+fn a_datagram_socket_that_is_shut_down_sends_and_receives_no_more() {
+    let (here, there) = UnixDatagram::pair().unwrap();
+    here.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(kind(here.send(b"x")), ErrorKind::BrokenPipe);
+    there.send(b"x").unwrap();
+    assert_eq!(here.recv(&mut [0; 2]).unwrap(), 1);
+    here.shutdown(Shutdown::Read).unwrap();
+    // As the docs say, nothing is received: of that there is an error, or nothing at all.
+    assert!(matches!(here.recv(&mut [0; 2]).map_err(|err| err.kind()), Ok(0) | Err(ErrorKind::WouldBlock)));
+    assert!(here.take_error().unwrap().is_none());
+}
+
+// Modes.
+
+/// How often in a row the source is reported, up to three times.
+fn reports(poll: &mut Poll, events: &mut Events) -> usize {
+    (0..3)
+        .take_while(|_| {
+            poll.poll(events, Some(A_WHILE)).unwrap();
+            events.iter().any(|event| event.token() == SOURCE && event.is_readable())
+        })
+        .count()
+}
+
+/// Registers a source to which `send` brings something that `take` takes, in each mode.
+fn every_mode_works(source: &mut (impl Source + ?Sized), send: impl Fn(), take: impl Fn()) {
+    let (mut poll, mut events) = poll();
+    poll.registry().register(source, SOURCE, READ).unwrap();
+    send();
+    assert_eq!(reports(&mut poll, &mut events), 1, "edge");
+    // What is there already is told again with what comes.
+    send();
+    assert_eq!(reports(&mut poll, &mut events), 1, "edge, once more");
+    (0..2).for_each(|_| take());
+    assert_eq!(reports(&mut poll, &mut events), 0, "edge, drained");
+    send();
+    assert_eq!(reports(&mut poll, &mut events), 1, "edge, after it was drained");
+
+    poll.registry().reregister(source, SOURCE, READ.level()).unwrap();
+    assert_eq!(reports(&mut poll, &mut events), 3, "level");
+    take();
+    assert_eq!(reports(&mut poll, &mut events), 0, "level, drained");
+
+    poll.registry().reregister(source, SOURCE, READ.oneshot()).unwrap();
+    send();
+    assert_eq!(reports(&mut poll, &mut events), 1, "oneshot");
+    send();
+    assert_eq!(reports(&mut poll, &mut events), 0, "oneshot, spent");
+    take();
+    poll.registry().reregister(source, SOURCE, READ.oneshot()).unwrap();
+    assert_eq!(reports(&mut poll, &mut events), 1, "oneshot, armed again");
+    take();
+}
+
+#[test]
+fn every_mode_works_for_a_stream() {
+    let (stream, peer) = stream_and_peer();
+    let mut source = UnixStream::from(stream.as_fd().try_clone_to_owned().unwrap());
+    every_mode_works(
+        &mut source,
+        || (&peer).write_all(b"x").unwrap(),
+        || assert_eq!((&stream).read(&mut [0]).unwrap(), 1),
+    );
+}
+
+#[test]
+fn every_mode_works_for_a_datagram_socket() {
+    let (here, there) = UnixDatagram::pair().unwrap();
+    let mut source = UnixDatagram::from(there.as_fd().try_clone_to_owned().unwrap());
+    every_mode_works(
+        &mut source,
+        || assert_eq!(here.send(b"x").unwrap(), 1),
+        || assert_eq!(there.recv(&mut [0; 2]).unwrap(), 1),
+    );
+}
+
+#[test]
+fn every_mode_works_for_a_listener() {
+    let folder = Folder::new();
+    let listener = UnixListener::bind(folder.join("s")).unwrap();
+    let mut source = UnixListener::from(listener.as_fd().try_clone_to_owned().unwrap());
+    every_mode_works(
+        &mut source,
+        || drop(UnixStream::connect(folder.join("s")).unwrap()),
+        || drop(listener.accept().unwrap()),
+    );
+}
+
+#[test]
+fn a_oneshot_of_both_directions_is_one_report() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = stream_and_peer();
+    peer.write_all(b"x").unwrap();
+    poll.registry().register(&mut stream, SOURCE, BOTH.oneshot()).unwrap();
+    assert!(next_tokens(&mut poll, &mut events).iter().all(|token| *token == SOURCE));
+    peer.write_all(b"x").unwrap();
+    expect_silence(&mut poll, &mut events);
+}
+
+// Full buffers.
+
+#[test]
+fn a_full_stream_is_writable_again_when_the_peer_has_read() {
+    for mode in [Interest::edge, Interest::level, Interest::oneshot] {
+        let (mut poll, mut events) = poll();
+        let (mut stream, mut peer) = stream_and_peer();
+        let sent = fill(&mut stream);
+        assert_eq!(kind(stream.write_vectored(&[IoSlice::new(b"x")])), ErrorKind::WouldBlock);
+        poll.registry().register(&mut stream, SOURCE, mode(WRITE)).unwrap();
+        expect_silence(&mut poll, &mut events);
+        peer.read_exact(&mut vec![0; sent]).unwrap();
+        wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
+        assert_eq!(stream.write(b"x").unwrap(), 1);
+    }
+}
+
+#[test]
+fn much_more_than_fits_arrives_whole() {
+    const SIZE: usize = 4 << 20;
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = UnixStream::pair().unwrap();
+    poll.registry().register(&mut stream, SOURCE, WRITE).unwrap();
+    poll.registry().register(&mut peer, Token(2), READ).unwrap();
+    let bytes: Vec<u8> = (0..SIZE).map(|i| (i % 251) as u8).collect();
+    let (mut sent, mut received) = (0, Vec::<u8>::new());
+    while received.len() < SIZE {
+        for token in next_tokens(&mut poll, &mut events) {
+            while token == SOURCE && sent < SIZE {
+                match stream.write(&bytes[sent..]) {
+                    Ok(count) => sent += count,
+                    Err(err) if err.kind() == ErrorKind::WouldBlock => break,
+                    Err(err) => panic!("write: {err}"),
+                }
+            }
+            let mut buf = [0; 64 << 10];
+            while token == Token(2) {
+                match peer.read(&mut buf) {
+                    Ok(count) => received.extend(&buf[..count]),
+                    Err(err) if err.kind() == ErrorKind::WouldBlock => break,
+                    Err(err) => panic!("read: {err}"),
+                }
+            }
+        }
+    }
+    assert!(received == bytes);
+}
+
+/// Sends until the receiver has no room. Returns how many datagrams that were.
+fn fill_with_datagrams(mut send: impl FnMut() -> io::Result<usize>) -> usize {
+    let mut sent = 0;
+    loop {
+        match send() {
+            Ok(_) => sent += 1,
+            Err(err) => {
+                assert_eq!(err.kind() == ErrorKind::WouldBlock, system::FULL_UNIX_RECEIVERS_BLOCK, "{err}");
+                return sent;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_receiver_does_not_block_and_an_event_tells_when_it_has_room() {
+    let folder = Folder::new();
+    let receiver = UnixDatagram::bind(folder.join("r")).unwrap();
+    let mut sender = UnixDatagram::unbound().unwrap();
+    assert!(fill_with_datagrams(|| sender.send_to(&[7; 100], folder.join("r"))) > 0);
+    while receiver.recv(&mut [0; 200]).is_ok() {}
+    sender.connect(folder.join("r")).unwrap();
+    let (mut poll, mut events) = poll();
+    poll.registry().register(&mut sender, SOURCE, WRITE).unwrap();
+    wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
+    let sent = fill_with_datagrams(|| sender.send(&[7; 100]));
+    if system::FULL_UNIX_RECEIVERS_BLOCK {
+        expect_silence(&mut poll, &mut events);
+    }
+    for _ in 0..sent {
+        assert_eq!(receiver.recv(&mut [0; 200]).unwrap(), 100);
+    }
+    if system::FULL_UNIX_RECEIVERS_BLOCK {
+        wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
+    }
+    assert_eq!(sender.send(b"x").unwrap(), 1);
+}
+
+#[test]
+fn a_pair_of_datagram_sockets_that_is_full_has_room_again() {
+    let (mut here, there) = UnixDatagram::pair().unwrap();
+    let (mut poll, mut events) = poll();
+    poll.registry().register(&mut here, SOURCE, WRITE).unwrap();
+    wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
+    let sent = fill_with_datagrams(|| here.send(&[7; 1000]));
+    for _ in 0..sent {
+        assert_eq!(there.recv(&mut [0; 2000]).unwrap(), 1000);
+    }
+    if system::FULL_UNIX_RECEIVERS_BLOCK {
+        wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
+    }
+    assert_eq!(here.send(b"x").unwrap(), 1);
+}
+
+// What an event says.
+
+struct Scene {
+    poll: Poll,
+    events: Events,
+}
+
+impl Scene {
+    /// A registered source whose first event, if there is one, has been taken.
+    fn new(source: &mut impl Source) -> Scene {
+        let (mut poll, mut events) = poll();
+        poll.registry().register(source, SOURCE, BOTH).unwrap();
+        poll.poll(&mut events, Some(A_WHILE)).unwrap();
+        expect_silence(&mut poll, &mut events);
+        Scene { poll, events }
+    }
+
+    fn check(&mut self, happened: &str) {
+        truth::check(&mut self.poll, &mut self.events, SOURCE, happened);
+    }
+}
+
+#[test]
+fn a_stream_is_made() {
+    let (mut stream, _peer) = stream_and_peer();
+    let (mut poll, mut events) = poll();
+    poll.registry().register(&mut stream, SOURCE, BOTH).unwrap();
+    truth::check(&mut poll, &mut events, SOURCE, "a connection was made");
+}
+
+#[test]
+fn data_is_readable() {
+    let (mut stream, mut peer) = stream_and_peer();
+    let mut scene = Scene::new(&mut stream);
+    peer.write_all(b"x").unwrap();
+    scene.check("data arrived");
+}
+
+#[test]
+fn a_peer_that_ends_writing_is_the_end_of_reading_only() {
+    let (mut stream, peer) = stream_and_peer();
+    let mut scene = Scene::new(&mut stream);
+    peer.shutdown(Shutdown::Write).unwrap();
+    scene.check("the peer shut down writing");
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    stream.write_all(b"still here").unwrap();
+    assert_eq!((&peer).read(&mut [0; 16]).unwrap(), 10);
+}
+
+#[test]
+fn the_end_is_told_with_what_is_before_it() {
+    let (mut stream, mut peer) = stream_and_peer();
+    let mut scene = Scene::new(&mut stream);
+    peer.write_all(b"last words").unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    scene.check("the peer shut down writing");
+    assert_eq!(drain(&stream), 10);
+}
+
+#[test]
+fn a_local_shutdown_ends_one_direction_at_a_time() {
+    let (mut stream, peer) = stream_and_peer();
+    let mut scene = Scene::new(&mut stream);
+    stream.shutdown(Shutdown::Write).unwrap();
+    scene.check("local `shutdown(Write)`");
+    assert_eq!(kind(stream.write(b"x")), ErrorKind::BrokenPipe);
+    assert_eq!((&peer).read(&mut [0]).unwrap(), 0);
+
+    let (mut stream, _peer) = stream_and_peer();
+    let mut scene = Scene::new(&mut stream);
+    stream.shutdown(Shutdown::Read).unwrap();
+    scene.check("local `shutdown(Read)`");
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn both_ends_that_have_shut_down_writing_are_done() {
+    let (mut stream, peer) = stream_and_peer();
+    let mut scene = Scene::new(&mut stream);
+    stream.shutdown(Shutdown::Write).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    scene.check("both ends have shut down writing");
+}
+
+#[test]
+fn a_peer_that_is_gone_ends_both_directions() {
+    let (mut stream, mut peer) = stream_and_peer();
+    let mut scene = Scene::new(&mut stream);
+    peer.write_all(b"farewell").unwrap();
+    drop(peer);
+    scene.check("a Unix stream's peer is gone");
+    assert_eq!(drain(&stream), 8);
+    assert_eq!(kind(stream.write(b"x")), ErrorKind::BrokenPipe);
+    assert!(stream.take_error().unwrap().is_none());
+}
+
+#[test]
+fn a_peer_that_goes_without_reading_all_resets() {
+    let (mut stream, mut peer) = stream_and_peer();
+    let mut scene = Scene::new(&mut stream);
+    stream.write_all(b"never read").unwrap();
+    peer.write_all(b"farewell").unwrap();
+    drop(peer);
+    scene.check("a Unix stream's peer is gone");
+    assert_eq!(stream.read(&mut [0; 16]).unwrap(), 8);
+    if system::UNREAD_BYTES_RESET {
+        assert_eq!(kind(stream.read(&mut [0])), ErrorKind::ConnectionReset);
+    }
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+
+    // The other way to be told of it.
+    let (mut stream, peer) = stream_and_peer();
+    stream.write_all(b"never read").unwrap();
+    drop(peer);
+    assert_eq!(stream.take_error().unwrap().is_some(), system::UNREAD_BYTES_RESET);
+    assert!(stream.take_error().unwrap().is_none());
+}
+
+#[test]
+fn a_listener_with_a_connection_is_readable() {
+    let folder = Folder::new();
+    let mut listener = UnixListener::bind(folder.join("s")).unwrap();
+    let mut scene = Scene::new(&mut listener);
+    let _client = UnixStream::connect(folder.join("s")).unwrap();
+    scene.check("a listener has a connection");
+}
+
+#[test]
+fn a_datagram_is_readable() {
+    let (here, mut there) = UnixDatagram::pair().unwrap();
+    let mut scene = Scene::new(&mut there);
+    here.send(b"x").unwrap();
+    scene.check("a datagram arrived");
+}
+
+// Registration.
+
+/// One of each source, with its name.
+fn sources(folder: &Folder) -> Vec<(&'static str, Box<dyn Source>)> {
+    let (stream, peer) = UnixStream::pair().unwrap();
+    // The peer lives on, as a source of its own.
+    vec![
+        ("UnixStream", Box::new(stream)),
+        ("its peer", Box::new(peer)),
+        ("UnixListener", Box::new(UnixListener::bind(folder.join("l")).unwrap())),
+        ("UnixDatagram", Box::new(UnixDatagram::bind(folder.join("d")).unwrap())),
+    ]
+}
+
+#[test]
+fn a_source_is_registered_once_and_only_then_deregistered() {
+    let folder = Folder::new();
+    let (here, _) = poll();
+    let (there, _) = poll();
+    for (name, mut source) in sources(&folder) {
+        assert_eq!(kind(here.registry().reregister(&mut source, SOURCE, READ)), ErrorKind::NotFound, "{name}");
+        assert_eq!(kind(here.registry().deregister(&mut source)), ErrorKind::NotFound, "{name}");
+        here.registry().register(&mut source, SOURCE, READ).unwrap();
+        assert_eq!(kind(here.registry().register(&mut source, SOURCE, READ)), ErrorKind::AlreadyExists, "{name}");
+        assert_eq!(kind(there.registry().register(&mut source, SOURCE, READ)), ErrorKind::AlreadyExists, "{name}");
+        assert_eq!(kind(there.registry().deregister(&mut source)), ErrorKind::NotFound, "{name}");
+        here.registry().reregister(&mut source, SOURCE, READ.level()).unwrap();
+        here.registry().deregister(&mut source).unwrap();
+        there.registry().register(&mut source, SOURCE, READ).unwrap();
+    }
+}
+
+#[test]
+fn a_source_that_is_deregistered_is_silent() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = stream_and_peer();
+    poll.registry().register(&mut stream, SOURCE, READ.level()).unwrap();
+    peer.write_all(b"x").unwrap();
+    wait_for(&mut poll, &mut events, SOURCE, |event| event.is_readable());
+    poll.registry().deregister(&mut stream).unwrap();
+    expect_silence(&mut poll, &mut events);
+}
+
+#[test]
+fn a_source_dropped_while_registered_is_forgotten() {
+    let folder = Folder::new();
+    let (mut poll, mut events) = poll();
+    for round in 0..20 {
+        let (mut stream, mut peer) = stream_and_peer();
+        let number = stream.as_raw_fd();
+        poll.registry().register(&mut stream, Token(round), READ).unwrap();
+        peer.write_all(b"x").unwrap();
+        drop(stream);
+        // Its number may be the next one's.
+        let (mut stream, mut peer) = stream_and_peer();
+        poll.registry().register(&mut stream, Token(100 + round), READ).unwrap();
+        peer.write_all(b"x").unwrap();
+        assert_eq!(next_tokens(&mut poll, &mut events), [Token(100 + round)], "descriptor {number}");
+    }
+    for (_, mut source) in sources(&folder) {
+        poll.registry().register(&mut source, SOURCE, READ).unwrap();
+    }
+    // The end of one was told to the other before that was gone, too: not any more.
+    expect_silence(&mut poll, &mut events);
+}
+
+// Conversions, and what remains.
+
+#[test]
+fn sockets_become_the_standard_librarys_and_come_back() {
+    let folder = Folder::new();
+
+    let (stream, mut peer) = stream_and_peer();
+    let fd = stream.as_raw_fd();
+    assert_eq!(stream.as_fd().as_raw_fd(), fd);
+    let stream = net::UnixStream::from(stream);
+    assert_eq!(stream.as_raw_fd(), fd);
+    let stream = UnixStream::from(OwnedFd::from(UnixStream::from_std(stream)));
+    let mut stream: UnixStream = descriptor::from_raw(stream);
+    assert_eq!(stream.as_raw_fd(), fd);
+    assert_eq!(kind(stream.read(&mut [0])), ErrorKind::WouldBlock);
+    peer.write_all(b"x").unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap(), 1);
+
+    let listener = net::UnixListener::bind(folder.join("s")).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let fd = listener.as_raw_fd();
+    let listener = net::UnixListener::from(UnixListener::from_std(listener));
+    let listener = UnixListener::from(OwnedFd::from(UnixListener::from_std(listener)));
+    let listener: UnixListener = descriptor::from_raw(listener);
+    assert_eq!((listener.as_raw_fd(), listener.as_fd().as_raw_fd()), (fd, fd));
+    assert_eq!(kind(listener.accept()), ErrorKind::WouldBlock);
+
+    let socket = net::UnixDatagram::bind(folder.join("d")).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let fd = socket.as_raw_fd();
+    let socket = net::UnixDatagram::from(UnixDatagram::from_std(socket));
+    let socket = UnixDatagram::from(OwnedFd::from(UnixDatagram::from_std(socket)));
+    let socket: UnixDatagram = descriptor::from_raw(socket);
+    assert_eq!((socket.as_raw_fd(), socket.as_fd().as_raw_fd()), (fd, fd));
+    assert_eq!(kind(socket.recv(&mut [0])), ErrorKind::WouldBlock);
+    let fd = socket.into_raw_fd();
+    drop(descriptor::from_raw::<UnixDatagram>(Bare(fd)));
+}
+
+/// A number that somebody has given away.
+struct Bare(std::os::unix::io::RawFd);
+
+impl IntoRawFd for Bare {
+    fn into_raw_fd(self) -> std::os::unix::io::RawFd {
+        self.0
+    }
+}
+
+#[test]
+fn a_registration_ends_with_a_conversion() {
+    let (poll, _) = poll();
+    let (mut stream, _peer) = stream_and_peer();
+    poll.registry().register(&mut stream, SOURCE, READ).unwrap();
+    poll.registry().deregister(&mut stream).unwrap();
+    let mut stream = UnixStream::from_std(stream.into());
+    assert_eq!(kind(poll.registry().deregister(&mut stream)), ErrorKind::NotFound);
+    poll.registry().register(&mut stream, SOURCE, READ).unwrap();
+}
+
+#[test]
+fn sockets_show_what_the_standard_librarys_show() {
+    let folder = Folder::new();
+    let listener = UnixListener::bind(folder.join("s")).unwrap();
+    let stream = UnixStream::connect(folder.join("s")).unwrap();
+    let socket = UnixDatagram::bind(folder.join("d")).unwrap();
+    let shown = [format!("{listener:?}"), format!("{stream:?}"), format!("{socket:?}")];
+    let (listener, stream) = (net::UnixListener::from(listener), net::UnixStream::from(stream));
+    let socket = net::UnixDatagram::from(socket);
+    assert_eq!(shown, [format!("{listener:?}"), format!("{stream:?}"), format!("{socket:?}")]);
+}
+
+#[test]
+fn an_operation_of_the_programs_own_has_its_own_result() {
+    let (stream, _peer) = stream_and_peer();
+    assert_eq!(stream.try_io(|| Ok(42)).unwrap(), 42);
+    assert_eq!(kind(stream.try_io(|| (&stream).read(&mut [0]))), ErrorKind::WouldBlock);
+    let (here, there) = UnixDatagram::pair().unwrap();
+    assert_eq!(here.try_io(|| here.send(b"xy")).unwrap(), 2);
+    assert_eq!(there.try_io(|| there.recv(&mut [0; 8])).unwrap(), 2);
+    assert_eq!(kind(there.try_io(|| Err::<(), _>(ErrorKind::WouldBlock.into()))), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn nothing_asks_for_memory() {
+    let folder = Folder::new();
+    let (mut poll, mut events) = poll();
+    let path = folder.join("s");
+    let mut listener = UnixListener::bind(&path).unwrap();
+    let mut receiver = UnixDatagram::bind(folder.join("d")).unwrap();
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.connect(folder.join("d")).unwrap();
+    poll.registry().register(&mut listener, Token(1), READ).unwrap();
+    poll.registry().register(&mut receiver, Token(2), READ).unwrap();
+    let mut round = || {
+        let mut client = UnixStream::connect(&path).unwrap();
+        poll.poll(&mut events, Some(PATIENCE)).unwrap();
+        assert_eq!(events.iter().next().unwrap().token(), Token(1));
+        let (mut server, _) = listener.accept().unwrap();
+        assert!(listener.accept().is_err());
+        poll.registry().register(&mut server, Token(3), READ).unwrap();
+        assert_eq!(client.write_vectored(&[IoSlice::new(b"x"), IoSlice::new(b"y")]).unwrap(), 2);
+        poll.poll(&mut events, Some(PATIENCE)).unwrap();
+        assert_eq!(server.read(&mut [0; 4]).unwrap(), 2);
+        assert!(server.read(&mut [0; 4]).is_err());
+        sender.send(b"z").unwrap();
+        poll.poll(&mut events, Some(PATIENCE)).unwrap();
+        assert_eq!(receiver.recv_from(&mut [0; 4]).unwrap().0, 1);
+        assert!(receiver.recv(&mut [0; 4]).is_err());
+        drop(UnixStream::pair().unwrap());
+    };
+    (0..5).for_each(|_| round());
+    let (count, ()) = crate::counting::allocations(|| (0..100).for_each(|_| round()));
+    assert_eq!(count, 0, "allocations in 100 rounds");
+}

@@ -1,0 +1,120 @@
+//! What only Windows has: any socket as a source, sockets as handles, and what becomes of those.
+
+#![cfg(windows)]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net;
+use std::os::windows::io::{AsRawHandle, AsRawSocket, IntoRawSocket, OwnedSocket, RawSocket};
+use std::thread;
+
+use minimio::net::{TcpListener, TcpStream, UdpSocket};
+use minimio::windows::SourceSocket;
+use minimio::{Events, Interest, Poll, Token};
+
+use crate::support::*;
+
+const SOURCE: Token = Token(1);
+const READ: Interest = Interest::READABLE;
+
+/// A socket of somebody else's, and one that sends to it.
+fn socket_and_sender() -> (net::UdpSocket, net::UdpSocket) {
+    let socket = net::UdpSocket::bind(loopback()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let sender = net::UdpSocket::bind(loopback()).unwrap();
+    sender.connect(socket.local_addr().unwrap()).unwrap();
+    (socket, sender)
+}
+
+fn readable(poll: &mut Poll, events: &mut Events) {
+    wait_for(poll, events, SOURCE, |event| event.is_readable());
+}
+
+// Sockets as handles.
+
+#[test]
+fn a_socket_that_is_given_away_is_not_reported_any_more() {
+    let (mut poll, mut events) = poll();
+    let (stream, mut peer) = registered_stream(&poll, SOURCE, READ.level());
+    expect_silence(&mut poll, &mut events);
+    let raw = stream.into_raw_socket();
+    peer.write_all(b"x").unwrap();
+    expect_silence(&mut poll, &mut events);
+
+    let mut stream = TcpStream::from(handle::from_raw::<OwnedSocket>(raw));
+    poll.registry().register(&mut stream, SOURCE, READ).unwrap();
+    readable(&mut poll, &mut events);
+    assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
+}
+
+#[test]
+fn no_socket_is_inherited_by_child_processes() {
+    let listener = TcpListener::bind(loopback()).unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let server = loop {
+        match listener.accept() {
+            Ok((server, _)) => break server,
+            Err(err) if err.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+            Err(err) => panic!("accept: {err}"),
+        }
+    };
+    let socket = UdpSocket::bind(loopback()).unwrap();
+    for socket in [listener.as_raw_socket(), client.as_raw_socket(), server.as_raw_socket(), socket.as_raw_socket()] {
+        assert!(!handle::is_inheritable(socket));
+    }
+}
+
+#[test]
+fn what_a_thread_has_registered_survives_the_thread() {
+    let (mut poll, mut events) = poll();
+    let (mut stream, mut peer) = stream_and_peer();
+    let registry = poll.registry().try_clone().unwrap();
+    let poller = thread::spawn(move || {
+        readable(&mut poll, &mut events);
+        poll
+    });
+    // Most often the poller is blocked by then, and so the request is made by the thread that registers.
+    thread::yield_now();
+    let stream = thread::spawn(move || {
+        registry.register(&mut stream, SOURCE, READ).unwrap();
+        stream
+    })
+    .join()
+    .unwrap();
+    peer.write_all(b"x").unwrap();
+    let poll = poller.join().unwrap();
+    drop((poll, stream));
+}
+
+// UDP.
+
+#[test]
+fn a_socket_that_nobody_answers_goes_on_to_receive() {
+    let (mut poll, mut events) = poll();
+    for hears_of_refusals in [false, true] {
+        let mut socket = UdpSocket::bind(loopback()).unwrap();
+        socket.set_connreset(hears_of_refusals).unwrap();
+        poll.registry().register(&mut socket, SOURCE, READ).unwrap();
+        let gone = net::UdpSocket::bind(loopback()).unwrap().local_addr().unwrap();
+        let mut refusals = 0;
+        for _ in 0..3 {
+            socket.send_to(b"anybody there?", gone).unwrap();
+            match socket.recv_from(&mut [0; 32]) {
+                Err(err) if err.kind() == ErrorKind::WouldBlock => {}
+                Err(err) if err.kind() == ErrorKind::ConnectionReset => refusals += 1,
+                result => panic!("recv_from: {result:?}"),
+            }
+        }
+        assert!(hears_of_refusals || refusals == 0);
+        assert!(!hears_of_refusals || refusals > 0 || !system::refusals_are_told());
+        let sender = net::UdpSocket::bind(loopback()).unwrap();
+        sender.send_to(b"here", socket.local_addr().unwrap()).unwrap();
+        loop {
+            readable(&mut poll, &mut events);
+            match socket.recv(&mut [0; 32]) {
+                Ok(count) => break assert_eq!(count, 4),
+                Err(err) => assert!(matches!(err.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionReset), "{err}"),
+            }
+        }
+        poll.registry().deregister(&mut socket).unwrap();
+    }
+}

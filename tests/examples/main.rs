@@ -1,0 +1,12 @@
+//! The example programs and the code that they share.
+
+#[path = "../../examples/http/mod.rs"]
+mod http;
+#[path = "../../examples/server/mod.rs"]
+mod server;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod delayed;
+mod http_messages;
+mod programs;

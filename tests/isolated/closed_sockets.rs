@@ -1,0 +1,104 @@
+//! What becomes of a socket that is closed while it is registered by its number, on Windows. The number is anybody's
+//! then: these tests take turns, so that it is not another test's.
+
+#![cfg(windows)]
+
+use std::io::ErrorKind;
+use std::net;
+use std::os::windows::io::AsRawSocket;
+use std::time::Duration;
+
+use minimio::windows::SourceSocket;
+use minimio::{Events, Interest, Poll, Token};
+
+use crate::support::isolation::isolated;
+use crate::support::*;
+
+const SOURCE: Token = Token(1);
+const READ: Interest = Interest::READABLE;
+
+/// A socket of somebody else's, and one that sends to it.
+fn socket_and_sender() -> (net::UdpSocket, net::UdpSocket) {
+    let socket = net::UdpSocket::bind(loopback()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let sender = net::UdpSocket::bind(loopback()).unwrap();
+    sender.connect(socket.local_addr().unwrap()).unwrap();
+    (socket, sender)
+}
+
+fn readable(poll: &mut Poll, events: &mut Events) {
+    wait_for(poll, events, SOURCE, |event| event.is_readable());
+}
+
+#[test]
+fn a_socket_that_is_closed_while_it_is_registered_is_forgotten() {
+    isolated(|| {
+        let (mut poll, mut events) = poll();
+        for mode in [Interest::edge, Interest::level, Interest::oneshot] {
+            // Told or not, and closed before or after the poll has begun to look.
+            for (is_told, polls) in [(false, 0), (false, 1), (true, 1)] {
+                let (socket, sender) = socket_and_sender();
+                let raw = socket.as_raw_socket();
+                poll.registry().register(&mut SourceSocket(&raw), SOURCE, mode(READ)).unwrap();
+                if is_told {
+                    sender.send(b"x").unwrap();
+                    readable(&mut poll, &mut events);
+                    socket.recv(&mut [0; 8]).unwrap();
+                }
+                for _ in 0..polls {
+                    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+                }
+                drop(socket);
+                expect_silence(&mut poll, &mut events);
+                let err = poll.registry().deregister(&mut SourceSocket(&raw)).unwrap_err();
+                assert_eq!(err.kind(), ErrorKind::NotFound, "{err}");
+            }
+        }
+    });
+}
+
+#[test]
+fn the_number_of_a_closed_socket_can_be_registered_again_at_once() {
+    isolated(|| {
+        a_number_comes_again(false);
+    });
+}
+
+#[test]
+fn a_socket_can_be_closed_on_account_of_an_event_and_its_number_registered_again_at_once() {
+    isolated(|| {
+        a_number_comes_again(true);
+    });
+}
+
+fn a_number_comes_again(after_an_event: bool) {
+    let (mut poll, mut events) = poll();
+    let (socket, sender) = socket_and_sender();
+    let raw = socket.as_raw_socket();
+    poll.registry().register(&mut SourceSocket(&raw), SOURCE, READ.level()).unwrap();
+    expect_silence(&mut poll, &mut events);
+    if after_an_event {
+        sender.send(b"x").unwrap();
+        readable(&mut poll, &mut events);
+    }
+    drop(socket);
+
+    // The system gives numbers out again, sooner or later.
+    let mut others = Vec::new();
+    let (socket, sender) = loop {
+        let (socket, sender) = socket_and_sender();
+        if socket.as_raw_socket() == raw {
+            break (socket, sender);
+        }
+        others.push((socket, sender));
+        if others.len() == 500 {
+            println!("not tested: the number {raw} does not come again");
+            return;
+        }
+    };
+    poll.registry().register(&mut SourceSocket(&raw), Token(2), READ.level()).unwrap();
+    expect_silence(&mut poll, &mut events);
+    sender.send(b"x").unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
+    socket.recv(&mut [0; 8]).unwrap();
+}

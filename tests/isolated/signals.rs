@@ -1,0 +1,92 @@
+//! Signals.
+
+#![cfg(unix)]
+
+use std::io::{ErrorKind, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use minimio::{book, Interest, Token, Waker};
+
+use crate::support::isolation::isolated;
+use crate::support::*;
+
+const SOURCE: Token = Token(1);
+const READ: Interest = Interest::READABLE;
+
+#[test]
+fn a_signal_interrupts_a_poll_and_nothing_is_lost() {
+    isolated(|| {
+        let (mut poll, mut events) = poll();
+        let waker = Waker::new(poll.registry(), Token(2)).unwrap();
+        let (_stream, mut peer) = registered_stream(&poll, SOURCE, READ);
+        // There is something in the buffer that must go.
+        waker.wake().unwrap();
+        next_batch(&mut poll, &mut events);
+
+        for timeout in [None, Some(Duration::from_secs(3600))] {
+            let poller = signal::Target::current();
+            let (stop, is_stopped) = mpsc::channel::<()>();
+            // A signal that comes before the poll blocks is a signal that nobody notices: so there are more.
+            let sender = thread::spawn(move || {
+                while is_stopped.recv_timeout(Duration::from_millis(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    poller.send();
+                }
+            });
+            let err = poll.poll(&mut events, timeout).unwrap_err();
+            assert_eq!(err.kind(), ErrorKind::Interrupted);
+            assert!(events.is_empty());
+            drop(stop);
+            sender.join().unwrap();
+        }
+
+        waker.wake().unwrap();
+        peer.write_all(b"x").unwrap();
+        wait_for(&mut poll, &mut events, Token(2), |event| event.is_readable());
+        if events.len() < 2 {
+            wait_for(&mut poll, &mut events, SOURCE, |event| event.is_readable());
+        }
+    });
+}
+
+#[test]
+fn a_signal_does_not_end_the_wait_of_the_book() {
+    isolated(|| {
+        let mut poll = book::Poll::new().unwrap();
+        let registrator = poll.registrator();
+        let poller = signal::Target::current();
+        let sender = thread::spawn(move || {
+            for _ in 0..20 {
+                poller.send();
+                thread::sleep(Duration::from_millis(1));
+            }
+            registrator.close_loop().unwrap();
+        });
+        let closed = poll.poll(&mut book::Events::with_capacity(8), None).unwrap_err();
+        // By a signal, it would be the system's error.
+        assert_eq!((closed.kind(), closed.raw_os_error()), (ErrorKind::Interrupted, None));
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn a_signal_handler_may_wake() {
+    isolated(|| {
+        let (mut poll, mut events) = poll();
+        let waker: &'static Waker = Box::leak(Box::new(Waker::new(poll.registry(), SOURCE).unwrap()));
+        signal::wake_from_handler(waker);
+        let poller = signal::Target::current();
+        for _ in 0..100 {
+            let sender = thread::spawn(move || poller.send_waking());
+            loop {
+                match poll.poll(&mut events, Some(PATIENCE)) {
+                    Err(err) if err.kind() == ErrorKind::Interrupted => assert!(events.is_empty()),
+                    result => break result.unwrap(),
+                }
+            }
+            assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [SOURCE]);
+            sender.join().unwrap();
+        }
+    });
+}
