@@ -1,4 +1,4 @@
-//! Named pipes: a server and its clients, what they say to each other, and what becomes of it when one of them goes.
+//! Named pipes: connections, reads and writes, modes, closed ends, registration and threads.
 
 #![cfg(windows)]
 
@@ -20,7 +20,7 @@ const SERVER: Token = Token(1);
 const CLIENT: Token = Token(2);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// The error of a pipe whose other end has been disconnected.
+/// The error of a read from a pipe that the server has disconnected.
 const ERROR_INVALID_PARAMETER: i32 = 87;
 const ERROR_PIPE_NOT_CONNECTED: i32 = 233;
 
@@ -33,7 +33,7 @@ fn register(poll: &Poll, pipe: &mut NamedPipe, token: Token) {
     poll.registry().register(pipe, token, BOTH).unwrap();
 }
 
-/// A server's end and a client's, both registered, neither told of yet.
+/// Returns a server end and a client end, both registered, before the first event.
 fn pair(poll: &Poll) -> (NamedPipe, NamedPipe) {
     pair_as(poll, BOTH)
 }
@@ -47,8 +47,8 @@ fn pair_as(poll: &Poll, interest: Interest) -> (NamedPipe, NamedPipe) {
     (server, client)
 }
 
-/// The same when both have been told that they are writable.
-fn greeted_pair(poll: &mut Poll, events: &mut Events) -> (NamedPipe, NamedPipe) {
+/// Returns a registered pair of which both ends have been reported as writable.
+fn writable_pair(poll: &mut Poll, events: &mut Events) -> (NamedPipe, NamedPipe) {
     let pair = pair(poll);
     let mut greeted = Vec::new();
     while greeted.len() < 2 {
@@ -68,13 +68,13 @@ fn writable(poll: &mut Poll, events: &mut Events, token: Token) -> Event {
     wait_for(poll, events, token, |event| event.is_writable())
 }
 
-/// Reads what is there, once it is.
+/// Waits until a read returns data or an error.
 fn read_some(poll: &mut Poll, events: &mut Events, mut pipe: &NamedPipe, buf: &mut [u8]) -> io::Result<usize> {
     let end = Instant::now() + PATIENCE;
     loop {
         match pipe.read(buf) {
             Err(err) if err.kind() == ErrorKind::WouldBlock => {
-                assert!(Instant::now() < end, "there is nothing to be read");
+                assert!(Instant::now() < end, "the pipe did not become readable");
                 poll.poll(events, Some(A_WHILE)).unwrap();
             }
             result => return result,
@@ -87,19 +87,19 @@ fn read_exactly(poll: &mut Poll, events: &mut Events, pipe: &NamedPipe, len: usi
     let mut count = 0;
     while count < len {
         let more = read_some(poll, events, pipe, &mut bytes[count..]).unwrap();
-        assert_ne!(more, 0, "it ends after {count} bytes of {len}");
+        assert_ne!(more, 0, "the pipe ended after {count} bytes of {len}");
         count += more;
     }
     bytes
 }
 
-/// Writes it all, as soon as it may.
+/// Writes all bytes, and waits whenever the write would block.
 fn write_whole(poll: &mut Poll, events: &mut Events, mut pipe: &NamedPipe, bytes: &[u8]) {
     let end = Instant::now() + PATIENCE;
     loop {
         match pipe.write(bytes) {
             Err(err) if err.kind() == ErrorKind::WouldBlock => {
-                assert!(Instant::now() < end, "it can't be written");
+                assert!(Instant::now() < end, "the pipe did not become writable");
                 poll.poll(events, Some(A_WHILE)).unwrap();
             }
             result => return assert_eq!(result.unwrap(), bytes.len()),
@@ -111,7 +111,7 @@ fn would_block<T: std::fmt::Debug>(result: io::Result<T>) {
     assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
-/// Bytes of which none is where another could be.
+/// Bytes with a prime period, so that a swapped, lost or doubled piece differs from the expected piece.
 fn pattern(len: usize) -> Vec<u8> {
     (0..len as u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).take(len).collect()
 }
@@ -119,7 +119,7 @@ fn pattern(len: usize) -> Vec<u8> {
 // A server and its first client.
 
 #[test]
-fn a_client_that_comes_after_connect_is_told_as_writable() {
+fn a_client_that_connects_after_connect_makes_the_server_writable() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     register(&poll, &mut server, SERVER);
@@ -135,7 +135,7 @@ fn a_client_that_comes_after_connect_is_told_as_writable() {
 }
 
 #[test]
-fn a_client_that_comes_before_connect_is_there_at_once() {
+fn connect_succeeds_immediately_if_a_client_is_connected() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     register(&poll, &mut server, SERVER);
@@ -150,7 +150,7 @@ fn a_client_that_comes_before_connect_is_there_at_once() {
 }
 
 #[test]
-fn a_client_that_comes_before_the_registration_is_told_by_it() {
+fn a_client_that_connected_before_the_registration_makes_the_server_writable() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     let mut client = named_pipe::waiting_client(&name);
@@ -162,7 +162,7 @@ fn a_client_that_comes_before_the_registration_is_told_by_it() {
 }
 
 #[test]
-fn a_client_that_came_and_went_before_connect_has_left_its_words_and_its_end() {
+fn the_data_of_a_client_that_closed_before_connect_is_read_until_its_end() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     let mut client = named_pipe::waiting_client(&name);
@@ -176,7 +176,7 @@ fn a_client_that_came_and_went_before_connect_has_left_its_words_and_its_end() {
 }
 
 #[test]
-fn a_client_is_writable_from_the_start() {
+fn a_client_is_writable_when_it_is_registered() {
     let (mut poll, mut events) = poll();
     let (_server, name) = listener();
     let mut client = named_pipe::client(&name);
@@ -187,15 +187,15 @@ fn a_client_is_writable_from_the_start() {
 }
 
 #[test]
-fn a_server_that_only_writes_is_not_writable_before_its_client_comes() {
+fn a_write_only_server_is_not_writable_before_its_client_connects() {
     let (mut poll, mut events) = poll();
     let name = named_pipe::name();
     let mut server = named_pipe::writing_server(&name);
     poll.registry().register(&mut server, SERVER, Interest::WRITABLE).unwrap();
     would_block(server.connect());
-    // What the registration had to tell has been overtaken by that.
+    // `connect` withdraws the writable event of the registration.
     expect_silence(&mut poll, &mut events);
-    // That it can't be read makes it no more connected.
+    // The failed read does not mean that a client is connected.
     assert_eq!(server.read(&mut [0]).unwrap_err().kind(), ErrorKind::PermissionDenied);
     poll.registry().reregister(&mut server, SERVER, Interest::WRITABLE).unwrap();
     expect_silence(&mut poll, &mut events);
@@ -206,7 +206,7 @@ fn a_server_that_only_writes_is_not_writable_before_its_client_comes() {
 }
 
 #[test]
-fn a_poller_that_waits_hears_of_a_client() {
+fn a_blocked_poll_reports_a_client() {
     let (mut poll, mut events) = poll();
     let registry = poll.registry().try_clone().unwrap();
     let poller = thread::spawn(move || {
@@ -215,17 +215,17 @@ fn a_poller_that_waits_hears_of_a_client() {
     });
     let (mut server, name) = listener();
     registry.register(&mut server, SERVER, BOTH).unwrap();
-    // Most often the poller is blocked by then.
+    // The polling thread is usually blocked by now.
     thread::yield_now();
     let _client = named_pipe::waiting_client(&name);
     server.connect().unwrap();
     drop(poller.join().unwrap());
 }
 
-// What they say.
+// Reading and writing.
 
 #[test]
-fn what_is_written_at_one_end_is_read_at_the_other() {
+fn bytes_written_at_one_end_are_read_at_the_other() {
     let (mut poll, mut events) = poll();
     let (server, client) = pair(&poll);
     for (there, back) in [(&client, &server), (&server, &client)] {
@@ -245,7 +245,7 @@ fn ten_thousand_messages_go_each_way() {
     let mut batches = 0;
     while ends.iter().any(|(_, _, sent, received)| *sent < MESSAGES || received.len() < MESSAGES as usize * 8) {
         batches += 1;
-        assert!(batches < 10 * MESSAGES, "it does not get on");
+        assert!(batches < 10 * MESSAGES, "the exchange makes no progress");
         for event in next_batch(&mut poll, &mut events) {
             let (_, pipe, sent, received) = ends.iter_mut().find(|(token, ..)| *token == event.token()).unwrap();
             let mut buf = [0; 1024];
@@ -279,23 +279,23 @@ fn ten_thousand_messages_go_each_way() {
 #[test]
 fn a_write_of_any_size_arrives_whole() {
     let (mut poll, mut events) = poll();
-    let (server, client) = greeted_pair(&mut poll, &mut events);
+    let (server, client) = writable_pair(&mut poll, &mut events);
     let bytes = pattern(5_000_000);
     assert_eq!((&server).write(&bytes).unwrap(), bytes.len());
     assert!(read_exactly(&mut poll, &mut events, &client, bytes.len()) == bytes);
-    // And what comes after it comes after it.
+    // The next write arrives after it.
     write_whole(&mut poll, &mut events, &server, b"!");
     assert_eq!(read_exactly(&mut poll, &mut events, &client, 1), b"!");
 }
 
 #[test]
-fn while_a_write_is_on_its_way_the_next_would_block() {
+fn the_next_write_would_block_while_a_write_is_pending() {
     let (mut poll, mut events) = poll();
-    let (server, client) = greeted_pair(&mut poll, &mut events);
+    let (server, client) = writable_pair(&mut poll, &mut events);
     let bytes = pattern(1_000_000);
     assert_eq!((&client).write(&bytes).unwrap(), bytes.len());
     would_block((&client).write(b"more"));
-    // Nobody takes more than a little.
+    // The server has read ahead only a small part.
     readable(&mut poll, &mut events, SERVER);
     expect_silence(&mut poll, &mut events);
     would_block((&client).write(b"more"));
@@ -321,7 +321,7 @@ fn while_a_write_is_on_its_way_the_next_would_block() {
 #[test]
 fn each_write_makes_the_pipe_writable_again() {
     let (mut poll, mut events) = poll();
-    let (server, client) = greeted_pair(&mut poll, &mut events);
+    let (server, client) = writable_pair(&mut poll, &mut events);
     for _ in 0..3 {
         assert_eq!((&client).write(b"x").unwrap(), 1);
         writable(&mut poll, &mut events, CLIENT);
@@ -332,7 +332,7 @@ fn each_write_makes_the_pipe_writable_again() {
 #[test]
 fn several_buffers_are_one_write_and_one_read() {
     let (mut poll, mut events) = poll();
-    let (server, mut client) = greeted_pair(&mut poll, &mut events);
+    let (server, mut client) = writable_pair(&mut poll, &mut events);
     let bufs = [IoSlice::new(b"ques"), IoSlice::new(b""), IoSlice::new(b"tion")];
     assert_eq!(client.write_vectored(&bufs).unwrap(), 8);
     readable(&mut poll, &mut events, SERVER);
@@ -344,7 +344,7 @@ fn several_buffers_are_one_write_and_one_read() {
 }
 
 #[test]
-fn a_message_longer_than_the_buffer_comes_in_parts() {
+fn a_message_longer_than_the_buffer_is_read_in_parts() {
     let (mut poll, mut events) = poll();
     let name = named_pipe::name();
     let mut server = named_pipe::message_server(&name);
@@ -354,22 +354,22 @@ fn a_message_longer_than_the_buffer_comes_in_parts() {
     let message = pattern(10_000);
     client.write_all(&message).unwrap();
     client.write_all(b"next").unwrap();
-    // No more is asked for at once than there is room for here.
+    // The crate reads ahead at most the size of its buffer.
     let mut buf = [0; 1000];
     let mut received = Vec::new();
     while received.len() < message.len() {
         let count = read_some(&mut poll, &mut events, &server, &mut buf).unwrap();
         received.extend_from_slice(&buf[..count]);
     }
-    assert!(received == message, "what follows is another message, and another read");
+    assert!(received == message, "the next message belongs to the next read");
     let count = read_some(&mut poll, &mut events, &server, &mut buf).unwrap();
     assert_eq!(&buf[..count], b"next");
 }
 
 #[test]
-fn a_conversation_asks_for_no_memory_once_there_was_one() {
+fn an_exchange_of_messages_does_not_allocate_after_warm_up() {
     let (mut poll, mut events) = poll();
-    let (server, client) = greeted_pair(&mut poll, &mut events);
+    let (server, client) = writable_pair(&mut poll, &mut events);
     let mut round = |buf: &mut [u8]| {
         for (mut there, mut back, token) in [(&client, &server, SERVER), (&server, &client, CLIENT)] {
             assert_eq!(there.write(b"question").unwrap(), 8);
@@ -380,7 +380,7 @@ fn a_conversation_asks_for_no_memory_once_there_was_one() {
             }
             assert_eq!(back.read(&mut buf[..4]).unwrap(), 4);
             assert_eq!(back.read(buf).unwrap(), 4);
-            // So that it can be written to again.
+            // Dequeue the completion of the write, so that the next write does not block.
             poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
         }
     };
@@ -390,16 +390,16 @@ fn a_conversation_asks_for_no_memory_once_there_was_one() {
     assert_eq!(count, 0);
 }
 
-// How events come.
+// Modes.
 
 #[test]
-fn in_edge_mode_what_is_left_unread_is_told_again_after_each_read() {
+fn in_edge_mode_unread_data_is_reported_after_each_read() {
     let (mut poll, mut events) = poll();
-    let (server, mut client) = greeted_pair(&mut poll, &mut events);
+    let (server, mut client) = writable_pair(&mut poll, &mut events);
     assert_eq!(client.write(b"abc").unwrap(), 3);
     for _ in 0..3 {
         readable(&mut poll, &mut events, SERVER);
-        // That the client can write again may come later.
+        // The client's writable event may arrive later.
         poll.poll(&mut events, Some(A_WHILE)).unwrap();
         expect_silence(&mut poll, &mut events);
         assert_eq!((&server).read(&mut [0]).unwrap(), 1);
@@ -410,7 +410,7 @@ fn in_edge_mode_what_is_left_unread_is_told_again_after_each_read() {
 }
 
 #[test]
-fn in_level_mode_every_poll_tells_what_is_so() {
+fn in_level_mode_every_poll_reports_a_ready_pipe() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     let mut client = named_pipe::waiting_client(&name);
@@ -430,14 +430,14 @@ fn in_level_mode_every_poll_tells_what_is_so() {
         let event = writable(&mut poll, &mut events, SERVER);
         assert!(!event.is_readable(), "{event:?}");
     }
-    // While one is on its way, nobody can write.
+    // While a write is pending, the pipe is not writable.
     assert_eq!(server.write(&pattern(1_000_000)).unwrap(), 1_000_000);
     expect_silence(&mut poll, &mut events);
     let reader = thread::spawn(move || client.read_exact(&mut vec![0; 1_000_000]).map(|()| client));
     writable(&mut poll, &mut events, SERVER);
     writable(&mut poll, &mut events, SERVER);
     drop(reader.join().unwrap().unwrap());
-    // The end of it is not the end of writing: what comes of it is told by the next write.
+    // The closed client ends reading only; the next write would return the error.
     poll.registry().reregister(&mut server, SERVER, Interest::READABLE.level()).unwrap();
     for _ in 0..3 {
         readable(&mut poll, &mut events, SERVER);
@@ -448,14 +448,14 @@ fn in_level_mode_every_poll_tells_what_is_so() {
 }
 
 #[test]
-fn in_level_mode_a_poll_tells_a_pipe_once() {
+fn in_level_mode_a_poll_reports_a_pipe_once() {
     let (mut poll, mut events) = poll();
     let (mut server, mut client) = pair_as(&poll, BOTH.level());
-    client.write_all(b"nobody reads this").unwrap();
+    client.write_all(b"never read").unwrap();
     readable(&mut poll, &mut events, SERVER);
     poll.registry().deregister(&mut client).unwrap();
     for _ in 0..3 {
-        // What there is to read is told as ever, and the end of this as well.
+        // The pipe is still readable, and the completed write makes it writable.
         server.write_all(b"x").unwrap();
         writable(&mut poll, &mut events, SERVER);
         assert_eq!(events.len(), 1, "{events:?}");
@@ -463,7 +463,7 @@ fn in_level_mode_a_poll_tells_a_pipe_once() {
 }
 
 #[test]
-fn in_oneshot_mode_there_is_one_report_until_registered_again() {
+fn a_oneshot_pipe_is_reported_once_until_it_is_reregistered() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     poll.registry().register(&mut server, SERVER, BOTH.oneshot()).unwrap();
@@ -474,7 +474,7 @@ fn in_oneshot_mode_there_is_one_report_until_registered_again() {
         client.write_all(byte).unwrap();
         expect_silence(&mut poll, &mut events);
         poll.registry().reregister(&mut server, SERVER, BOTH.oneshot()).unwrap();
-        // It is writable already, and readable by then or not.
+        // The pipe is writable already, and may be readable by then.
         next_batch(&mut poll, &mut events);
         expect_silence(&mut poll, &mut events);
         assert_eq!(read_exactly(&mut poll, &mut events, &server, 1), byte);
@@ -489,7 +489,7 @@ fn in_oneshot_mode_there_is_one_report_until_registered_again() {
 }
 
 #[test]
-fn an_interest_in_one_direction_brings_no_events_of_the_other() {
+fn an_interest_in_one_direction_brings_no_events_of_the_other_direction() {
     let (mut poll, mut events) = poll();
     let (mut server, mut client) = pair_as(&poll, Interest::READABLE);
     expect_silence(&mut poll, &mut events);
@@ -503,14 +503,14 @@ fn an_interest_in_one_direction_brings_no_events_of_the_other() {
     assert!(!event.is_readable(), "{event:?}");
     assert_eq!(server.write(b"y").unwrap(), 1);
     expect_silence(&mut poll, &mut events);
-    // It is there all the same.
+    // The data can be read although no event reported it.
     assert_eq!(client.read(&mut [0; 8]).unwrap(), 1);
 }
 
 #[test]
-fn reregistering_changes_the_token_and_tells_again_what_is_so() {
+fn reregister_changes_the_token_and_reports_a_ready_pipe_again() {
     let (mut poll, mut events) = poll();
-    let (mut server, mut client) = greeted_pair(&mut poll, &mut events);
+    let (mut server, mut client) = writable_pair(&mut poll, &mut events);
     assert_eq!(client.write(b"x").unwrap(), 1);
     readable(&mut poll, &mut events, SERVER);
     poll.registry().reregister(&mut server, Token(usize::MAX), BOTH).unwrap();
@@ -523,7 +523,7 @@ fn reregistering_changes_the_token_and_tells_again_what_is_so() {
 }
 
 #[test]
-fn a_deregistered_pipe_is_silent_and_loses_nothing() {
+fn a_deregistered_pipe_is_not_reported_and_loses_no_data() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     let mut client = named_pipe::waiting_client(&name);
@@ -532,7 +532,7 @@ fn a_deregistered_pipe_is_silent_and_loses_nothing() {
     poll.registry().deregister(&mut server).unwrap();
     client.write_all(b"abc").unwrap();
     expect_silence(&mut poll, &mut events);
-    // What was read ahead is there; to go on takes a registration.
+    // Data that was read ahead can be read; every further operation needs a registration.
     assert_eq!(server.read(&mut [0; 8]).unwrap(), 3);
     for result in [server.read(&mut [0; 8]), server.write(b"x"), server.connect().map(|()| 0)] {
         assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
@@ -545,9 +545,9 @@ fn a_deregistered_pipe_is_silent_and_loses_nothing() {
 }
 
 #[test]
-fn a_packet_that_is_in_the_port_when_a_pipe_is_deregistered_is_nobodys() {
+fn a_packet_dequeued_after_deregister_is_not_reported() {
     let (mut poll, mut events) = poll();
-    let (mut server, mut client) = greeted_pair(&mut poll, &mut events);
+    let (mut server, mut client) = writable_pair(&mut poll, &mut events);
     assert_eq!(client.write(b"x").unwrap(), 1);
     poll.registry().deregister(&mut server).unwrap();
     poll.registry().deregister(&mut client).unwrap();
@@ -555,7 +555,7 @@ fn a_packet_that_is_in_the_port_when_a_pipe_is_deregistered_is_nobodys() {
 }
 
 #[test]
-fn pipes_and_sockets_share_a_poll_of_one_place() {
+fn pipes_and_sockets_share_events_of_capacity_one() {
     let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
     let mut ends: Vec<_> =
         (0..3).map(|_| listener()).map(|(server, name)| (server, named_pipe::client(&name))).collect();
@@ -570,33 +570,33 @@ fn pipes_and_sockets_share_a_poll_of_one_place() {
         for token in next_tokens(&mut poll, &mut events) {
             seen[token.0] += 1;
         }
-        assert!(seen.iter().sum::<i32>() < 1000, "somebody is passed over: {seen:?}");
+        assert!(seen.iter().sum::<i32>() < 1000, "a source was never reported: {seen:?}");
     }
 }
 
-// What becomes of it when somebody goes.
+// Closed ends.
 
 #[test]
-fn a_client_that_goes_is_the_end_of_what_it_has_said() {
+fn a_closed_client_ends_reading_after_its_data() {
     let (mut poll, mut events) = poll();
-    let (mut server, client) = greeted_pair(&mut poll, &mut events);
+    let (mut server, client) = writable_pair(&mut poll, &mut events);
     assert_eq!((&client).write(b"bye").unwrap(), 3);
     writable(&mut poll, &mut events, CLIENT);
     drop(client);
     let mut buf = [0; 8];
     assert_eq!(read_some(&mut poll, &mut events, &server, &mut buf).unwrap(), 3);
     let event = readable(&mut poll, &mut events, SERVER);
-    // The next client may come.
+    // Another client may still connect, so the event does not report a closed direction.
     assert!(!event.is_read_closed() && !event.is_write_closed(), "{event:?}");
     for _ in 0..3 {
         assert_eq!(server.read(&mut buf).unwrap(), 0);
     }
     expect_silence(&mut poll, &mut events);
-    assert_eq!(server.write(b"anybody there?").unwrap_err().kind(), ErrorKind::BrokenPipe);
+    assert_eq!(server.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
 }
 
 #[test]
-fn the_end_is_told_that_comes_after_an_empty_message() {
+fn the_end_of_the_stream_after_an_empty_message_is_reported() {
     let (mut poll, mut events) = poll();
     let name = named_pipe::name();
     let mut server = named_pipe::message_server(&name);
@@ -611,9 +611,9 @@ fn the_end_is_told_that_comes_after_an_empty_message() {
 }
 
 #[test]
-fn a_server_that_goes_is_the_end_of_its_client() {
+fn a_dropped_server_closes_both_directions_of_its_client() {
     let (mut poll, mut events) = poll();
-    let (server, mut client) = greeted_pair(&mut poll, &mut events);
+    let (server, mut client) = writable_pair(&mut poll, &mut events);
     drop(server);
     let event = readable(&mut poll, &mut events, CLIENT);
     assert!(event.is_read_closed() && event.is_writable() && event.is_write_closed(), "{event:?}");
@@ -623,9 +623,9 @@ fn a_server_that_goes_is_the_end_of_its_client() {
 }
 
 #[test]
-fn a_write_that_fails_on_its_way_is_told_by_the_next() {
+fn the_next_write_returns_the_error_of_a_failed_pending_write() {
     let (mut poll, mut events) = poll();
-    let (mut server, client) = greeted_pair(&mut poll, &mut events);
+    let (mut server, client) = writable_pair(&mut poll, &mut events);
     assert_eq!(server.write(&pattern(1_000_000)).unwrap(), 1_000_000);
     expect_silence_but_for(&mut poll, &mut events, CLIENT);
     would_block(server.write(b"x"));
@@ -633,20 +633,20 @@ fn a_write_that_fails_on_its_way_is_told_by_the_next() {
     writable(&mut poll, &mut events, SERVER);
     let err = server.write(b"x").unwrap_err();
     assert_eq!(err.kind(), ErrorKind::BrokenPipe, "{err}");
-    // And this one fails by itself.
+    // The second write fails with an error of its own.
     assert!(server.write(b"x").is_err());
 }
 
-/// Nothing happens, or to that one only.
+/// Checks that no event arrives, except for `token`.
 fn expect_silence_but_for(poll: &mut Poll, events: &mut Events, token: Token) {
     poll.poll(events, Some(A_WHILE)).unwrap();
     assert!(events.iter().all(|event| event.token() == token), "{events:?}");
 }
 
 #[test]
-fn a_client_that_is_disconnected_hears_of_it() {
+fn a_disconnected_client_reports_the_closed_pipe() {
     let (mut poll, mut events) = poll();
-    let (server, mut client) = greeted_pair(&mut poll, &mut events);
+    let (server, mut client) = writable_pair(&mut poll, &mut events);
     server.disconnect().unwrap();
     let event = readable(&mut poll, &mut events, CLIENT);
     assert!(event.is_read_closed(), "{event:?}");
@@ -656,7 +656,7 @@ fn a_client_that_is_disconnected_hears_of_it() {
 }
 
 #[test]
-fn a_server_serves_one_client_after_the_other() {
+fn a_server_serves_clients_one_after_the_other() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     register(&poll, &mut server, SERVER);
@@ -676,11 +676,11 @@ fn a_server_serves_one_client_after_the_other() {
 }
 
 #[test]
-fn nothing_of_a_client_reaches_the_next() {
+fn no_data_of_one_client_reaches_the_next() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     register(&poll, &mut server, SERVER);
-    // What it has said is in the pipe, is under way, or was read ahead; and so is what was said to it.
+    // The data of both directions is in the kernel's buffer, in a pending operation, or read ahead.
     for (is_polled, is_large) in [(false, false), (true, false), (false, true), (true, true)] {
         would_block(server.connect());
         let mut first = named_pipe::client(&name);
@@ -706,7 +706,7 @@ fn nothing_of_a_client_reaches_the_next() {
 }
 
 #[test]
-fn a_connect_that_is_called_off_can_be_made_again_at_once() {
+fn a_connect_cancelled_by_disconnect_can_be_repeated_immediately() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     register(&poll, &mut server, SERVER);
@@ -724,9 +724,9 @@ fn a_connect_that_is_called_off_can_be_made_again_at_once() {
 }
 
 #[test]
-fn what_was_written_last_arrives_though_the_pipe_is_dropped() {
+fn a_pending_write_arrives_after_the_pipe_is_dropped() {
     let (mut poll, mut events) = poll();
-    let (server, client) = greeted_pair(&mut poll, &mut events);
+    let (server, client) = writable_pair(&mut poll, &mut events);
     let bytes = pattern(1_000_000);
     assert_eq!((&server).write(&bytes).unwrap(), bytes.len());
     drop(server);
@@ -735,7 +735,7 @@ fn what_was_written_last_arrives_though_the_pipe_is_dropped() {
 }
 
 #[test]
-fn a_pipe_that_is_dropped_is_closed_though_nobody_polls() {
+fn a_dropped_pipe_is_closed_without_a_poll() {
     let (mut poll, mut events) = poll();
     let (server, _) = listener();
     drop(server);
@@ -748,7 +748,7 @@ fn a_pipe_that_is_dropped_is_closed_though_nobody_polls() {
             writable(&mut poll, &mut events, SERVER);
         }
         drop(server);
-        // The kernel still had a read of it.
+        // A read of the server was pending when the server was dropped.
         let end = client.read(&mut [0; 8]).map_err(|err| err.kind());
         assert!(matches!(end, Ok(0) | Err(ErrorKind::BrokenPipe)), "{end:?}");
     }
@@ -756,7 +756,7 @@ fn a_pipe_that_is_dropped_is_closed_though_nobody_polls() {
 }
 
 #[test]
-fn a_pipe_whose_poll_is_gone_keeps_what_was_read_and_has_no_more() {
+fn a_pipe_whose_poll_was_dropped_keeps_the_data_that_was_read_ahead() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     register(&poll, &mut server, SERVER);
@@ -776,7 +776,7 @@ fn a_pipe_whose_poll_is_gone_keeps_what_was_read_and_has_no_more() {
 // Registration.
 
 #[test]
-fn a_pipe_is_registered_once_and_with_one_poll_for_good() {
+fn a_pipe_is_registered_once_and_only_ever_with_one_poll() {
     let (here, _) = poll();
     let (there, _) = poll();
     let (mut server, _) = listener();
@@ -793,7 +793,7 @@ fn a_pipe_is_registered_once_and_with_one_poll_for_good() {
     assert_eq!(there.registry().deregister(&mut server).unwrap_err().kind(), ErrorKind::NotFound);
     here.registry().deregister(&mut server).unwrap();
     assert_eq!(here.registry().deregister(&mut server).unwrap_err().kind(), ErrorKind::NotFound);
-    // The kernel does not let go of it.
+    // The handle stays associated with the completion port of the first poll.
     refused(&there, &mut server);
     register(&here, &mut server, SERVER);
     drop(here);
@@ -801,7 +801,7 @@ fn a_pipe_is_registered_once_and_with_one_poll_for_good() {
 }
 
 #[test]
-fn a_handle_that_is_not_overlapped_is_refused_when_it_is_registered() {
+fn a_handle_that_is_not_overlapped_is_refused_at_registration() {
     let (poll, _) = poll();
     let (_server, name) = listener();
     let mut client = named_pipe::from_file(named_pipe::waiting_client(&name));
@@ -814,7 +814,7 @@ fn a_handle_that_is_not_overlapped_is_refused_when_it_is_registered() {
 }
 
 #[test]
-fn before_it_is_registered_a_pipe_does_nothing() {
+fn every_operation_of_an_unregistered_pipe_fails() {
     let (mut server, _) = listener();
     for result in [server.read(&mut [0; 8]), server.write(b"x"), server.connect().map(|()| 0)] {
         assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
@@ -823,7 +823,7 @@ fn before_it_is_registered_a_pipe_does_nothing() {
 }
 
 #[test]
-fn a_pipe_that_can_only_be_written_to_fails_to_be_read() {
+fn a_read_from_a_write_only_pipe_fails() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     register(&poll, &mut server, SERVER);
@@ -837,7 +837,7 @@ fn a_pipe_that_can_only_be_written_to_fails_to_be_read() {
 }
 
 #[test]
-fn a_name_is_taken_once_and_has_no_zero_inside() {
+fn a_name_is_used_once_and_contains_no_zero() {
     let (server, name) = listener();
     if system::first_instances_are_the_first() {
         assert_eq!(NamedPipe::new(&name).unwrap_err().kind(), ErrorKind::PermissionDenied);
@@ -849,7 +849,7 @@ fn a_name_is_taken_once_and_has_no_zero_inside() {
 }
 
 #[test]
-fn a_pipe_is_a_handle_that_crosses_threads_and_can_be_printed() {
+fn a_pipe_is_send_and_sync_and_prints_its_handle() {
     fn has_auto_traits<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + std::fmt::Debug>(_: &T) {}
     let (server, _) = listener();
     has_auto_traits(&server);
@@ -859,7 +859,7 @@ fn a_pipe_is_a_handle_that_crosses_threads_and_can_be_printed() {
 // Threads.
 
 #[test]
-fn threads_read_and_write_while_another_one_polls() {
+fn threads_read_and_write_while_another_thread_polls() {
     const BYTES: usize = 100_000;
     let (mut poll, mut events) = poll();
     let (server, client) = pair(&poll);
@@ -901,7 +901,7 @@ fn threads_read_and_write_while_another_one_polls() {
 }
 
 #[test]
-fn pipes_are_dropped_by_one_thread_while_another_one_polls() {
+fn pipes_are_dropped_by_one_thread_while_another_thread_polls() {
     let (mut poll, mut events) = poll();
     let registry = poll.registry().try_clone().unwrap();
     let worker = thread::spawn(move || {
@@ -933,7 +933,7 @@ fn pipes_are_dropped_by_one_thread_while_another_one_polls() {
 }
 
 #[test]
-fn a_poll_goes_while_a_thread_still_uses_its_pipes() {
+fn a_poll_is_dropped_while_a_thread_still_uses_its_pipes() {
     for _ in 0..20 {
         let (mut poll, mut events) = poll();
         let (server, client) = pair(&poll);
@@ -942,7 +942,7 @@ fn a_poll_goes_while_a_thread_still_uses_its_pipes() {
                 match result {
                     Err(err) if err.kind() == ErrorKind::NotFound => return,
                     Err(err) if err.kind() == ErrorKind::WouldBlock => {}
-                    // What was out when the poll went has been cancelled.
+                    // Dropping the poll cancelled the pending operation.
                     Err(err) => assert_eq!(err.raw_os_error(), Some(995), "{err}"),
                     Ok(_) => {}
                 }

@@ -1,4 +1,4 @@
-//! Pipes, within this process, and to and from its children.
+//! Pipes within this process.
 
 #![cfg(unix)]
 
@@ -17,7 +17,7 @@ use crate::support::*;
 // Reading and writing.
 
 #[test]
-fn what_is_sent_is_received_in_order() {
+fn bytes_are_received_in_the_order_in_which_they_were_sent() {
     let (mut sender, mut receiver) = pipe::new().unwrap();
     let mut buf = [0; 16];
     assert_eq!(sender.write(b"one ").unwrap(), 4);
@@ -38,7 +38,7 @@ fn what_is_sent_is_received_in_order() {
 }
 
 #[test]
-fn an_empty_pipe_would_block() {
+fn a_read_from_an_empty_pipe_would_block() {
     let (_sender, mut receiver) = pipe::new().unwrap();
     assert_eq!(receiver.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
     let vectored = receiver.read_vectored(&mut [IoSliceMut::new(&mut [0])]);
@@ -46,11 +46,11 @@ fn an_empty_pipe_would_block() {
 }
 
 #[test]
-fn a_full_pipe_would_block_until_somebody_reads() {
+fn a_write_to_a_full_pipe_would_block_until_the_receiver_reads() {
     let ((mut poll, mut events), (mut sender, receiver)) = registered_pipe(Interest::edge);
     wait_for(&mut poll, &mut events, SENDER, |event| event.is_writable());
     let room = fill(&sender);
-    assert!(room >= 512, "a pipe of {room} bytes");
+    assert!(room >= 512, "the pipe holds only {room} bytes");
     assert_eq!(sender.write_vectored(&[IoSlice::new(b"x")]).unwrap_err().kind(), ErrorKind::WouldBlock);
     wait_for(&mut poll, &mut events, RECEIVER, |event| event.is_readable());
     expect_silence(&mut poll, &mut events);
@@ -63,7 +63,7 @@ fn a_full_pipe_would_block_until_somebody_reads() {
 }
 
 #[test]
-fn much_goes_through_a_pipe_by_events_alone() {
+fn megabytes_pass_through_a_pipe_driven_by_events_alone() {
     let (sender, receiver) = pipe::new().unwrap();
     let text: Vec<u8> = (0..3 * MUCH).map(|i| (i / 7) as u8).collect();
     let sent = text.clone();
@@ -90,16 +90,16 @@ fn much_goes_through_a_pipe_by_events_alone() {
         wait_for(&mut poll, &mut events, RECEIVER, |event| event.is_readable());
     }
     writer.join().unwrap();
-    assert!(bytes == text, "{} bytes of {} have come", bytes.len(), text.len());
+    assert!(bytes == text, "received {} bytes of {}", bytes.len(), text.len());
 }
 
 #[test]
-fn an_end_blocks_when_it_is_told_to_and_stops_when_it_is_told_not_to() {
+fn set_nonblocking_switches_each_end_on_its_own() {
     let (mut sender, receiver) = pipe::new().unwrap();
     let short = sender.write(&vec![1; MUCH]).unwrap();
-    assert!(short < MUCH, "a pipe that holds {short} bytes");
+    assert!(short < MUCH, "the pipe holds {short} bytes");
 
-    // Each end by itself. One that blocks takes everything, and one that waits does not say that it would.
+    // Only the sender blocks first, then both ends. A blocking write writes everything, and a blocking read never returns `WouldBlock`.
     sender.set_nonblocking(false).unwrap();
     assert_eq!((&receiver).read(&mut vec![0; short]).unwrap(), short);
     assert_eq!((&receiver).read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -119,7 +119,7 @@ fn an_end_blocks_when_it_is_told_to_and_stops_when_it_is_told_not_to() {
 }
 
 #[test]
-fn an_operation_of_the_programs_own_is_run_as_it_is() {
+fn try_io_returns_the_result_of_the_operation() {
     let ((mut poll, mut events), (sender, receiver)) = registered_pipe(Interest::edge);
     wait_for(&mut poll, &mut events, SENDER, |event| event.is_writable());
     for _ in 0..3 {
@@ -136,7 +136,7 @@ fn an_operation_of_the_programs_own_is_run_as_it_is() {
 // Modes.
 
 #[test]
-fn an_edge_is_told_once_and_the_next_one_again() {
+fn each_edge_is_reported_once() {
     let ((mut poll, mut events), (mut sender, mut receiver)) = registered_pipe(Interest::edge);
     assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
     for _ in 0..3 {
@@ -148,7 +148,7 @@ fn an_edge_is_told_once_and_the_next_one_again() {
 }
 
 #[test]
-fn a_level_is_told_for_as_long_as_it_lasts() {
+fn a_level_source_is_reported_while_it_is_ready() {
     let ((mut poll, mut events), (mut sender, mut receiver)) = registered_pipe(Interest::level);
     for _ in 0..3 {
         assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
@@ -168,7 +168,7 @@ fn a_level_is_told_for_as_long_as_it_lasts() {
 }
 
 #[test]
-fn a_oneshot_is_told_once_until_it_is_registered_again() {
+fn a_oneshot_source_is_reported_once_until_it_is_reregistered() {
     let ((mut poll, mut events), (mut sender, mut receiver)) = registered_pipe(Interest::oneshot);
     assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
     sender.write_all(b"x").unwrap();
@@ -182,10 +182,10 @@ fn a_oneshot_is_told_once_until_it_is_registered_again() {
     expect_silence(&mut poll, &mut events);
 }
 
-// Ends that are gone. A child that is just being started may still hold a duplicate, so that it is told first.
+// Closed ends. A child process that another test is starting may hold a duplicate for a moment, so these tests wait for the event.
 
 #[test]
-fn a_receiver_reads_what_is_left_when_the_sender_is_gone() {
+fn a_receiver_reads_the_rest_after_the_sender_is_closed() {
     for mode in [Interest::edge, Interest::level, Interest::oneshot] {
         let ((mut poll, mut events), (mut sender, mut receiver)) = registered_pipe(mode);
         sender.write_all(b"last words").unwrap();
@@ -201,7 +201,7 @@ fn a_receiver_reads_what_is_left_when_the_sender_is_gone() {
 }
 
 #[test]
-fn a_sender_fails_when_the_receiver_is_gone() {
+fn a_sender_fails_after_the_receiver_is_closed() {
     for is_full in [false, true] {
         let ((mut poll, mut events), (mut sender, receiver)) = registered_pipe(Interest::edge);
         if is_full {
@@ -209,14 +209,14 @@ fn a_sender_fails_when_the_receiver_is_gone() {
         }
         drop(receiver);
         wait_for(&mut poll, &mut events, SENDER, is_write_closed);
-        // Whatever started this program may have made it one that a signal ends: then this test would end it.
+        // If the process has the default SIGPIPE handler, the write ends it, and the test fails.
         assert_eq!(sender.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
         assert_eq!(sender.write_vectored(&[IoSlice::new(b"x")]).unwrap_err().kind(), ErrorKind::BrokenPipe);
     }
 }
 
 #[test]
-fn a_receiver_that_is_registered_too_late_is_told_all_the_same() {
+fn a_receiver_registered_after_the_sender_closed_reports_the_end() {
     let (mut poll, mut events) = poll();
     let (mut sender, mut receiver) = pipe::new().unwrap();
     sender.write_all(b"x").unwrap();
@@ -227,14 +227,14 @@ fn a_receiver_that_is_registered_too_late_is_told_all_the_same() {
 }
 
 #[test]
-fn a_sender_that_is_registered_too_late_is_told_or_learns_it_by_writing() {
+fn a_sender_registered_after_the_receiver_closed_reports_it_or_fails_to_write() {
     let (mut poll, mut events) = poll();
     let (mut sender, receiver) = pipe::new().unwrap();
     drop(receiver);
-    // From when on nobody has it, a child that is being started included.
+    // Wait until no process holds the receiver, including a child that another test is starting.
     let end = Instant::now() + PATIENCE;
     while sender.write(b"x").is_ok() {
-        assert!(Instant::now() < end, "somebody keeps the other end");
+        assert!(Instant::now() < end, "a process still holds the receiver");
         thread::yield_now();
     }
     let registry = poll.registry().try_clone().unwrap();
@@ -257,12 +257,12 @@ fn a_sender_that_is_registered_too_late_is_told_or_learns_it_by_writing() {
 }
 
 #[test]
-fn an_end_that_is_dropped_is_forgotten() {
+fn a_dropped_end_is_not_reported() {
     let ((mut poll, mut events), (sender, receiver)) = registered_pipe(Interest::level);
     assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
     drop((sender, receiver));
-    let nothing_more = |poll: &mut Poll, events: &mut Events| {
-        // A child that is being started may hold them for a moment, and that counts.
+    let expect_no_more = |poll: &mut Poll, events: &mut Events| {
+        // A child that another test is starting may hold duplicates for a moment, which keep the registrations alive.
         let end = Instant::now() + PATIENCE;
         loop {
             poll.poll(events, Some(A_WHILE)).unwrap();
@@ -272,8 +272,8 @@ fn an_end_that_is_dropped_is_forgotten() {
             assert!(Instant::now() < end, "{events:?}");
         }
     };
-    nothing_more(&mut poll, &mut events);
-    // Nor does one that has its number have its token.
+    expect_no_more(&mut poll, &mut events);
+    // A new pipe with the same descriptor numbers is not reported under the old tokens.
     let (mut sender, mut receiver) = pipe::new().unwrap();
     sender.write_all(b"x").unwrap();
     expect_silence(&mut poll, &mut events);
@@ -282,7 +282,7 @@ fn an_end_that_is_dropped_is_forgotten() {
 }
 
 #[test]
-fn a_poll_may_go_before_the_pipes_that_it_watches() {
+fn a_poll_may_be_dropped_before_its_pipes() {
     let ((first, _), (mut sender, mut receiver)) = registered_pipe(Interest::edge);
     drop(first);
     let (mut poll, mut events) = poll();
@@ -291,7 +291,7 @@ fn a_poll_may_go_before_the_pipes_that_it_watches() {
     assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
 }
 
-// Whose they are.
+// Registration and conversions.
 
 #[test]
 fn an_end_is_registered_once() {
@@ -317,7 +317,7 @@ fn an_end_is_registered_once() {
 }
 
 #[test]
-fn ends_are_made_from_descriptors_and_turned_back() {
+fn ends_convert_to_descriptors_and_back() {
     fn check<T: AsFd + AsRawFd + FromRawFd + IntoRawFd + From<OwnedFd> + Into<OwnedFd>>(end: T) -> T {
         let number = end.as_raw_fd();
         assert_eq!(end.as_fd().as_raw_fd(), number);
@@ -331,7 +331,7 @@ fn ends_are_made_from_descriptors_and_turned_back() {
     poll.registry().deregister(&mut sender).unwrap();
     poll.registry().deregister(&mut receiver).unwrap();
     let (mut sender, mut receiver) = (check(sender), check(receiver));
-    // They have no memory of it, and never block, as before.
+    // The converted ends are unregistered and still non-blocking.
     assert_eq!(poll.registry().deregister(&mut sender).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(poll.registry().deregister(&mut receiver).unwrap_err().kind(), ErrorKind::NotFound);
     poll.registry().register(&mut sender, SENDER, WRITE).unwrap();
@@ -341,7 +341,7 @@ fn ends_are_made_from_descriptors_and_turned_back() {
 }
 
 #[test]
-fn an_end_says_what_it_is() {
+fn debug_output_contains_the_type_and_the_descriptor() {
     let (sender, receiver) = pipe::new().unwrap();
     for (shown, name, number) in [
         (format!("{sender:?}"), "Sender", sender.as_raw_fd()),

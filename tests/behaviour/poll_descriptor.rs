@@ -1,4 +1,4 @@
-//! The poll's descriptor in another event loop.
+//! The descriptor of a poll, registered with another poll.
 
 #![cfg(unix)]
 
@@ -16,7 +16,7 @@ use crate::support::*;
 const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
-/// An outer poll that watches the inner one.
+/// Returns an outer poll with which the inner poll's descriptor is registered.
 fn nested(mode: Interest) -> ((Poll, Events), (Poll, Events)) {
     let (outer, events) = (poll(), poll());
     let fd = events.0.as_raw_fd();
@@ -26,7 +26,7 @@ fn nested(mode: Interest) -> ((Poll, Events), (Poll, Events)) {
 }
 
 #[test]
-fn a_poll_in_a_poll_is_readable_while_events_wait_in_it() {
+fn a_nested_poll_is_readable_while_it_has_events() {
     for mode in [READ, READ.level()] {
         let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(mode);
         let (mut stream, mut peer) = registered_stream(&inner, Token(2), READ);
@@ -44,7 +44,7 @@ fn a_poll_in_a_poll_is_readable_while_events_wait_in_it() {
 }
 
 #[test]
-fn wakes_show_on_the_descriptor() {
+fn a_wake_makes_the_descriptor_readable() {
     for mode in [READ, READ.level()] {
         let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(mode);
         let wakers = [2, 3].map(|i| Waker::new(inner.registry(), Token(i)).unwrap());
@@ -62,7 +62,7 @@ fn wakes_show_on_the_descriptor() {
 }
 
 #[test]
-fn a_wake_from_before_the_descriptor_was_asked_for_shows_on_it() {
+fn a_wake_before_the_descriptor_was_exposed_makes_it_readable() {
     let (mut inner, mut events) = poll();
     let waker = Waker::new(inner.registry(), Token(2)).unwrap();
     waker.wake().unwrap();
@@ -73,14 +73,14 @@ fn a_wake_from_before_the_descriptor_was_asked_for_shows_on_it() {
 }
 
 #[test]
-fn wakers_that_do_not_fit_go_on_to_show_on_the_descriptor() {
-    wakers_that_do_not_fit_go_on_to_show(READ.level());
+fn wakers_that_do_not_fit_keep_the_descriptor_readable() {
+    check_wakers_that_do_not_fit(READ.level());
     if system::EVERY_KICK_IS_AN_EDGE {
-        wakers_that_do_not_fit_go_on_to_show(READ);
+        check_wakers_that_do_not_fit(READ);
     }
 }
 
-fn wakers_that_do_not_fit_go_on_to_show(mode: Interest) {
+fn check_wakers_that_do_not_fit(mode: Interest) {
     let (outer, inner) = nested(mode);
     let ((mut outer, mut outer_events), (mut inner, _)) = (outer, inner);
     let mut events = Events::with_capacity(1);
@@ -97,10 +97,10 @@ fn wakers_that_do_not_fit_go_on_to_show(mode: Interest) {
 }
 
 #[test]
-fn a_wake_shows_however_many_there_were_before() {
+fn the_descriptor_becomes_readable_after_many_wakes() {
     let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(READ.level());
     let waker = Waker::new(inner.registry(), Token(2)).unwrap();
-    // Where a kick is a byte in a pipe, these are more than it holds.
+    // Where the notifier is a pipe, it holds fewer bytes than this.
     for round in 0..70_000 {
         waker.wake().unwrap();
         inner.poll(&mut events, Some(Duration::ZERO)).unwrap();
@@ -112,9 +112,9 @@ fn a_wake_shows_however_many_there_were_before() {
 }
 
 #[test]
-fn a_kick_among_many_events_is_not_one_of_them() {
+fn the_notifiers_event_is_not_reported_among_other_events() {
     let (mut poll, mut events) = poll();
-    // From now on every first wake is a kick, which stands among the events in the order of arrival.
+    // From here on, every first wake notifies the kernel, which queues the notifier's event in the order of arrival.
     poll.as_raw_fd();
     let waker = Waker::new(poll.registry(), Token(99)).unwrap();
     for before in 0..10 {
@@ -129,7 +129,7 @@ fn a_kick_among_many_events_is_not_one_of_them() {
             }
         }
         let mut tokens = next_tokens(&mut poll, &mut events);
-        assert_eq!(tokens.remove(0), Token(99), "wakers stand first");
+        assert_eq!(tokens.remove(0), Token(99), "wakers are reported first");
         tokens.sort();
         assert_eq!(tokens, (0..10).map(Token).collect::<Vec<_>>());
     }
@@ -143,16 +143,16 @@ fn an_outer_loop_is_bounded_by_the_next_deadline() {
     timer.set(A_WHILE).unwrap();
     let timeout = inner.next_deadline().unwrap().saturating_duration_since(Instant::now());
     outer.poll(&mut outer_events, Some(timeout)).unwrap();
-    assert!(outer_events.is_empty(), "timers do not show on the descriptor");
+    assert!(outer_events.is_empty(), "a timer does not make the descriptor readable");
     inner.poll(&mut events, Some(Duration::ZERO)).unwrap();
     assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [Token(2)]);
 }
 
 #[test]
-fn a_loop_of_two_polls_hears_of_every_wake() {
+fn a_nested_loop_reports_every_wake() {
     let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(READ);
     let waker = Waker::new(inner.registry(), Token(2)).unwrap();
-    let (heard, is_heard) = mpsc::channel();
+    let (reported, next_report) = mpsc::channel();
     let poller = thread::spawn(move || {
         for _ in 0..2000 {
             loop {
@@ -162,12 +162,12 @@ fn a_loop_of_two_polls_hears_of_every_wake() {
                     break;
                 }
             }
-            heard.send(()).unwrap();
+            reported.send(()).unwrap();
         }
     });
     for round in 0..2000 {
         waker.wake().unwrap();
-        is_heard.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("wake {round} did not show"));
+        next_report.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("wake {round} was not reported"));
     }
     poller.join().unwrap();
 }

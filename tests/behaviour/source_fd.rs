@@ -1,4 +1,4 @@
-//! Any descriptor as a source.
+//! `SourceFd`: any descriptor as a source.
 
 #![cfg(unix)]
 
@@ -47,7 +47,7 @@ fn every_mode_works_for_a_descriptor() {
 }
 
 #[test]
-fn a_descriptor_has_no_memory_and_the_kernels_word_counts() {
+fn a_source_fd_keeps_no_state_so_the_kernel_detects_double_registration() {
     let (poll, _) = poll();
     let (other, _) = crate::support::poll();
     let (_here, there) = UnixStream::pair().unwrap();
@@ -74,7 +74,7 @@ fn a_descriptor_has_no_memory_and_the_kernels_word_counts() {
 #[test]
 fn a_closed_descriptor_is_refused() {
     let (poll, _) = poll();
-    // One that no process has.
+    // No process has this descriptor.
     let fd: RawFd = 1_000_000_000;
     let err = poll.registry().register(&mut SourceFd(&fd), SOURCE, READ).unwrap_err();
     assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
@@ -83,7 +83,7 @@ fn a_closed_descriptor_is_refused() {
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
-fn what_is_always_ready_is_refused() {
+fn a_regular_file_or_directory_is_refused() {
     let (poll, _) = poll();
     for path in [std::env::current_exe().unwrap(), std::env::temp_dir()] {
         let file = std::fs::File::open(path).unwrap();
@@ -95,7 +95,7 @@ fn what_is_always_ready_is_refused() {
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
-fn a_duplicate_keeps_a_registration_alive_that_was_not_ended() {
+fn a_duplicate_keeps_the_registration_of_a_dropped_source_alive() {
     let (mut poll, mut events) = poll();
     let (stream, mut peer) = stream_and_peer();
     let duplicate = stream.as_fd().try_clone_to_owned().unwrap();
@@ -109,7 +109,7 @@ fn a_duplicate_keeps_a_registration_alive_that_was_not_ended() {
 }
 
 #[test]
-fn deregistering_first_leaves_nothing_for_a_duplicate_to_keep() {
+fn after_deregister_a_duplicate_reports_nothing() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = stream_and_peer();
     let _duplicate = stream.as_fd().try_clone_to_owned().unwrap();

@@ -1,4 +1,4 @@
-//! Any socket as a source.
+//! `SourceSocket`: any socket as a source.
 
 #![cfg(windows)]
 
@@ -16,7 +16,7 @@ use crate::support::*;
 const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
-/// A socket of somebody else's, and one that sends to it.
+/// Returns a socket of the standard library and a socket that sends to it.
 fn socket_and_sender() -> (net::UdpSocket, net::UdpSocket) {
     let socket = net::UdpSocket::bind(loopback()).unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -30,7 +30,7 @@ fn readable(poll: &mut Poll, events: &mut Events) {
 }
 
 #[test]
-fn any_socket_can_be_a_source_in_level_mode() {
+fn a_source_socket_works_in_level_mode() {
     let (mut poll, mut events) = poll();
     let (socket, sender) = socket_and_sender();
     let raw = socket.as_raw_socket();
@@ -49,7 +49,7 @@ fn any_socket_can_be_a_source_in_level_mode() {
 }
 
 #[test]
-fn any_socket_can_be_a_source_in_oneshot_mode() {
+fn a_source_socket_works_in_oneshot_mode() {
     let (mut poll, mut events) = poll();
     let (socket, sender) = socket_and_sender();
     let raw = socket.as_raw_socket();
@@ -66,7 +66,7 @@ fn any_socket_can_be_a_source_in_oneshot_mode() {
 }
 
 #[test]
-fn in_edge_mode_a_socket_of_somebody_elses_is_armed_by_reregistering() {
+fn in_edge_mode_a_source_socket_is_rearmed_by_reregister() {
     let (mut poll, mut events) = poll();
     let (socket, sender) = socket_and_sender();
     let raw = socket.as_raw_socket();
@@ -82,7 +82,7 @@ fn in_edge_mode_a_socket_of_somebody_elses_is_armed_by_reregistering() {
 }
 
 #[test]
-fn a_socket_registered_by_its_number_twice_already_exists() {
+fn a_source_socket_registered_twice_already_exists() {
     let (mut here, mut events) = poll();
     let (there, _) = poll();
     let (socket, sender) = socket_and_sender();
@@ -91,21 +91,21 @@ fn a_socket_registered_by_its_number_twice_already_exists() {
     registered(&here).unwrap();
     let err = registered(&here).unwrap_err();
     assert_eq!(err.kind(), ErrorKind::AlreadyExists, "{err}");
-    // Also while something is going on.
+    // The same holds while a request is pending.
     expect_silence(&mut here, &mut events);
     assert_eq!(registered(&here).unwrap_err().kind(), ErrorKind::AlreadyExists);
-    // When something has happened to it, that may have been its end, and the number another socket's.
+    // After an event, the socket may have been closed and its number reused, so registering it again succeeds.
     sender.send(b"x").unwrap();
     readable(&mut here, &mut events);
     registered(&here).unwrap();
     assert_eq!(registered(&here).unwrap_err().kind(), ErrorKind::AlreadyExists);
     readable(&mut here, &mut events);
-    // Another poll knows nothing of it.
+    // Another poll has no registration of this number.
     registered(&there).unwrap();
 }
 
 #[test]
-fn a_socket_that_is_not_registered_by_its_number_is_not_found() {
+fn an_unregistered_source_socket_is_not_found() {
     let (poll, _) = poll();
     let (socket, _) = socket_and_sender();
     let raw = socket.as_raw_socket();
@@ -116,7 +116,7 @@ fn a_socket_that_is_not_registered_by_its_number_is_not_found() {
 }
 
 #[test]
-fn what_is_no_socket_is_refused_when_it_is_registered() {
+fn a_handle_that_is_not_a_socket_is_refused_at_registration() {
     let (poll, _) = poll();
     let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
     for raw in [file.as_raw_handle() as RawSocket, RawSocket::MAX, 0] {

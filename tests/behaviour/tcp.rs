@@ -1,4 +1,4 @@
-//! TCP streams and listeners: what they promise, over loopback.
+//! TCP streams and listeners over loopback.
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
@@ -26,7 +26,7 @@ fn registered_listener(poll: &Poll, token: Token) -> (TcpListener, SocketAddr) {
     (listener, addr)
 }
 
-/// Accepts `count` connections, waiting for an event whenever there is none.
+/// Accepts `count` connections, and waits for an event whenever `accept` would block.
 fn accept_all(
     poll: &mut Poll,
     events: &mut Events,
@@ -46,7 +46,7 @@ fn accept_all(
     accepted
 }
 
-/// Reads until there are `len` bytes, waiting for an event of `token` whenever there are none.
+/// Reads `len` bytes, and waits for an event of `token` whenever the read would block.
 fn read_exactly(poll: &mut Poll, events: &mut Events, mut stream: &TcpStream, token: Token, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     let mut filled = 0;
@@ -63,14 +63,14 @@ fn read_exactly(poll: &mut Poll, events: &mut Events, mut stream: &TcpStream, to
     bytes
 }
 
-/// Runs what must not block where it may block all the same, without the test.
-fn at_once<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
+/// Runs an operation that must not block on a thread of its own, so that the test fails if it blocks.
+fn without_blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(what()));
-    receiver.recv_timeout(PATIENCE).expect("this should not have blocked")
+    receiver.recv_timeout(PATIENCE).expect("the operation blocked")
 }
 
-/// Bytes that tell a swapped, lost or doubled piece from the right one: they repeat after a prime number.
+/// Bytes with a prime period, so that a swapped, lost or doubled piece differs from the expected piece.
 struct Pattern(Vec<u8>);
 
 const PERIOD: usize = 65_521;
@@ -88,7 +88,7 @@ impl Pattern {
         Pattern(once.iter().cycle().take(PERIOD + CHUNK).copied().collect())
     }
 
-    /// The bytes from `position` on, at most `CHUNK` of them and none from `end` on.
+    /// Returns the bytes from `position` up to `end`, at most `CHUNK` of them.
     fn at(&self, position: usize, end: usize) -> &[u8] {
         &self.0[position % PERIOD..][..CHUNK.min(end - position)]
     }
@@ -120,7 +120,7 @@ impl Pattern {
 // Connecting.
 
 #[test]
-fn connect_returns_at_once_and_a_writable_event_tells_that_it_is_made() {
+fn connect_returns_immediately_and_a_writable_event_reports_the_connection() {
     let (mut poll, mut events) = poll();
     let listener = net::TcpListener::bind(loopback()).unwrap();
     let addr = listener.local_addr().unwrap();
@@ -137,13 +137,13 @@ fn connect_returns_at_once_and_a_writable_event_tells_that_it_is_made() {
 }
 
 #[test]
-fn a_refused_connect_is_told_by_a_writable_event_and_take_error() {
+fn a_refused_connect_is_reported_by_a_writable_event_and_take_error() {
     let (mut poll, mut events) = poll();
     let nobody = nobody();
 
     let mut stream = match TcpStream::connect(nobody) {
         Ok(stream) => stream,
-        // Some systems know it at once.
+        // Some systems refuse the connection inside `connect`.
         Err(err) => return assert_eq!(err.kind(), ErrorKind::ConnectionRefused),
     };
     poll.registry().register(&mut stream, STREAM, Interest::WRITABLE).unwrap();
@@ -151,16 +151,16 @@ fn a_refused_connect_is_told_by_a_writable_event_and_take_error() {
 
     assert!(event.is_error(), "{event:?}");
     assert_eq!(kind(stream.peer_addr()), system::NO_PEER);
-    let refusal = stream.take_error().unwrap().expect("the refusal should wait on the socket");
+    let refusal = stream.take_error().unwrap().expect("the socket keeps the refusal until `take_error`");
     assert_eq!(refusal.kind(), ErrorKind::ConnectionRefused);
     let again = stream.take_error().unwrap();
-    assert!(again.is_none() || !system::ERRORS_ARE_TAKEN, "the error was not cleared by asking");
+    assert!(again.is_none() || !system::ERRORS_ARE_TAKEN, "`take_error` did not clear the error");
     assert_eq!(kind(stream.shutdown(Shutdown::Both)), ErrorKind::NotConnected);
     assert!(stream.write(b"x").is_err());
 }
 
 #[test]
-fn a_refused_connect_is_told_by_the_first_write_if_nobody_took_the_error() {
+fn the_first_write_after_a_refused_connect_returns_the_error_unless_take_error_took_it() {
     let (mut poll, mut events) = poll();
     let nobody = nobody();
     let mut stream = match TcpStream::connect(nobody) {
@@ -171,14 +171,14 @@ fn a_refused_connect_is_told_by_the_first_write_if_nobody_took_the_error() {
     wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
 
     let failure = kind(stream.write(b"x"));
-    // Windows only knows that there is no connection, and Wine that there is none any more.
+    // Windows returns `NotConnected`; Wine returns that the connection has ended.
     let known = [ErrorKind::ConnectionRefused, ErrorKind::NotConnected, ErrorKind::ConnectionReset];
     let known = if system::ERRORS_ARE_TAKEN { &known[..1] } else { &known[..] };
     assert!(known.contains(&failure), "{failure:?}");
 }
 
 #[test]
-fn a_stream_that_connects_can_be_dropped_at_once() {
+fn a_stream_can_be_dropped_while_it_connects() {
     let (mut poll, mut events) = poll();
     let (listener, addr) = registered_listener(&poll, LISTENER);
     for _ in 0..50 {
@@ -186,7 +186,7 @@ fn a_stream_that_connects_can_be_dropped_at_once() {
         poll.registry().register(&mut stream, STREAM, Interest::READABLE | Interest::WRITABLE).unwrap();
         drop(stream);
     }
-    // The listener goes on to serve others, whatever has become of the fifty.
+    // The listener still accepts another connection, whether or not it accepted the fifty.
     let mut stream = TcpStream::connect(addr).unwrap();
     poll.registry().register(&mut stream, STREAM, Interest::WRITABLE).unwrap();
     let client = stream.local_addr().unwrap();
@@ -213,14 +213,14 @@ fn both_ends_of_a_connection_never_block() {
     assert_eq!(accepted.local_addr().unwrap(), addr);
     poll.registry().register(&mut connected, STREAM, Interest::WRITABLE).unwrap();
     wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
-    let failures = at_once(move || [connected.read(&mut [0; 8]), accepted.read(&mut [0; 8])].map(kind));
+    let failures = without_blocking(move || [connected.read(&mut [0; 8]), accepted.read(&mut [0; 8])].map(kind));
     assert_eq!(failures, [ErrorKind::WouldBlock; 2]);
 }
 
 // Addresses.
 
 #[test]
-fn ipv6_is_as_good_as_ipv4() {
+fn a_connection_over_ipv6_works() {
     let any = match loopback_v6() {
         Some(any) => any,
         None => return,
@@ -243,10 +243,10 @@ fn ipv6_is_as_good_as_ipv4() {
 }
 
 #[test]
-fn accept_tells_the_port_and_address_of_each_peer() {
+fn accept_returns_the_address_and_port_of_each_peer() {
     let (mut poll, mut events) = poll();
     let (listener, addr) = registered_listener(&poll, LISTENER);
-    // Ports of both bytes, in network order, would be mixed up by a swap.
+    // A port whose two bytes differ shows an error in the byte order.
     let clients: Vec<_> = (0..20).map(|_| net::TcpStream::connect(addr).unwrap()).collect();
     let accepted = accept_all(&mut poll, &mut events, &listener, clients.len());
 
@@ -266,18 +266,18 @@ fn an_address_in_use_is_refused() {
 
 #[test]
 fn an_address_of_another_machine_is_refused() {
-    // RFC 5737 keeps this network for documentation. To bind sends nothing.
+    // RFC 5737 reserves this network for documentation. `bind` sends no packet.
     assert_eq!(kind(TcpListener::bind("203.0.113.1:0".parse().unwrap())), ErrorKind::AddrNotAvailable);
 }
 
 #[test]
-fn the_address_of_closed_connections_can_be_taken_again_at_once() {
+fn the_address_of_closed_connections_can_be_bound_again_immediately() {
     let (mut poll, mut events) = poll();
     let (listener, addr) = registered_listener(&poll, LISTENER);
     let mut client = net::TcpStream::connect(addr).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     let accepted = accept_all(&mut poll, &mut events, &listener, 1);
-    // Who closes first keeps the port busy for a while.
+    // The port of the side that closes first stays in TIME_WAIT.
     drop(accepted);
     assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
     drop(client);
@@ -288,7 +288,7 @@ fn the_address_of_closed_connections_can_be_taken_again_at_once() {
 // Options.
 
 #[test]
-fn options_are_what_they_were_set_to() {
+fn options_keep_the_values_that_were_set() {
     let (stream, _peer) = stream_and_peer();
     for nodelay in [true, false, true] {
         stream.set_nodelay(nodelay).unwrap();
@@ -309,7 +309,7 @@ fn options_are_what_they_were_set_to() {
 }
 
 #[test]
-fn debug_output_tells_the_addresses() {
+fn debug_output_contains_the_addresses() {
     let (stream, _peer) = stream_and_peer();
     let shown = format!("{stream:?}");
     assert!(shown.starts_with("TcpStream"), "{shown}");
@@ -322,18 +322,18 @@ fn debug_output_tells_the_addresses() {
     assert!(shown.contains(&listener.local_addr().unwrap().to_string()), "{shown}");
 }
 
-// The standard library's, and back.
+// Conversions to the standard library and back.
 
 #[test]
-fn a_stream_becomes_the_standard_librarys_and_stays_non_blocking() {
+fn a_stream_converted_to_std_and_back_stays_non_blocking() {
     let (stream, mut peer) = stream_and_peer();
     let addrs = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
     let mut std = net::TcpStream::from(stream);
     assert_eq!((std.local_addr().unwrap(), std.peer_addr().unwrap()), addrs);
-    let (failure, std) = at_once(move || (kind(std.read(&mut [0; 8])), std));
+    let (failure, std) = without_blocking(move || (kind(std.read(&mut [0; 8])), std));
     assert_eq!(failure, ErrorKind::WouldBlock);
 
-    // And back, with all that was in flight.
+    // The conversion back keeps the bytes that were in flight.
     peer.write_all(b"kept").unwrap();
     let (mut poll, mut events) = poll();
     let mut stream = TcpStream::from_std(std);
@@ -342,13 +342,13 @@ fn a_stream_becomes_the_standard_librarys_and_stays_non_blocking() {
 }
 
 #[test]
-fn a_listener_becomes_the_standard_librarys_and_stays_non_blocking() {
+fn a_listener_converted_to_std_and_back_stays_non_blocking() {
     let (mut poll, mut events) = poll();
     let listener = TcpListener::bind(loopback()).unwrap();
     let addr = listener.local_addr().unwrap();
     let std = net::TcpListener::from(listener);
     assert_eq!(std.local_addr().unwrap(), addr);
-    let (failure, std) = at_once(move || (kind(std.accept()), std));
+    let (failure, std) = without_blocking(move || (kind(std.accept()), std));
     assert_eq!(failure, ErrorKind::WouldBlock);
 
     let mut listener = TcpListener::from_std(std);
@@ -356,8 +356,8 @@ fn a_listener_becomes_the_standard_librarys_and_stays_non_blocking() {
     let client = net::TcpStream::connect(addr).unwrap();
     let (mut stream, from) = accept_all(&mut poll, &mut events, &listener, 1).pop().unwrap();
     assert_eq!(from, client.local_addr().unwrap());
-    // What such a listener accepts is non-blocking too.
-    assert_eq!(at_once(move || kind(stream.read(&mut [0; 8]))), ErrorKind::WouldBlock);
+    // A stream accepted by the converted listener is non-blocking too.
+    assert_eq!(without_blocking(move || kind(stream.read(&mut [0; 8]))), ErrorKind::WouldBlock);
 }
 
 // Reading and writing.
@@ -382,7 +382,7 @@ fn the_type_and_its_reference_read_and_write_alike() {
     for _ in 0..4 {
         peer.write_all(b"abcdef").unwrap();
     }
-    // All of it is there before the first read, so that each read is whole.
+    // All bytes have arrived before the first read, so each read is complete.
     let end = Instant::now() + PATIENCE;
     let mut whole = [0; 64];
     while !matches!(stream.peek(&mut whole), Ok(24)) {
@@ -411,7 +411,7 @@ fn the_type_and_its_reference_read_and_write_alike() {
 }
 
 #[test]
-fn peek_takes_nothing() {
+fn peek_leaves_the_bytes_in_the_stream() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
     let mut buf = [0; 16];
@@ -426,7 +426,7 @@ fn peek_takes_nothing() {
     assert_eq!(read_exactly(&mut poll, &mut events, &stream, STREAM, 4), b"look");
     assert_eq!(kind(stream.peek(&mut buf)), ErrorKind::WouldBlock);
 
-    // At the end there is nothing to see, which is not the same as having to wait.
+    // At the end of the stream, `peek` returns 0 and not `WouldBlock`.
     drop(peer);
     wait_for(&mut poll, &mut events, STREAM, Event::is_read_closed);
     assert_eq!(stream.peek(&mut buf).unwrap(), 0);
@@ -434,7 +434,7 @@ fn peek_takes_nothing() {
 }
 
 #[test]
-fn more_buffers_than_the_system_takes_are_written_as_far_as_it_does() {
+fn a_vectored_write_with_more_buffers_than_the_system_takes_writes_some_of_them() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::WRITABLE);
     let bytes: Vec<u8> = (0..5000u32).map(|number| (number % 251) as u8).collect();
@@ -459,7 +459,7 @@ fn more_buffers_than_the_system_takes_are_written_as_far_as_it_does() {
 }
 
 #[test]
-fn more_buffers_than_the_system_takes_are_read_as_far_as_it_does() {
+fn a_vectored_read_with_more_buffers_than_the_system_takes_fills_some_of_them() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
     let bytes: Vec<u8> = (0..5000u32).map(|number| (number % 251) as u8).collect();
@@ -496,7 +496,7 @@ fn empty_buffers_are_skipped() {
     let (mut nothing, mut left, mut empty, mut right) = ([], [0; 1], [], [0; 2]);
     let mut filled = 0usize;
     while filled < 3 {
-        // Should the three bytes come in pieces, the rest goes to what is left of the buffers.
+        // If the three bytes arrive in pieces, the next read fills the rest of the buffers.
         let (skip_left, skip_right) = (filled.min(1), filled.saturating_sub(1));
         let mut pieces = [
             IoSliceMut::new(&mut nothing),
@@ -517,7 +517,7 @@ fn empty_buffers_are_skipped() {
 }
 
 #[test]
-fn no_buffer_at_all_moves_no_byte() {
+fn an_empty_list_of_buffers_moves_no_byte() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
     assert_eq!(stream.write(&[]).unwrap(), 0);
@@ -532,7 +532,7 @@ fn no_buffer_at_all_moves_no_byte() {
     assert_eq!(stream.read_vectored(&mut [IoSliceMut::new(&mut [])]).unwrap(), 0);
     assert_eq!(read_exactly(&mut poll, &mut events, &stream, STREAM, 10), b"still here");
 
-    // The peer has seen none of our nothings.
+    // The peer received none of the empty writes.
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
 }
@@ -549,7 +549,7 @@ fn one_thread_reads_while_another_one_writes() {
         scope.spawn(move || pattern.write_all(peer, LEN));
         scope.spawn(move || pattern.read_all(peer, LEN));
         scope.spawn(move || {
-            // This one has no events: it tries again and again.
+            // The writing thread gets no events, so it retries in a loop.
             let (mut position, end) = (0, Instant::now() + PATIENCE);
             while position < LEN {
                 match (&*stream).write(pattern.at(position, LEN)) {
@@ -568,7 +568,7 @@ fn one_thread_reads_while_another_one_writes() {
 // Ends.
 
 #[test]
-fn shutting_down_writing_ends_the_peers_reading_and_nothing_else() {
+fn shutting_down_writing_ends_only_the_peers_reading() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
     assert_eq!(stream.write(b"last words").unwrap(), 10);
@@ -583,11 +583,11 @@ fn shutting_down_writing_ends_the_peers_reading_and_nothing_else() {
 }
 
 #[test]
-fn shutting_down_reading_ends_reading_and_nothing_else() {
+fn shutting_down_reading_ends_only_reading() {
     let (mut stream, mut peer) = stream_and_peer();
     assert_eq!(kind(stream.read(&mut [0; 8])), ErrorKind::WouldBlock);
     stream.shutdown(Shutdown::Read).unwrap();
-    // Windows makes it an error.
+    // On Windows, the read returns an error.
     if let Ok(count) = stream.read(&mut [0; 8]) {
         assert_eq!(count, 0);
     } else {
@@ -600,7 +600,7 @@ fn shutting_down_reading_ends_reading_and_nothing_else() {
 }
 
 #[test]
-fn shutting_down_both_ends_both() {
+fn shutting_down_both_directions_ends_both() {
     let (mut stream, mut peer) = stream_and_peer();
     stream.shutdown(Shutdown::Both).unwrap();
     assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
@@ -632,10 +632,10 @@ fn writing_to_a_peer_that_has_closed_is_an_error() {
         let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE | Interest::WRITABLE);
         drop(peer);
         wait_for(&mut poll, &mut events, STREAM, Event::is_read_closed);
-        // The first write may still go out, to find nobody.
+        // The kernel may accept the first write, and learns from the reset that the peer has closed.
         let end = Instant::now() + PATIENCE;
         let failure = loop {
-            assert!(Instant::now() < end, "writing to a closed peer goes on and on");
+            assert!(Instant::now() < end, "writes to a closed peer still succeed");
             match write(&stream) {
                 Ok(_) => thread::yield_now(),
                 Err(err) => break err.kind(),
@@ -643,14 +643,14 @@ fn writing_to_a_peer_that_has_closed_is_an_error() {
         };
         let reset = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted];
         assert!(reset.contains(&failure), "{failure:?}");
-        // It stays one.
+        // Later writes fail as well.
         assert_ne!(kind(write(&stream)), ErrorKind::WouldBlock);
         poll.registry().deregister(&mut stream).unwrap();
     }
 }
 
 #[test]
-fn a_reset_is_an_error_of_the_read() {
+fn a_read_after_a_reset_returns_the_error() {
     let (mut poll, mut events) = poll();
     let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE);
     reset::close_with_reset(peer);
@@ -661,7 +661,7 @@ fn a_reset_is_an_error_of_the_read() {
 
 // Full buffers.
 
-/// Writes until nothing goes out any more, and no event says that it could. Returns how much went out.
+/// Writes until the write would block and no writable event follows. Returns the number of bytes written.
 fn fill(poll: &mut Poll, events: &mut Events, mut stream: &TcpStream, pattern: &Pattern) -> usize {
     let (mut position, far) = (0, 1 << 30);
     let mut silent = false;
@@ -670,7 +670,7 @@ fn fill(poll: &mut Poll, events: &mut Events, mut stream: &TcpStream, pattern: &
         let result = if silent { stream.write_vectored(&[IoSlice::new(bytes)]) } else { stream.write(bytes) };
         match result {
             Ok(count) => {
-                // The kernel may find some room yet that it tells nobody of.
+                // The kernel may free some room without a writable event, so write once more.
                 silent = false;
                 position += count;
             }
@@ -683,7 +683,7 @@ fn fill(poll: &mut Poll, events: &mut Events, mut stream: &TcpStream, pattern: &
             }
             Err(err) => panic!("write: {err}"),
         }
-        assert!(position < far, "the peer reads nothing, and {position} bytes went out");
+        assert!(position < far, "the peer reads nothing, but the kernel accepted {position} bytes");
     }
 }
 
@@ -708,7 +708,7 @@ fn many_megabytes_leave_whole_and_in_order_through_full_buffers() {
     let (mut poll, mut events) = poll();
     let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::WRITABLE);
     let mut position = fill(&mut poll, &mut events, &stream, pattern);
-    assert!(position < LEN, "{position} bytes are under way, more than the test has to send");
+    assert!(position < LEN, "the buffers hold {position} bytes, more than the test has to send");
 
     thread::scope(|scope| {
         let peer = &peer;
@@ -773,22 +773,22 @@ fn an_echo_passes_megabytes_both_ways_through_one_edge_registration() {
     let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE | Interest::WRITABLE);
     let peer = &peer;
     thread::scope(|scope| {
-        // The end of what the peer says comes while the echo of it is under way, if it may.
-        let at_once = system::half_closed_streams_are_whole();
+        // Where a half-closed stream loses no data, the peer ends its data while the echo is still being written.
+        let ends_early = system::half_closed_streams_are_whole();
         scope.spawn(move || {
             pattern.write_all(peer, LEN);
-            if at_once {
+            if ends_early {
                 peer.shutdown(Shutdown::Write).unwrap();
             }
         });
         scope.spawn(move || {
             pattern.read_all(peer, LEN);
-            if !at_once {
+            if !ends_early {
                 peer.shutdown(Shutdown::Write).unwrap();
             }
         });
 
-        // While one buffer waits to be written, nothing is read: so both directions run full, one after the other.
+        // While a buffer waits to be written, the echo reads nothing, so both directions fill up, one after the other.
         let mut buf = vec![0; 200_000];
         let (mut filled, mut echoed) = (0, 0);
         let mut ended = false;
@@ -813,7 +813,7 @@ fn an_echo_passes_megabytes_both_ways_through_one_edge_registration() {
 // Edges.
 
 #[test]
-fn what_has_been_told_is_not_told_again() {
+fn an_edge_is_reported_once() {
     let (mut poll, mut events) = poll();
     let (_stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
     let (_listener, addr) = registered_listener(&poll, LISTENER);
@@ -827,7 +827,7 @@ fn what_has_been_told_is_not_told_again() {
 }
 
 #[test]
-fn a_read_that_leaves_part_of_its_buffer_empty_may_be_the_last_of_an_event() {
+fn a_read_that_leaves_part_of_its_buffer_empty_may_be_the_last_read_of_an_event() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
     let mut buf = [0; 4096];
@@ -836,27 +836,27 @@ fn a_read_that_leaves_part_of_its_buffer_empty_may_be_the_last_of_an_event() {
         peer.write_all(&message).unwrap();
         let mut filled = 0;
         while filled < message.len() {
-            // A message may come in pieces, each with an event; but no read is ever made to see `WouldBlock`.
+            // A message may arrive in pieces, each with an event; but the test never reads until `WouldBlock`.
             let event = wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
             assert!(!event.is_read_closed(), "{event:?}");
             filled += stream.read(&mut buf).unwrap();
         }
         assert_eq!(filled, message.len());
     }
-    // The end has an event of its own, to be read to the end.
+    // The end of the stream has an event of its own; after it, the test reads until 0.
     drop(peer);
     wait_for(&mut poll, &mut events, STREAM, |event| event.is_readable() && event.is_read_closed());
     assert_eq!(stream.read(&mut buf).unwrap(), 0);
 }
 
 #[test]
-fn a_program_that_reads_once_an_event_goes_on_when_more_arrives() {
+fn a_program_that_reads_once_per_event_gets_an_event_when_more_data_arrives() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
     peer.set_nodelay(true).unwrap();
     let mut byte = [0; 1];
     for _ in 0..200 {
-        // Two bytes more, of which one is read: a rest is always left.
+        // Two more bytes arrive and one is read, so unread data always remains.
         peer.write_all(b"..").unwrap();
         wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
         assert_eq!(stream.read(&mut byte).unwrap(), 1);
@@ -864,7 +864,7 @@ fn a_program_that_reads_once_an_event_goes_on_when_more_arrives() {
 }
 
 #[test]
-fn an_operation_of_the_programs_own_keeps_the_edges_coming() {
+fn an_operation_run_by_try_io_rearms_the_edges() {
     let (mut poll, mut events) = poll();
     let (stream, mut peer) = stream_and_peer();
     let std = net::TcpStream::from(stream);
@@ -879,7 +879,7 @@ fn an_operation_of_the_programs_own_keeps_the_edges_coming() {
         let mut received = 0;
         while received < 7 {
             wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
-            // The crate sees nothing of these reads but their outcome.
+            // The crate sees only the results of these reads.
             loop {
                 match stream.try_io(|| duplicate.read(&mut buf)) {
                     Ok(count) => received += count,
@@ -894,7 +894,7 @@ fn an_operation_of_the_programs_own_keeps_the_edges_coming() {
 }
 
 #[test]
-fn an_operation_of_the_programs_own_that_finds_no_room_is_told_of_it() {
+fn a_write_run_by_try_io_that_would_block_gets_a_writable_event_later() {
     let (mut poll, mut events) = poll();
     let (stream, mut peer) = stream_and_peer();
     let std = net::TcpStream::from(stream);
@@ -905,7 +905,7 @@ fn an_operation_of_the_programs_own_that_finds_no_room_is_told_of_it() {
     wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
 
     for _ in 0..3 {
-        // What was told last is that there is something to read.
+        // The last event reported readable data.
         peer.write_all(b"question").unwrap();
         wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
         read_exactly(&mut poll, &mut events, &stream, STREAM, 8);
@@ -920,7 +920,7 @@ fn an_operation_of_the_programs_own_that_finds_no_room_is_told_of_it() {
 }
 
 #[test]
-fn try_io_gives_back_what_the_operation_gave() {
+fn try_io_returns_the_result_of_the_operation() {
     let (stream, _peer) = stream_and_peer();
     assert_eq!(stream.try_io(|| Ok("value")).unwrap(), "value");
     assert_eq!(kind(stream.try_io(|| Err::<(), _>(ErrorKind::WouldBlock.into()))), ErrorKind::WouldBlock);
@@ -934,12 +934,12 @@ fn try_io_gives_back_what_the_operation_gave() {
 fn accept_without_a_connection_would_block() {
     for _ in 0..3 {
         let listener = TcpListener::bind(loopback()).unwrap();
-        assert_eq!(at_once(move || kind(listener.accept())), ErrorKind::WouldBlock);
+        assert_eq!(without_blocking(move || kind(listener.accept())), ErrorKind::WouldBlock);
     }
 }
 
 #[test]
-fn connections_are_accepted_until_it_would_block_and_the_next_is_an_event_again() {
+fn after_accept_would_block_the_next_connection_is_a_new_event() {
     let (mut poll, mut events) = poll();
     let (listener, addr) = registered_listener(&poll, LISTENER);
     for round in 1..=10 {
@@ -953,13 +953,13 @@ fn connections_are_accepted_until_it_would_block_and_the_next_is_an_event_again(
 }
 
 #[test]
-fn a_listener_that_was_not_drained_tells_of_the_next_connection() {
+fn a_listener_that_was_not_drained_reports_the_next_connection() {
     let (mut poll, mut events) = poll();
     let (listener, addr) = registered_listener(&poll, LISTENER);
     let mut clients = Vec::new();
     let mut accepted = Vec::new();
     for _ in 0..20 {
-        // Two connections more, of which one is accepted: some always wait.
+        // Two more connections arrive and one is accepted, so connections always wait.
         clients.push(net::TcpStream::connect(addr).unwrap());
         clients.push(net::TcpStream::connect(addr).unwrap());
         wait_for(&mut poll, &mut events, LISTENER, Event::is_readable);
@@ -969,9 +969,9 @@ fn a_listener_that_was_not_drained_tells_of_the_next_connection() {
     assert_eq!(accepted.len(), clients.len());
 }
 
-/// Needs a thousand descriptors and some.
+/// Needs more than a thousand descriptors.
 #[test]
-fn a_thousand_connections_that_wait_at_once_are_all_accepted() {
+fn a_thousand_waiting_connections_are_all_accepted() {
     const COUNT: usize = 1000;
     let (mut poll, mut events) = poll();
     let (listener, addr) = registered_listener(&poll, LISTENER);
@@ -980,14 +980,14 @@ fn a_thousand_connections_that_wait_at_once_are_all_accepted() {
     let mut waiting: HashSet<SocketAddr> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
     while !waiting.is_empty() {
         for (_, from) in accept_all(&mut poll, &mut events, &listener, 1) {
-            assert!(waiting.remove(&from), "accepted {from}, which is nobody's");
+            assert!(waiting.remove(&from), "accepted {from}, which no client of this test has");
         }
     }
     assert_eq!(kind(listener.accept()), ErrorKind::WouldBlock);
 }
 
 #[test]
-fn what_a_connection_has_sent_before_it_was_accepted_is_there() {
+fn data_sent_before_accept_is_read_after_it() {
     let (mut poll, mut events) = poll();
     let (listener, addr) = registered_listener(&poll, LISTENER);
     let mut client = net::TcpStream::connect(addr).unwrap();
@@ -999,7 +999,7 @@ fn what_a_connection_has_sent_before_it_was_accepted_is_there() {
     assert_eq!(read_exactly(&mut poll, &mut events, &stream, STREAM, 10), b"in advance");
     let end = Instant::now() + PATIENCE;
     loop {
-        assert!(Instant::now() < end, "the end did not come");
+        assert!(Instant::now() < end, "the end of the stream was not reported");
         match stream.read(&mut [0; 8]) {
             Ok(count) => break assert_eq!(count, 0),
             Err(err) if err.kind() == ErrorKind::WouldBlock => drop(next_batch(&mut poll, &mut events)),
@@ -1009,7 +1009,7 @@ fn what_a_connection_has_sent_before_it_was_accepted_is_there() {
 }
 
 #[test]
-fn a_connection_that_is_reset_before_it_is_accepted_disturbs_nobody() {
+fn a_connection_reset_before_accept_does_not_disturb_other_connections() {
     let (mut poll, mut events) = poll();
     let (listener, addr) = registered_listener(&poll, LISTENER);
     for _ in 0..20 {
@@ -1021,14 +1021,14 @@ fn a_connection_that_is_reset_before_it_is_accepted_disturbs_nobody() {
 
         let end = Instant::now() + PATIENCE;
         let mut served = loop {
-            assert!(Instant::now() < end, "the connection that stays was not accepted");
+            assert!(Instant::now() < end, "the remaining connection was not accepted");
             match listener.accept() {
                 Ok((stream, from)) if from == stays_addr => break stream,
                 Ok((mut stream, from)) => {
                     assert_eq!(from, gone_addr);
                     assert_eq!(kind(stream.read(&mut [0; 8])), ErrorKind::ConnectionReset);
                 }
-                // Some systems tell it here.
+                // On some systems, `accept` returns the reset.
                 Err(err) if matches!(err.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
                 Err(err) if err.kind() == ErrorKind::WouldBlock => {
                     wait_for(&mut poll, &mut events, LISTENER, Event::is_readable);
@@ -1062,10 +1062,10 @@ fn each_of_many_listeners_has_its_own_connections() {
 }
 
 #[test]
-fn a_dropped_listener_refuses_connections_and_those_that_wait_are_reset() {
+fn a_dropped_listener_refuses_connections_and_resets_the_waiting_ones() {
     let (mut poll, mut events) = poll();
     let (listener, addr) = registered_listener(&poll, LISTENER);
-    // This connection lives on, and keeps the port from being given to another test's listener.
+    // This connection stays open, so that the kernel does not give the port to the listener of another test.
     let _client = net::TcpStream::connect(addr).unwrap();
     let _accepted = accept_all(&mut poll, &mut events, &listener, 1);
 

@@ -10,7 +10,7 @@ use crate::support::*;
 
 const SOCKET: Token = Token(1);
 
-/// A socket of ours that is registered, and its address.
+/// Returns a registered socket and its address.
 fn registered(poll: &Poll, addr: SocketAddr) -> (UdpSocket, SocketAddr) {
     let mut socket = UdpSocket::bind(addr).unwrap();
     poll.registry().register(&mut socket, SOCKET, Interest::READABLE).unwrap();
@@ -42,7 +42,7 @@ fn a_datagram_arrives_with_its_sender() {
 }
 
 #[test]
-fn nothing_blocks() {
+fn no_operation_blocks() {
     let socket = UdpSocket::bind(loopback()).unwrap();
     let mut buf = [0; 16];
     assert_eq!(kind(socket.recv_from(&mut buf)), ErrorKind::WouldBlock);
@@ -54,7 +54,7 @@ fn nothing_blocks() {
 }
 
 #[test]
-fn what_was_peeked_at_can_still_be_received() {
+fn a_peeked_datagram_can_still_be_received() {
     let (mut poll, mut events) = poll();
     let (receiver, addr) = registered(&poll, loopback());
     let sender = UdpSocket::bind(loopback()).unwrap();
@@ -71,7 +71,7 @@ fn what_was_peeked_at_can_still_be_received() {
 }
 
 #[test]
-fn a_connected_socket_hears_and_speaks_to_one_peer_only() {
+fn a_connected_socket_sends_to_and_receives_from_its_peer_only() {
     let (mut poll, mut events) = poll();
     let (socket, addr) = registered(&poll, loopback());
     let (peer, stranger) = (UdpSocket::bind(loopback()).unwrap(), UdpSocket::bind(loopback()).unwrap());
@@ -97,7 +97,7 @@ fn a_connected_socket_hears_and_speaks_to_one_peer_only() {
 }
 
 #[test]
-fn datagrams_keep_their_bounds_and_their_order() {
+fn datagrams_keep_their_boundaries_and_their_order() {
     let (mut poll, mut events) = poll();
     let (receiver, addr) = registered(&poll, loopback());
     let sender = UdpSocket::bind(loopback()).unwrap();
@@ -125,7 +125,7 @@ fn a_datagram_that_is_too_long_to_send_is_refused() {
 }
 
 #[test]
-fn options_are_as_they_were_set() {
+fn options_keep_the_values_that_were_set() {
     let socket = UdpSocket::bind(loopback()).unwrap();
     for on in [true, false] {
         socket.set_broadcast(on).unwrap();
@@ -150,14 +150,14 @@ fn options_are_as_they_were_set() {
 }
 
 #[test]
-fn a_socket_that_is_only_v6_does_not_hear_v4() {
+fn an_ipv6_only_socket_receives_no_ipv4_datagram() {
     if loopback_v6().is_none() {
         return;
     }
     let (mut poll, mut events) = poll();
     let (socket, addr) = registered(&poll, "[::]:0".parse().unwrap());
     let sender = UdpSocket::bind(loopback()).unwrap();
-    // Which it is by default, is the system's affair.
+    // The default differs between systems.
     let is_only_v6 = socket.only_v6().unwrap();
     let sent = sender.send_to(b"ping", (Ipv4Addr::LOCALHOST, addr.port()).into());
     if is_only_v6 {
@@ -185,7 +185,7 @@ fn groups_are_joined_and_left_once() {
 }
 
 #[test]
-fn an_operation_of_the_programs_own_is_run_once() {
+fn try_io_runs_its_operation_once() {
     let socket = UdpSocket::bind(loopback()).unwrap();
     let mut runs = 0;
     let answer = socket.try_io(|| {
@@ -197,7 +197,7 @@ fn an_operation_of_the_programs_own_is_run_once() {
 }
 
 #[test]
-fn a_socket_goes_to_the_standard_library_and_back() {
+fn a_socket_converts_to_std_and_back() {
     let socket = net::UdpSocket::bind(loopback()).unwrap();
     socket.set_nonblocking(true).unwrap();
     let addr = socket.local_addr().unwrap();
@@ -209,13 +209,13 @@ fn a_socket_goes_to_the_standard_library_and_back() {
 }
 
 #[test]
-fn an_address_that_is_in_use_is_refused() {
+fn an_address_in_use_is_refused() {
     let socket = UdpSocket::bind(loopback()).unwrap();
     assert_eq!(kind(UdpSocket::bind(socket.local_addr().unwrap())), ErrorKind::AddrInUse);
 }
 
 #[test]
-fn a_socket_is_readable_to_a_human() {
+fn debug_output_contains_the_type_and_the_address() {
     let socket = UdpSocket::bind(loopback()).unwrap();
     let text = format!("{socket:?}");
     assert!(text.contains("UdpSocket") && text.contains("127.0.0.1"), "{text}");

@@ -1,4 +1,4 @@
-//! Our own types as descriptors.
+//! The sources of this crate as descriptors.
 
 #![cfg(unix)]
 
@@ -17,7 +17,7 @@ const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
 #[test]
-fn sockets_are_made_from_descriptors_and_turned_back() {
+fn sockets_convert_to_descriptors_and_back() {
     let (stream, mut peer) = stream_and_peer();
     let fd = stream.as_raw_fd();
     assert_eq!(stream.as_fd().as_raw_fd(), fd);
@@ -39,7 +39,7 @@ fn sockets_are_made_from_descriptors_and_turned_back() {
 }
 
 #[test]
-fn the_registration_does_not_survive_a_conversion() {
+fn a_conversion_ends_the_registration() {
     let (poll, _) = poll();
     let (mut stream, _peer) = stream_and_peer();
     poll.registry().register(&mut stream, SOURCE, READ).unwrap();
@@ -53,7 +53,7 @@ fn the_registration_does_not_survive_a_conversion() {
 #[test]
 fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
     use descriptor::flags;
-    // As the standard library opens them: its files are closed on exec, and this is set non-blocking.
+    // The reference value: the standard library opens files close-on-exec, and this socket is set non-blocking.
     let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
     let (model, _other) = UnixStream::pair().unwrap();
     model.set_nonblocking(true).unwrap();
@@ -76,12 +76,12 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
     }
     let poll = Poll::new().unwrap();
     assert_eq!(flags(&poll) & cloexec, cloexec);
-    // The notifier is the one that was opened after the poll.
+    // The notifier's descriptor is the next one after the poll's.
     let notifiers: Vec<_> = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();
     for path in notifiers {
         if std::fs::read_link(&path).map_or(false, |target| target.to_string_lossy().contains("eventfd")) {
             let fd: RawFd = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
-            // Another test's may have been closed meanwhile.
+            // Another test may have closed its descriptor in the meantime.
             if let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")) {
                 let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim().to_string();
                 assert_eq!(u32::from_str_radix(&flags, 8).unwrap() & cloexec, cloexec);
@@ -92,11 +92,11 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
-fn an_address_is_connected_to_as_it_is() {
+fn connect_passes_every_part_of_the_address_to_the_system() {
     if loopback_v6().is_none() {
         return;
     }
-    // An IPv4 address in IPv6 clothes: no part of it may be lost.
+    // An IPv4-mapped IPv6 address: `connect` must pass all its bytes.
     let listener = net::TcpListener::bind(loopback()).unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut stream = TcpStream::connect(format!("[::ffff:127.0.0.1]:{port}").parse().unwrap()).unwrap();
@@ -108,7 +108,7 @@ fn an_address_is_connected_to_as_it_is() {
 }
 
 #[test]
-fn a_standard_socket_becomes_one_of_ours() {
+fn a_std_socket_converts_to_a_source() {
     let listener = net::TcpListener::bind(loopback()).unwrap();
     listener.set_nonblocking(true).unwrap();
     let (mut poll, mut events) = poll();

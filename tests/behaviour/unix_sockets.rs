@@ -25,7 +25,7 @@ const READ: Interest = Interest::READABLE;
 const WRITE: Interest = Interest::WRITABLE;
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// A folder of a test's own, which goes with it.
+/// A folder for one test, removed on drop.
 struct Folder {
     path: PathBuf,
 }
@@ -34,11 +34,11 @@ impl Folder {
     fn new() -> Folder {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         loop {
-            // An address has little room.
+            // A socket address holds only a short path.
             let name = format!("u{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
             let path = env::temp_dir().join(name);
             match fs::create_dir(&path) {
-                // A process that was killed has left it.
+                // A killed process left the folder behind.
                 Err(err) if err.kind() == ErrorKind::AlreadyExists => {}
                 result => {
                     result.unwrap();
@@ -63,7 +63,7 @@ impl Deref for Folder {
     }
 }
 
-/// Two connected streams, one of ours and one of the standard library's that waits, but not for ever.
+/// Two connected streams: one of this crate, and one of the standard library that blocks with a time limit.
 fn stream_and_peer() -> (UnixStream, net::UnixStream) {
     let (stream, peer) = net::UnixStream::pair().unwrap();
     stream.set_nonblocking(true).unwrap();
@@ -80,7 +80,7 @@ fn kind<T>(result: io::Result<T>) -> ErrorKind {
     }
 }
 
-/// Writes until there is no room. Returns how much that was.
+/// Writes until the write would block. Returns the number of bytes written.
 fn fill(stream: &mut UnixStream) -> usize {
     let mut sent = 0;
     loop {
@@ -92,7 +92,7 @@ fn fill(stream: &mut UnixStream) -> usize {
     }
 }
 
-/// Reads until nothing is there, or the end. Returns how much that was.
+/// Reads until the read would block or the stream ends. Returns the number of bytes read.
 fn drain(mut stream: impl Read) -> usize {
     let mut total = 0;
     loop {
@@ -108,7 +108,7 @@ fn drain(mut stream: impl Read) -> usize {
 // Streams and listeners.
 
 #[test]
-fn a_conversation_goes_through_a_path() {
+fn a_client_and_a_server_exchange_messages_through_a_path() {
     let folder = Folder::new();
     let (mut poll, mut events) = poll();
     let mut listener = UnixListener::bind(folder.join("s")).unwrap();
@@ -130,7 +130,7 @@ fn a_conversation_goes_through_a_path() {
     let mut buf = [0; 16];
     assert_eq!(server.read(&mut buf).unwrap(), 8);
     assert_eq!(&buf[..8], b"question");
-    // By reference, and in pieces.
+    // Through `&UnixStream`, with several buffers.
     assert_eq!((&server).write_vectored(&[IoSlice::new(b"ans"), IoSlice::new(b"wer")]).unwrap(), 6);
     (&server).flush().unwrap();
     wait_for(&mut poll, &mut events, Token(2), |event| event.is_readable());
@@ -138,14 +138,14 @@ fn a_conversation_goes_through_a_path() {
     let count = (&client).read_vectored(&mut [IoSliceMut::new(&mut head), IoSliceMut::new(&mut tail)]).unwrap();
     assert_eq!((count, &head, &tail[..2]), (6, b"answ", &b"er"[..]));
     assert_eq!(kind((&client).read(&mut buf)), ErrorKind::WouldBlock);
-    // By value, as well.
+    // Through `UnixStream`, with several buffers.
     assert_eq!(client.write_vectored(&[IoSlice::new(b"th"), IoSlice::new(b"anks")]).unwrap(), 6);
     let count = server.read_vectored(&mut [IoSliceMut::new(&mut head), IoSliceMut::new(&mut tail)]).unwrap();
     assert_eq!((count, &head, &tail[..2]), (6, b"than", &b"ks"[..]));
 }
 
 #[test]
-fn more_buffers_than_a_call_takes_are_written_in_part() {
+fn a_vectored_write_with_more_buffers_than_the_system_takes_writes_some_of_them() {
     let (mut stream, mut peer) = stream_and_peer();
     let bufs: Vec<_> = (0..3000).map(|_| IoSlice::new(b"x")).collect();
     let count = stream.write_vectored(&bufs).unwrap();
@@ -171,17 +171,17 @@ fn a_stream_is_connected_before_it_is_accepted() {
 }
 
 #[test]
-fn a_connection_to_nobody_fails_at_once() {
+fn a_connect_without_a_listener_fails_immediately() {
     let folder = Folder::new();
     assert_eq!(kind(UnixStream::connect(folder.join("absent"))), ErrorKind::NotFound);
-    // The file of a listener outlives it.
+    // The file of a listener remains after the listener is dropped.
     drop(UnixListener::bind(folder.join("s")).unwrap());
     let err = UnixStream::connect(folder.join("s")).unwrap_err();
     assert_eq!(err.kind(), ErrorKind::ConnectionRefused);
-    assert!(err.raw_os_error().is_some(), "the system's own error: {err:?}");
+    assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
     assert_eq!(kind(UnixListener::bind(folder.join("s"))), ErrorKind::AddrInUse);
     assert_eq!(kind(UnixListener::bind(folder.join("no/s"))), ErrorKind::NotFound);
-    // A datagram socket is no listener.
+    // A datagram socket does not accept connections.
     let _socket = UnixDatagram::bind(folder.join("d")).unwrap();
     assert!(UnixStream::connect(folder.join("d")).unwrap_err().raw_os_error().is_some());
 }
@@ -197,7 +197,7 @@ fn a_full_backlog_refuses_instead_of_blocking() {
             Ok(stream) => waiting.push(stream),
             Err(err) => break err.kind(),
         }
-        assert!(waiting.len() < 10_000, "there is no end to the backlog");
+        assert!(waiting.len() < 10_000, "the backlog has no limit");
     };
     let full = if system::FULL_UNIX_RECEIVERS_BLOCK { ErrorKind::WouldBlock } else { ErrorKind::ConnectionRefused };
     assert_eq!(refused, full);
@@ -206,9 +206,9 @@ fn a_full_backlog_refuses_instead_of_blocking() {
 }
 
 #[test]
-fn a_backlog_is_longer_than_the_standard_librarys() {
+fn the_backlog_is_longer_than_that_of_std() {
     let folder = Folder::new();
-    // As many as the system lets wait, which is often 128 on the BSDs.
+    // The backlog is the limit of the system, which is often 128 on the BSDs.
     let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |limit| limit.trim().parse().unwrap());
     let listener = UnixListener::bind(folder.join("s")).unwrap();
     let waiting: Vec<_> = (0..limit.min(400)).map(|_| UnixStream::connect(folder.join("s")).unwrap()).collect();
@@ -236,7 +236,7 @@ fn a_pair_is_connected_and_has_no_addresses() {
 // Addresses.
 
 #[test]
-fn a_path_is_the_address_of_a_listener_and_all_that_it_accepts() {
+fn a_listener_and_its_accepted_streams_have_the_path_as_local_address() {
     let folder = Folder::new();
     let path = folder.join("s");
     let addr = SocketAddr::from_pathname(&path).unwrap();
@@ -251,16 +251,16 @@ fn a_path_is_the_address_of_a_listener_and_all_that_it_accepts() {
     assert_eq!(server.local_addr().unwrap().as_pathname(), Some(&*path));
 }
 
-/// A stream that is bound to a name and connected to a listener's path.
+/// Returns a stream that is bound to `name` and connected to the path `listener`.
 fn connected_from(name: &[u8], listener: &Path) -> net::UnixStream {
     let socket = net::UnixDatagram::from(descriptor::bound_unix_socket(true, name));
-    // To the system, all sockets connect in the same way.
+    // The system connects a datagram socket's descriptor and a stream's with the same call.
     socket.connect(listener).unwrap();
     OwnedFd::from(socket).into()
 }
 
 #[test]
-fn the_address_of_a_client_is_told_if_it_has_one() {
+fn accept_returns_the_address_of_a_client_that_has_one() {
     let folder = Folder::new();
     let listener = UnixListener::bind(folder.join("s")).unwrap();
     let path = folder.join("c");
@@ -270,13 +270,13 @@ fn the_address_of_a_client_is_told_if_it_has_one() {
     assert_eq!(server.peer_addr().unwrap().as_pathname(), Some(&*path));
 }
 
-/// A path in this folder, as long as that.
+/// Returns a path of `len` bytes in `folder`.
 fn long_path(folder: &Folder, len: usize) -> PathBuf {
     let rest = len - folder.as_os_str().len() - 1;
     folder.join("x".repeat(rest))
 }
 
-/// How long a path may be, a zero byte at its end included.
+/// The longest path of a socket address, including its final zero byte.
 const ROOM: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 108 } else { 104 };
 
 #[test]
@@ -290,7 +290,7 @@ fn the_longest_path_is_an_address() {
 }
 
 #[test]
-fn a_path_that_is_no_address_is_named_in_the_error() {
+fn the_error_for_a_path_that_cannot_be_an_address_contains_the_path() {
     let folder = Folder::new();
     let socket = UnixDatagram::unbound().unwrap();
     for path in [long_path(&folder, ROOM), long_path(&folder, 1000), PathBuf::from("zero\0byte")] {
@@ -305,22 +305,22 @@ fn a_path_that_is_no_address_is_named_in_the_error() {
             assert!(err.to_string().starts_with(&format!("cannot use {path:?} as the address of a socket: ")), "{err}");
         }
     }
-    // What the system says stays the system's.
+    // A system error passes unchanged.
     assert!(socket.send_to(b"x", folder.join("absent")).unwrap_err().raw_os_error().is_some());
 }
 
-/// What has no file, and so only Linux has. They are among the tests for kqueue, since that runs on Linux too.
+/// Abstract addresses, which have no file and exist on Linux only. The tests over the kqueue model run on Linux too.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod without_a_file {
     use super::*;
 
-    /// An abstract name that nobody else has.
+    /// Returns an abstract name that no other process uses.
     fn name(what: &str) -> Vec<u8> {
-        // All kinds of bytes are allowed.
+        // An abstract name may contain any byte.
         format!("\0minimio {} \"\\\n\0 {what}", process::id()).into_bytes()
     }
 
-    /// The address of that name, which this standard library may not be able to make.
+    /// Returns the address of `name`, which an older standard library cannot construct.
     fn address(name: &[u8]) -> SocketAddr {
         net::UnixDatagram::from(descriptor::bound_unix_socket(false, name)).local_addr().unwrap()
     }
@@ -329,7 +329,7 @@ mod without_a_file {
         !addr.is_unnamed() && addr.as_pathname().is_none()
     }
 
-    /// Whether the standard library can bind to an abstract address: since Rust 1.70.
+    /// Returns whether the standard library can bind to an abstract address, which it can since Rust 1.70.
     #[allow(unstable_name_collisions, clippy::incompatible_msrv)]
     fn can_be_used(addr: &SocketAddr) -> bool {
         #[allow(dead_code)]
@@ -343,7 +343,7 @@ mod without_a_file {
     }
 
     #[test]
-    fn an_abstract_name_is_an_address() {
+    fn an_abstract_name_works_as_an_address() {
         let addr = address(&name("stream"));
         assert!(is_abstract(&addr));
         if !can_be_used(&addr) {
@@ -367,13 +367,13 @@ mod without_a_file {
         assert!(is_abstract(&server.local_addr().unwrap()));
         let socket = UnixDatagram::bind_addr(&addr).unwrap();
         assert_eq!(format!("{:?}", socket.local_addr().unwrap()), format!("{addr:?}"));
-        // Nothing is left behind.
+        // No file remains.
         drop((listener, server, client));
         UnixListener::bind_addr(&addr).unwrap();
     }
 
     #[test]
-    fn a_client_with_an_abstract_name_is_accepted_with_it() {
+    fn accept_returns_the_abstract_name_of_a_client() {
         let folder = Folder::new();
         let listener = UnixListener::bind(folder.join("s")).unwrap();
         let name = name("client");
@@ -385,7 +385,7 @@ mod without_a_file {
     }
 
     #[test]
-    fn a_client_with_a_path_longer_than_the_standard_librarys_is_accepted() {
+    fn a_client_whose_path_is_longer_than_std_allows_is_accepted() {
         let folder = Folder::new();
         let listener = UnixListener::bind(folder.join("s")).unwrap();
         let path = long_path(&folder, ROOM);
@@ -397,7 +397,7 @@ mod without_a_file {
     }
 
     #[test]
-    fn who_asks_for_no_address_gets_an_abstract_one() {
+    fn a_socket_bound_to_an_unnamed_address_gets_an_abstract_one() {
         let none = UnixDatagram::unbound().unwrap().local_addr().unwrap();
         assert!(none.is_unnamed());
         let listener = UnixListener::bind_addr(&none).unwrap();
@@ -408,7 +408,7 @@ mod without_a_file {
     }
 
     #[test]
-    fn a_datagram_from_an_abstract_name_says_so() {
+    fn recv_from_returns_the_abstract_name_of_the_sender() {
         let folder = Folder::new();
         let receiver = UnixDatagram::bind(folder.join("d")).unwrap();
         let sender = UnixDatagram::bind("").unwrap();
@@ -420,7 +420,7 @@ mod without_a_file {
     #[test]
     fn sockets_never_block_and_are_closed_on_exec() {
         use descriptor::flags;
-        // As the standard library opens them.
+        // The reference value: a socket of the standard library, set non-blocking.
         let (model, other) = net::UnixStream::pair().unwrap();
         model.set_nonblocking(true).unwrap();
         let file = fs::File::open(env::current_exe().unwrap()).unwrap();
@@ -445,7 +445,7 @@ mod without_a_file {
 // Datagrams.
 
 #[test]
-fn datagrams_go_to_a_path_and_say_where_they_come_from() {
+fn a_datagram_sent_to_a_path_arrives_with_the_address_of_its_sender() {
     let folder = Folder::new();
     let (mut poll, mut events) = poll();
     let mut receiver = UnixDatagram::bind(folder.join("r")).unwrap();
@@ -463,7 +463,7 @@ fn datagrams_go_to_a_path_and_say_where_they_come_from() {
     let mut buf = [0; 16];
     let (count, from) = receiver.recv_from(&mut buf).unwrap();
     assert_eq!((&buf[..count], from.as_pathname()), (&b"one"[..], Some(&*folder.join("s"))));
-    // A datagram is taken whole: what does not fit is lost.
+    // `recv_from` consumes a whole datagram; bytes that do not fit into the buffer are lost.
     let (count, from) = receiver.recv_from(&mut buf[..4]).unwrap();
     assert_eq!(&buf[..count], b"thre");
     assert!(from.is_unnamed());
@@ -471,7 +471,7 @@ fn datagrams_go_to_a_path_and_say_where_they_come_from() {
 }
 
 #[test]
-fn a_connected_datagram_socket_sends_without_saying_where_to() {
+fn a_connected_datagram_socket_sends_without_an_address() {
     let folder = Folder::new();
     let receiver = UnixDatagram::bind(folder.join("r")).unwrap();
     let sender = UnixDatagram::unbound().unwrap();
@@ -484,7 +484,7 @@ fn a_connected_datagram_socket_sends_without_saying_where_to() {
     let mut buf = [0; 16];
     assert_eq!(receiver.recv(&mut buf).unwrap(), 5);
     assert_eq!(&buf[..5], b"hello");
-    // An empty datagram is one.
+    // An empty datagram is delivered.
     assert_eq!(sender.send(b"").unwrap(), 0);
     assert_eq!(receiver.recv(&mut buf).unwrap(), 0);
     assert_eq!(kind(receiver.recv(&mut buf)), ErrorKind::WouldBlock);
@@ -502,11 +502,11 @@ fn a_pair_of_datagram_sockets_is_connected() {
         assert!(addr.unwrap().is_unnamed());
     }
     drop(there);
-    assert!(here.send(b"anybody?").is_err());
+    assert!(here.send(b"x").is_err());
 }
 
 #[test]
-fn a_path_is_taken_until_its_file_is_removed() {
+fn a_path_stays_in_use_until_its_file_is_removed() {
     let folder = Folder::new();
     drop(UnixDatagram::bind(folder.join("d")).unwrap());
     assert_eq!(kind(UnixDatagram::bind(folder.join("d"))), ErrorKind::AddrInUse);
@@ -516,21 +516,21 @@ fn a_path_is_taken_until_its_file_is_removed() {
 }
 
 #[test]
-fn a_datagram_socket_that_is_shut_down_sends_and_receives_no_more() {
+fn a_datagram_socket_that_was_shut_down_neither_sends_nor_receives() {
     let (here, there) = UnixDatagram::pair().unwrap();
     here.shutdown(Shutdown::Write).unwrap();
     assert_eq!(kind(here.send(b"x")), ErrorKind::BrokenPipe);
     there.send(b"x").unwrap();
     assert_eq!(here.recv(&mut [0; 2]).unwrap(), 1);
     here.shutdown(Shutdown::Read).unwrap();
-    // As the docs say, nothing is received: of that there is an error, or nothing at all.
+    // As documented, the socket receives no datagram: `recv` returns an error or 0 bytes.
     assert!(matches!(here.recv(&mut [0; 2]).map_err(|err| err.kind()), Ok(0) | Err(ErrorKind::WouldBlock)));
     assert!(here.take_error().unwrap().is_none());
 }
 
 // Modes.
 
-/// How often in a row the source is reported, up to three times.
+/// Returns how many polls in a row report the source, up to three.
 fn reports(poll: &mut Poll, events: &mut Events) -> usize {
     (0..3)
         .take_while(|_| {
@@ -540,13 +540,13 @@ fn reports(poll: &mut Poll, events: &mut Events) -> usize {
         .count()
 }
 
-/// Registers a source to which `send` brings something that `take` takes, in each mode.
+/// Registers a source in each mode. `send` makes the source ready, `take` drains it.
 fn every_mode_works(source: &mut (impl Source + ?Sized), send: impl Fn(), take: impl Fn()) {
     let (mut poll, mut events) = poll();
     poll.registry().register(source, SOURCE, READ).unwrap();
     send();
     assert_eq!(reports(&mut poll, &mut events), 1, "edge");
-    // What is there already is told again with what comes.
+    // New data is a new edge, although old data is still unread.
     send();
     assert_eq!(reports(&mut poll, &mut events), 1, "edge, once more");
     (0..2).for_each(|_| take());
@@ -605,7 +605,7 @@ fn every_mode_works_for_a_listener() {
 }
 
 #[test]
-fn a_oneshot_of_both_directions_is_one_report() {
+fn a_oneshot_registration_of_both_directions_is_reported_once() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = stream_and_peer();
     peer.write_all(b"x").unwrap();
@@ -618,7 +618,7 @@ fn a_oneshot_of_both_directions_is_one_report() {
 // Full buffers.
 
 #[test]
-fn a_full_stream_is_writable_again_when_the_peer_has_read() {
+fn a_full_stream_becomes_writable_once_the_peer_has_read() {
     for mode in [Interest::edge, Interest::level, Interest::oneshot] {
         let (mut poll, mut events) = poll();
         let (mut stream, mut peer) = stream_and_peer();
@@ -633,7 +633,7 @@ fn a_full_stream_is_writable_again_when_the_peer_has_read() {
 }
 
 #[test]
-fn much_more_than_fits_arrives_whole() {
+fn data_larger_than_the_buffers_arrives_complete() {
     const SIZE: usize = 4 << 20;
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = UnixStream::pair().unwrap();
@@ -663,7 +663,7 @@ fn much_more_than_fits_arrives_whole() {
     assert!(received == bytes);
 }
 
-/// Sends until the receiver has no room. Returns how many datagrams that were.
+/// Sends until the receiver's buffer is full. Returns the number of datagrams sent.
 fn fill_with_datagrams(mut send: impl FnMut() -> io::Result<usize>) -> usize {
     let mut sent = 0;
     loop {
@@ -678,7 +678,7 @@ fn fill_with_datagrams(mut send: impl FnMut() -> io::Result<usize>) -> usize {
 }
 
 #[test]
-fn a_full_receiver_does_not_block_and_an_event_tells_when_it_has_room() {
+fn a_send_to_a_full_receiver_does_not_block_and_an_event_reports_free_room() {
     let folder = Folder::new();
     let receiver = UnixDatagram::bind(folder.join("r")).unwrap();
     let mut sender = UnixDatagram::unbound().unwrap();
@@ -702,7 +702,7 @@ fn a_full_receiver_does_not_block_and_an_event_tells_when_it_has_room() {
 }
 
 #[test]
-fn a_pair_of_datagram_sockets_that_is_full_has_room_again() {
+fn a_full_pair_of_datagram_sockets_becomes_writable_after_a_receive() {
     let (mut here, there) = UnixDatagram::pair().unwrap();
     let (mut poll, mut events) = poll();
     poll.registry().register(&mut here, SOURCE, WRITE).unwrap();
@@ -717,7 +717,7 @@ fn a_pair_of_datagram_sockets_that_is_full_has_room_again() {
     assert_eq!(here.send(b"x").unwrap(), 1);
 }
 
-// What an event says.
+// The truth table of `Event`.
 
 struct Scene {
     poll: Poll,
@@ -725,7 +725,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// A registered source whose first event, if there is one, has been taken.
+    /// Registers a source and consumes its first event, if any.
     fn new(source: &mut impl Source) -> Scene {
         let (mut poll, mut events) = poll();
         poll.registry().register(source, SOURCE, BOTH).unwrap();
@@ -740,7 +740,7 @@ impl Scene {
 }
 
 #[test]
-fn a_stream_is_made() {
+fn a_new_stream_is_writable() {
     let (mut stream, _peer) = stream_and_peer();
     let (mut poll, mut events) = poll();
     poll.registry().register(&mut stream, SOURCE, BOTH).unwrap();
@@ -748,7 +748,7 @@ fn a_stream_is_made() {
 }
 
 #[test]
-fn data_is_readable() {
+fn a_stream_with_data_is_readable() {
     let (mut stream, mut peer) = stream_and_peer();
     let mut scene = Scene::new(&mut stream);
     peer.write_all(b"x").unwrap();
@@ -756,7 +756,7 @@ fn data_is_readable() {
 }
 
 #[test]
-fn a_peer_that_ends_writing_is_the_end_of_reading_only() {
+fn a_peer_that_shuts_down_writing_closes_reading_only() {
     let (mut stream, peer) = stream_and_peer();
     let mut scene = Scene::new(&mut stream);
     peer.shutdown(Shutdown::Write).unwrap();
@@ -767,7 +767,7 @@ fn a_peer_that_ends_writing_is_the_end_of_reading_only() {
 }
 
 #[test]
-fn the_end_is_told_with_what_is_before_it() {
+fn data_and_the_end_of_the_stream_are_reported_together() {
     let (mut stream, mut peer) = stream_and_peer();
     let mut scene = Scene::new(&mut stream);
     peer.write_all(b"last words").unwrap();
@@ -777,7 +777,7 @@ fn the_end_is_told_with_what_is_before_it() {
 }
 
 #[test]
-fn a_local_shutdown_ends_one_direction_at_a_time() {
+fn a_local_shutdown_closes_one_direction_at_a_time() {
     let (mut stream, peer) = stream_and_peer();
     let mut scene = Scene::new(&mut stream);
     stream.shutdown(Shutdown::Write).unwrap();
@@ -793,7 +793,7 @@ fn a_local_shutdown_ends_one_direction_at_a_time() {
 }
 
 #[test]
-fn both_ends_that_have_shut_down_writing_are_done() {
+fn two_ends_that_shut_down_writing_are_closed_in_both_directions() {
     let (mut stream, peer) = stream_and_peer();
     let mut scene = Scene::new(&mut stream);
     stream.shutdown(Shutdown::Write).unwrap();
@@ -802,7 +802,7 @@ fn both_ends_that_have_shut_down_writing_are_done() {
 }
 
 #[test]
-fn a_peer_that_is_gone_ends_both_directions() {
+fn a_closed_peer_closes_both_directions() {
     let (mut stream, mut peer) = stream_and_peer();
     let mut scene = Scene::new(&mut stream);
     peer.write_all(b"farewell").unwrap();
@@ -814,7 +814,7 @@ fn a_peer_that_is_gone_ends_both_directions() {
 }
 
 #[test]
-fn a_peer_that_goes_without_reading_all_resets() {
+fn a_peer_that_closes_with_unread_data_resets_the_stream() {
     let (mut stream, mut peer) = stream_and_peer();
     let mut scene = Scene::new(&mut stream);
     stream.write_all(b"never read").unwrap();
@@ -827,7 +827,7 @@ fn a_peer_that_goes_without_reading_all_resets() {
     }
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 
-    // The other way to be told of it.
+    // `take_error` returns the reset too.
     let (mut stream, peer) = stream_and_peer();
     stream.write_all(b"never read").unwrap();
     drop(peer);
@@ -854,10 +854,10 @@ fn a_datagram_is_readable() {
 
 // Registration.
 
-/// One of each source, with its name.
+/// Returns one source of each type, with its name.
 fn sources(folder: &Folder) -> Vec<(&'static str, Box<dyn Source>)> {
     let (stream, peer) = UnixStream::pair().unwrap();
-    // The peer lives on, as a source of its own.
+    // The peer stays open, because it is the next source.
     vec![
         ("UnixStream", Box::new(stream)),
         ("its peer", Box::new(peer)),
@@ -867,7 +867,7 @@ fn sources(folder: &Folder) -> Vec<(&'static str, Box<dyn Source>)> {
 }
 
 #[test]
-fn a_source_is_registered_once_and_only_then_deregistered() {
+fn a_source_is_registered_once_before_it_is_deregistered() {
     let folder = Folder::new();
     let (here, _) = poll();
     let (there, _) = poll();
@@ -885,7 +885,7 @@ fn a_source_is_registered_once_and_only_then_deregistered() {
 }
 
 #[test]
-fn a_source_that_is_deregistered_is_silent() {
+fn a_deregistered_source_is_not_reported() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = stream_and_peer();
     poll.registry().register(&mut stream, SOURCE, READ.level()).unwrap();
@@ -896,7 +896,7 @@ fn a_source_that_is_deregistered_is_silent() {
 }
 
 #[test]
-fn a_source_dropped_while_registered_is_forgotten() {
+fn a_source_dropped_while_registered_is_not_reported() {
     let folder = Folder::new();
     let (mut poll, mut events) = poll();
     for round in 0..20 {
@@ -905,7 +905,7 @@ fn a_source_dropped_while_registered_is_forgotten() {
         poll.registry().register(&mut stream, Token(round), READ).unwrap();
         peer.write_all(b"x").unwrap();
         drop(stream);
-        // Its number may be the next one's.
+        // The next source may get the same descriptor number.
         let (mut stream, mut peer) = stream_and_peer();
         poll.registry().register(&mut stream, Token(100 + round), READ).unwrap();
         peer.write_all(b"x").unwrap();
@@ -914,14 +914,14 @@ fn a_source_dropped_while_registered_is_forgotten() {
     for (_, mut source) in sources(&folder) {
         poll.registry().register(&mut source, SOURCE, READ).unwrap();
     }
-    // The end of one was told to the other before that was gone, too: not any more.
+    // The close of one source made its peer ready, but the peer was dropped too, so no event remains.
     expect_silence(&mut poll, &mut events);
 }
 
-// Conversions, and what remains.
+// Conversions, `Debug`, `try_io` and allocations.
 
 #[test]
-fn sockets_become_the_standard_librarys_and_come_back() {
+fn sockets_convert_to_std_and_back() {
     let folder = Folder::new();
 
     let (stream, mut peer) = stream_and_peer();
@@ -957,7 +957,7 @@ fn sockets_become_the_standard_librarys_and_come_back() {
     drop(descriptor::from_raw::<UnixDatagram>(Bare(fd)));
 }
 
-/// A number that somebody has given away.
+/// A descriptor number whose ownership the test passes on.
 struct Bare(std::os::unix::io::RawFd);
 
 impl IntoRawFd for Bare {
@@ -967,7 +967,7 @@ impl IntoRawFd for Bare {
 }
 
 #[test]
-fn a_registration_ends_with_a_conversion() {
+fn a_conversion_ends_the_registration() {
     let (poll, _) = poll();
     let (mut stream, _peer) = stream_and_peer();
     poll.registry().register(&mut stream, SOURCE, READ).unwrap();
@@ -978,7 +978,7 @@ fn a_registration_ends_with_a_conversion() {
 }
 
 #[test]
-fn sockets_show_what_the_standard_librarys_show() {
+fn sockets_have_the_debug_output_of_std() {
     let folder = Folder::new();
     let listener = UnixListener::bind(folder.join("s")).unwrap();
     let stream = UnixStream::connect(folder.join("s")).unwrap();
@@ -990,7 +990,7 @@ fn sockets_show_what_the_standard_librarys_show() {
 }
 
 #[test]
-fn an_operation_of_the_programs_own_has_its_own_result() {
+fn try_io_returns_the_result_of_the_operation() {
     let (stream, _peer) = stream_and_peer();
     assert_eq!(stream.try_io(|| Ok(42)).unwrap(), 42);
     assert_eq!(kind(stream.try_io(|| (&stream).read(&mut [0]))), ErrorKind::WouldBlock);
@@ -1001,7 +1001,7 @@ fn an_operation_of_the_programs_own_has_its_own_result() {
 }
 
 #[test]
-fn nothing_asks_for_memory() {
+fn no_operation_allocates() {
     let folder = Folder::new();
     let (mut poll, mut events) = poll();
     let path = folder.join("s");

@@ -1,4 +1,4 @@
-//! What only Windows has: any socket as a source, sockets as handles, and what becomes of those.
+//! Sockets on Windows only: conversions, inheritance, threads, and `UdpSocket::set_connreset`.
 
 #![cfg(windows)]
 
@@ -16,7 +16,7 @@ use crate::support::*;
 const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
-/// A socket of somebody else's, and one that sends to it.
+/// Returns a socket of the standard library and a socket that sends to it.
 fn socket_and_sender() -> (net::UdpSocket, net::UdpSocket) {
     let socket = net::UdpSocket::bind(loopback()).unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -32,7 +32,7 @@ fn readable(poll: &mut Poll, events: &mut Events) {
 // Sockets as handles.
 
 #[test]
-fn a_socket_that_is_given_away_is_not_reported_any_more() {
+fn a_socket_converted_to_a_raw_socket_is_not_reported() {
     let (mut poll, mut events) = poll();
     let (stream, mut peer) = registered_stream(&poll, SOURCE, READ.level());
     expect_silence(&mut poll, &mut events);
@@ -64,7 +64,7 @@ fn no_socket_is_inherited_by_child_processes() {
 }
 
 #[test]
-fn what_a_thread_has_registered_survives_the_thread() {
+fn a_registration_survives_the_thread_that_made_it() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = stream_and_peer();
     let registry = poll.registry().try_clone().unwrap();
@@ -72,7 +72,7 @@ fn what_a_thread_has_registered_survives_the_thread() {
         readable(&mut poll, &mut events);
         poll
     });
-    // Most often the poller is blocked by then, and so the request is made by the thread that registers.
+    // The polling thread is usually blocked by now, so the registering thread submits the request.
     thread::yield_now();
     let stream = thread::spawn(move || {
         registry.register(&mut stream, SOURCE, READ).unwrap();
@@ -88,24 +88,24 @@ fn what_a_thread_has_registered_survives_the_thread() {
 // UDP.
 
 #[test]
-fn a_socket_that_nobody_answers_goes_on_to_receive() {
+fn an_unconnected_udp_socket_receives_after_its_datagrams_were_refused() {
     let (mut poll, mut events) = poll();
-    for hears_of_refusals in [false, true] {
+    for connreset in [false, true] {
         let mut socket = UdpSocket::bind(loopback()).unwrap();
-        socket.set_connreset(hears_of_refusals).unwrap();
+        socket.set_connreset(connreset).unwrap();
         poll.registry().register(&mut socket, SOURCE, READ).unwrap();
         let gone = net::UdpSocket::bind(loopback()).unwrap().local_addr().unwrap();
         let mut refusals = 0;
         for _ in 0..3 {
-            socket.send_to(b"anybody there?", gone).unwrap();
+            socket.send_to(b"hello?", gone).unwrap();
             match socket.recv_from(&mut [0; 32]) {
                 Err(err) if err.kind() == ErrorKind::WouldBlock => {}
                 Err(err) if err.kind() == ErrorKind::ConnectionReset => refusals += 1,
                 result => panic!("recv_from: {result:?}"),
             }
         }
-        assert!(hears_of_refusals || refusals == 0);
-        assert!(!hears_of_refusals || refusals > 0 || !system::refusals_are_told());
+        assert!(connreset || refusals == 0);
+        assert!(!connreset || refusals > 0 || !system::refusals_are_told());
         let sender = net::UdpSocket::bind(loopback()).unwrap();
         sender.send_to(b"here", socket.local_addr().unwrap()).unwrap();
         loop {
