@@ -2,12 +2,10 @@
 
 #![cfg(windows)]
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::net;
-use std::os::windows::io::{AsRawHandle, AsRawSocket, IntoRawSocket, OwnedSocket, RawSocket};
-use std::thread;
+use std::os::windows::io::{AsRawHandle, AsRawSocket, RawSocket};
 
-use minimio::net::{TcpListener, TcpStream, UdpSocket};
 use minimio::windows::SourceSocket;
 use minimio::{Events, Interest, Poll, Token};
 

@@ -4,12 +4,10 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net;
-use std::os::unix::io::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
-use minimio::{Interest, Poll, Token};
+use minimio::{Interest, Token};
 
 use crate::support::*;
 
@@ -52,8 +50,17 @@ fn a_conversion_ends_the_registration() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
+    use std::os::unix::io::RawFd;
+    use std::os::unix::net::UnixStream;
+    use std::time::Instant;
+
     use descriptor::flags;
+<<<<<<< HEAD
     // The reference value: the standard library opens files close-on-exec, and this socket is set non-blocking.
+=======
+
+    // As the standard library opens them: its files are closed on exec, and this is set non-blocking.
+>>>>>>> 42563d8 (tests: imports of the split files)
     let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
     let (model, _other) = UnixStream::pair().unwrap();
     model.set_nonblocking(true).unwrap();
@@ -74,7 +81,7 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
     for flags in [flags(&listener), flags(&client), flags(&accepted), flags(&socket)] {
         assert_eq!(flags & (non_blocking | cloexec), non_blocking | cloexec);
     }
-    let poll = Poll::new().unwrap();
+    let (poll, _) = poll();
     assert_eq!(flags(&poll) & cloexec, cloexec);
     // The notifier's descriptor is the next one after the poll's.
     let notifiers: Vec<_> = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -16,15 +16,6 @@ use crate::support::*;
 const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
-/// Returns a socket of the standard library and a socket that sends to it.
-fn socket_and_sender() -> (net::UdpSocket, net::UdpSocket) {
-    let socket = net::UdpSocket::bind(loopback()).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    let sender = net::UdpSocket::bind(loopback()).unwrap();
-    sender.connect(socket.local_addr().unwrap()).unwrap();
-    (socket, sender)
-}
-
 fn readable(poll: &mut Poll, events: &mut Events) {
     wait_for(poll, events, SOURCE, |event| event.is_readable());
 }

@@ -1,0 +1,70 @@
+//! The pending flags of all wakers of a poll.
+
+use crate::event::{Event, Token};
+use crate::queue::RawEvent;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{lock, Arc, Mutex};
+
+/// Whether a waker was woken and not reported yet.
+pub(crate) struct PendingFlag {
+    raised: AtomicBool,
+    pub token: Token,
+}
+
+impl PendingFlag {
+    pub fn new(token: Token) -> PendingFlag {
+        PendingFlag { raised: AtomicBool::new(false), token }
+    }
+
+    #[inline]
+    pub fn raise(&self) {
+        // A read-modify-write even if the flag is raised already: the polling thread that takes the flag then sees what
+        // every thread that raised it stored before.
+        self.raised.swap(true, Ordering::AcqRel);
+    }
+}
+
+pub(crate) struct Wakers {
+    list: Mutex<WakerList>,
+}
+
+struct WakerList {
+    flags: Vec<Arc<PendingFlag>>,
+    /// The index of the first flag that did not fit the last time. The next report starts there, so that every waker is
+    /// reported even if the events are always full.
+    next: usize,
+}
+
+impl Wakers {
+    pub fn new() -> Wakers {
+        Wakers { list: Mutex::new(WakerList { flags: Vec::new(), next: 0 }) }
+    }
+
+    pub fn add(&self, flag: Arc<PendingFlag>) {
+        lock(&self.list).flags.push(flag);
+    }
+
+    pub fn remove(&self, flag: &Arc<PendingFlag>) {
+        lock(&self.list).flags.retain(|other| !Arc::ptr_eq(other, flag));
+    }
+
+    /// Takes raised flags and appends an event for each, at most `slots`. Returns whether raised flags remain.
+    pub fn report_pending(&self, events: &mut Vec<Event>, slots: usize) -> bool {
+        let mut list = lock(&self.list);
+        let end = events.len() + slots;
+        let count = list.flags.len();
+        let first = list.next;
+        for index in (first..count).chain(0..first.min(count)) {
+            let flag = &list.flags[index];
+            if events.len() == end {
+                if flag.raised.load(Ordering::Acquire) {
+                    list.next = index;
+                    return true;
+                }
+            } else if flag.raised.swap(false, Ordering::AcqRel) {
+                events.push(Event(RawEvent::readable(flag.token)));
+            }
+        }
+        false
+    }
+}
