@@ -1,6 +1,6 @@
 //! The API is mio's: this file is compiled and run against both crates.
 //!
-//! `tests/surface.rs` names all that there is; this is what it prints, how it compares, and how it is used.
+//! `tests/mio/surface.rs` names all that there is; this is what it prints, how it compares, and how it is used.
 //! `compat/mio/api` runs the very same file with `minimio` being mio's name there. So it uses nothing that mio lacks,
 //! the other tests' support included.
 //!

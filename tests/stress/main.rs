@@ -41,7 +41,7 @@ const ACTORS: &[(&str, Actor)] = &[
 ];
 
 #[test]
-fn nothing_is_lost_while_everybody_does_everything() {
+fn no_event_is_lost_while_all_actors_run() {
     let time = Duration::from_secs(parameter("MINIMIO_STRESS_SECONDS", 2));
     let seed = parameter("MINIMIO_STRESS_SEED", SEED);
     println!("MINIMIO_STRESS_SEED={seed}, for {time:?}");

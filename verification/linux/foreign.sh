@@ -10,8 +10,8 @@
 # | mips | the other byte order, and flags and calls with numbers of their own | under qemu-user |
 #
 # qemu-user passes system calls on and translates what it knows. It does not know `epoll_pwait2`, so there it is the fall-back
-# that runs. Nor can a program under it start another one, so the tests of the example programs, and those that need a process
-# of their own, are left to i686.
+# that runs. A program under qemu-user cannot start another one, so `tests/examples`, which starts the example programs, and
+# `tests/isolated/descriptors.rs`, whose processes may have few descriptors, are left to i686.
 # CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -51,25 +51,19 @@ esac
 . verification/setup/rust-source.sh
 export RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
 run() {
-  cargo test --quiet --no-fail-fast --target "$target" -Zbuild-std=std,panic_unwind,test "$@" -- "${left_out[@]}"
+  cargo test --quiet --no-fail-fast --target "$target" -Zbuild-std=std,panic_unwind,test "$@"
 }
 
 if [[ $everything == yes ]]; then
   run
   exit
 fi
-tests=() with_processes=0
-for file in tests/*.rs; do
-  case $file in
-  tests/delayed.rs | tests/http.rs | tests/descriptors.rs | tests/examples.rs) with_processes=$((with_processes + 1)) ;;
-  *) tests+=(--test "$(basename "$file" .rs)") ;;
-  esac
-done
-if ((with_processes != 4)); then
-  echo "run-foreign: tests/delayed.rs, http.rs, descriptors.rs and examples.rs are left out by name, and are not there" >&2
-  exit 1
-fi
 status=0
-run --lib "${tests[@]}" || status=1
+run --lib --test behaviour --test stress --test mio -- "${left_out[@]}" || status=1
+# Each of these tests is run as the child process that it would otherwise start.
+isolated=$(run --test isolated -- --list | sed -n 's/: test$//p' | grep -v '^descriptors::')
+for test in $isolated; do
+  MINIMIO_TEST_CHILD=$test run --test isolated -- --exact "$test" || status=1
+done
 run --doc || status=1
 exit $status

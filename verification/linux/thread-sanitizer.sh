@@ -64,4 +64,5 @@ RUST
 self_test
 # At full speed, threads meet more often.
 MINIMIO_STRESS_SECONDS=$seconds cargo test --quiet --release "${std[@]}" --test stress -- --nocapture
-cargo test --quiet --no-fail-fast "${std[@]}" --test wake --test timer --test registration --test unix
+cargo test --quiet --no-fail-fast "${std[@]}" --test behaviour -- wake:: timer:: registration:: source_fd:: unix:: poll_descriptor::
+cargo test --quiet --no-fail-fast "${std[@]}" --test isolated -- signals:: sigpipe::

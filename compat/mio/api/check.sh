@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Holds the crate to mio's whole API, on every system: `tests/surface.rs` is what `surface.py` makes of what rustdoc says of
+# Holds the crate to mio's whole API, on every system: `tests/mio/surface.rs` is what `surface.py` makes of what rustdoc says of
 # mio, and it compiles with mio, and with `compat/mio` in its place. (That it compiles with the crate itself, on these systems
 # and others, is `verification/targets/check.sh`'s part.)
 #
 #     check.sh              prints what is missing, and fails
-#     check.sh --write      writes `tests/surface.rs` anew
+#     check.sh --write      writes `tests/mio/surface.rs` anew
 #
 # CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
 set -euo pipefail
@@ -46,12 +46,12 @@ surface=$target_dir/surface.rs
 compat/mio/api/surface.py "${docs[@]}" >"$surface"
 rustfmt --edition 2021 --config-path rustfmt.toml "$surface"
 if [[ ${1:-} == --write ]]; then
-  cp "$surface" tests/surface.rs
+  cp "$surface" tests/mio/surface.rs
 fi
-if diff -u tests/surface.rs "$surface"; then
-  ok "tests/surface.rs names all of mio $(version): $(grep -c '^const' "$surface") checks for ${#systems[@]} systems"
+if diff -u tests/mio/surface.rs "$surface"; then
+  ok "tests/mio/surface.rs names all of mio $(version): $(grep -c '^const' "$surface") checks for ${#systems[@]} systems"
 else
-  not "tests/surface.rs is not mio's API: check.sh --write, then see what the crate lacks"
+  not "tests/mio/surface.rs is not mio's API: check.sh --write, then see what the crate lacks"
 fi
 
 cd compat/mio/api
