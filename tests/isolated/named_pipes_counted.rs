@@ -187,8 +187,8 @@ fn nothing_stays_behind_of_a_pipe_in_whatever_state_it_is_dropped() {
                 assert_eq!((handles::open_handles(), living::living()), before, "{state}, {order}");
             }
         }
-        // And in one poll that goes on: of those that are gone it keeps little, and no more of many than of few. (Writes
-        // that are out wait to be read, and nobody is left who would.)
+        // And in one poll that goes on: of those that are gone it keeps little, and no more of many than of few.
+        // (Writes that are out wait to be read, and nobody is left who would.)
         let are_read = [
             a_connect_is_out,
             a_connect_has_ended,
