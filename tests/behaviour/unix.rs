@@ -55,12 +55,8 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
     use std::time::Instant;
 
     use descriptor::flags;
-<<<<<<< HEAD
-    // The reference value: the standard library opens files close-on-exec, and this socket is set non-blocking.
-=======
 
-    // As the standard library opens them: its files are closed on exec, and this is set non-blocking.
->>>>>>> 42563d8 (tests: imports of the split files)
+    // The reference value: the standard library opens files close-on-exec, and this socket is set non-blocking.
     let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
     let (model, _other) = UnixStream::pair().unwrap();
     model.set_nonblocking(true).unwrap();

@@ -4,11 +4,10 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net;
-use std::os::windows::io::{AsRawHandle, AsRawSocket, IntoRawSocket, OwnedSocket, RawSocket};
+use std::os::windows::io::{AsRawSocket, IntoRawSocket, OwnedSocket};
 use std::thread;
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
-use minimio::windows::SourceSocket;
 use minimio::{Events, Interest, Poll, Token};
 
 use crate::support::*;
