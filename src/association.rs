@@ -3,19 +3,19 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-/// The number of a `Poll`: never 0, and unique among the living.
+/// The id of a `Poll`. It is never 0, and no two existing polls have the same id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PollId(u32);
 
-/// The numbers in use, in order, and the one given out last.
-static LIVE: Mutex<(Vec<PollId>, u32)> = Mutex::new((Vec::new(), 0));
+/// The ids of all existing polls, sorted, and the id of the newest poll.
+static EXISTING: Mutex<(Vec<PollId>, u32)> = Mutex::new((Vec::new(), 0));
 
 impl PollId {
     pub fn new() -> PollId {
-        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ids, last) = &mut *live;
+        let mut existing = EXISTING.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ids, last) = &mut *existing;
         loop {
-            // Wraps after four billion polls; a poll that still lives keeps its number.
+            // The counter wraps after 2^32 polls. Ids of polls that still exist are skipped.
             *last = last.wrapping_add(1);
             if let (1.., Err(at)) = (*last, ids.binary_search(&PollId(*last))) {
                 ids.insert(at, PollId(*last));
@@ -24,25 +24,25 @@ impl PollId {
         }
     }
 
-    /// The `Poll` is gone, and what was registered with it is free.
+    /// Records that the `Poll` was dropped. Its sources can be registered with other polls from now on.
     pub fn release(self) {
-        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(at) = live.0.binary_search(&self) {
-            live.0.remove(at);
+        let mut existing = EXISTING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(at) = existing.0.binary_search(&self) {
+            existing.0.remove(at);
         }
     }
 
-    fn is_live(self) -> bool {
-        LIVE.lock().unwrap_or_else(PoisonError::into_inner).0.binary_search(&self).is_ok()
+    fn exists(self) -> bool {
+        EXISTING.lock().unwrap_or_else(PoisonError::into_inner).0.binary_search(&self).is_ok()
     }
 }
 
-/// Where a source is registered: the number of a `Poll`, or 0. It moves with the source.
+/// The id of the `Poll` with which a source is registered, or 0. It is part of the source and moves with it.
 #[derive(Default)]
 pub(crate) struct Association(u32);
 
 impl Association {
-    /// `AlreadyExists` if the source is registered with a living `Poll`.
+    /// Returns `AlreadyExists` if the source is registered with a `Poll` that still exists.
     #[inline]
     pub fn check_unassociated(&self, poll: PollId) -> io::Result<()> {
         match self.0 {
@@ -51,7 +51,7 @@ impl Association {
         }
     }
 
-    /// `NotFound` unless the source is registered here.
+    /// Returns `NotFound` unless the source is registered with `poll`.
     #[inline]
     pub fn check(&self, poll: PollId) -> io::Result<()> {
         if self.0 == poll.0 {
@@ -75,7 +75,7 @@ fn already_registered(id: PollId, poll: PollId) -> io::Result<()> {
             io::ErrorKind::AlreadyExists,
             "cannot register: I/O source already registered with a `Registry` of this `Poll`",
         ))
-    } else if id.is_live() {
+    } else if id.exists() {
         Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
             "cannot register: I/O source already registered with a `Registry` of another `Poll`",

@@ -1,4 +1,4 @@
-//! A socket of the standard library, wrapped as a source.
+//! `IoSource`: a socket or pipe of the standard library, as a source. It is inside every I/O source of this crate.
 
 use std::fmt;
 use std::io;
@@ -9,9 +9,9 @@ use crate::handle::{self, AsRaw};
 use crate::queue::SourceState;
 use crate::{Interest, Registry};
 
-/// A socket of the standard library's that knows whether it is registered: what is inside all of our own.
 pub(crate) struct IoSource<T> {
-    /// Dropped before the socket: a queue that asks for it by its number must not ask for the next one's.
+    /// Dropped before `io`, so that the source is deregistered while the socket is open, and no request names a socket
+    /// number that was reused.
     state: SourceState,
     association: Association,
     io: T,
@@ -23,7 +23,7 @@ impl<T> IoSource<T> {
         IoSource { state: SourceState::default(), association: Association::default(), io }
     }
 
-    /// The socket, for what concerns neither reading nor writing.
+    /// Returns the socket, for operations that neither read nor write.
     #[inline]
     pub fn get(&self) -> &T {
         &self.io
@@ -33,24 +33,24 @@ impl<T> IoSource<T> {
         self.io
     }
 
-    /// Runs an I/O operation on the socket, then says which directions its result has used up, so that a queue
-    /// without edges of its own looks for the next.
+    /// Runs an I/O operation on the socket. `used_direction` computes from the result which directions the operation
+    /// used, and a queue without kernel edges rearms these.
     #[inline]
     pub fn do_io<R>(
         &self,
         operation: impl FnOnce(&T) -> io::Result<R>,
-        used: impl FnOnce(Result<&R, io::ErrorKind>) -> Option<Interest>,
+        used_direction: impl FnOnce(Result<&R, io::ErrorKind>) -> Option<Interest>,
     ) -> io::Result<R> {
         let result = operation(&self.io);
         if SourceState::NEEDS_REARM {
-            if let Some(direction) = used(result.as_ref().map_err(io::Error::kind)) {
+            if let Some(direction) = used_direction(result.as_ref().map_err(io::Error::kind)) {
                 self.state.rearm(direction);
             }
         }
         result
     }
 
-    /// Says that the program has shut down writing, for a queue that is not told by the kernel.
+    /// Records that the program has shut down writing, for a queue whose kernel does not report it.
     #[inline]
     pub fn write_shut_down(&self) {
         self.state.write_shut_down();
@@ -71,8 +71,8 @@ impl<T: AsRaw> Source for IoSource<T> {
         self.association.check(registry.id())?;
         let (selector, raw) = (registry.selector(), handle::raw(&self.io));
         match selector.reregister(&mut self.state, raw, token, interests) {
-            // It is registered, though the kernel knows nothing of it: a kqueue keeps nothing of a pipe whose reader
-            // was gone, on some systems, nor of what is asynchronous.
+            // The source is registered, but the kernel has no record of it. A kqueue keeps no knote for an interest in
+            // asynchronous I/O alone and, on some systems, none for a pipe whose reader is closed.
             Err(err) if err.kind() == io::ErrorKind::NotFound => {
                 selector.register(&mut self.state, raw, token, interests)
             }
@@ -84,7 +84,7 @@ impl<T: AsRaw> Source for IoSource<T> {
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.association.check(registry.id())?;
         match registry.selector().deregister(&mut self.state, handle::raw(&self.io)) {
-            // As above. Now nobody knows of it.
+            // As in `reregister`: a kqueue may have no knote to delete.
             Err(err) if err.kind() == io::ErrorKind::NotFound => {}
             result => result?,
         }
@@ -93,7 +93,7 @@ impl<T: AsRaw> Source for IoSource<T> {
     }
 }
 
-/// As the standard library shows it.
+/// Formats the wrapped socket.
 impl<T: fmt::Debug> fmt::Debug for IoSource<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.io.fmt(f)

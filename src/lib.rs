@@ -260,11 +260,14 @@ mod interest;
 mod io_source;
 pub mod net;
 mod poll;
+mod shared;
 mod source;
 mod sync;
 mod timer;
+mod timers;
 mod wait;
 mod waker;
+mod wakers;
 
 pub use event::{Event, Events, Token};
 pub use interest::Interest;

@@ -1,28 +1,27 @@
-//! The facade: a `Poll` to wait with, and its `Registry` to say for what.
+//! The facade: `Poll`, which waits for events, and `Registry`, with which a program registers its sources.
 
-use std::cmp;
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
 use crate::association::PollId;
+// `Registry` and `Source` name each other: a source registers itself with a registry, whose methods call the source. mio
+// has the same circle.
 use crate::event::{Events, Source, Token};
-use crate::queue::{Notifier, RawEvents, Selector};
+use crate::queue::{RawEvents, Selector};
+use crate::shared::Shared;
 use crate::sync::Arc;
-use crate::timer::Timers;
-use crate::wait::{Blocked, Wait};
-use crate::waker::Wakers;
 use crate::Interest;
 
-/// Waits for many sources at once.
+/// Waits for events of many sources at once.
 ///
 /// A program registers its sources with the poll's [`Registry`], each with a [`Token`] and an [`Interest`], and calls
-/// [`poll`](Poll::poll) in a loop: it returns when one is ready, a [`Waker`](crate::Waker) was woken, a
+/// [`poll`](Poll::poll) in a loop. `poll` returns when a source is ready, a [`Waker`](crate::Waker) was woken, a
 /// [`Timer`](crate::Timer) is due, or the timeout has passed.
 ///
 /// # Examples
 ///
-/// A connection made to itself:
+/// A program that connects to itself:
 ///
 /// ```
 /// use minimio::net::{TcpListener, TcpStream};
@@ -53,289 +52,132 @@ use crate::Interest;
 ///
 /// # Nested in another event loop
 ///
-/// The poll's descriptor is readable while events are waiting, so that another poll, or any other event loop, can watch
-/// it: register it there, and call `poll` with a timeout of zero when it becomes readable. From the moment it is asked
-/// for ([`AsRawFd`], [`AsFd`], of the poll or its registry), wakes show on it too. Timers never do: bound the outer
-/// wait by [`next_deadline`](Poll::next_deadline).
+/// The poll's descriptor is readable while the poll has events, so another poll, or any other event loop, can watch it.
+/// Register the descriptor there, and when it becomes readable, call `poll` with a timeout of zero. Wakes make the
+/// descriptor readable too, as soon as the program has taken it with [`AsRawFd`] or [`AsFd`] from the poll or its
+/// registry. Timers never do: limit the wait of the outer loop by [`next_deadline`](Poll::next_deadline).
 ///
-/// | | Linux, Android | macOS and its kin, BSDs | Windows |
+/// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
-/// | the descriptor | the epoll instance | the kqueue | there is none: a completion port can't be watched |
-/// | in an outer loop that is edge-triggered | each wake is an edge | poll until nothing comes: what is readable already does not become so again | |
+/// | the descriptor | the epoll instance | the kqueue | none: an event loop cannot watch a completion port |
+/// | in an edge-triggered outer loop | each wake is an edge | call `poll` until it returns no events: a descriptor that is readable already is not reported again | |
 ///
 /// # Fork
 ///
-/// After `fork`, where there is one, let a child process use none of its parent's polls, sources or wakers. An epoll
-/// instance is the parent's as well; a kqueue is not there at all, and its number may soon be something else's, so
-/// that the child must not even drop a poll ([`mem::forget`](std::mem::forget)).
+/// A child process made by `fork` must not use the polls, sources and wakers of its parent.
+///
+/// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
+/// |---|---|---|---|
+/// | the parent's poll in the child | the child shares the epoll instance with the parent | the child does not inherit the kqueue, and another file may get the same descriptor number: the child must not even drop the poll ([`mem::forget`](std::mem::forget)) | there is no `fork` |
 ///
 /// [`AsRawFd`]: #impl-AsRawFd-for-Poll
 /// [`AsFd`]: #impl-AsFd-for-Poll
 #[doc(alias("epoll", "kqueue", "IOCP"))]
 pub struct Poll {
     registry: Registry,
-    /// Whose turn it is when `Events` has too few places to serve everybody at once.
-    turn: u8,
+    /// Counts the rounds in which `Events` has too few slots to serve the kernel, the wakers and the timers at once.
+    rotation: u8,
 }
 
-/// Says what a [`Poll`] waits for. Works from any thread, also while another one is blocked in `poll`, and at once.
+/// Adds, changes and removes the sources that a [`Poll`] watches.
 ///
-/// [`Poll::registry`] lends the poll's own; [`try_clone`](Registry::try_clone) makes one to keep.
+/// Any thread may call it, even while another thread is blocked in `poll`; the change takes effect immediately.
+/// [`Poll::registry`] borrows the poll's own registry, and [`try_clone`](Registry::try_clone) returns one to keep.
 #[doc(alias = "Registrator")]
 pub struct Registry {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// What a poll, its registries, wakers and timers have in common. It lives as long as any of them.
-pub(crate) struct Shared {
-    id: PollId,
-    selector: Selector,
-    notifier: Notifier,
-    wait: Wait,
-    pub wakers: Wakers,
-    pub timers: Timers,
-}
-
 impl Poll {
-    /// A new queue, with nothing registered.
+    /// Creates a poll without any registered source.
+    ///
+    /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
+    /// |---|---|---|---|
+    /// | opens | an epoll instance and an eventfd | a kqueue (and a pipe on NetBSD before 10 and older OpenBSD) | a completion port |
     ///
     /// # Errors
     ///
-    /// The system's, above all when the process or the machine has no descriptors or handles left.
-    ///
-    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
-    /// |---|---|---|---|
-    /// | opens | one epoll instance, one eventfd | one kqueue (and a pipe on NetBSD before 10 and older OpenBSD) | one completion port |
+    /// The system's error, above all when the process or the machine has no descriptors or handles left.
     #[doc(alias("epoll_create", "CreateIoCompletionPort"))]
     pub fn new() -> io::Result<Poll> {
-        let selector = Selector::new()?;
-        let notifier = Notifier::new(&selector)?;
-        let shared = Shared {
-            id: PollId::new(),
-            selector,
-            notifier,
-            wait: Wait::new(),
-            wakers: Wakers::new(),
-            timers: Timers::new(),
-        };
-        Ok(Poll { registry: Registry { shared: Arc::new(shared) }, turn: 0 })
+        Ok(Poll { registry: Registry { shared: Arc::new(Shared::new()?) }, rotation: 0 })
     }
 
-    /// Where sources are registered.
+    /// Returns the registry with which the program registers its sources.
     #[must_use]
     #[inline]
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// The deadline of the timer that is due next, for a program that waits elsewhere
-    /// (see [above](#nested-in-another-event-loop)). `None`: no timer is set.
+    /// Returns the earliest deadline of the registered timers, or `None` if no timer is set. A program that waits in an
+    /// outer event loop limits its wait by this deadline (see [above](#nested-in-another-event-loop)).
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         self.registry.shared.timers.next_deadline()
     }
 
-    /// Waits until there is an event, or until `timeout` has passed. `None` waits for ever; zero does not wait.
+    /// Waits until there is an event or `timeout` has passed. `None` waits without a limit; zero does not block.
     ///
-    /// `events` is emptied first. `Ok` without events means that the timeout has passed, and nothing else.
+    /// `poll` first clears `events`. `Ok` without events means that the timeout has passed, and nothing else.
     ///
-    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
+    /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | system calls | one: `epoll_wait`, or `epoll_pwait2` for a timeout | one: `kevent` | one: [`GetQueuedCompletionStatusEx`]; before it, one `NtDeviceIoControlFile` for each source that is to be asked for anew, or one `NtCancelIoFileEx` and one more wait where more is wanted than was asked for; and two more waits, the first of 1 ms, after an event of something that was not read |
-    /// | resolution of the timeout | 1 ns (1 ms, rounded up, before Linux 5.11 and on Android); never early | 1 ns on macOS and FreeBSD, the next tick of the clock (10 ms) on others; never early | 1 ms, rounded up, at the next tick of the system's clock (up to 16 ms); never early |
-    /// | the longest timeout | none (24 days before Linux 5.11 and on Android, then it waits again) | none (11 days, then it waits again) | none (49 days, then it waits again) |
+    /// | system calls | one: [`epoll_wait`], or `epoll_pwait2` with a timeout | one: [`kevent`] | one [`GetQueuedCompletionStatusEx`], and those below |
+    /// | resolution of the timeout | 1 ns; before Linux 5.11 and on Android 1 ms | macOS, FreeBSD: 1 ns; others: the next clock tick (10 ms) | 1 ms, at the next clock tick (up to 16 ms) |
+    /// | longest wait of one system call | no limit; before Linux 5.11 and on Android 24 days | 11 days | 49 days |
     ///
-    /// [`GetQueuedCompletionStatusEx`]: https://learn.microsoft.com/windows/win32/fileio/getqueuedcompletionstatusex-func
+    /// A timeout is rounded up to the resolution, so `poll` never returns early. When the longest wait of a system call
+    /// ends before the timeout, `poll` waits again.
+    ///
+    /// On Windows, `poll` makes more system calls before it waits: an `NtDeviceIoControlFile` for each source whose request
+    /// must be submitted, or, for a source that wants more than its pending request covers, an `NtCancelIoFileEx` and a
+    /// second wait. After an event whose data the program has not read, `poll` waits up to three times, the first time for
+    /// 1 ms.
     ///
     /// # Errors
     ///
-    /// - `Interrupted`: a signal was caught. `events` is empty, nothing is lost; most programs just poll again. Not on
-    ///   Windows.
+    /// - `Interrupted`: the thread caught a signal (not on Windows). `events` is empty, and no event is lost; most programs
+    ///   poll again.
     /// - `InvalidInput`: the capacity of `events` is 0.
     ///
-    /// A source that has failed is never an error of `poll`: it is an event of that source.
+    /// A source that has failed is not an error of `poll`. It is an event of that source.
+    ///
+    /// [`epoll_wait`]: https://man7.org/linux/man-pages/man2/epoll_wait.2.html
+    /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent
+    /// [`GetQueuedCompletionStatusEx`]: https://learn.microsoft.com/windows/win32/fileio/getqueuedcompletionstatusex-func
     #[doc(alias("epoll_wait", "kevent", "GetQueuedCompletionStatusEx", "select"))]
     #[inline(always)]
     pub fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         let events = &mut events.raw;
+        let shared = &*self.registry.shared;
         match timeout {
-            Some(Duration::ZERO) => self.glance(events),
-            Some(timeout) => self.poll_for(events, timeout),
+            Some(Duration::ZERO) => shared.poll_nonblocking(events, &mut self.rotation),
+            Some(timeout) => self.poll_until(events, timeout),
             None => loop {
-                if self.sleep(events, None)? {
+                if shared.poll_once(events, None, &mut self.rotation)? {
                     return Ok(());
                 }
             },
         }
     }
 
-    /// Only a poll that sleeps for a while needs a clock, to know what is left when a kick cuts it short.
+    /// Waits with a timeout. The clock gives the rest of the timeout after a wait that ended without an event.
     #[inline(never)]
-    fn poll_for(&mut self, events: &mut RawEvents, timeout: Duration) -> io::Result<()> {
+    fn poll_until(&mut self, events: &mut RawEvents, timeout: Duration) -> io::Result<()> {
         let mut now = Instant::now();
-        // Beyond what the clock can tell is for ever.
-        let until = now.checked_add(timeout);
+        // A deadline that an `Instant` cannot represent is no limit.
+        let deadline = now.checked_add(timeout);
         loop {
-            if self.sleep(events, until.map(|until| until.saturating_duration_since(now)))? {
+            let rest = deadline.map(|deadline| deadline.saturating_duration_since(now));
+            if self.registry.shared.poll_once(events, rest, &mut self.rotation)? {
                 return Ok(());
             }
             now = Instant::now();
-            if until.map_or(false, |until| until <= now) {
+            if deadline.map_or(false, |deadline| deadline <= now) {
                 return Ok(());
             }
         }
-    }
-
-    // `poll`, the two that follow, and what they call in the queue are inlined into the program's loop: where the
-    // timeout is a constant, little is left of them but the system call.
-
-    /// Asks everybody once, and waits for nobody.
-    #[inline(always)]
-    fn glance(&mut self, events: &mut RawEvents) -> io::Result<()> {
-        let shared = &*self.registry.shared;
-        if shared.wait.is_notified() || shared.timers.is_armed() {
-            return shared.busy_round(events, Some(Duration::ZERO), None, &mut self.turn);
-        }
-        let kicked = shared.selector.wait(events, 0, Some(Duration::ZERO)).map_err(|err| failed(events, err))?;
-        // A kick that has been swallowed must be answered.
-        if kicked && shared.wait.is_notified() {
-            shared.take_rest(events);
-        }
-        Ok(())
-    }
-
-    /// Asks everybody once, and sleeps until somebody answers. False if that has brought no event: a kick says only
-    /// that there is something to look at anew.
-    #[inline(always)]
-    fn sleep(&mut self, events: &mut RawEvents, timeout: Option<Duration>) -> io::Result<bool> {
-        let shared = &*self.registry.shared;
-        // From here to `leave`, whoever wakes us or sets an earlier deadline kicks us out of the kernel. So now is the
-        // time to look, and not earlier.
-        let blocked = match shared.wait.block() {
-            Some(blocked) => blocked,
-            None => return shared.busy_round(events, timeout, None, &mut self.turn).map(|()| !events.list.is_empty()),
-        };
-        if shared.timers.is_armed() {
-            return shared.busy_round(events, timeout, Some(blocked), &mut self.turn).map(|()| !events.list.is_empty());
-        }
-        shared.selector.wait(events, 0, timeout).map_err(|err| failed(events, err))?;
-        if blocked.leave() {
-            shared.take_rest(events);
-        }
-        Ok(!events.list.is_empty())
-    }
-}
-
-impl Shared {
-    /// A round in which wakers or timers may have something to report before the kernel is asked. Without `blocked` it
-    /// does not sleep.
-    #[cold]
-    #[inline(never)]
-    fn busy_round(
-        &self,
-        events: &mut RawEvents,
-        timeout: Option<Duration>,
-        blocked: Option<Blocked<'_>>,
-        turn: &mut u8,
-    ) -> io::Result<()> {
-        events.list.clear();
-        if events.list.capacity() == 0 {
-            return Err(failed(events, io::ErrorKind::InvalidInput.into()));
-        }
-        // Only timers need a clock.
-        let now = if self.timers.is_armed() { Some(Instant::now()) } else { None };
-        let nearest = self.take_first(events, now, blocked.is_none(), turn);
-        if events.list.len() == events.list.capacity() {
-            return Ok(());
-        }
-        let timeout = match nearest {
-            _ if blocked.is_none() || !events.list.is_empty() => Some(Duration::ZERO),
-            Some(nearest) => Some(timeout.map_or(nearest, |timeout| cmp::min(timeout, nearest))),
-            None => timeout,
-        };
-        let kicked = match self.selector.wait(events, events.list.len(), timeout) {
-            Ok(kicked) => kicked,
-            // What was taken must be told; an error that lasts comes again.
-            Err(_) if !events.list.is_empty() => return Ok(()),
-            Err(err) => return Err(err),
-        };
-        let notified = match blocked {
-            Some(blocked) => blocked.leave(),
-            // As in `glance`; and a wake that had to stand back for the kernel, which then had nothing.
-            None => (kicked || events.list.is_empty()) && self.wait.is_notified(),
-        };
-        if notified {
-            self.take_rest(events);
-        }
-        if events.list.is_empty() && self.timers.is_armed() {
-            let room = events.list.capacity();
-            self.timers.expire(Instant::now(), &mut events.list, room);
-        }
-        Ok(())
-    }
-
-    /// Reports the wakers that were notified, and the timers that are due `now`, leaving a place to the kernel. Returns
-    /// how long it is to the nearest deadline that is left.
-    fn take_first(&self, events: &mut RawEvents, now: Option<Instant>, awake: bool, turn: &mut u8) -> Option<Duration> {
-        let capacity = events.list.capacity();
-        // Of more places than two, one is the kernel's, and one the timers' if any is due. A single one is everybody's
-        // in turn: the kernel's, the wakers', the kernel's, the timers'.
-        *turn = turn.wrapping_add(1);
-        let room = if capacity == 1 { usize::from(*turn % 2 == 0) } else { capacity - 1 };
-        let timers_too = room > 1 || room == 1 && *turn % 4 < 2;
-        let is_due = |now| self.timers.next_deadline().map_or(false, |deadline| deadline <= now);
-        let due = timers_too && now.map_or(false, is_due);
-
-        let left = room - usize::from(due);
-        if awake && left > 0 && self.wait.is_notified() {
-            self.take_wakers(events, left);
-        }
-        let now = now?;
-        let left = room - events.list.len();
-        let nearest = self.timers.expire(now, &mut events.list, left)?;
-        Some(nearest.saturating_duration_since(now))
-    }
-
-    /// Reports the wakers that were notified while the kernel was asked, in front of what it has said.
-    #[cold]
-    #[inline(never)]
-    fn take_rest(&self, events: &mut RawEvents) {
-        let others = events.list.len();
-        self.take_wakers(events, events.list.capacity() - others);
-        let wakers = events.list.len() - others;
-        events.list.rotate_right(wakers);
-    }
-
-    /// Reports wakers, as far as there is room. The state goes first, the flags after it: a wake in between is one
-    /// more.
-    fn take_wakers(&self, events: &mut RawEvents, room: usize) {
-        self.wait.clear();
-        if self.wakers.take(&mut events.list, room) {
-            // What has been left shows in the state, for the next poll. That it may not show on the descriptor is
-            // better than to lose the events at hand for it.
-            let _not_kicked = self.notify();
-        }
-    }
-
-    /// A waker has raised its flag.
-    #[inline]
-    pub fn notify(&self) -> io::Result<()> {
-        self.wait.notify(|| self.notifier.notify())
-    }
-
-    /// A deadline has been published that is earlier than all others.
-    pub fn nudge(&self) -> io::Result<()> {
-        self.wait.nudge(|| self.notifier.notify())
-    }
-}
-
-/// What the program is told when a wait has failed.
-#[cold]
-#[inline(never)]
-fn failed(events: &RawEvents, err: io::Error) -> io::Error {
-    match events.list.capacity() {
-        0 => io::Error::new(io::ErrorKind::InvalidInput, "cannot poll: the capacity of events is 0"),
-        _ => err,
     }
 }
 
@@ -352,25 +194,23 @@ impl fmt::Debug for Poll {
 }
 
 impl Registry {
-    /// Begins to watch `source`. Its events bear `token`, and come as `interests` says.
+    /// Registers `source`. Its events carry `token` and follow `interests`.
     ///
-    /// A source that is ready already is reported by the next `poll`.
+    /// If the source is ready already, the next `poll` reports it.
     ///
     /// # Errors
     ///
-    /// - `AlreadyExists`: the source is registered, here or with another `Poll` that lives.
-    /// - whatever the system has against this source:
+    /// - `AlreadyExists`: the source is registered already, with this `Poll` or with another one that still exists.
+    /// - The system's error, unchanged:
     ///
-    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
+    /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | a regular file or directory | `PermissionDenied` ([`EPERM`]) | a file is readable until its end, a directory as the system has it | [`WSAENOTSOCK`]: only sockets can be registered so |
+    /// | a regular file | [`EPERM`] (`PermissionDenied`) | no error; readable until its end | [`WSAENOTSOCK`]: only sockets can be registered |
+    /// | a directory | [`EPERM`] (`PermissionDenied`) | depends on the system | [`WSAENOTSOCK`] |
     /// | a closed or foreign descriptor or handle | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
-    /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | no limit but memory, `ENOMEM` | no limit |
-    /// | what the kernel refuses later | nothing | nothing | an error event of this source |
-    /// | a pipe's write end whose reader is gone | is reported | is reported; on macOS and some BSDs it may not be, the next write tells | |
-    ///
-    /// The message says what was attempted; the system's own error is the error's
-    /// [`source`](std::error::Error::source).
+    /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | `ENOMEM`; memory is the only limit | no limit |
+    /// | a source that the kernel refuses later | does not happen | does not happen | an error event of this source |
+    /// | a pipe's write end whose reader is closed | no error; reported | no error; on macOS and some BSDs not reported, but the next write fails | |
     ///
     /// [`EPERM`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
     /// [`ENOSPC`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
@@ -384,14 +224,15 @@ impl Registry {
         source.register(self, token, interests)
     }
 
-    /// Gives a registered source another token and interest, both in place of the old ones.
+    /// Replaces the token and the interest of a registered source.
     ///
-    /// A source that is ready is reported again by the next `poll`, in every mode: this is what arms a oneshot anew.
+    /// In every mode, the next `poll` reports the source again if it is ready. This is how a program rearms a oneshot
+    /// source.
     ///
     /// # Errors
     ///
-    /// - `NotFound`: the source is not registered here.
-    /// - else as for [`register`](Registry::register).
+    /// - `NotFound`: the source is not registered with this `Poll`.
+    /// - Otherwise as for [`register`](Registry::register).
     #[doc(alias("epoll_ctl", "EPOLL_CTL_MOD", "EV_ADD"))]
     #[inline]
     pub fn reregister<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
@@ -401,13 +242,13 @@ impl Registry {
         source.reregister(self, token, interests)
     }
 
-    /// Ends the registration of `source`. After this, no later `poll` reports it.
+    /// Ends the registration of `source`. No later `poll` reports it.
     ///
-    /// An event that a `poll` has brought already stays in its `Events`.
+    /// An event that an earlier `poll` has returned stays in its `Events`.
     ///
     /// # Errors
     ///
-    /// - `NotFound`: the source is not registered here.
+    /// - `NotFound`: the source is not registered with this `Poll`.
     #[doc(alias("epoll_ctl", "EPOLL_CTL_DEL", "EV_DELETE"))]
     #[inline]
     pub fn deregister<S>(&self, source: &mut S) -> io::Result<()>
@@ -417,11 +258,12 @@ impl Registry {
         source.deregister(self)
     }
 
-    /// Another registry of the same poll. It may outlive the poll; what it registers then is never reported.
+    /// Creates another registry of the same poll. The registry may outlive the poll; sources that it registers after that
+    /// are never reported.
     ///
     /// # Errors
     ///
-    /// None: it takes no descriptor. The result is mio's.
+    /// None, because the new registry needs no descriptor. The signature is mio's.
     pub fn try_clone(&self) -> io::Result<Registry> {
         Ok(Registry { shared: Arc::clone(&self.shared) })
     }
@@ -433,14 +275,6 @@ impl Registry {
 
     #[inline]
     pub(crate) fn selector(&self) -> &Selector {
-        &self.shared.selector
-    }
-
-    /// The selector, for somebody who is going to wait for its descriptor elsewhere, where there is one.
-    #[allow(dead_code)]
-    pub(crate) fn watched(&self) -> &Selector {
-        // A kick that fails is one that does not show; the next wake tries its own.
-        let _not_kicked = self.shared.wait.watch(|| self.shared.notifier.notify());
         &self.shared.selector
     }
 }

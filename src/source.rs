@@ -1,23 +1,24 @@
-//! What can be registered, and who keeps it from being registered twice.
+//! `Source`: what a program can register.
 
 use std::io;
 
 use crate::event::Token;
 use crate::{Interest, Registry};
 
-/// Something that can become ready: a socket, a timer, or anything that wraps one.
+/// A source of events: a socket, a timer, or a type that wraps one.
 ///
-/// The sockets in [`net`](crate::net), [`Timer`](crate::Timer), on Unix `SourceFd` and the ends of pipes, on Windows
-/// `SourceSocket` and `NamedPipe` implement it. A type of your own does it by passing the calls on; nothing but
-/// [`Registry`]'s own methods should call it.
+/// The sockets in [`net`](crate::net) and [`Timer`](crate::Timer) implement this trait; on Unix also `SourceFd` and the
+/// ends of pipes, on Windows also `SourceSocket` and `NamedPipe`. A type that wraps a source implements the trait by
+/// forwarding the calls. Only [`Registry`]'s methods should call the methods of this trait.
 ///
 /// # Dropping
 ///
-/// | | Linux, Android | macOS and its kin, BSDs | Windows |
+/// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
-/// | drop while registered | ends the registration, unless a duplicate of the descriptor lives (`try_clone`, `fork`) | ends the registration | ends the registration |
+/// | drop while registered | ends the registration, unless a duplicate of the descriptor remains open (`try_clone`, `fork`) | ends the registration | ends the registration |
 ///
-/// So deregister first whatever has been duplicated: the kernel would go on to report it, and nobody could stop it.
+/// On Linux, deregister a source that has duplicates before you drop it. Otherwise the kernel continues to report it, and
+/// the program cannot end the registration.
 ///
 /// # Examples
 ///
@@ -42,25 +43,25 @@ use crate::{Interest, Registry};
 /// }
 /// ```
 pub trait Source {
-    /// Begins to watch this source. Called by [`Registry::register`].
+    /// Registers this source. [`Registry::register`] calls this method.
     ///
     /// # Errors
     ///
-    /// Those of [`Registry::register`].
+    /// As for [`Registry::register`].
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()>;
 
-    /// Changes token and interest of this source. Called by [`Registry::reregister`].
+    /// Replaces the token and the interest of this source. [`Registry::reregister`] calls this method.
     ///
     /// # Errors
     ///
-    /// Those of [`Registry::reregister`].
+    /// As for [`Registry::reregister`].
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()>;
 
-    /// Ends the registration of this source. Called by [`Registry::deregister`].
+    /// Ends the registration of this source. [`Registry::deregister`] calls this method.
     ///
     /// # Errors
     ///
-    /// Those of [`Registry::deregister`].
+    /// As for [`Registry::deregister`].
     fn deregister(&mut self, registry: &Registry) -> io::Result<()>;
 }
 

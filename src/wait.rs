@@ -1,133 +1,141 @@
-//! Wait and wake: who may sleep, who must be woken, and why no wake is lost.
+//! The wait state: when the polling thread may block, when another thread must notify the kernel, and why no wake is
+//! lost.
 //!
-//! One byte says what the poller is doing, and everybody changes it by read-modify-write only. So all changes stand in
-//! one order, and whoever comes later sees all that the earlier ones published before.
+//! Every thread changes the state, one byte, only by `AcqRel` read-modify-writes. All changes therefore form one
+//! order, and a thread that changes the state sees everything that the threads of earlier changes stored before.
 //!
 //! ```text
-//!            block                        wake, kick
-//!   Idle ───────────────► Blocked ───────────────────────► Notified
-//!    │ ▲                     │                                │  ▲
-//!    │ └──── leave ──────────┘                                │  │ the kick failed,
-//!    │ ▲                                                      │  ▼ the next wake tries again
-//!    │ └──── leave, then take the flags ──────────────────────┤  Unkicked
-//!    └────── wake: no system call ────────────────────────────►
+//!            block                        wake, notify the kernel
+//!   Running ──────────────► Blocked ───────────────────────► Notified
+//!    │ ▲                       │                                │  ▲
+//!    │ └──── finish ───────────┘                                │  │ the kernel notification failed,
+//!    │ ▲                                                        │  ▼ the next wake tries again
+//!    │ └──── finish, then take the pending flags ───────────────┤  NotifyFailed
+//!    └────── wake: no system call ──────────────────────────────►
 //! ```
 //!
 //! The rules, each of which loses a wake when it is broken (`verification/wait` explores them):
 //!
-//! - The poller declares itself `Blocked` first, and *then* looks at timers and updates. Whoever changes those
-//!   publishes first, and *then* looks whether the poller is blocked.
-//! - A waker raises its own flag first, then the state. The poller clears the state first, then takes the flags.
+//! - The polling thread sets the state to `Blocked` first, and *then* looks at timers and queued updates. Another
+//!   thread publishes its change first, and *then* looks whether the polling thread is blocked.
+//! - A waker raises its pending flag first, then the state. The polling thread clears the state first, then takes the
+//!   flags.
 //! - A way out that takes no flags (an error) leaves `Notified` as it is.
 
 use std::mem;
 
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-/// The poller is elsewhere, and there are no flags to take.
-const IDLE: u8 = 0b00;
-/// A kick is needed to be noticed: the poller sleeps, or is about to.
+/// The polling thread runs, and no pending flag is raised.
+const RUNNING: u8 = 0b00;
+/// The polling thread blocks in the kernel, or is about to: only a kernel notification ends its wait.
 const BLOCKED: u8 = 0b01;
-/// There are flags to take, and the poller will come for them.
+/// A pending flag is raised, and the polling thread will take it.
 const NOTIFIED: u8 = 0b10;
-/// There are flags to take, and the kick that should have said so has failed.
-const UNKICKED: u8 = NOTIFIED | BLOCKED;
+/// A pending flag is raised, but the kernel notification for it has failed.
+const NOTIFY_FAILED: u8 = NOTIFIED | BLOCKED;
 
-pub(crate) struct Wait {
+pub(crate) struct WaitState {
     state: AtomicU8,
-    /// Somebody waits for the queue's own descriptor, so what is pending must show there.
-    watched: AtomicBool,
+    /// An outer event loop watches the queue's descriptor, so that pending wakes must make the descriptor readable.
+    exposed: AtomicBool,
 }
 
-/// The wakers' and other threads' side. `kick` ends the poller's wait in the kernel.
-impl Wait {
-    pub fn new() -> Wait {
-        Wait { state: AtomicU8::new(IDLE), watched: AtomicBool::new(false) }
+/// The side of wakers and other threads. `notify_kernel` ends the wait of the polling thread.
+impl WaitState {
+    pub fn new() -> WaitState {
+        WaitState { state: AtomicU8::new(RUNNING), exposed: AtomicBool::new(false) }
     }
 
-    /// There is a flag to take. A waker has raised it before, or the poller has left it for want of room.
-    pub fn notify<E>(&self, kick: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    /// Records that a pending flag is raised. The caller raised the flag before, or left it raised because the events
+    /// were full.
+    pub fn notify<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let old = self.state.swap(NOTIFIED, Ordering::AcqRel);
-        let unseen = old & BLOCKED != 0 || old == IDLE && self.watched.load(Ordering::Acquire);
-        if !unseen {
+        let must_notify = old & BLOCKED != 0 || old == RUNNING && self.exposed.load(Ordering::Acquire);
+        if !must_notify {
             return Ok(());
         }
-        let kicked = kick();
-        if kicked.is_err() {
-            // Only if nothing has changed; else the poller has come for the flags, or is on its way to them.
-            let _ = self.state.compare_exchange(NOTIFIED, UNKICKED, Ordering::AcqRel, Ordering::Relaxed);
+        let result = notify_kernel();
+        if result.is_err() {
+            // Record the failure only if the state is still `NOTIFIED`. Otherwise the polling thread has cleared it and
+            // takes the flags next.
+            let _ = self.state.compare_exchange(NOTIFIED, NOTIFY_FAILED, Ordering::AcqRel, Ordering::Relaxed);
         }
-        kicked
+        result
     }
 
-    /// Something that the poller looks at before it sleeps has changed. The caller has published it before.
-    pub fn nudge<E>(&self, kick: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-        // A read that takes part in the order of changes: if this one comes first, a later `block` sees what was
-        // published.
+    /// Ends the wait of a blocked polling thread, because something has changed that it looks at before it blocks. The
+    /// caller published the change before.
+    pub fn interrupt<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        // `fetch_or(0)` takes a place in the order of changes. If it precedes `block`, the polling thread sees what this
+        // thread published. If it follows `block`, it reads `BLOCKED` and notifies the kernel.
         match self.state.fetch_or(0, Ordering::AcqRel) & BLOCKED {
             0 => Ok(()),
-            _ => kick(),
+            _ => notify_kernel(),
         }
     }
 
-    /// From now on, what is pending shows on the queue's descriptor, where there is one.
+    /// Makes pending wakes visible on the queue's descriptor from now on, on systems where the queue has one.
     #[allow(dead_code)]
-    pub fn watch<E>(&self, kick: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-        if self.watched.load(Ordering::Acquire) {
+    pub fn expose<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        if self.exposed.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.watched.store(true, Ordering::Release);
-        // As in `nudge`: a wake that comes later sees `watched`, and one that came earlier is seen here.
+        self.exposed.store(true, Ordering::Release);
+        // As in `interrupt`: a later wake sees `exposed`, and an earlier wake is seen here.
         match self.state.fetch_or(0, Ordering::AcqRel) & NOTIFIED {
             0 => Ok(()),
-            _ => kick(),
+            _ => notify_kernel(),
         }
     }
 }
 
-/// The poller's side: one thread at a time.
-impl Wait {
-    /// Declares that the poller is about to sleep. `None`: it must not, there are flags to take.
+/// The side of the polling thread. Only one thread polls at a time.
+impl WaitState {
+    /// Declares that the polling thread is about to block. Returns `None` if it must not block, because a pending flag
+    /// is raised.
     #[inline]
-    pub fn block(&self) -> Option<Blocked<'_>> {
-        match self.state.compare_exchange(IDLE, BLOCKED, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => Some(Blocked { wait: self }),
+    pub fn block(&self) -> Option<BlockedGuard<'_>> {
+        match self.state.compare_exchange(RUNNING, BLOCKED, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Some(BlockedGuard { wait: self }),
             Err(_) => None,
         }
     }
 
-    /// Whether there are flags to take, for a poller that does not sleep.
+    /// Returns whether a pending flag is raised, for a poll that does not block.
     #[inline]
     pub fn is_notified(&self) -> bool {
         self.state.load(Ordering::Acquire) & NOTIFIED != 0
     }
 
-    /// The poller takes the flags, *after* this: a wake from now on counts for the next time. True if there are any.
+    /// Clears the state, and returns whether a pending flag is raised. The polling thread takes the flags *after* this
+    /// call: a later wake counts for the next poll.
     #[inline]
     pub fn clear(&self) -> bool {
-        self.state.swap(IDLE, Ordering::AcqRel) & NOTIFIED != 0
+        self.state.swap(RUNNING, Ordering::AcqRel) & NOTIFIED != 0
     }
 }
 
-/// The poller is blocked. Dropped on the way out of a failure, it leaves a notification for the next wait.
-pub(crate) struct Blocked<'a> {
-    wait: &'a Wait,
+/// The blocked state, from [`WaitState::block`] to [`finish`](BlockedGuard::finish). Dropping it instead, after a wait
+/// that failed, leaves a notification for the next poll.
+pub(crate) struct BlockedGuard<'a> {
+    wait: &'a WaitState,
 }
 
-impl Blocked<'_> {
-    /// The regular way out: [`Wait::clear`].
+impl BlockedGuard<'_> {
+    /// Ends the blocked state as [`WaitState::clear`] does.
     #[inline]
-    pub fn leave(self) -> bool {
+    pub fn finish(self) -> bool {
         let notified = self.wait.clear();
         mem::forget(self);
         notified
     }
 }
 
-impl Drop for Blocked<'_> {
+impl Drop for BlockedGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        // If it is no longer `Blocked`, there are flags to take, and the state goes on to say so.
-        let _ = self.wait.state.compare_exchange(BLOCKED, IDLE, Ordering::AcqRel, Ordering::Relaxed);
+        // If the state is no longer `BLOCKED`, a pending flag is raised, and the state keeps that for the next poll.
+        let _ = self.wait.state.compare_exchange(BLOCKED, RUNNING, Ordering::AcqRel, Ordering::Relaxed);
     }
 }

@@ -1,30 +1,29 @@
-//! Waking a poll from another thread.
+//! `Waker`: wakes a poll from another thread.
 
 use std::fmt;
 use std::io;
 
-use crate::event::{Event, Token};
-use crate::poll::Shared;
-use crate::queue::RawEvent;
-use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{lock, Arc, Mutex};
+use crate::event::Token;
+use crate::shared::Shared;
+use crate::sync::Arc;
+use crate::wakers::PendingFlag;
 use crate::Registry;
 
-/// Ends the wait of a [`Poll`](crate::Poll) from any thread, with an event of its own.
+/// Makes a [`Poll`](crate::Poll) return from any thread, with an event that carries the waker's token.
 ///
-/// A wake is never lost: the `poll` that is under way, or else the next one, reports a readable event with the waker's
-/// token. Wakes that come before it are one event. What a thread does before `wake` is seen by the thread that
-/// finds the event. There may be any number of wakers to a `Poll`, each with its token.
+/// A wake is never lost: if a `poll` is in progress, it reports a readable event with the waker's token, otherwise the
+/// next `poll` does. Several wakes before that report are one event. The thread that receives the event sees everything
+/// that the waking threads did before `wake`. A `Poll` can have any number of wakers, each with a token of its own.
 ///
-/// While the poller is not blocked, `wake` is two atomic operations and no system call, unless the poll's descriptor
-/// was asked for ([`Poll`'s `AsRawFd`](crate::Poll#nested-in-another-event-loop)). It takes no lock and allocates
-/// nothing, so a signal handler may call it. Waking a dropped `Poll` does nothing.
+/// While the polling thread is not blocked, `wake` is two atomic operations and no system call, unless the program has
+/// taken the poll's descriptor ([`Poll`'s `AsRawFd`](crate::Poll#nested-in-another-event-loop)). `wake` takes no lock
+/// and allocates nothing, so a signal handler may call it. Waking a dropped `Poll` does nothing.
 ///
-/// Dropping a waker discards an event that has not been reported.
+/// Dropping a waker discards its event if no `poll` has reported it yet.
 ///
-/// | | Linux, Android | macOS and its kin, BSDs | Windows |
+/// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
-/// | the poller is interrupted through | one [eventfd] a `Poll`, whatever the number of wakers | a user event (`EVFILT_USER`) of its kqueue, or a pipe | a packet that is [posted] to its completion port |
+/// | `wake` ends a blocked `poll` by | an [eventfd], one per `Poll` | a user event ([`EVFILT_USER`]) of the kqueue, or a pipe | a [posted] completion packet |
 ///
 /// # Examples
 ///
@@ -52,35 +51,34 @@ use crate::Registry;
 /// ```
 ///
 /// [eventfd]: https://man7.org/linux/man-pages/man2/eventfd.2.html
+/// [`EVFILT_USER`]: https://man.freebsd.org/cgi/man.cgi?query=kevent
 /// [posted]: https://learn.microsoft.com/windows/win32/fileio/postqueuedcompletionstatus
 pub struct Waker {
     shared: Arc<Shared>,
-    flag: Arc<Flag>,
+    flag: Arc<PendingFlag>,
 }
 
 impl Waker {
-    /// A waker of the registry's `Poll`, whose events bear `token`.
+    /// Creates a waker of the registry's `Poll`, whose events carry `token`.
     ///
     /// # Errors
     ///
-    /// None today; a system may need more for it one day.
+    /// None today. A future system may need a resource for a waker.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
-        let flag = Arc::new(Flag { pending: AtomicBool::new(false), token });
+        let flag = Arc::new(PendingFlag::new(token));
         registry.shared.wakers.add(Arc::clone(&flag));
         Ok(Waker { shared: Arc::clone(&registry.shared), flag })
     }
 
-    /// Makes the `poll` that is under way, or the next one, return with this waker's event.
+    /// Makes the `poll` in progress, or else the next one, return with this waker's event.
     ///
     /// # Errors
     ///
-    /// Those of the system call that ends the wait (none is known to happen). The wake is then taken back as far as it
-    /// can be: it comes with the next wake, or with whatever else ends the wait.
+    /// The error of the system call that ends a blocked `poll`; no case is known. The waker stays pending: the polling
+    /// thread reports it after the next wake, or when its wait ends for another reason.
     #[inline]
     pub fn wake(&self) -> io::Result<()> {
-        // Always a read-modify-write, so that what this thread did before reaches whoever takes the flag, however many
-        // others raise it as well.
-        self.flag.pending.swap(true, Ordering::AcqRel);
+        self.flag.raise();
         self.shared.notify()
     }
 }
@@ -94,55 +92,5 @@ impl Drop for Waker {
 impl fmt::Debug for Waker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waker").field("token", &self.flag.token).finish()
-    }
-}
-
-struct Flag {
-    pending: AtomicBool,
-    token: Token,
-}
-
-/// The wakers of a poll.
-pub(crate) struct Wakers {
-    list: Mutex<Ring>,
-}
-
-struct Ring {
-    flags: Vec<Arc<Flag>>,
-    /// Where to begin: behind the one that was reported last, so that none starves when room is short.
-    next: usize,
-}
-
-impl Wakers {
-    pub fn new() -> Wakers {
-        Wakers { list: Mutex::new(Ring { flags: Vec::new(), next: 0 }) }
-    }
-
-    fn add(&self, flag: Arc<Flag>) {
-        lock(&self.list).flags.push(flag);
-    }
-
-    fn remove(&self, flag: &Arc<Flag>) {
-        lock(&self.list).flags.retain(|other| !Arc::ptr_eq(other, flag));
-    }
-
-    /// Takes the flags that are raised, appending an event for each, at most `room`. True if some had to stay.
-    pub fn take(&self, events: &mut Vec<Event>, room: usize) -> bool {
-        let mut ring = lock(&self.list);
-        let end = events.len() + room;
-        let count = ring.flags.len();
-        let first = ring.next;
-        for at in (first..count).chain(0..first.min(count)) {
-            let flag = &ring.flags[at];
-            if events.len() == end {
-                if flag.pending.load(Ordering::Acquire) {
-                    ring.next = at;
-                    return true;
-                }
-            } else if flag.pending.swap(false, Ordering::AcqRel) {
-                events.push(Event(RawEvent::readable(flag.token)));
-            }
-        }
-        false
     }
 }

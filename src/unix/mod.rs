@@ -79,7 +79,7 @@ impl Source for SourceFd<'_> {
 /// The queue's descriptor, to be watched by another event loop. From now on, wakes show on it.
 impl AsFd for Registry {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.watched().as_fd()
+        self.shared.expose_descriptor().as_fd()
     }
 }
 

@@ -21,14 +21,20 @@ mod interest;
 mod io_source;
 #[path = "../../../src/poll.rs"]
 mod poll;
+#[path = "../../../src/shared.rs"]
+mod shared;
 #[path = "../../../src/source.rs"]
 mod source;
 #[path = "../../../src/timer.rs"]
 mod timer;
+#[path = "../../../src/timers.rs"]
+mod timers;
 #[path = "../../../src/wait.rs"]
 mod wait;
 #[path = "../../../src/waker.rs"]
 mod waker;
+#[path = "../../../src/wakers.rs"]
+mod wakers;
 
 use event::{Events, Token};
 use interest::Interest;

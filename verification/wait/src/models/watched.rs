@@ -20,7 +20,7 @@ struct Watch {
 impl Watch {
     fn new(l: &Loop, outer: Outer) -> Watch {
         l.kernel.set_manners(Manners { publishes: true, ..Manners::STRICT });
-        l.poll.registry().watched();
+        l.poll.registry().shared.expose_descriptor();
         Watch { outer, seen: l.kernel.begin_to_watch() }
     }
 
@@ -142,7 +142,7 @@ fn a_wake_before_the_descriptor_is_asked_for_by_two() {
         waker.wake().unwrap();
         let registry = l.poll.registry().try_clone().unwrap();
         let thread = thread::spawn(move || {
-            registry.watched();
+            registry.shared.expose_descriptor();
             registry
         });
         let mut watch = Watch::new(&l, Outer::Edge);

@@ -1,0 +1,207 @@
+//! The state that a poll shares with its registries, wakers and timers, and one round of polling.
+
+use std::cmp;
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::association::PollId;
+use crate::queue::{Notifier, RawEvents, Selector};
+use crate::timers::Timers;
+use crate::wait::{BlockedGuard, WaitState};
+use crate::wakers::Wakers;
+
+/// Lives as long as the poll or any of its registries, wakers and registered timers.
+pub(crate) struct Shared {
+    pub id: PollId,
+    pub selector: Selector,
+    notifier: Notifier,
+    wait: WaitState,
+    pub wakers: Wakers,
+    pub timers: Timers,
+}
+
+/// Waking and interrupting, from any thread.
+impl Shared {
+    pub fn new() -> io::Result<Shared> {
+        let selector = Selector::new()?;
+        let notifier = Notifier::new(&selector)?;
+        Ok(Shared {
+            id: PollId::new(),
+            selector,
+            notifier,
+            wait: WaitState::new(),
+            wakers: Wakers::new(),
+            timers: Timers::new(),
+        })
+    }
+
+    /// Makes a `poll` report the wakers whose pending flags are raised.
+    #[inline]
+    pub fn notify(&self) -> io::Result<()> {
+        self.wait.notify(|| self.notifier.notify())
+    }
+
+    /// Ends the wait of a blocked `poll`, because a timer now has the earliest deadline.
+    pub fn interrupt(&self) -> io::Result<()> {
+        self.wait.interrupt(|| self.notifier.notify())
+    }
+
+    /// Returns the selector to a caller that gives its descriptor to an outer event loop. From now on, pending wakes
+    /// make that descriptor readable.
+    #[allow(dead_code)]
+    pub fn expose_descriptor(&self) -> &Selector {
+        // If this notification fails, the descriptor does not show the wakes that are pending now; the next wake
+        // notifies again.
+        let _notify_failed = self.wait.expose(|| self.notifier.notify());
+        &self.selector
+    }
+}
+
+/// One round of polling, by the polling thread.
+///
+/// `Poll::poll`, `poll_nonblocking`, `poll_once` and `Selector::wait` are inlined into the program's loop. With a
+/// constant timeout, little more than the system call remains.
+impl Shared {
+    /// Polls without blocking.
+    #[inline(always)]
+    pub fn poll_nonblocking(&self, events: &mut RawEvents, rotation: &mut u8) -> io::Result<()> {
+        if self.wait.is_notified() || self.timers.is_armed() {
+            return self.poll_round(events, Some(Duration::ZERO), None, rotation);
+        }
+        let notified = self.selector.wait(events, 0, Some(Duration::ZERO)).map_err(|err| wait_error(events, err))?;
+        // This wait consumed the notifier's event, so the pending wakers must be reported now.
+        if notified && self.wait.is_notified() {
+            self.report_wakers_after_wait(events);
+        }
+        Ok(())
+    }
+
+    /// Polls once, and blocks for `timeout` at most. Returns false if the wait ended without an event, for example
+    /// because an earlier deadline interrupted it.
+    #[inline(always)]
+    pub fn poll_once(&self, events: &mut RawEvents, timeout: Option<Duration>, rotation: &mut u8) -> io::Result<bool> {
+        // From `block` to `finish`, a wake or an earlier deadline interrupts the kernel wait. Timers are therefore read
+        // after `block`: a deadline that was set before is seen here, and one that is set later interrupts.
+        let blocked = match self.wait.block() {
+            Some(blocked) => blocked,
+            None => return self.poll_round(events, timeout, None, rotation).map(|()| !events.list.is_empty()),
+        };
+        if self.timers.is_armed() {
+            return self.poll_round(events, timeout, Some(blocked), rotation).map(|()| !events.list.is_empty());
+        }
+        self.selector.wait(events, 0, timeout).map_err(|err| wait_error(events, err))?;
+        if blocked.finish() {
+            self.report_wakers_after_wait(events);
+        }
+        Ok(!events.list.is_empty())
+    }
+
+    /// A round in which wakers or timers may have events to report before the kernel does. It blocks only if `blocked`
+    /// is given.
+    #[cold]
+    #[inline(never)]
+    fn poll_round(
+        &self,
+        events: &mut RawEvents,
+        timeout: Option<Duration>,
+        blocked: Option<BlockedGuard<'_>>,
+        rotation: &mut u8,
+    ) -> io::Result<()> {
+        events.list.clear();
+        if events.list.capacity() == 0 {
+            return Err(wait_error(events, io::ErrorKind::InvalidInput.into()));
+        }
+        // The clock is read only if a timer is set.
+        let now = if self.timers.is_armed() { Some(Instant::now()) } else { None };
+        let until_earliest = self.report_before_wait(events, now, blocked.is_none(), rotation);
+        if events.list.len() == events.list.capacity() {
+            return Ok(());
+        }
+        let timeout = match until_earliest {
+            _ if blocked.is_none() || !events.list.is_empty() => Some(Duration::ZERO),
+            Some(earliest) => Some(timeout.map_or(earliest, |timeout| cmp::min(timeout, earliest))),
+            None => timeout,
+        };
+        let notified = match self.selector.wait(events, events.list.len(), timeout) {
+            Ok(notified) => notified,
+            // The events taken so far must be reported. An error that lasts comes back in the next poll.
+            Err(_) if !events.list.is_empty() => return Ok(()),
+            Err(err) => return Err(err),
+        };
+        let must_report = match blocked {
+            Some(blocked) => blocked.finish(),
+            // Report pending wakers if this wait consumed the notifier's event, or if the slot that was kept for the
+            // kernel stayed empty.
+            None => (notified || events.list.is_empty()) && self.wait.is_notified(),
+        };
+        if must_report {
+            self.report_wakers_after_wait(events);
+        }
+        if events.list.is_empty() && self.timers.is_armed() {
+            let slots = events.list.capacity();
+            self.timers.expire(Instant::now(), &mut events.list, slots);
+        }
+        Ok(())
+    }
+
+    /// Reports pending wakers and the timers that are due `now`, and leaves a slot for the kernel. Returns the time until
+    /// the earliest remaining deadline.
+    fn report_before_wait(
+        &self,
+        events: &mut RawEvents,
+        now: Option<Instant>,
+        not_blocked: bool,
+        rotation: &mut u8,
+    ) -> Option<Duration> {
+        let capacity = events.list.capacity();
+        // Leave one slot for the kernel and, of the rest, one for the timers if any is due. With capacity 2, wakers and
+        // timers take turns on the one remaining slot, two rounds each. With capacity 1, successive rounds give the slot
+        // to the kernel, the wakers, the kernel, the timers.
+        *rotation = rotation.wrapping_add(1);
+        let slots = if capacity == 1 { usize::from(*rotation % 2 == 0) } else { capacity - 1 };
+        let serve_timers = slots > 1 || slots == 1 && *rotation % 4 < 2;
+        let is_due = |now| self.timers.next_deadline().map_or(false, |deadline| deadline <= now);
+        let timer_due = serve_timers && now.map_or(false, is_due);
+
+        let waker_slots = slots - usize::from(timer_due);
+        if not_blocked && waker_slots > 0 && self.wait.is_notified() {
+            self.report_wakers(events, waker_slots);
+        }
+        let now = now?;
+        let timer_slots = slots - events.list.len();
+        let earliest = self.timers.expire(now, &mut events.list, timer_slots)?;
+        Some(earliest.saturating_duration_since(now))
+    }
+
+    /// Reports the wakers that were woken during the wait, in front of the kernel's events.
+    #[cold]
+    #[inline(never)]
+    fn report_wakers_after_wait(&self, events: &mut RawEvents) {
+        let kernel_events = events.list.len();
+        self.report_wakers(events, events.list.capacity() - kernel_events);
+        let wakers = events.list.len() - kernel_events;
+        events.list.rotate_right(wakers);
+    }
+
+    /// Reports pending wakers, at most `slots`. The state is cleared before the flags are taken: a wake in between sets
+    /// the state again.
+    fn report_wakers(&self, events: &mut RawEvents, slots: usize) {
+        self.wait.clear();
+        if self.wakers.report_pending(&mut events.list, slots) {
+            // Some flags did not fit, so mark the state notified for the next poll. If the kernel notification fails, only
+            // an outer loop that watches the descriptor misses it; returning an error would lose the events already
+            // taken.
+            let _notify_failed = self.notify();
+        }
+    }
+}
+
+/// Names a capacity of 0 as the cause of an error of the wait. Every queue returns an error for it.
+#[cold]
+#[inline(never)]
+fn wait_error(events: &RawEvents, err: io::Error) -> io::Error {
+    match events.list.capacity() {
+        0 => io::Error::new(io::ErrorKind::InvalidInput, "cannot poll: the capacity of events is 0"),
+        _ => err,
+    }
+}
