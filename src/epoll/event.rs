@@ -1,4 +1,4 @@
-//! What the kernel says of a source, and what that means.
+//! Epoll flags: from an interest to flags, and from flags to the predicates of an event.
 
 use std::cmp;
 use std::fmt;
@@ -13,7 +13,7 @@ impl Interest {
     pub const PRIORITY: Interest = Interest::WITH_PRIORITY;
 }
 
-/// The flags with which an interest is put to the kernel.
+/// Returns the flags with which `epoll_ctl` registers an interest.
 #[inline]
 pub(super) const fn flags(interest: Interest) -> u32 {
     let mut flags = 0;
@@ -35,11 +35,11 @@ pub(super) const fn flags(interest: Interest) -> u32 {
     flags
 }
 
-/// An event as the kernel writes it.
+/// An event as the kernel writes it to memory.
 pub(crate) use super::ffi::epoll_event as RawEvent;
 
 impl epoll_event {
-    /// An event that did not come from the kernel: a waker's or a timer's.
+    /// Creates the event of a waker or a timer.
     #[inline]
     pub(crate) const fn readable(token: Token) -> epoll_event {
         epoll_event { events: ffi::EPOLLIN, data: token.0 as u64 }
@@ -50,7 +50,7 @@ impl epoll_event {
         Token(self.data as usize)
     }
 
-    /// A hang-up counts: a read does not block, though all it may bring is the end.
+    /// A hang-up counts as readable: a read does not block, although it may only return the end of the stream.
     #[inline]
     pub(crate) const fn is_readable(&self) -> bool {
         self.has(ffi::EPOLLIN | ffi::EPOLLPRI | ffi::EPOLLHUP)
@@ -91,7 +91,8 @@ impl epoll_event {
         false
     }
 
-    /// A pipe that is full and whose reader has left says no more than this, though a write would not block: it fails.
+    /// Returns whether `EPOLLERR` is the only flag. A full pipe whose reader is closed reports only `EPOLLERR`, although a
+    /// write does not block: it fails.
     #[inline]
     const fn is_error_alone(&self) -> bool {
         self.events == ffi::EPOLLERR
@@ -103,7 +104,7 @@ impl epoll_event {
     }
 }
 
-/// The kernel's own words.
+/// Formats the names of the flags.
 impl fmt::Debug for epoll_event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = [
@@ -123,14 +124,14 @@ impl fmt::Debug for epoll_event {
     }
 }
 
-/// The buffer of a wait. Its capacity is the most that one wait brings, and it never grows.
+/// The events of one wait. The list never grows, so its capacity limits the number of events.
 pub(crate) struct RawEvents {
-    /// An `Event` is an `epoll_event` and nothing more, so the kernel writes straight into this list.
+    /// `Event` has the layout of `epoll_event`, so the kernel writes directly into this list.
     pub list: Vec<Event>,
 }
 
 impl RawEvents {
-    /// `epoll_wait` counts in `int`s, so more is of no use.
+    /// Creates a list. `epoll_wait` takes the capacity as an `int`, so a larger capacity is of no use.
     pub fn with_capacity(capacity: usize) -> RawEvents {
         RawEvents { list: Vec::with_capacity(cmp::min(capacity, c_int::MAX as usize)) }
     }

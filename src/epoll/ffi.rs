@@ -1,4 +1,4 @@
-//! What the kernel and the C library promise: the calls, types and numbers of epoll, and of eventfd, which wakes it.
+//! The functions, types and constants of epoll, and of eventfd, with which the notifier ends a wait.
 
 #![allow(non_camel_case_types, non_upper_case_globals)]
 
@@ -9,9 +9,9 @@ use crate::unix::ffi::{O_CLOEXEC, O_NONBLOCK};
 
 // <sys/epoll.h>
 
-/// An interest on its way in, an event on its way out.
+/// The interest that `epoll_ctl` takes, and the event that `epoll_wait` returns.
 ///
-/// Packed on x86_64 (and x86, where it makes no difference), so that a 32-bit program's layout serves a 64-bit kernel.
+/// Packed on x86_64, so that the layout is that of a 32-bit program. (On x86, packing makes no difference.)
 #[cfg_attr(any(target_arch = "x86_64", target_arch = "x86"), repr(C, packed))]
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "x86")), repr(C))]
 #[derive(Clone, Copy)]
@@ -52,7 +52,7 @@ extern "C" {
 
 // <sys/syscall.h>, <linux/time_types.h>
 
-/// The time of the newer system calls: 64 bits on every processor, whatever the C library's `timespec` is.
+/// The `timespec` of newer system calls: 64 bits on every processor, unlike the C library's `timespec`.
 #[repr(C)]
 pub struct __kernel_timespec {
     pub tv_sec: i64,
@@ -60,8 +60,9 @@ pub struct __kernel_timespec {
 }
 const _: () = assert!(mem::size_of::<__kernel_timespec>() == 16);
 
-/// `epoll_wait` with nanoseconds, since Linux 5.11. Called by number: C libraries have the function only since 2021.
-/// Numbers are the same on every processor since Linux 5.1, but for those that add a base of their own.
+/// `epoll_wait` with a timeout in nanoseconds, since Linux 5.11. This crate calls it by number, because C libraries have
+/// the function only since 2021. Since Linux 5.1, a new system call has the same number on every processor, apart from
+/// processors that add a base.
 pub const SYS_epoll_pwait2: c_long = SYSCALL_BASE + 441;
 
 #[cfg(any(target_arch = "mips", target_arch = "mips32r6"))]
@@ -79,8 +80,8 @@ const SYSCALL_BASE: c_long = 0x4000_0000;
 )))]
 const SYSCALL_BASE: c_long = 0;
 
-/// Whether it may be tried. Android ends an app for a call that it does not know.
-pub const MAY_TRY_PWAIT2: bool = !cfg!(target_os = "android");
+/// Whether `epoll_pwait2` may be tried. Android kills an app that makes a system call outside its list (seccomp).
+pub const TRY_PWAIT2: bool = !cfg!(target_os = "android");
 
 extern "C" {
     /// <https://man7.org/linux/man-pages/man2/syscall.2.html>

@@ -1,32 +1,39 @@
 //! The queue on Linux and Android: epoll.
 //!
-//! An epoll instance is a set of descriptors that lives in the kernel, and a list of those that are ready. A program
-//! adds a descriptor once ([`selector`], `epoll_ctl`) with the events it wants and 64 bits of its own, here the token.
-//! From then on the kernel moves the descriptor to the ready list when something happens to it, and `epoll_wait` hands
-//! the list out. Nothing is copied in, searched or built anew from wait to wait: that is all that `select` and `poll`
-//! lacked.
+//! An epoll instance lives in the kernel. It has a set of descriptors and a list of those that are ready. A program adds
+//! a descriptor once (`epoll_ctl`, in [`selector`]), with the events it wants and 64 bits of data, which here hold the
+//! token. From then on, the kernel moves the descriptor to the ready list when one of these events happens, and
+//! `epoll_wait` returns the list. A wait neither copies the set into the kernel nor searches it, which `select` and
+//! `poll` have to do.
 //!
-//! What is peculiar to it:
+//! What is special about epoll:
 //!
-//! - *One registration has both directions.* An event says `EPOLLIN | EPOLLOUT` together; kqueue tells them apart.
-//! - *Modes are flags of the registration.* Level is the default of the kernel (and not of this crate), `EPOLLET` makes
-//!   it edge, `EPOLLONESHOT` disables the registration after a report, and `EPOLL_CTL_MOD` looks anew and arms it
-//!   again.
+//! - *One registration has both directions.* One event can contain `EPOLLIN | EPOLLOUT`; a kqueue reports two events.
+//! - *Modes are flags of the registration.* Level is the kernel's default (but not this crate's), `EPOLLET` selects edge,
+//!   and `EPOLLONESHOT` disables the registration after a report. `EPOLL_CTL_MOD` enables it again and reports the
+//!   descriptor if it is ready.
 //! - *The set holds open files, not descriptors.* Closing the last descriptor of a file removes it from the set;
 //!   closing one of two duplicates does not, and then the descriptor's number no longer serves to remove it. Deregister
 //!   first.
-//! - *Errors and hang-ups need no asking*: `EPOLLERR` and `EPOLLHUP` come with every registration.
-//! - *Regular files are refused* (`EPERM`): they are always ready.
+//! - *Errors and hang-ups are always reported*: `EPOLLERR` and `EPOLLHUP` need no flag at registration.
+//! - *Regular files are refused* (`EPERM`), because they are always ready.
 //!
-//! Invariants of this folder: the data of an epoll entry is its token, and of one entry, the [`notifier`]'s, an address
-//! that belongs to the [`Selector`], which no token of a program can be by chance. `wait` never shows that one to its
-//! caller.
+//! Differences from the book's chapter:
+//!
+//! - The book registers every source as oneshot. This crate has all three modes.
+//! - The book makes a new eventfd for each wake. This crate keeps one eventfd per poll, in the [`notifier`].
+//! - The book packs the event struct on every processor. The kernel packs it only on x86_64 ([`ffi`]).
+//!
+//! Invariants of this folder: the data of an epoll entry is the token of its source. The exception is the entry of the
+//! [`notifier`], whose data is an address inside the [`Selector`]; a program's token is not equal to that address by
+//! chance. `wait` removes the notifier's event before it returns.
 
 pub(crate) mod event;
 mod ffi;
 pub(crate) mod notifier;
 pub(crate) mod selector;
 
+pub(crate) use crate::unix::source_state::SourceState;
 pub(crate) use event::{RawEvent, RawEvents};
 pub(crate) use notifier::Notifier;
-pub(crate) use selector::{Selector, SourceState};
+pub(crate) use selector::Selector;

@@ -1,4 +1,4 @@
-//! The notifier: what ends a wait from outside. An eventfd, a counter that is readable when it is not zero.
+//! The notifier, which ends a wait from another thread: an eventfd, a counter that is readable when it is not zero.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,25 +11,25 @@ pub(crate) struct Notifier {
 }
 
 impl Notifier {
-    /// A notifier of this selector, for as long as both live.
+    /// Creates a notifier and registers it with `selector`.
     pub fn new(selector: &Selector) -> io::Result<Notifier> {
         // SAFETY: `eventfd` takes no pointer.
         let fd = unsafe { ffi::eventfd(0, ffi::EFD_CLOEXEC | ffi::EFD_NONBLOCK) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: `eventfd` has just returned `fd`, and nothing else knows it yet.
+        // SAFETY: `eventfd` has just returned `fd`, and no other code owns it yet.
         let eventfd = unsafe { File::from_raw_fd(fd) };
         selector.register_notifier(eventfd.as_raw_fd())?;
         Ok(Notifier { eventfd })
     }
 
-    /// Ends the wait that is under way, or the next one, once. Never blocks, never allocates.
+    /// Ends the wait in progress, or else the next one, once. Never blocks and never allocates.
     ///
-    /// The registration is edge-triggered: each write is an edge, so nobody need ever read the counter back.
+    /// The registration is edge-triggered, and each write is an edge, so the counter is never read back.
     pub fn notify(&self) -> io::Result<()> {
         match (&self.eventfd).write(&1u64.to_ne_bytes()) {
-            // A full counter takes 2^64 kicks; and it is readable, which is all that is wanted.
+            // The counter is full, so the eventfd is readable, which is all that a wake needs. It takes 2^64 writes.
             Err(err) if err.kind() == io::ErrorKind::WouldBlock => Ok(()),
             result => result.map(drop),
         }

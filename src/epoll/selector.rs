@@ -10,29 +10,13 @@ use std::time::Duration;
 
 use super::event::{flags, RawEvents};
 use super::ffi::{self, epoll_event};
+use super::SourceState;
 use crate::event::{Event, Token};
 use crate::Interest;
 
-/// What this queue keeps inside a source: nothing, the kernel remembers everything.
-#[derive(Debug, Default)]
-pub(crate) struct SourceState {}
-
-impl SourceState {
-    /// Whether [`rearm`](SourceState::rearm) does anything.
-    pub const NEEDS_REARM: bool = false;
-
-    /// Looks for the next edge of a direction that the program has just used. The kernel does it by itself.
-    #[inline]
-    pub fn rearm(&self, _direction: Interest) {}
-
-    /// The program has shut down writing. The kernel has seen it.
-    #[inline]
-    pub fn write_shut_down(&self) {}
-}
-
 pub(crate) struct Selector {
     epoll: OwnedFd,
-    /// Holds the address that tells the notifier's event from all others: while it lives, nobody else has it.
+    /// Owns the address that marks the notifier's event. No other object has this address while the selector exists.
     notifier: Box<u8>,
 }
 
@@ -45,46 +29,45 @@ impl Selector {
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: `epoll_create1` has just returned `fd`, and nothing else knows it yet.
+        // SAFETY: `epoll_create1` has just returned `fd`, and no other code owns it yet.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
         Ok(Selector { epoll, notifier: Box::new(0) })
     }
 
-    /// The data of the notifier's entry.
+    /// Returns the data of the notifier's entry.
     #[inline]
-    fn notifier_data(&self) -> u64 {
+    fn notifier_address(&self) -> u64 {
         ptr::addr_of!(*self.notifier) as usize as u64
     }
 
-    /// Puts in the descriptor with which a [`Notifier`](super::Notifier) interrupts the wait. Edge: it need never be
-    /// read.
+    /// Registers the descriptor of the [`Notifier`](super::Notifier), edge-triggered.
     pub(super) fn register_notifier(&self, fd: RawFd) -> io::Result<()> {
-        self.control(ffi::EPOLL_CTL_ADD, fd, ffi::EPOLLIN | ffi::EPOLLET, self.notifier_data())
+        self.epoll_ctl(ffi::EPOLL_CTL_ADD, fd, ffi::EPOLLIN | ffi::EPOLLET, self.notifier_address())
     }
 }
 
-// Register, change, forget.
+// Register, reregister, deregister.
 
 impl Selector {
     #[inline]
     pub fn register(&self, _: &mut SourceState, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.control(ffi::EPOLL_CTL_ADD, fd, flags(interest), token.0 as u64)
+        self.epoll_ctl(ffi::EPOLL_CTL_ADD, fd, flags(interest), token.0 as u64)
     }
 
     #[inline]
     pub fn reregister(&self, _: &mut SourceState, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.control(ffi::EPOLL_CTL_MOD, fd, flags(interest), token.0 as u64)
+        self.epoll_ctl(ffi::EPOLL_CTL_MOD, fd, flags(interest), token.0 as u64)
     }
 
     #[inline]
     pub fn deregister(&self, _: &mut SourceState, fd: RawFd) -> io::Result<()> {
-        self.control(ffi::EPOLL_CTL_DEL, fd, 0, 0)
+        self.epoll_ctl(ffi::EPOLL_CTL_DEL, fd, 0, 0)
     }
 
     #[inline]
-    fn control(&self, op: c_int, fd: RawFd, events: u32, data: u64) -> io::Result<()> {
+    fn epoll_ctl(&self, op: c_int, fd: RawFd, events: u32, data: u64) -> io::Result<()> {
         let mut event = epoll_event { events, data };
-        // SAFETY: `event` outlives the call, which only reads it; the kernel checks both descriptors.
+        // SAFETY: `event` outlives the call, which only reads it. The kernel checks both descriptors.
         match unsafe { ffi::epoll_ctl(self.epoll.as_raw_fd(), op, fd, &mut event) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
@@ -94,90 +77,90 @@ impl Selector {
 
 // Wait.
 
-/// Whether `epoll_pwait2` can't be had: the kernel is older than 5.11, or a sandbox or emulator does not know the call.
-static WITHOUT_NANOSECONDS: AtomicBool = AtomicBool::new(!ffi::MAY_TRY_PWAIT2);
+/// Whether `epoll_pwait2` is unavailable, because the kernel is older than 5.11, or because a sandbox or an emulator
+/// rejects the call.
+static PWAIT2_UNAVAILABLE: AtomicBool = AtomicBool::new(!ffi::TRY_PWAIT2);
 
 impl Selector {
-    /// Keeps the first `kept` events, and puts what is ready behind them, as far as there is room. If nothing is, it
-    /// waits for `timeout` (`None`: as long as it takes). True: the notifier was kicked; its own event is not among the
-    /// events.
+    /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits for
+    /// `timeout` (`None`: without a limit). Returns whether the notifier's event arrived; that event is not in the list.
     #[inline(always)]
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
-        let notifier = self.notifier_data();
+        let notifier = self.notifier_address();
         let list = &mut events.list;
         let kept = cmp::min(kept, list.len());
-        let room = (list.capacity() - kept) as c_int;
-        // SAFETY: `kept` events are there, so this is within the list's own memory.
-        let place = unsafe { list.as_mut_ptr().add(kept) }.cast::<epoll_event>();
+        let slots = (list.capacity() - kept) as c_int;
+        // SAFETY: the list has `kept` events, so the result is within its allocation.
+        let buffer = unsafe { list.as_mut_ptr().add(kept) }.cast::<epoll_event>();
         let count = match timeout {
-            Some(Duration::ZERO) => self.epoll_wait(place, room, 0),
-            Some(timeout) => self.sleep(place, room, timeout),
-            None => self.epoll_wait(place, room, -1),
+            Some(Duration::ZERO) => self.epoll_wait(buffer, slots, 0),
+            Some(timeout) => self.wait_for(buffer, slots, timeout),
+            None => self.epoll_wait(buffer, slots, -1),
         };
         if count <= 0 {
             list.truncate(kept);
             return if count == 0 { Ok(false) } else { Err(io::Error::last_os_error()) };
         }
-        // SAFETY: the kernel has just initialised `count` events behind those that were kept, and that is at most
-        // `room`.
+        // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
         unsafe { list.set_len(kept + count as usize) };
 
         let is_notifier = |event: &Event| event.0.data == notifier;
-        let kicked = match &list[kept..] {
+        let notified = match &list[kept..] {
             [event] => is_notifier(event),
-            // Four at a time, since this is all that a large batch costs.
+            // Four at a time: this search is the only cost of a large batch.
             many => {
                 let mut fours = many.chunks_exact(4);
                 fours.any(|four| four.iter().any(is_notifier)) || fours.remainder().iter().any(is_notifier)
             }
         };
-        if kicked {
-            take_out(list, notifier);
+        if notified {
+            remove_notifier_event(list, notifier);
         }
-        Ok(kicked)
+        Ok(notified)
     }
 
     #[inline]
-    fn epoll_wait(&self, events: *mut epoll_event, room: c_int, milliseconds: c_int) -> c_int {
-        // SAFETY: `wait` passes a buffer with place for `room` events, which is its own until it returns.
-        unsafe { ffi::epoll_wait(self.epoll.as_raw_fd(), events, room, milliseconds) }
+    fn epoll_wait(&self, events: *mut epoll_event, slots: c_int, milliseconds: c_int) -> c_int {
+        // SAFETY: `wait` passes a buffer with room for `slots` events, which only this call uses until it returns.
+        unsafe { ffi::epoll_wait(self.epoll.as_raw_fd(), events, slots, milliseconds) }
     }
 
-    /// Waits for a while: to the nanosecond, or in milliseconds, rounded up, where the kernel can't.
+    /// Waits with a timeout in nanoseconds, or, if `epoll_pwait2` is unavailable, in milliseconds, rounded up.
     #[inline(never)]
-    fn sleep(&self, events: *mut epoll_event, room: c_int, timeout: Duration) -> c_int {
-        let precise = !WITHOUT_NANOSECONDS.load(Ordering::Relaxed);
-        if precise {
-            let count = self.epoll_pwait2(events, room, timeout);
-            // The caller looks at `errno` too.
+    fn wait_for(&self, events: *mut epoll_event, slots: c_int, timeout: Duration) -> c_int {
+        let try_pwait2 = !PWAIT2_UNAVAILABLE.load(Ordering::Relaxed);
+        if try_pwait2 {
+            let count = self.epoll_pwait2(events, slots, timeout);
+            // On an interrupt, the caller reads `errno` as well.
             if count >= 0 || io::Error::last_os_error().kind() == io::ErrorKind::Interrupted {
                 return count;
             }
         }
         let milliseconds = (timeout.as_nanos() + 999_999) / 1_000_000;
-        let count = self.epoll_wait(events, room, cmp::min(milliseconds, c_int::MAX as u128) as c_int);
-        // ENOSYS, EPERM or ENOTSUP was the answer, then: the older call has none of our arguments to complain of.
-        if precise && count >= 0 {
-            WITHOUT_NANOSECONDS.store(true, Ordering::Relaxed);
+        let count = self.epoll_wait(events, slots, cmp::min(milliseconds, c_int::MAX as u128) as c_int);
+        // `epoll_wait` accepts the same arguments, so `epoll_pwait2` failed because it is unavailable (ENOSYS, EPERM or
+        // ENOTSUP).
+        if try_pwait2 && count >= 0 {
+            PWAIT2_UNAVAILABLE.store(true, Ordering::Relaxed);
         }
         count
     }
 
-    fn epoll_pwait2(&self, events: *mut epoll_event, room: c_int, timeout: Duration) -> c_int {
+    fn epoll_pwait2(&self, events: *mut epoll_event, slots: c_int, timeout: Duration) -> c_int {
         let timeout = ffi::__kernel_timespec {
-            // It fits: the end of the wait is an `Instant`, which counts no further.
+            // The seconds fit into 64 signed bits, because the deadline is an `Instant`, which has this limit too.
             tv_sec: timeout.as_secs() as i64,
             tv_nsec: i64::from(timeout.subsec_nanos()),
         };
         let no_signals: *const u8 = ptr::null();
-        // SAFETY: `wait` passes a buffer with place for `room` events, which is its own until it returns; `timeout`
-        // outlives the call; a null signal mask is none. Integers are passed as `long`, as the system call wants them.
+        // SAFETY: `wait` passes a buffer with room for `slots` events, which only this call uses until it returns.
+        // `timeout` outlives the call. A null signal mask means none. The system call takes integers as `long`.
         let count = unsafe {
             ffi::syscall(
                 ffi::SYS_epoll_pwait2,
                 c_long::from(self.epoll.as_raw_fd()),
                 events,
-                c_long::from(room),
+                c_long::from(slots),
                 &timeout as *const ffi::__kernel_timespec,
                 no_signals,
                 0 as c_long,
@@ -189,7 +172,7 @@ impl Selector {
 
 #[cold]
 #[inline(never)]
-fn take_out(list: &mut Vec<Event>, notifier: u64) {
+fn remove_notifier_event(list: &mut Vec<Event>, notifier: u64) {
     list.retain(|event| event.0.data != notifier);
 }
 

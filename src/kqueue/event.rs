@@ -1,4 +1,4 @@
-//! What the kernel says of a source, and what that means.
+//! Kqueue flags: from an interest to flags, and from filters and flags to the predicates of an event.
 
 use std::cmp;
 use std::fmt;
@@ -10,14 +10,13 @@ use crate::Interest;
 
 #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", minimio_kqueue))]
 impl Interest {
-    /// The completion of an asynchronous I/O operation, of [`aio_read`] and its kin. macOS and its kin, FreeBSD and
-    /// DragonFly only.
+    /// The completion of an asynchronous I/O operation, such as [`aio_read`]. Apple systems, FreeBSD and DragonFly only.
     ///
-    /// Such an operation is no descriptor: it is started with a control block that names the poll's descriptor
-    /// (`SIGEV_KEVENT`, `sigev_notify_kqueue`) and bears the token as its value (`sigev_value`), and the kernel alone
-    /// registers it. So this is for a [`Source`](crate::event::Source) of your own, which takes both from what it is
-    /// given when it is registered: [`Registry`'s descriptor](crate::Registry#impl-AsRawFd-for-Registry) and the
-    /// token. Of a descriptor, nothing is watched on account of this.
+    /// Such an operation has no descriptor. A program starts it with a control block that names the poll's descriptor
+    /// (`SIGEV_KEVENT`, `sigev_notify_kqueue`) and contains the token (`sigev_value`), and the kernel registers it. This
+    /// interest is therefore for a [`Source`](crate::event::Source) of the program's own, whose `register` takes both from
+    /// its arguments: [the `Registry`'s descriptor](crate::Registry#impl-AsRawFd-for-Registry) and the token. For a
+    /// descriptor, this interest watches nothing.
     ///
     /// [`aio_read`]: https://man.freebsd.org/cgi/man.cgi?query=aio_read
     pub const AIO: Interest = Interest::WITH_AIO;
@@ -27,13 +26,13 @@ impl Interest {
 impl Interest {
     /// The completion of a list of asynchronous I/O operations, of [`lio_listio`]. FreeBSD only.
     ///
-    /// It is asked for as [`AIO`](Interest::AIO) is.
+    /// A program uses it as [`AIO`](Interest::AIO).
     ///
     /// [`lio_listio`]: https://man.freebsd.org/cgi/man.cgi?query=lio_listio
     pub const LIO: Interest = Interest::WITH_LIO;
 }
 
-// Programs for Linux name it, and over the model such programs run; there it is never told.
+// Programs for Linux use this constant, and the tests run them over the model, which never reports it.
 #[cfg(all(minimio_kqueue, any(target_os = "linux", target_os = "android")))]
 #[doc(hidden)]
 #[allow(missing_docs)]
@@ -41,24 +40,24 @@ impl Interest {
     pub const PRIORITY: Interest = Interest::WITH_PRIORITY;
 }
 
-/// The flags with which an interest is put to the kernel, the same for both directions.
+/// Returns the flags with which `kevent` registers an interest. Both directions have the same flags.
 #[inline]
 pub(super) const fn flags(interest: Interest) -> flags_t {
     if interest.is_edge() {
         ffi::EV_CLEAR
     } else if interest.is_oneshot() {
-        // Disabled by a report, not deleted as `EV_ONESHOT` would have it: to deregister it is no error then.
+        // A report disables the knote. `EV_ONESHOT` would delete it, and a later `deregister` would fail.
         ffi::EV_DISPATCH
     } else {
         0
     }
 }
 
-/// An event as the kernel writes it.
+/// An event as the kernel writes it to memory.
 pub(crate) use super::ffi::kevent as RawEvent;
 
 impl kevent {
-    /// An event that did not come from the kernel: a waker's or a timer's.
+    /// Creates the event of a waker or a timer.
     #[inline]
     pub(crate) const fn readable(token: Token) -> kevent {
         kevent::new(0, ffi::EVFILT_USER, 0, token.0)
@@ -79,7 +78,7 @@ impl kevent {
         self.filter == ffi::EVFILT_WRITE
     }
 
-    /// At the end of a connection, `fflags` says what has gone wrong, if anything has.
+    /// With `EV_EOF`, `fflags` is the error that ended the connection, or 0.
     #[inline]
     pub(crate) const fn is_error(&self) -> bool {
         self.has(ffi::EV_ERROR) || self.has(ffi::EV_EOF) && self.fflags != 0
@@ -119,7 +118,7 @@ impl kevent {
     }
 }
 
-/// The kernel's own words.
+/// Formats the names of the filter and the flags.
 impl fmt::Debug for kevent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.filter {
@@ -128,7 +127,7 @@ impl fmt::Debug for kevent {
             ffi::EVFILT_AIO => f.write_str("EVFILT_AIO"),
             ffi::EVFILT_USER => f.write_str("EVFILT_USER"),
             _ if self.is_lio() => f.write_str("EVFILT_LIO"),
-            // The program's own, put in by the poll's descriptor.
+            // A knote that the program has added through the poll's descriptor.
             filter => write!(f, "filter {filter}"),
         }?;
         for (flag, name) in [(ffi::EV_EOF, "EV_EOF"), (ffi::EV_ERROR, "EV_ERROR")] {
@@ -141,14 +140,14 @@ impl fmt::Debug for kevent {
     }
 }
 
-/// The buffer of a wait. Its capacity is the most that one wait brings, and it never grows.
+/// The events of one wait. The list never grows, so its capacity limits the number of events.
 pub(crate) struct RawEvents {
-    /// An `Event` is a `kevent` and nothing more, so the kernel writes straight into this list.
+    /// `Event` has the layout of `kevent`, so the kernel writes directly into this list.
     pub list: Vec<Event>,
 }
 
 impl RawEvents {
-    /// Most systems count in `int`s, so more is of no use.
+    /// Creates a list. Most systems take the capacity as an `int`, so a larger capacity is of no use.
     pub fn with_capacity(capacity: usize) -> RawEvents {
         RawEvents { list: Vec::with_capacity(cmp::min(capacity, c_int::MAX as usize)) }
     }

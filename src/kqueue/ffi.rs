@@ -1,7 +1,7 @@
-//! What the kernels promise: the calls, types and numbers of kqueue.
+//! The functions, types and constants of kqueue.
 //!
-//! The same page of the manual hangs in six houses: [FreeBSD], where it was written, [NetBSD], [OpenBSD], [DragonFly],
-//! [macOS] and its kin. What differs stands here, and nowhere else.
+//! kqueue was written for [FreeBSD]; [NetBSD], [OpenBSD], [DragonFly], [macOS] and the other Apple systems have it too.
+//! All differences between these systems are in this file.
 //!
 //! [FreeBSD]: https://man.freebsd.org/cgi/man.cgi?query=kqueue
 //! [NetBSD]: https://man.netbsd.org/kqueue.2
@@ -37,10 +37,10 @@ pub type data_t = i64;
 #[cfg(not(any(target_os = "freebsd", target_os = "netbsd", target_os = "openbsd")))]
 pub type data_t = isize;
 
-/// A change on its way in, an event on its way out.
+/// A change that `kevent` takes, and an event that it returns.
 ///
-/// Packed on Apple's systems, where a 32-bit program's layout serves a 64-bit kernel. On NetBSD this is the layout of
-/// `__kevent50`, which every release has; newer ones have a longer one under another name.
+/// Packed on Apple's systems, so that the layout is that of a 32-bit program. On NetBSD, this is the layout of
+/// `__kevent50`, which every release has; newer releases also have a longer struct under another name.
 #[cfg_attr(any(target_vendor = "apple", minimio_kqueue), repr(C, packed(4)))]
 #[cfg_attr(not(any(target_vendor = "apple", minimio_kqueue)), repr(C))]
 #[derive(Clone, Copy)]
@@ -50,7 +50,7 @@ pub struct kevent {
     pub flags: flags_t,
     pub fflags: u32,
     pub data: data_t,
-    /// A pointer, to C; to us, and to the kernel, a number.
+    /// A pointer in C. The kernel does not dereference it, so this crate declares a number.
     pub udata: usize,
     #[cfg(target_os = "freebsd")]
     pub ext: [u64; 4],
@@ -95,7 +95,7 @@ mod filters {
 }
 
 pub use filters::{EVFILT_AIO, EVFILT_READ, EVFILT_USER, EVFILT_WRITE};
-/// Of FreeBSD, which alone has always had one.
+/// The filter for lists of asynchronous I/O operations. Only FreeBSD has it, in every release.
 #[cfg(target_os = "freebsd")]
 pub const EVFILT_LIO: Option<filter_t> = Some(-10);
 #[cfg(not(target_os = "freebsd"))]
@@ -127,6 +127,21 @@ pub struct timespec {
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(std::mem::size_of::<timespec>() == 16);
 
+impl kevent {
+    pub const fn new(ident: usize, filter: filter_t, flags: flags_t, udata: usize) -> kevent {
+        kevent {
+            ident,
+            filter,
+            flags,
+            fflags: 0,
+            data: 0,
+            udata,
+            #[cfg(target_os = "freebsd")]
+            ext: [0; 4],
+        }
+    }
+}
+
 extern "C" {
     pub fn kqueue() -> c_int;
     #[cfg_attr(target_os = "netbsd", link_name = "__kevent50")]
@@ -147,6 +162,5 @@ pub const EBADF: c_int = 9;
 pub const EINVAL: c_int = 22;
 pub const EPIPE: c_int = 32;
 
-/// What some systems say to whoever wants to watch the write end of a pipe that nobody reads: NetBSD has a word of its
-/// own for it.
-pub const READER_IS_GONE: c_int = if cfg!(target_os = "netbsd") { EBADF } else { EPIPE };
+/// The error with which some systems reject a knote for the write end of a pipe without a reader.
+pub const NO_READER_ERRNO: c_int = if cfg!(target_os = "netbsd") { EBADF } else { EPIPE };

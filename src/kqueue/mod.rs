@@ -1,34 +1,43 @@
-//! The queue on macOS, its kin, and the BSDs: a kqueue.
+//! The queue on macOS, the other Apple systems, and the BSDs: kqueue.
 //!
-//! A kqueue is a set of *knotes* that lives in the kernel. A knote watches one thing about one object: the filter
-//! `EVFILT_READ` of descriptor 7, say. One call does everything: `kevent` takes a list of changes to the set, and gives
-//! back a list of what has happened. This crate changes in one call and waits in another ([`selector`]), so that a wait
-//! need not carry what other threads have changed in the meantime.
+//! A kqueue is a set of *knotes* that lives in the kernel. A knote watches one condition of one object, for example the
+//! filter `EVFILT_READ` of descriptor 7. The call `kevent` takes a list of changes to the set, and returns a list of
+//! events. This crate makes changes in one call and waits in another ([`selector`]), so that other threads can change
+//! the set while a wait is in progress.
 //!
-//! What is peculiar to it:
+//! What is special about kqueue:
 //!
-//! - *Reading and writing are two knotes*, and come as two events; epoll's one registration has both. To register is
-//!   one call all the same, and each change in it is answered by itself (`EV_RECEIPT`).
-//! - *Modes are flags of a knote*. Level is the kernel's default, `EV_CLEAR` makes it edge, and `EV_DISPATCH` disables
-//!   it after a report. A knote's mode can't be changed on every system: so a knote that is to change is deleted and
-//!   added, in one call, and looks anew.
-//! - *A oneshot of both directions is two oneshots* to the kernel. That the report of one silences the other is up to
-//!   us ([`pairs`]).
-//! - *A knote dies with the number of its descriptor*: closing that ends it, even if a duplicate lives on.
-//! - *The end of a stream is a flag* (`EV_EOF`) of a knote, beside the data that is left, and what has gone wrong is an
-//!   error number beside it.
-//! - *Anything can be watched*, regular files too: one is readable until its end.
+//! - *Reading and writing are two knotes*, and are reported as two events; epoll has one registration for both. One call
+//!   still registers both, and the kernel writes a receipt for each change (`EV_RECEIPT`).
+//! - *Modes are flags of a knote.* Level is the kernel's default, `EV_CLEAR` selects edge, and `EV_DISPATCH` disables
+//!   the knote after a report. Not every system can change the mode of a knote, so this crate deletes a knote and adds
+//!   it again, in one call. The new knote is reported if its condition holds.
+//! - *A oneshot registration of both directions is two knotes*, each of which reports once. This crate suppresses the
+//!   second report ([`oneshot`]).
+//! - *A knote belongs to a descriptor number.* Closing that descriptor ends the knote, even if a duplicate of the
+//!   descriptor remains open.
+//! - *The end of a stream is a flag* of an event (`EV_EOF`), beside the number of bytes that remain and an error number.
+//! - *Every object can be watched*, also a regular file: it is readable until its end.
 //!
-//! Invariants of this folder: the data of a knote (`udata`) is its token; of one knote, the [`notifier`]'s, it is an
-//! address that belongs to the [`Selector`], which no token of a program can be by chance. `wait` never shows that one
-//! to its caller.
+//! Differences from the book's chapter:
+//!
+//! - The book registers every source as oneshot. This crate has all three modes.
+//! - The book wakes the loop with a timer event (`EVFILT_TIMER`) of its own for each wake. This crate keeps one user event
+//!   per poll, or a pipe, in the [`notifier`].
+//!
+//! Invariants of this folder: the data of a knote (`udata`) is the token of its source. The exception is the knote of the
+//! [`notifier`], whose data is an address inside the [`Selector`]; a program's token is not equal to that address by
+//! chance. `wait` removes the notifier's event before it returns.
+//!
+//! [`selector`] and [`notifier`] name each other: a notifier registers itself with a selector.
 
 pub(crate) mod event;
 mod ffi;
 pub(crate) mod notifier;
-mod pairs;
+mod oneshot;
 pub(crate) mod selector;
 
+pub(crate) use crate::unix::source_state::SourceState;
 pub(crate) use event::{RawEvent, RawEvents};
 pub(crate) use notifier::Notifier;
-pub(crate) use selector::{Selector, SourceState};
+pub(crate) use selector::Selector;

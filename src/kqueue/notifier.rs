@@ -1,38 +1,44 @@
-//! The notifier: what ends a wait from outside. A user event, which nothing sets off but we; or, where the system is
-//! too old for that, a pipe.
+//! The notifier, which ends a wait from another thread: a user event that only this crate triggers, or a pipe on systems
+//! without user events.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::io::{AsRawFd, OwnedFd};
+use std::ptr;
 use std::sync::Arc;
 
-use super::ffi;
-use super::selector::{trigger, Selector};
-use crate::unix::pipe::{self, Receiver, Sender};
+use super::ffi::{self, kevent};
+use super::selector::{ignore_interrupted, Selector};
+use crate::unix::descriptor::open_pipe;
 
 pub(crate) enum Notifier {
-    /// A user event of this kqueue's, and the data that it bears.
+    /// A user event of this kqueue, and the data of its knote.
     User { kqueue: Arc<OwnedFd>, data: usize },
-    /// NetBSD has no user events before its release 10, and OpenBSD only in its newest.
-    Pipe { sender: Sender, receiver: Receiver },
+    /// NetBSD has no user events before release 10, and OpenBSD only in its newest releases.
+    Pipe { sender: File, receiver: File },
 }
 
+/// The number of the kqueue's only user event.
+const USER_EVENT: usize = 0;
+
 impl Notifier {
-    /// A notifier of this selector, for as long as both live.
+    /// Creates a notifier and registers it with `selector`.
     pub fn new(selector: &Selector) -> io::Result<Notifier> {
-        match selector.register_notifier(None) {
+        match selector.register_notifier(USER_EVENT, ffi::EVFILT_USER) {
             Ok(()) => {
                 let kqueue = Arc::clone(selector.kqueue());
-                return Ok(Notifier::User { kqueue, data: selector.notifier_data() });
+                return Ok(Notifier::User { kqueue, data: selector.notifier_address() });
             }
+            // The system has no user events.
             Err(err) if err.raw_os_error() == Some(ffi::EINVAL) => {}
             Err(err) => return Err(err),
         }
-        let (sender, receiver) = pipe::new()?;
-        selector.register_notifier(Some(receiver.as_raw_fd()))?;
-        Ok(Notifier::Pipe { sender, receiver })
+        let [receiver, sender] = open_pipe()?;
+        selector.register_notifier(receiver.as_raw_fd() as usize, ffi::EVFILT_READ)?;
+        Ok(Notifier::Pipe { sender: sender.into(), receiver: receiver.into() })
     }
 
-    /// Ends the wait that is under way, or the next one, once. Never blocks, never allocates.
+    /// Ends the wait in progress, or else the next one, once. Never blocks and never allocates.
     pub fn notify(&self) -> io::Result<()> {
         let (mut sender, mut receiver) = match self {
             Notifier::User { kqueue, data } => return trigger(kqueue, *data),
@@ -40,7 +46,7 @@ impl Notifier {
         };
         loop {
             match sender.write(&[1]) {
-                // Each byte is an edge, so nobody need take it back, until there is no room for the next.
+                // Each byte is an edge, so the pipe is read only when it is full.
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
                     while matches!(receiver.read(&mut [0; 512]), Ok(1..)) {}
                 }
@@ -48,5 +54,16 @@ impl Notifier {
                 result => return result.map(drop),
             }
         }
+    }
+}
+
+/// Triggers the user event. A change of a knote replaces its data, so the data is passed again.
+fn trigger(kqueue: &OwnedFd, data: usize) -> io::Result<()> {
+    // Without `EV_ADD`: with it, NetBSD 11 does nothing.
+    let change = kevent { fflags: ffi::NOTE_TRIGGER, ..kevent::new(USER_EVENT, ffi::EVFILT_USER, 0, data) };
+    // SAFETY: `change` is one change and outlives the call. The event list has length 0.
+    match unsafe { ffi::kevent(kqueue.as_raw_fd(), &change, 1, ptr::null_mut(), 0, ptr::null()) } {
+        0.. => Ok(()),
+        _ => ignore_interrupted(io::Error::last_os_error()),
     }
 }

@@ -9,34 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::{flags, RawEvents};
-use super::ffi::{self, count_t, filter_t, flags_t, kevent, time_t, timespec};
-use super::pairs::Pairs;
+use super::ffi::{self, count_t, filter_t, kevent, time_t, timespec};
+use super::oneshot::TwoWayOneshots;
+use super::SourceState;
 use crate::event::{Event, Token};
-use crate::unix::socket::close_on_exec;
+use crate::unix::descriptor::close_on_exec;
 use crate::Interest;
-
-/// What this queue keeps inside a source: nothing, the kernel remembers everything.
-#[derive(Debug, Default)]
-pub(crate) struct SourceState {}
-
-impl SourceState {
-    /// Whether [`rearm`](SourceState::rearm) does anything.
-    pub const NEEDS_REARM: bool = false;
-
-    /// Looks for the next edge of a direction that the program has just used. The kernel does it by itself.
-    #[inline]
-    pub fn rearm(&self, _direction: Interest) {}
-
-    /// The program has shut down writing. The kernel has seen it.
-    #[inline]
-    pub fn write_shut_down(&self) {}
-}
 
 pub(crate) struct Selector {
     kqueue: Arc<OwnedFd>,
-    /// Holds the address that tells the notifier's event from all others: while it lives, nobody else has it.
+    /// Owns the address that marks the notifier's event. No other object has this address while the selector exists.
     notifier: Box<u8>,
-    pairs: Pairs,
+    two_way_oneshots: TwoWayOneshots,
 }
 
 // Open.
@@ -48,104 +32,63 @@ impl Selector {
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: `kqueue` has just returned `fd`, and nothing else knows it yet.
+        // SAFETY: `kqueue` has just returned `fd`, and no other code owns it yet.
         let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
-        // A child of `fork` has no kqueue; another program in this one's place would have it.
+        // A child of `fork` does not inherit the kqueue, but a program that this process executes would.
         close_on_exec(&kqueue)?;
-        Ok(Selector { kqueue: Arc::new(kqueue), notifier: Box::new(0), pairs: Pairs::new() })
+        Ok(Selector { kqueue: Arc::new(kqueue), notifier: Box::new(0), two_way_oneshots: TwoWayOneshots::new() })
     }
 
     pub(super) fn kqueue(&self) -> &Arc<OwnedFd> {
         &self.kqueue
     }
 
-    /// The data of the notifier's knote.
+    /// Returns the data of the notifier's knote.
     #[inline]
-    pub(super) fn notifier_data(&self) -> usize {
+    pub(super) fn notifier_address(&self) -> usize {
         ptr::addr_of!(*self.notifier) as usize
     }
 
-    /// Puts in what a [`Notifier`](super::Notifier) interrupts the wait with: this descriptor, or a user event. Edge:
-    /// it need never be taken back.
-    pub(super) fn register_notifier(&self, fd: Option<RawFd>) -> io::Result<()> {
-        let (ident, filter) = match fd {
-            Some(fd) => (fd as usize, ffi::EVFILT_READ),
-            None => (USER_EVENT, ffi::EVFILT_USER),
-        };
-        let mut change = [kevent::new(ident, filter, ffi::EV_ADD | ffi::EV_CLEAR, self.notifier_data())];
-        self.change(&mut change)?;
-        answer(&change[0])
+    /// Registers the user event or the pipe of the [`Notifier`](super::Notifier), edge-triggered.
+    pub(super) fn register_notifier(&self, ident: usize, filter: filter_t) -> io::Result<()> {
+        let mut change = [kevent::new(ident, filter, ffi::EV_ADD | ffi::EV_CLEAR, self.notifier_address())];
+        self.apply_changes(&mut change)?;
+        receipt(&change[0])
     }
 }
 
-/// The only user event of a kqueue.
-const USER_EVENT: usize = 0;
-
-/// Sets off the user event. Its data has to be said again, as with every change of a knote.
-pub(super) fn trigger(kqueue: &OwnedFd, data: usize) -> io::Result<()> {
-    // Without `EV_ADD`: with it, NetBSD 11 does nothing.
-    let change = kevent { fflags: ffi::NOTE_TRIGGER, ..kevent::new(USER_EVENT, ffi::EVFILT_USER, 0, data) };
-    // SAFETY: one change is there to be read, and no room for an answer is promised; `change` outlives the call.
-    match unsafe { ffi::kevent(kqueue.as_raw_fd(), &change, 1, ptr::null_mut(), 0, ptr::null()) } {
-        0.. => Ok(()),
-        _ => done_if_interrupted(io::Error::last_os_error()),
-    }
-}
-
-/// Changes have been made before a call that is to wait can be interrupted.
-fn done_if_interrupted(err: io::Error) -> io::Result<()> {
-    match err.kind() {
-        io::ErrorKind::Interrupted => Ok(()),
-        _ => Err(err),
-    }
-}
-
-// Register, change, forget.
-
-impl kevent {
-    pub(super) const fn new(ident: usize, filter: filter_t, flags: flags_t, udata: usize) -> kevent {
-        kevent {
-            ident,
-            filter,
-            flags,
-            fflags: 0,
-            data: 0,
-            udata,
-            #[cfg(target_os = "freebsd")]
-            ext: [0; 4],
-        }
-    }
-}
+// Register, reregister, deregister.
 
 impl Selector {
     pub fn register(&self, _: &mut SourceState, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.pairs.arm(fd, token, interest, || self.put(fd, token, interest).map(drop))
+        self.two_way_oneshots.register(fd, token, interest, || self.add_knotes(fd, token, interest).map(drop))
     }
 
     pub fn reregister(&self, _: &mut SourceState, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.pairs.arm(fd, token, interest, || match self.put(fd, token, interest)? {
+        self.two_way_oneshots.register(fd, token, interest, || match self.add_knotes(fd, token, interest)? {
             true => Ok(()),
             false => {
-                self.remove(fd)?;
+                self.delete_knotes(fd)?;
                 Err(io::Error::from_raw_os_error(ffi::ENOENT))
             }
         })
     }
 
     pub fn deregister(&self, _: &mut SourceState, fd: RawFd) -> io::Result<()> {
-        self.pairs.forget(fd);
-        match self.remove(fd)? {
+        self.two_way_oneshots.deregister(fd);
+        match self.delete_knotes(fd)? {
             true => Ok(()),
             false => Err(io::Error::from_raw_os_error(ffi::ENOENT)),
         }
     }
 
-    /// Adds a knote for each direction that is wanted, in place of whatever there is. True if there was any.
-    fn put(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<bool> {
+    /// Deletes the knotes of a descriptor and adds one for each direction of the interest. Returns whether a knote was
+    /// deleted.
+    fn add_knotes(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<bool> {
         let add = |filter| kevent::new(fd as usize, filter, ffi::EV_ADD | flags(interest), token.0);
         let (read, write) = (add(ffi::EVFILT_READ), add(ffi::EVFILT_WRITE));
-        let mut changes = [delete(fd, ffi::EVFILT_READ), delete(fd, ffi::EVFILT_WRITE), read, write];
-        // What is wanted stands behind the deletions, without a gap.
+        let mut changes = [delete_change(fd, ffi::EVFILT_READ), delete_change(fd, ffi::EVFILT_WRITE), read, write];
+        // The additions follow the deletions without a gap.
         let changes = match (interest.is_readable(), interest.is_writable()) {
             (true, true) => &mut changes[..],
             (true, false) => &mut changes[..3],
@@ -153,73 +96,75 @@ impl Selector {
                 changes[2] = write;
                 &mut changes[..3]
             }
-            // Asynchronous I/O is no matter of a descriptor's.
+            // An interest in asynchronous I/O alone adds no knote of a descriptor.
             (false, false) => &mut changes[..2],
         };
-        self.change(changes)?;
-        let was_there = was_there(&changes[..2])?;
+        self.apply_changes(changes)?;
+        let any_deleted = any_deleted(&changes[..2])?;
         for change in &changes[2..] {
-            match answer(change) {
-                // It is not told of; the next write will tell. (A descriptor that is closed was noticed just before.)
-                Err(err) if err.raw_os_error() == Some(ffi::READER_IS_GONE) => {}
+            match receipt(change) {
+                // The kernel adds no knote for a pipe without a reader; the next write returns the error. (A closed
+                // descriptor has already failed in `any_deleted`.)
+                Err(err) if err.raw_os_error() == Some(ffi::NO_READER_ERRNO) => {}
                 Err(err) => {
-                    // All or nothing. What can't be removed is not there.
-                    let _not_there = self.remove(fd);
+                    // Register both directions or none. A knote that cannot be deleted was not added.
+                    let _not_added = self.delete_knotes(fd);
                     return Err(err);
                 }
                 Ok(()) => {}
             }
         }
-        Ok(was_there)
+        Ok(any_deleted)
     }
 
-    /// Deletes what there is. True if there was any.
-    fn remove(&self, fd: RawFd) -> io::Result<bool> {
-        let mut changes = [delete(fd, ffi::EVFILT_READ), delete(fd, ffi::EVFILT_WRITE)];
-        self.change(&mut changes)?;
-        was_there(&changes)
+    /// Deletes the knotes of a descriptor. Returns whether there was one.
+    fn delete_knotes(&self, fd: RawFd) -> io::Result<bool> {
+        let mut changes = [delete_change(fd, ffi::EVFILT_READ), delete_change(fd, ffi::EVFILT_WRITE)];
+        self.apply_changes(&mut changes)?;
+        any_deleted(&changes)
     }
 
-    /// Enables both directions again, as far as they are there.
-    fn enable(&self, fd: RawFd, token: Token) -> io::Result<()> {
+    /// Enables the knotes of a descriptor again.
+    fn enable_knotes(&self, fd: RawFd, token: Token) -> io::Result<()> {
         let enable = |filter| kevent::new(fd as usize, filter, ffi::EV_ENABLE, token.0);
-        self.change(&mut [ffi::EVFILT_READ, ffi::EVFILT_WRITE].map(enable))
+        self.apply_changes(&mut [ffi::EVFILT_READ, ffi::EVFILT_WRITE].map(enable))
     }
 
-    /// Makes changes, in one call, and puts the answer to each in its place.
-    fn change(&self, changes: &mut [kevent]) -> io::Result<()> {
+    /// Applies changes in one call. The kernel replaces each change by its receipt.
+    fn apply_changes(&self, changes: &mut [kevent]) -> io::Result<()> {
         for change in changes.iter_mut() {
             change.flags |= ffi::EV_RECEIPT;
         }
         let (list, count) = (changes.as_mut_ptr(), changes.len() as count_t);
-        let at_once = timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `list` has `count` changes to be read, and room for as many answers, which may stand in the same
-        // place; it and `at_once` outlive the call.
-        match unsafe { ffi::kevent(self.kqueue.as_raw_fd(), list, count, list, count, &at_once) } {
+        let zero = timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: `list` has `count` changes and room for as many receipts; the kernel allows both to be in the same
+        // memory. `list` and `zero` outlive the call.
+        match unsafe { ffi::kevent(self.kqueue.as_raw_fd(), list, count, list, count, &zero) } {
             0.. => Ok(()),
-            _ => done_if_interrupted(io::Error::last_os_error()),
+            _ => ignore_interrupted(io::Error::last_os_error()),
         }
     }
 }
 
-fn delete(fd: RawFd, filter: filter_t) -> kevent {
+fn delete_change(fd: RawFd, filter: filter_t) -> kevent {
     kevent::new(fd as usize, filter, ffi::EV_DELETE, 0)
 }
 
-/// What the kernel says of a change.
-fn answer(change: &kevent) -> io::Result<()> {
+/// Returns the error in the receipt of a change.
+fn receipt(change: &kevent) -> io::Result<()> {
     match (change.flags & ffi::EV_ERROR, change.data as c_int) {
-        // Without the flag, the call was interrupted before it could answer, but not before it could change.
+        // Without `EV_ERROR`, a signal interrupted the call before the kernel wrote the receipt. The change was still
+        // applied.
         (0, _) | (_, 0) => Ok(()),
         (_, errno) => Err(io::Error::from_raw_os_error(errno)),
     }
 }
 
-/// Whether there was something to delete.
-fn was_there(deleted: &[kevent]) -> io::Result<bool> {
+/// Returns whether any of these deletions found a knote.
+fn any_deleted(deletions: &[kevent]) -> io::Result<bool> {
     let mut any = false;
-    for change in deleted {
-        match answer(change) {
+    for change in deletions {
+        match receipt(change) {
             Ok(()) => any = true,
             Err(err) if err.raw_os_error() == Some(ffi::ENOENT) => {}
             Err(err) => return Err(err),
@@ -228,69 +173,76 @@ fn was_there(deleted: &[kevent]) -> io::Result<bool> {
     Ok(any)
 }
 
+/// `kevent` applies its changes before it waits, so after EINTR they are in effect.
+pub(super) fn ignore_interrupted(err: io::Error) -> io::Result<()> {
+    match err.kind() {
+        io::ErrorKind::Interrupted => Ok(()),
+        _ => Err(err),
+    }
+}
+
 // Wait.
 
-/// In seconds. Some systems can't count further, and macOS refuses more than a hundred times this. A wait that ends
-/// before its time is begun again.
-const LONGEST: u64 = 1_000_000;
+/// The longest timeout of one call, in seconds. Some systems cannot represent a longer one, and macOS rejects more than
+/// a hundred times this value. The facade waits again after a wait that ends before its timeout.
+const MAX_TIMEOUT_SECS: u64 = 1_000_000;
 
 impl Selector {
-    /// Keeps the first `kept` events, and puts what is ready behind them, as far as there is room. If nothing is, it
-    /// waits for `timeout` (`None`: as long as it takes). True: the notifier was kicked; its own event is not among the
-    /// events.
+    /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits for
+    /// `timeout` (`None`: without a limit). Returns whether the notifier's event arrived; that event is not in the list.
     #[inline(always)]
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
-        let notifier = self.notifier_data();
+        let notifier = self.notifier_address();
         let list = &mut events.list;
         list.truncate(kept);
         let kept = list.len();
-        let room = list.capacity() - kept;
-        if room == 0 {
+        let slots = list.capacity() - kept;
+        if slots == 0 {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let mut time = timeout.map(|timeout| timespec {
-            tv_sec: cmp::min(timeout.as_secs(), LONGEST) as time_t,
+        let mut timeout = timeout.map(|timeout| timespec {
+            tv_sec: cmp::min(timeout.as_secs(), MAX_TIMEOUT_SECS) as time_t,
             tv_nsec: timeout.subsec_nanos() as _,
         });
         loop {
-            let wait = self.pairs.begin_wait();
-            // SAFETY: `kept` events are there, so this is within the list's own memory.
-            let place = unsafe { list.as_mut_ptr().add(kept) }.cast::<kevent>();
-            let count = self.kevent(place, room as count_t, time.as_ref());
+            let wait_number = self.two_way_oneshots.begin_wait();
+            // SAFETY: the list has `kept` events, so the result is within its allocation.
+            let buffer = unsafe { list.as_mut_ptr().add(kept) }.cast::<kevent>();
+            let count = self.kevent(buffer, slots as count_t, timeout.as_ref());
             if count <= 0 {
                 return if count == 0 { Ok(false) } else { Err(io::Error::last_os_error()) };
             }
-            // SAFETY: the kernel has just initialised `count` events behind those that were kept, and that is at most
-            // `room`.
+            // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
             unsafe { list.set_len(kept + count as usize) };
 
             let is_notifier = |event: &Event| event.0.udata == notifier;
-            let kicked = list[kept..].iter().any(is_notifier);
-            if kicked {
-                take_out(list, notifier);
+            let notified = list[kept..].iter().any(is_notifier);
+            if notified {
+                remove_notifier_event(list, notifier);
             }
-            let silenced = self.pairs.take_out(list, kept, wait, |fd, token| self.enable(fd, token));
-            // What was silenced may have stood in front of something else, which is looked at without waiting. Whoever
-            // waits for longer comes again by himself, with what is left of his time.
-            if kicked || !silenced || list.len() > kept {
-                return Ok(kicked);
+            let enable = |fd, token| self.enable_knotes(fd, token);
+            let suppressed = self.two_way_oneshots.suppress(list, kept, wait_number, enable);
+            // If all events were suppressed, more events may be queued behind them, so check once more without blocking.
+            // The facade then waits again for the rest of its timeout.
+            if notified || !suppressed || list.len() > kept {
+                return Ok(notified);
             }
-            time = Some(timespec { tv_sec: 0, tv_nsec: 0 });
+            timeout = Some(timespec { tv_sec: 0, tv_nsec: 0 });
         }
     }
 
     #[inline]
-    fn kevent(&self, events: *mut kevent, room: count_t, timeout: Option<&timespec>) -> c_int {
+    fn kevent(&self, events: *mut kevent, slots: count_t, timeout: Option<&timespec>) -> c_int {
         let timeout: *const timespec = timeout.map_or(ptr::null(), |timeout| timeout);
-        // SAFETY: `wait` passes a buffer with place for `room` events, which is its own until it returns, and a timeout
-        // that outlives the call; there are no changes.
-        unsafe { ffi::kevent(self.kqueue.as_raw_fd(), ptr::null(), 0, events, room, timeout) }
+        // SAFETY: `wait` passes a buffer with room for `slots` events, which only this call uses until it returns, and a
+        // timeout that outlives the call. The list of changes is empty.
+        unsafe { ffi::kevent(self.kqueue.as_raw_fd(), ptr::null(), 0, events, slots, timeout) }
     }
 }
 
 #[cold]
 #[inline(never)]
-fn take_out(list: &mut Vec<Event>, notifier: usize) {
+fn remove_notifier_event(list: &mut Vec<Event>, notifier: usize) {
     list.retain(|event| event.0.udata != notifier);
 }
 

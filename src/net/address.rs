@@ -1,4 +1,4 @@
-//! Socket addresses, as C has them.
+//! Socket addresses in their C form.
 
 use std::mem;
 use std::net::SocketAddr;
@@ -6,22 +6,22 @@ use std::net::SocketAddr;
 use crate::handle;
 use handle::ffi::{self, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
 
-/// An address of no family.
+/// Returns an address without a family.
 #[inline]
-pub(crate) fn nowhere() -> sockaddr {
+pub(crate) fn empty_sockaddr() -> sockaddr {
     sockaddr { v6: ffi::SOCKADDR_IN6 }
 }
 
-/// Puts an address in its C form into `place`. Returns its length.
+/// Writes an address in its C form. Returns its length.
 #[inline]
-pub(crate) fn to_c(addr: &SocketAddr, place: &mut sockaddr) -> socklen_t {
+pub(crate) fn to_sockaddr(addr: &SocketAddr, sockaddr: &mut sockaddr) -> socklen_t {
     match addr {
         SocketAddr::V4(addr) => {
             let mut v4 = ffi::SOCKADDR_IN;
             v4.sin_family = ffi::AF_INET as ffi::sa_family_t;
             v4.sin_port = addr.port().to_be_bytes();
             v4.sin_addr = addr.ip().octets();
-            place.v4 = v4;
+            sockaddr.v4 = v4;
             mem::size_of::<sockaddr_in>() as socklen_t
         }
         SocketAddr::V6(addr) => {
@@ -31,7 +31,7 @@ pub(crate) fn to_c(addr: &SocketAddr, place: &mut sockaddr) -> socklen_t {
             v6.sin6_flowinfo = addr.flowinfo();
             v6.sin6_addr = addr.ip().octets();
             v6.sin6_scope_id = addr.scope_id();
-            place.v6 = v6;
+            sockaddr.v6 = v6;
             mem::size_of::<sockaddr_in6>() as socklen_t
         }
     }

@@ -1,36 +1,41 @@
-//! Sockets that never block.
+//! Non-blocking sockets, as sources of a [`Poll`](crate::Poll).
 //!
-//! They are the standard library's, switched to non-blocking, and sources of a [`Poll`](crate::Poll). Options and
-//! addresses go through `std`; connecting, accepting, reading and writing go straight to the system.
+//! Each wraps a socket of the standard library in non-blocking mode. Options and addresses use the standard library's
+//! methods; connect, accept, read and write call the system directly.
 //!
-//! | | Linux, Android, macOS and its kin, BSDs | Windows |
+//! | | Linux, Android, macOS and other Apple systems, BSDs | Windows |
 //! |---|---|---|
 //! | TCP and UDP | [`TcpStream`], [`TcpListener`], [`UdpSocket`] | the same |
-//! | Unix sockets | `UnixStream`, `UnixListener`, `UnixDatagram`, and `SocketAddr`, their addresses | none |
+//! | Unix sockets | `UnixStream`, `UnixListener`, `UnixDatagram`, and their addresses, `SocketAddr` | none |
 
 pub(crate) mod address;
 mod tcp;
 mod udp;
+mod used;
 
 use crate::handle;
-// Those that only this system has, if any. In two steps: one path would be a second error where there is no queue.
+// The sockets that only this system has. `unix/net.rs` and this module name each other, because the public path of Unix
+// sockets is `net`. The import takes two steps: with a single path, a system without a queue would get a second error.
 #[allow(unused_imports)]
 pub use handle::net::*;
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 
-/// A source that passes everything on to the `IoSource` inside, and looks like the standard library's socket.
+/// Implements `Source` for a type that wraps an `IoSource`, and the conversions on which platform traits are built.
 macro_rules! forward_source {
-    ($socket:ident, $std:ty) => {
-        impl $socket {
-            /// What the platform's own conversions are made of.
+    ($source:ident, $std:ty) => {
+        impl $source {
             #[inline]
             pub(crate) fn as_std(&self) -> &$std {
                 self.inner.get()
             }
+
+            pub(crate) fn into_std(self) -> $std {
+                self.inner.into_inner()
+            }
         }
 
-        impl crate::event::Source for $socket {
+        impl crate::event::Source for $source {
             #[inline]
             fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
                 self.inner.register(registry, token, interests)
@@ -46,6 +51,15 @@ macro_rules! forward_source {
                 self.inner.deregister(registry)
             }
         }
+    };
+}
+pub(crate) use forward_source;
+
+/// Completes a socket type: `forward_source!`, the `Debug` output of the standard library's socket, and the conversion to
+/// it.
+macro_rules! impl_socket {
+    ($socket:ident, $std:ty) => {
+        crate::net::forward_source!($socket, $std);
 
         impl std::fmt::Debug for $socket {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -53,13 +67,13 @@ macro_rules! forward_source {
             }
         }
 
-        /// It stays non-blocking. A registration ends without a call: deregister first, since on Unix the poll goes on
-        /// to report it.
+        /// The socket stays non-blocking. On Unix, its registration does not end: deregister it first, or the poll
+        /// continues to report it.
         impl From<$socket> for $std {
             fn from(socket: $socket) -> $std {
-                socket.inner.into_inner()
+                socket.into_std()
             }
         }
     };
 }
-pub(crate) use forward_source;
+pub(crate) use impl_socket;

@@ -1,22 +1,24 @@
-//! TCP: a stream, and the listener it comes from.
+//! TCP streams and listeners.
 
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+#[cfg(doc)]
+use std::io::ErrorKind;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, Shutdown, SocketAddr};
 
-use super::forward_source;
+use super::{impl_socket, used};
 use crate::event::Token;
 use crate::handle::socket;
 use crate::io_source::IoSource;
 use crate::{Interest, Registry};
 
-/// A TCP connection that never blocks.
+/// A non-blocking TCP connection.
 ///
-/// What would block fails with [`WouldBlock`](ErrorKind::WouldBlock); the next event of the stream says when to try
-/// again. In edge mode, read and write until then. While the peer sends no urgent data, a read that leaves part of its
-/// buffer empty may be taken for the end as well (unless the event was `read_closed`): the next byte brings the next
-/// event.
+/// An operation that would block fails with [`WouldBlock`](ErrorKind::WouldBlock), and the stream's next event reports
+/// when to try again. In edge mode, read and write until `WouldBlock`. While the peer sends no urgent data, a read that
+/// leaves part of its buffer empty has drained the stream too, unless the event was `read_closed`: the next byte causes
+/// the next event.
 ///
-/// Writing to a connection that the peer has closed is an error, never a signal (`SIGPIPE`).
+/// A write to a connection that the peer has closed returns an error and raises no signal (`SIGPIPE`).
 ///
 /// # Examples
 ///
@@ -47,56 +49,56 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Begins to connect to `addr`, and does not wait for the outcome.
+    /// Starts to connect to `addr`, and returns without waiting for the connection.
     ///
-    /// To learn it: register the stream for `WRITABLE` and wait for an event. Then ask
-    /// [`take_error`](TcpStream::take_error): an error means that the connection was refused or has failed. Without
-    /// one, ask [`peer_addr`](TcpStream::peer_addr): `Ok` means connected; `NotConnected` means that the event came
-    /// early, so wait for the next.
+    /// To wait for the connection, register the stream for `WRITABLE` and poll for an event. Then call
+    /// [`take_error`](TcpStream::take_error): an error means that the connection was refused or has failed. Without an
+    /// error, call [`peer_addr`](TcpStream::peer_addr): `Ok` means that the stream is connected, and `NotConnected` that
+    /// the event came early, so wait for the next one.
     ///
     /// # Errors
     ///
-    /// The system's, when it can tell at once: no descriptors or handles, no route, an address that can't be connected
-    /// to.
+    /// The system's error, if it is known immediately: no descriptors or handles left, no route, an address to which no
+    /// socket can connect.
     #[inline]
     pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
         let stream = socket::connect(&addr)?;
         Ok(TcpStream { inner: IoSource::new(stream) })
     }
 
-    /// Takes over a stream of the standard library's, as it is: switch it to non-blocking before, with
+    /// Converts a stream of the standard library. Make it non-blocking first, with
     /// [`set_nonblocking`](net::TcpStream::set_nonblocking).
     #[must_use]
     #[inline]
     pub fn from_std(stream: net::TcpStream) -> TcpStream {
-        socket::adopt(&stream);
+        socket::set_nosigpipe(&stream);
         TcpStream { inner: IoSource::new(stream) }
     }
 
-    /// The address of the other end.
+    /// Returns the address of the peer.
     ///
     /// # Errors
     ///
-    /// `NotConnected` while the connection is being made, and after it was refused. macOS answers `InvalidInput` after
-    /// that, and after a reset.
+    /// `NotConnected` while the stream connects, and after the connection was refused. macOS returns `InvalidInput` after
+    /// a refusal, and after a reset.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().peer_addr()
     }
 
-    /// The address of this end.
+    /// Returns the local address.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().local_addr()
     }
 
-    /// Ends reading, writing, or both.
+    /// Shuts down reading, writing, or both.
     ///
     /// # Errors
     ///
-    /// `NotConnected`, or the system's.
+    /// `NotConnected`, or another error of the system.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.get().shutdown(how)?;
         if how != Shutdown::Read {
@@ -105,84 +107,81 @@ impl TcpStream {
         Ok(())
     }
 
-    /// Whether small writes are sent at once (`TCP_NODELAY`) instead of being gathered.
+    /// Sets whether the system sends small writes immediately (`TCP_NODELAY`) instead of gathering them.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.inner.get().set_nodelay(nodelay)
     }
 
-    /// What [`set_nodelay`](TcpStream::set_nodelay) has set.
+    /// Returns the value of [`set_nodelay`](TcpStream::set_nodelay).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.inner.get().nodelay()
     }
 
-    /// Through how many routers packets may pass (`IP_TTL`).
+    /// Sets how many routers a packet may pass (`IP_TTL`).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.inner.get().set_ttl(ttl)
     }
 
-    /// What [`set_ttl`](TcpStream::set_ttl) has set.
+    /// Returns the value of [`set_ttl`](TcpStream::set_ttl).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn ttl(&self) -> io::Result<u32> {
         self.inner.get().ttl()
     }
 
-    /// The error that waits on this socket (`SO_ERROR`).
+    /// Returns the pending error of this socket (`SO_ERROR`).
     ///
-    /// | | Linux, Android, macOS and its kin, BSDs | Windows |
+    /// | | Linux, Android, macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|
-    /// | a connection was refused | told once, then cleared | told as often as one asks |
-    /// | the connection was reset | told once, then cleared | not told: the next read or write fails |
+    /// | the connection was refused | returned once, then cleared | returned by every call |
+    /// | the connection was reset | returned once, then cleared | not returned: the next read or write fails |
     ///
     /// # Errors
     ///
-    /// The system's, if it can't be asked.
+    /// The system's error, if the call itself fails.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.get().take_error()
     }
 
-    /// Reads without taking: the next read gets the same bytes. On Windows in edge mode, what arrives later is not told
-    /// before a read: whoever peeks until enough is there does so in level mode.
+    /// Reads without consuming: the next read returns the same bytes.
+    ///
+    /// On Windows in edge mode, `poll` does not report data that arrives after a peek until the program reads. To peek
+    /// until enough data has arrived, use level mode.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, or the system's.
+    /// `WouldBlock`, or another error of the system.
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.do_io(
-            |stream| socket::peek(stream, buf),
-            |result| match result {
-                Err(ErrorKind::WouldBlock) => Some(Interest::READABLE),
-                _ => None,
-            },
-        )
+        self.inner.do_io(|stream| socket::peek(stream, buf), used::after_peek)
     }
 
-    /// Runs an I/O operation of your own on this socket's descriptor or handle, so that edges go on to come.
+    /// Runs the program's own I/O operation on this socket's descriptor or handle, and rearms the edges that the operation
+    /// used.
     ///
-    /// The closure returns `WouldBlock` if, and only if, the operation would block.
+    /// The closure must return `WouldBlock` if, and only if, the operation would block.
     ///
-    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
+    /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | is it needed? | no, the kernel sees every operation | no | yes, in edge mode |
-    /// | what `WouldBlock` brings | nothing | nothing | the next event of either direction, and so perhaps one more that says writable |
+    /// | needed | no, the kernel sees every operation | no | yes, in edge mode |
+    /// | `WouldBlock` rearms | nothing | nothing | both directions, so one more writable event may arrive |
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// The error of `f`.
     ///
     /// # Examples
     ///
@@ -192,11 +191,11 @@ impl TcpStream {
     ///
     /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     /// let stream = TcpStream::connect(listener.local_addr()?)?;
-    /// let answer = stream.try_io(|| {
-    ///     // A `recvmsg` with a control message, say.
+    /// let result = stream.try_io(|| {
+    ///     // For example, a `recvmsg` with a control message.
     ///     Ok(42)
     /// })?;
-    /// assert_eq!(answer, 42);
+    /// assert_eq!(result, 42);
     /// # Ok(())
     /// # }
     /// ```
@@ -204,66 +203,37 @@ impl TcpStream {
     where
         F: FnOnce() -> io::Result<T>,
     {
-        self.inner.do_io(|_| f(), either_direction)
-    }
-}
-
-/// A read that got something or would have to wait. The end of the stream, and an error, stay as they are.
-#[inline]
-fn reading(result: Result<&usize, ErrorKind>) -> Option<Interest> {
-    match result {
-        Ok(1..) | Err(ErrorKind::WouldBlock | ErrorKind::Interrupted) => Some(Interest::READABLE),
-        _ => None,
-    }
-}
-
-/// A write of `len` bytes that could not take them all.
-#[inline]
-fn writing(len: usize) -> impl FnOnce(Result<&usize, ErrorKind>) -> Option<Interest> {
-    move |result| match result {
-        Err(ErrorKind::WouldBlock) => Some(Interest::WRITABLE),
-        Ok(written) if *written < len => Some(Interest::WRITABLE),
-        _ => None,
-    }
-}
-
-/// An operation of which nothing is known but its outcome.
-#[inline]
-fn either_direction<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
-    match result {
-        Ok(_) => Some(Interest::READABLE),
-        Err(ErrorKind::WouldBlock) => Some(Interest::READABLE | Interest::WRITABLE),
-        Err(_) => None,
+        self.inner.do_io(|_| f(), used::after_try_io)
     }
 }
 
 impl Read for &TcpStream {
     #[inline]
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.do_io(|stream| socket::recv(stream, buf), reading)
+        self.inner.do_io(|stream| socket::recv(stream, buf), used::after_read)
     }
 
     #[inline]
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.inner.do_io(|stream| socket::recv_vectored(stream, bufs), reading)
+        self.inner.do_io(|stream| socket::recv_vectored(stream, bufs), used::after_read)
     }
 }
 
 impl Write for &TcpStream {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.inner.do_io(|stream| socket::send(stream, buf), writing(buf.len()))
+        self.inner.do_io(|stream| socket::send(stream, buf), used::after_write(buf.len()))
     }
 
     #[inline]
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         self.inner.do_io(
             |stream| socket::send_vectored(stream, bufs),
-            |result| writing(bufs.iter().map(|buf| buf.len()).sum())(result),
+            |result| used::after_write(bufs.iter().map(|buf| buf.len()).sum())(result),
         )
     }
 
-    /// Does nothing: what was written is the system's already.
+    /// Does nothing: the system already has all written bytes.
     #[inline]
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
@@ -299,14 +269,14 @@ impl Write for TcpStream {
     }
 }
 
-forward_source!(TcpStream, net::TcpStream);
+impl_socket!(TcpStream, net::TcpStream);
 
-/// A TCP socket that listens for connections, and never blocks.
+/// A non-blocking TCP socket that listens for connections.
 ///
 /// In edge mode, accept until [`WouldBlock`](ErrorKind::WouldBlock): several connections may be one event.
 ///
-/// When the process has no descriptors left, `accept` fails and the connection stays waiting. In edge mode no further
-/// event tells of it: call `accept` again once a descriptor is free.
+/// If the process has no descriptors left, `accept` fails and the connection remains in the queue. In edge mode, no further
+/// event reports it: call `accept` again once a descriptor is free.
 ///
 /// # Examples
 ///
@@ -325,23 +295,23 @@ pub struct TcpListener {
 }
 
 impl TcpListener {
-    /// Listens on `addr`; port 0 lets the system choose one, which [`local_addr`](TcpListener::local_addr) tells.
+    /// Listens on `addr`. With port 0, the system chooses a port, which [`local_addr`](TcpListener::local_addr) returns.
     ///
-    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
+    /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | an address of closed connections can be taken again | at once (`SO_REUSEADDR`) | at once (`SO_REUSEADDR`) | at once |
-    /// | connections that wait to be accepted | 4096, or the system's limit if that is lower (`net.core.somaxconn`) | the same (`kern.ipc.somaxconn` and the like) | [4096] |
+    /// | an address of closed connections can be bound again | immediately (`SO_REUSEADDR`) | immediately (`SO_REUSEADDR`) | immediately |
+    /// | connections that can wait for `accept` | 4096, or the system's limit if that is lower (`net.core.somaxconn`) | the same (`kern.ipc.somaxconn` and the like) | [4096] |
     ///
     /// [4096]: https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-listen
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` for low ports, or the system's.
+    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` for low ports, or another error of the system.
     pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
         socket::listen(&addr).map(TcpListener::from_std)
     }
 
-    /// Takes over a listener of the standard library's, as it is: switch it to non-blocking before, with
+    /// Converts a listener of the standard library. Make it non-blocking first, with
     /// [`set_nonblocking`](net::TcpListener::set_nonblocking).
     #[must_use]
     #[inline]
@@ -349,65 +319,60 @@ impl TcpListener {
         TcpListener { inner: IoSource::new(listener) }
     }
 
-    /// Takes a connection that is waiting, and the address of its other end. The stream is non-blocking, and no program
-    /// that this one starts inherits it.
+    /// Accepts a waiting connection, and returns it with the address of the peer. The stream is non-blocking and
+    /// close-on-exec (on Windows, not inheritable).
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if none is waiting; on some systems `ConnectionAborted` or `ConnectionReset` for one that waited,
-    /// but is gone; or the system's. Where it was for want of descriptors or handles, the connection waits on; in edge
-    /// mode it is told again with the next one, on Windows not before the next `accept`.
+    /// - `WouldBlock`: no connection is waiting.
+    /// - `ConnectionAborted` or `ConnectionReset`, on some systems: the connection was closed while it waited.
+    /// - Another error of the system. If no descriptor or handle is left, the connection remains in the queue. In edge mode,
+    ///   the event of the next connection reports it again; on Windows, only after the next call of `accept`.
     ///
-    /// | | Linux, Android | macOS and its kin, BSDs | Windows |
+    /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (on Android on x86, `accept` and two more) | `accept4`; `accept` and three more on macOS and its kin | [`accept`](https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept), `SetHandleInformation` |
+    /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (on Android on x86, `accept` and two calls for flags) | `accept4`; on Apple systems `accept` and three calls for flags | [`accept`](https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept), `SetHandleInformation` |
     #[inline]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, addr) = self.inner.do_io(socket::accept, |result| match result {
-            Ok(_) => Some(Interest::READABLE),
-            Err(ErrorKind::WouldBlock | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {
-                Some(Interest::READABLE)
-            }
-            Err(_) => None,
-        })?;
+        let (stream, addr) = self.inner.do_io(socket::accept, used::after_accept)?;
         Ok((TcpStream::from_std(stream), addr))
     }
 
-    /// The address it listens on.
+    /// Returns the address on which the listener listens.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().local_addr()
     }
 
-    /// Through how many routers packets may pass (`IP_TTL`).
+    /// Sets how many routers a packet may pass (`IP_TTL`).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.inner.get().set_ttl(ttl)
     }
 
-    /// What [`set_ttl`](TcpListener::set_ttl) has set.
+    /// Returns the value of [`set_ttl`](TcpListener::set_ttl).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn ttl(&self) -> io::Result<u32> {
         self.inner.get().ttl()
     }
 
-    /// The error that waits on this socket (`SO_ERROR`), which is cleared by asking.
+    /// Returns the pending error of this socket (`SO_ERROR`) and clears it.
     ///
     /// # Errors
     ///
-    /// The system's, if it can't be asked.
+    /// The system's error, if the call itself fails.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.get().take_error()
     }
 }
 
-forward_source!(TcpListener, net::TcpListener);
+impl_socket!(TcpListener, net::TcpListener);

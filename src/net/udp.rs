@@ -1,22 +1,24 @@
-//! UDP: datagrams, each on its own.
+//! UDP sockets.
 
-use std::io::{self, ErrorKind};
+use std::io;
+#[cfg(doc)]
+use std::io::ErrorKind;
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::forward_source;
+use super::{impl_socket, used};
 use crate::event::Token;
 use crate::handle::socket;
 use crate::io_source::IoSource;
 use crate::{Interest, Registry};
 
-/// A UDP socket that never blocks.
+/// A non-blocking UDP socket.
 ///
 /// In edge mode, receive until [`WouldBlock`](ErrorKind::WouldBlock): several datagrams may be one event.
 ///
-/// | | Linux, Android, macOS and its kin, BSDs | Windows |
+/// | | Linux, Android, macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|
-/// | a datagram is longer than the buffer | what does not fit is lost | the same, and the call fails with [`WSAEMSGSIZE`] |
-/// | nobody receives what was sent before | `ConnectionRefused`, if the socket is connected | `ConnectionReset`, unless `set_connreset(false)` was called |
+/// | a datagram is longer than the buffer | the rest of the datagram is lost | the same, and the call fails with [`WSAEMSGSIZE`] |
+/// | an earlier datagram was refused | `ConnectionRefused`, if the socket is connected | `ConnectionReset`, unless `set_connreset(false)` was called |
 ///
 /// [`WSAEMSGSIZE`]: https://learn.microsoft.com/windows/win32/winsock/windows-sockets-error-codes-2
 ///
@@ -45,19 +47,19 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
-    /// A socket with this address; port 0 lets the system choose one, which [`local_addr`](UdpSocket::local_addr)
-    /// tells.
+    /// Creates a socket bound to `addr`. With port 0, the system chooses a port, which
+    /// [`local_addr`](UdpSocket::local_addr) returns.
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` for low ports, or the system's.
+    /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` for low ports, or another error of the system.
     pub fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
         let socket = net::UdpSocket::bind(addr)?;
         socket.set_nonblocking(true)?;
         Ok(UdpSocket::from_std(socket))
     }
 
-    /// Takes over a socket of the standard library's, as it is: switch it to non-blocking before, with
+    /// Converts a socket of the standard library. Make it non-blocking first, with
     /// [`set_nonblocking`](net::UdpSocket::set_nonblocking).
     #[must_use]
     #[inline]
@@ -65,29 +67,29 @@ impl UdpSocket {
         UdpSocket { inner: IoSource::new(socket) }
     }
 
-    /// The address of this socket.
+    /// Returns the local address.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().local_addr()
     }
 
-    /// The address that the socket is connected to.
+    /// Returns the address to which the socket is connected.
     ///
     /// # Errors
     ///
-    /// `NotConnected`, or the system's.
+    /// `NotConnected`, or another error of the system.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().peer_addr()
     }
 
-    /// Sends to, and receives from, this address only, from now on. Nothing is sent for it.
+    /// Connects the socket to `addr`: from now on, it sends to and receives from this address only. This sends no packet.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn connect(&self, addr: SocketAddr) -> io::Result<()> {
         self.inner.get().connect(addr)
     }
@@ -96,246 +98,215 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, or the system's, which may concern an earlier datagram: a connected socket hears of refusals.
+    /// `WouldBlock`, or another error of the system. On a connected socket, it may concern an earlier datagram that was
+    /// refused.
     pub fn send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
-        self.inner.do_io(|socket| socket.send_to(buf, target), sending)
+        self.inner.do_io(|socket| socket.send_to(buf, target), used::after_send)
     }
 
-    /// Receives a datagram, and the address it came from. What does not fit in `buf` is lost.
+    /// Receives a datagram, and returns its length and the address of its sender. Bytes that do not fit into `buf` are lost.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, or the system's.
+    /// `WouldBlock`, or another error of the system.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner.do_io(|socket| socket.recv_from(buf), receiving)
+        self.inner.do_io(|socket| socket.recv_from(buf), used::after_recv)
     }
 
-    /// Receives without taking: the next call gets the same datagram.
+    /// Receives without consuming: the next receive returns the same datagram.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, or the system's.
+    /// `WouldBlock`, or another error of the system.
     pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.inner.do_io(|socket| socket.peek_from(buf), waiting)
+        self.inner.do_io(|socket| socket.peek_from(buf), used::after_peek)
     }
 
-    /// Sends a datagram to the address that the socket is connected to.
+    /// Sends a datagram to the address to which the socket is connected.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, `NotConnected` (`DestinationAddressRequired`), or the system's, such as `ConnectionRefused` for an
-    /// earlier datagram.
+    /// `WouldBlock`, `NotConnected` (`DestinationAddressRequired`), or another error of the system, such as
+    /// `ConnectionRefused` for an earlier datagram.
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.inner.do_io(|socket| socket.send(buf), sending)
+        self.inner.do_io(|socket| socket.send(buf), used::after_send)
     }
 
-    /// Receives a datagram; on a connected socket, from that address only. What does not fit in `buf` is lost.
+    /// Receives a datagram; on a connected socket, from that address only. Bytes that do not fit into `buf` are lost.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, or the system's, such as `ConnectionRefused` for a datagram sent before.
+    /// `WouldBlock`, or another error of the system, such as `ConnectionRefused` for an earlier datagram.
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.do_io(|socket| socket.recv(buf), receiving)
+        self.inner.do_io(|socket| socket.recv(buf), used::after_recv)
     }
 
-    /// Receives without taking: the next call gets the same datagram.
+    /// Receives without consuming: the next receive returns the same datagram.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, or the system's.
+    /// `WouldBlock`, or another error of the system.
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.do_io(|socket| socket.peek(buf), waiting)
+        self.inner.do_io(|socket| socket.peek(buf), used::after_peek)
     }
 
-    /// Whether datagrams may be sent to broadcast addresses (`SO_BROADCAST`).
+    /// Sets whether the socket may send datagrams to broadcast addresses (`SO_BROADCAST`).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
         self.inner.get().set_broadcast(on)
     }
 
-    /// What [`set_broadcast`](UdpSocket::set_broadcast) has set.
+    /// Returns the value of [`set_broadcast`](UdpSocket::set_broadcast).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn broadcast(&self) -> io::Result<bool> {
         self.inner.get().broadcast()
     }
 
-    /// Whether IPv4 multicasts that this machine sends come back to it (`IP_MULTICAST_LOOP`).
+    /// Sets whether this machine receives the IPv4 multicasts that it sends (`IP_MULTICAST_LOOP`).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
         self.inner.get().set_multicast_loop_v4(on)
     }
 
-    /// What [`set_multicast_loop_v4`](UdpSocket::set_multicast_loop_v4) has set.
+    /// Returns the value of [`set_multicast_loop_v4`](UdpSocket::set_multicast_loop_v4).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn multicast_loop_v4(&self) -> io::Result<bool> {
         self.inner.get().multicast_loop_v4()
     }
 
-    /// Through how many routers IPv4 multicasts may pass (`IP_MULTICAST_TTL`).
+    /// Sets how many routers an IPv4 multicast may pass (`IP_MULTICAST_TTL`).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn set_multicast_ttl_v4(&self, ttl: u32) -> io::Result<()> {
         self.inner.get().set_multicast_ttl_v4(ttl)
     }
 
-    /// What [`set_multicast_ttl_v4`](UdpSocket::set_multicast_ttl_v4) has set.
+    /// Returns the value of [`set_multicast_ttl_v4`](UdpSocket::set_multicast_ttl_v4).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn multicast_ttl_v4(&self) -> io::Result<u32> {
         self.inner.get().multicast_ttl_v4()
     }
 
-    /// Whether IPv6 multicasts that this machine sends come back to it (`IPV6_MULTICAST_LOOP`).
+    /// Sets whether this machine receives the IPv6 multicasts that it sends (`IPV6_MULTICAST_LOOP`).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn set_multicast_loop_v6(&self, on: bool) -> io::Result<()> {
         self.inner.get().set_multicast_loop_v6(on)
     }
 
-    /// What [`set_multicast_loop_v6`](UdpSocket::set_multicast_loop_v6) has set.
+    /// Returns the value of [`set_multicast_loop_v6`](UdpSocket::set_multicast_loop_v6).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn multicast_loop_v6(&self) -> io::Result<bool> {
         self.inner.get().multicast_loop_v6()
     }
 
-    /// Through how many routers datagrams may pass (`IP_TTL`).
+    /// Sets how many routers a datagram may pass (`IP_TTL`).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
         self.inner.get().set_ttl(ttl)
     }
 
-    /// What [`set_ttl`](UdpSocket::set_ttl) has set.
+    /// Returns the value of [`set_ttl`](UdpSocket::set_ttl).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn ttl(&self) -> io::Result<u32> {
         self.inner.get().ttl()
     }
 
-    /// Joins an IPv4 multicast group, on the interface with this address (unspecified: the system chooses).
+    /// Joins an IPv4 multicast group on the interface with this address. With the unspecified address, the system chooses
+    /// the interface.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn join_multicast_v4(&self, multiaddr: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         self.inner.get().join_multicast_v4(multiaddr, interface)
     }
 
-    /// Joins an IPv6 multicast group, on the interface with this index (0: any).
+    /// Joins an IPv6 multicast group on the interface with this index (0: any interface).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn join_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.inner.get().join_multicast_v6(multiaddr, interface)
     }
 
-    /// Leaves a group that [`join_multicast_v4`](UdpSocket::join_multicast_v4) has joined.
+    /// Leaves a multicast group joined with [`join_multicast_v4`](UdpSocket::join_multicast_v4).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn leave_multicast_v4(&self, multiaddr: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         self.inner.get().leave_multicast_v4(multiaddr, interface)
     }
 
-    /// Leaves a group that [`join_multicast_v6`](UdpSocket::join_multicast_v6) has joined.
+    /// Leaves a multicast group joined with [`join_multicast_v6`](UdpSocket::join_multicast_v6).
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn leave_multicast_v6(&self, multiaddr: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.inner.get().leave_multicast_v6(multiaddr, interface)
     }
 
-    /// Whether an IPv6 socket is for IPv6 alone (`IPV6_V6ONLY`).
+    /// Returns whether an IPv6 socket is restricted to IPv6 (`IPV6_V6ONLY`).
     ///
     /// # Errors
     ///
-    /// The system's, above all for an IPv4 socket.
+    /// The system's error, above all for an IPv4 socket.
     pub fn only_v6(&self) -> io::Result<bool> {
         socket::only_v6(self.inner.get())
     }
 
-    /// The error that waits on this socket (`SO_ERROR`), which is cleared by asking.
+    /// Returns the pending error of this socket (`SO_ERROR`) and clears it.
     ///
     /// # Errors
     ///
-    /// The system's, if it can't be asked.
+    /// The system's error, if the call itself fails.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.get().take_error()
     }
 
-    /// Runs an I/O operation of your own on this socket's descriptor or handle, so that edges go on to come. As
+    /// Runs the program's own I/O operation on this socket's descriptor or handle, like
     /// [`TcpStream::try_io`](crate::TcpStream::try_io).
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// The error of `f`.
     pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
     where
         F: FnOnce() -> io::Result<T>,
     {
-        self.inner.do_io(|_| f(), anything)
+        self.inner.do_io(|_| f(), used::after_datagram_try_io)
     }
 }
 
-/// An operation of which nothing is known but its outcome. An error may have taken a datagram.
-#[inline]
-fn anything<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
-    match result {
-        Err(ErrorKind::WouldBlock) => Some(Interest::READABLE | Interest::WRITABLE),
-        _ => Some(Interest::READABLE),
-    }
-}
-
-/// Whatever came of it, the next datagram is news.
-#[inline]
-fn receiving<T>(_: Result<&T, ErrorKind>) -> Option<Interest> {
-    Some(Interest::READABLE)
-}
-
-/// There was no room. What else may go wrong keeps nobody from sending the next.
-#[inline]
-fn sending<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
-    match result {
-        Err(ErrorKind::WouldBlock) => Some(Interest::WRITABLE),
-        _ => None,
-    }
-}
-
-/// A look changes nothing, unless there was nothing to see.
-#[inline]
-fn waiting<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
-    match result {
-        Err(ErrorKind::WouldBlock) => Some(Interest::READABLE),
-        _ => None,
-    }
-}
-
-forward_source!(UdpSocket, net::UdpSocket);
+impl_socket!(UdpSocket, net::UdpSocket);

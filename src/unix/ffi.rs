@@ -1,13 +1,12 @@
-//! What the systems and their C libraries promise: the socket calls, types and numbers that the standard library keeps
-//! to itself.
+//! The functions, types and constants of sockets, descriptors and pipes that the standard library does not export.
 
 #![allow(non_camel_case_types)]
 
 use std::mem;
 use std::os::raw::{c_int, c_void};
 
-// Numbers that differ: Linux's, and of those the generic ones, and the two families of processors with a past of their
-// own; and those of macOS and the BSDs, which have a common past.
+// Constants that differ between systems. On Linux, most processors share the generic values; MIPS and SPARC have their
+// own. macOS and the BSDs share most values.
 
 #[cfg(all(
     any(target_os = "linux", target_os = "android"),
@@ -68,7 +67,8 @@ mod system {
     pub(crate) const MSG_NOSIGNAL: c_int = 0x4000;
     pub(crate) const IPV6_V6ONLY: c_int = 26;
     pub(crate) type sa_family_t = u16;
-    // musl has 32 bits here and padding after (on big-endian processors, before) them: the same bytes for what fits.
+    // musl declares 32 bits with padding behind them (on big-endian processors, before them). For values that fit into 32
+    // bits, the bytes are the same.
     pub(crate) type msg_iovlen_t = usize;
     pub(crate) type msg_controllen_t = usize;
 }
@@ -106,7 +106,7 @@ mod system {
     pub(crate) type msg_iovlen_t = c_int;
     pub(crate) type msg_controllen_t = super::socklen_t;
 
-    // Apple's systems have none: a socket is made first, and made so afterwards.
+    // Apple's systems have no such flags. A socket gets these properties after its creation.
     #[cfg(target_vendor = "apple")]
     pub(crate) const SOCK_NONBLOCK: c_int = 0;
     #[cfg(target_vendor = "apple")]
@@ -127,7 +127,7 @@ mod system {
     #[cfg(not(any(target_vendor = "apple", target_os = "netbsd", target_os = "openbsd")))]
     pub(crate) const AF_INET6: c_int = 28;
 
-    /// Older releases of Apple's systems pass over this; they have [`SO_NOSIGPIPE`](super::SO_NOSIGPIPE).
+    /// Older releases of Apple's systems ignore this flag; they have [`SO_NOSIGPIPE`](super::SO_NOSIGPIPE).
     #[cfg(target_vendor = "apple")]
     pub(crate) const MSG_NOSIGNAL: c_int = 0x8_0000;
     #[cfg(target_os = "freebsd")]
@@ -153,7 +153,7 @@ extern "C" {
 
 // <unistd.h>
 
-/// Whether there is a `pipe2`: Apple's systems have none. The tests over the model of a kqueue do without, too.
+/// Whether the system has `pipe2`. Apple's systems do not, and the tests over the kqueue model do not use it.
 pub(crate) const HAS_PIPE2: bool = !cfg!(any(target_vendor = "apple", minimio_kqueue));
 
 extern "C" {
@@ -164,7 +164,7 @@ extern "C" {
     pub(crate) fn pipe2(pipefd: *mut c_int, flags: c_int) -> c_int;
 }
 
-/// Not there, and never called: [`HAS_PIPE2`] says so.
+/// Stands in for the missing function. [`HAS_PIPE2`] keeps it from being called.
 #[cfg(target_vendor = "apple")]
 pub(crate) unsafe fn pipe2(_: *mut c_int, _: c_int) -> c_int {
     -1
@@ -179,16 +179,17 @@ pub(crate) const AF_UNIX: c_int = 1;
 pub(crate) const AF_INET: c_int = 2;
 pub(crate) const MSG_PEEK: c_int = 0x2;
 
-/// Whether `socket`, `socketpair` and `accept4` take flags, and there is an `accept4`: Apple's systems lack all that,
-/// and Android on x86 kills a process for `accept4`. The tests over the model of a kqueue do without, too.
+/// Whether `socket` and `socketpair` take flags. Apple's systems accept no flags, and the tests over the kqueue model use
+/// none.
 pub(crate) const HAS_SOCKET_FLAGS: bool = !cfg!(any(target_vendor = "apple", minimio_kqueue));
+/// Whether the system has `accept4`. Apple's systems do not, and Android on x86 kills a process that calls it.
 pub(crate) const HAS_ACCEPT4: bool = HAS_SOCKET_FLAGS && !cfg!(all(target_os = "android", target_arch = "x86"));
 
-/// The option, of `SOL_SOCKET`, that keeps a socket from raising SIGPIPE: needed where a flag of `send` can't be
-/// counted on.
+/// The option of `SOL_SOCKET` that keeps a socket from raising SIGPIPE, on systems whose older releases ignore the flag of
+/// `send`.
 pub(crate) const SO_NOSIGPIPE: Option<c_int> = if cfg!(target_vendor = "apple") { Some(0x1022) } else { None };
 
-/// As many buffers as one `sendmsg` takes, from <linux/uio.h> and <sys/limits.h>.
+/// The maximum number of buffers of one `sendmsg`, from <linux/uio.h> and <sys/limits.h>.
 pub(crate) const UIO_MAXIOV: usize = 1024;
 
 pub(crate) type socklen_t = u32;
@@ -197,7 +198,7 @@ pub(crate) type socklen_t = u32;
 pub(crate) struct msghdr {
     pub msg_name: *mut c_void,
     pub msg_namelen: socklen_t,
-    /// An array of `iovec`, which is what a `std::io::IoSlice` is on Unix.
+    /// An array of `iovec`. On Unix, `std::io::IoSlice` has the layout of `iovec`.
     pub msg_iov: *const c_void,
     pub msg_iovlen: msg_iovlen_t,
     pub msg_control: *mut c_void,
@@ -248,7 +249,7 @@ extern "C" {
     ) -> c_int;
 }
 
-/// Not there, and never called: [`HAS_ACCEPT4`] says so.
+/// Stands in for the missing function. [`HAS_ACCEPT4`] keeps it from being called.
 #[cfg(target_vendor = "apple")]
 pub(crate) unsafe fn accept4(_: c_int, _: *mut sockaddr, _: *mut socklen_t, _: c_int) -> c_int {
     -1
@@ -265,7 +266,7 @@ pub(crate) struct sockaddr_in {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub sin_len: u8,
     pub sin_family: sa_family_t,
-    /// In network order, as the address.
+    /// In network byte order, like the address.
     pub sin_port: [u8; 2],
     pub sin_addr: [u8; 4],
     pub sin_zero: [u8; 8],
@@ -279,7 +280,7 @@ pub(crate) struct sockaddr_in6 {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub sin6_len: u8,
     pub sin6_family: sa_family_t,
-    /// In network order, as the address.
+    /// In network byte order, like the address.
     pub sin6_port: [u8; 2],
     pub sin6_flowinfo: u32,
     pub sin6_addr: [u8; 16],
@@ -287,7 +288,7 @@ pub(crate) struct sockaddr_in6 {
 }
 const _: () = assert!(mem::size_of::<sockaddr_in6>() == 28);
 
-/// Addresses of either kind with nothing in them but their length, where they have one.
+/// Empty addresses. Only their length is set, on systems whose addresses contain it.
 pub(crate) const SOCKADDR_IN: sockaddr_in = sockaddr_in {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     sin_len: mem::size_of::<sockaddr_in>() as u8,
@@ -306,7 +307,7 @@ pub(crate) const SOCKADDR_IN6: sockaddr_in6 = sockaddr_in6 {
     sin6_scope_id: 0,
 };
 
-/// A socket address of either kind; the family, in the same place of both, says which. Any bytes are valid for either.
+/// An IPv4 or IPv6 address. The family, at the same offset in both members, distinguishes them. Any bytes are valid for both.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) union sockaddr {
@@ -327,7 +328,7 @@ pub(crate) struct sockaddr_un {
 const SUN_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 108 } else { 104 };
 const _: () = assert!(mem::size_of::<sockaddr_un>() == 2 + SUN_PATH);
 
-/// An address with nothing in it.
+/// An empty address.
 pub(crate) const SOCKADDR_UN: sockaddr_un = sockaddr_un {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     sun_len: 0,
@@ -335,5 +336,5 @@ pub(crate) const SOCKADDR_UN: sockaddr_un = sockaddr_un {
     sun_path: [0; SUN_PATH],
 };
 
-/// Whether a path that begins with a zero byte is a name that no file has, rather than none at all.
+/// Whether a path that begins with a zero byte is an abstract name, which has no file. Elsewhere, such a path is empty.
 pub(crate) const HAS_ABSTRACT_ADDRESSES: bool = cfg!(any(target_os = "linux", target_os = "android"));

@@ -1,19 +1,24 @@
-//! What only Unix has: any descriptor as a source, pipes, and this crate's types as descriptors.
+//! Unix only: any descriptor as a source, pipes, and the conversions between sources and descriptors.
 
 use std::io;
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::event::{Source, Token};
+// This module and `net` name each other: the conversions of the public sockets stand here, with everything about
+// descriptors, and the sockets are built on `unix/socket.rs`.
 use crate::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use crate::queue::SourceState;
 use crate::{Interest, Poll, Registry};
 
+pub(crate) mod addr_compat;
+pub(crate) mod descriptor;
 pub(crate) mod ffi;
 pub(crate) mod net;
 pub mod pipe;
 pub(crate) mod socket;
+pub(crate) mod source_state;
 
-/// What a source is, to the system.
+/// The system's name of a source.
 pub(crate) type Raw = RawFd;
 pub(crate) use std::os::unix::io::AsRawFd as AsRaw;
 
@@ -22,20 +27,21 @@ pub(crate) fn raw(source: &impl AsRawFd) -> Raw {
     source.as_raw_fd()
 }
 
-/// Any descriptor as a source: a pipe, a terminal, a timerfd, another library's socket.
+/// Any descriptor as a source: a pipe, a terminal, a timerfd, the socket of another library.
 ///
-/// It borrows the descriptor, has no memory, and closes nothing. The program keeps the descriptor open while it is
-/// registered, switches it to non-blocking if it wants that, and deregisters it before it closes it.
+/// A `SourceFd` only borrows the descriptor and does not close it. The program keeps the descriptor open while it is
+/// registered, makes it non-blocking if necessary, and deregisters it before it closes it.
 ///
-/// Since it has no memory, the kernel's word counts where a [`Source`] of this crate would know better:
+/// A `SourceFd` does not record its registration, so the kernel's checks apply instead of those of other sources:
 ///
-/// | | Linux, Android | macOS and its kin, BSDs |
+/// | | Linux, Android | macOS and other Apple systems, BSDs |
 /// |---|---|---|
-/// | registered twice with one poll | `AlreadyExists` | the second takes the place of the first |
-/// | registered with two polls | allowed: both report it | the same |
-/// | re- or deregistered unregistered | `NotFound` | `NotFound` |
-/// | a regular file or directory | `PermissionDenied` | a file is readable until its end, which is not told |
-/// | closed while registered | forgotten with the last duplicate of the descriptor | forgotten |
+/// | register twice with one poll | `AlreadyExists` | the second registration replaces the first |
+/// | register with two polls | both polls report it | both polls report it |
+/// | reregister or deregister without registration | `NotFound` | `NotFound` |
+/// | a regular file | `PermissionDenied` (`EPERM`) | readable until its end; the end is not reported |
+/// | a directory | `PermissionDenied` (`EPERM`) | depends on the system |
+/// | close while registered | deregistered with the last duplicate of the descriptor | deregistered |
 ///
 /// # Examples
 ///
@@ -76,83 +82,84 @@ impl Source for SourceFd<'_> {
     }
 }
 
-/// The queue's descriptor, to be watched by another event loop. From now on, wakes show on it.
+/// Returns the queue's descriptor, for an outer event loop. From now on, a wake makes it readable.
 impl AsFd for Registry {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.shared.expose_descriptor().as_fd()
     }
 }
 
-/// The queue's descriptor, to be watched by another event loop. From now on, wakes show on it.
+/// Returns the queue's descriptor, for an outer event loop. From now on, a wake makes it readable.
 impl AsRawFd for Registry {
     fn as_raw_fd(&self) -> RawFd {
         self.as_fd().as_raw_fd()
     }
 }
 
-/// The queue's descriptor, to be watched by another event loop. From now on, wakes show on it.
+/// Returns the queue's descriptor, for an outer event loop. From now on, a wake makes it readable.
 impl AsFd for Poll {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.registry().as_fd()
     }
 }
 
-/// The queue's descriptor, to be watched by another event loop. From now on, wakes show on it.
+/// Returns the queue's descriptor, for an outer event loop. From now on, a wake makes it readable.
 impl AsRawFd for Poll {
     fn as_raw_fd(&self) -> RawFd {
         self.registry().as_raw_fd()
     }
 }
 
-/// A socket is its descriptor, and a descriptor becomes one.
+/// Converts between a source that wraps `$std` and its descriptor.
 macro_rules! impl_fd_traits {
-    ($socket:ident, $std:ty) => {
-        impl AsRawFd for $socket {
+    ($source:ident, $std:ty) => {
+        impl AsRawFd for $source {
             #[inline]
             fn as_raw_fd(&self) -> RawFd {
                 self.as_std().as_raw_fd()
             }
         }
 
-        impl AsFd for $socket {
+        impl AsFd for $source {
             #[inline]
             fn as_fd(&self) -> BorrowedFd<'_> {
                 self.as_std().as_fd()
             }
         }
 
-        /// It stays non-blocking. A registration ends without a call: deregister first, or the poll goes on to report
-        /// it.
-        impl IntoRawFd for $socket {
+        /// The descriptor keeps its blocking mode. Its registration does not end: deregister the source first, or the poll
+        /// continues to report it.
+        impl IntoRawFd for $source {
             fn into_raw_fd(self) -> RawFd {
-                <$std>::from(self).into_raw_fd()
+                self.into_std().into_raw_fd()
             }
         }
 
-        /// It stays non-blocking. A registration ends without a call: deregister first, or the poll goes on to report
-        /// it.
-        impl From<$socket> for OwnedFd {
-            fn from(socket: $socket) -> OwnedFd {
-                <$std>::from(socket).into()
+        /// The descriptor keeps its blocking mode. Its registration does not end: deregister the source first, or the poll
+        /// continues to report it.
+        impl From<$source> for OwnedFd {
+            fn from(source: $source) -> OwnedFd {
+                source.into_std().into()
             }
         }
 
-        /// The descriptor should be non-blocking.
-        impl FromRawFd for $socket {
-            unsafe fn from_raw_fd(fd: RawFd) -> $socket {
-                // SAFETY: the caller promises that `fd` is open, and owned by nobody else.
-                $socket::from_std(unsafe { <$std>::from_raw_fd(fd) })
+        /// Takes the descriptor as it is. It should be non-blocking.
+        impl FromRawFd for $source {
+            unsafe fn from_raw_fd(fd: RawFd) -> $source {
+                // SAFETY: the caller promises that `fd` is open and that no other code owns it.
+                $source::from_std(unsafe { <$std>::from_raw_fd(fd) })
             }
         }
 
-        /// The descriptor should be non-blocking.
-        impl From<OwnedFd> for $socket {
-            fn from(fd: OwnedFd) -> $socket {
-                $socket::from_std(fd.into())
+        /// Takes the descriptor as it is. It should be non-blocking.
+        impl From<OwnedFd> for $source {
+            fn from(fd: OwnedFd) -> $source {
+                $source::from_std(fd.into())
             }
         }
     };
 }
+pub(crate) use impl_fd_traits;
 
 impl_fd_traits!(TcpStream, std::net::TcpStream);
 impl_fd_traits!(TcpListener, std::net::TcpListener);

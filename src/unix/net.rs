@@ -1,8 +1,9 @@
-//! Unix sockets: a stream, the listener it comes from, and datagrams.
+//! Unix sockets: streams, listeners and datagram sockets.
 //!
-//! The kernel sees every operation, so nothing here says which direction it has used up, as TCP and UDP do.
+//! The kernel sees every operation, so these sockets do not compute which direction an operation used, as TCP and UDP
+//! sockets do for Windows.
 
-// For compilers that have not heard of `bind_addr` and `connect_addr`: see the end of this file.
+// `addr_compat` supplies `bind_addr` and `connect_addr` to compilers before Rust 1.70.
 #![allow(unstable_name_collisions, clippy::incompatible_msrv)]
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -11,37 +12,40 @@ use std::os::unix::io::OwnedFd;
 use std::os::unix::net;
 use std::path::Path;
 
+#[allow(unused_imports)]
+use super::addr_compat::{BindAddr, ConnectAddr};
 use super::{ffi, socket};
 use crate::event::Token;
 use crate::io_source::IoSource;
-use crate::net::forward_source;
+use crate::net::impl_socket;
 use crate::{Interest, Registry};
 
-/// The address of a Unix socket, which is the standard library's.
+/// The address of a Unix socket: the type of the standard library.
 ///
-/// | | Linux, Android | macOS and its kin, BSDs |
+/// | | Linux, Android | macOS and other Apple systems, BSDs |
 /// |---|---|---|
-/// | a path | up to 107 bytes | up to 103 bytes |
-/// | none: that of a socket that was not bound | bound to it, a socket gets an abstract name | refused |
-/// | an abstract name, which no file has | up to 107 bytes; `SocketAddrExt` of `std::os::linux::net` or `std::os::android::net` makes it | there are none |
+/// | longest path | 107 bytes | 103 bytes |
+/// | binding to an unnamed address | assigns an abstract name | fails |
+/// | abstract names, which have no file | up to 107 bytes | none |
 ///
-/// That trait came with Rust 1.70. Before that, a peer may have an abstract name, but this program's sockets can't be
-/// bound or connected to one: `Unsupported`.
+/// `SocketAddrExt` of `std::os::linux::net` or `std::os::android::net` constructs the address of an abstract name. The trait
+/// exists since Rust 1.70. Before that, a peer may have an abstract name, but binding or connecting to one fails with
+/// `Unsupported`.
 pub use std::os::unix::net::SocketAddr;
 
-/// A connection on this machine that never blocks.
+/// A non-blocking connection between two sockets of this machine.
 ///
-/// What would block fails with [`WouldBlock`](io::ErrorKind::WouldBlock); the next event of the stream says when to try
-/// again. In edge mode, read and write until then: a read that leaves part of its buffer empty proves nothing, since
-/// descriptors that were passed along split reads.
+/// An operation that would block fails with [`WouldBlock`](io::ErrorKind::WouldBlock), and the stream's next event reports
+/// when to try again. In edge mode, read and write until `WouldBlock`: a read that leaves part of its buffer empty may have
+/// left data, because a read ends where the peer has passed descriptors.
 ///
-/// Writing to a connection that the peer has closed is an error, never a signal (`SIGPIPE`).
+/// A write to a connection that the peer has closed returns an error and raises no signal (`SIGPIPE`).
 ///
-/// | | Linux, Android | macOS and its kin, BSDs |
+/// | | Linux, Android | macOS and other Apple systems, BSDs |
 /// |---|---|---|
-/// | the peer closes, and has read all | a read brings what it has sent, then the end | the same |
-/// | the peer closes, and has not | what it has sent, then `ConnectionReset`, once, then the end | what it has sent, then the end |
-/// | `shutdown(Read)` | the peer's writes fail with `BrokenPipe` | the peer's writes fail, or go nowhere |
+/// | the peer closes after it has read all data | reads return the peer's data, then the end | the same |
+/// | the peer closes with unread data | reads return the peer's data, then `ConnectionReset` once, then the end | reads return the peer's data, then the end |
+/// | `shutdown(Read)` | the peer's writes fail with `BrokenPipe` | the peer's writes fail, or their data is discarded |
 ///
 /// # Examples
 ///
@@ -69,11 +73,11 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// Connects to the listener whose address is `path`. As [`connect_addr`](UnixStream::connect_addr).
+    /// Connects to the listener at `path`, like [`connect_addr`](UnixStream::connect_addr).
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a path that is too long or has a zero byte in it, and those of `connect_addr`.
+    /// `InvalidInput` for a path that is too long or contains a zero byte, and the errors of `connect_addr`.
     ///
     /// # Examples
     ///
@@ -85,93 +89,93 @@ impl UnixStream {
     /// assert_eq!(err.kind(), ErrorKind::NotFound);
     /// ```
     pub fn connect<P: AsRef<Path>>(path: P) -> io::Result<UnixStream> {
-        UnixStream::connect_addr(&address(path.as_ref())?)
+        UnixStream::connect_addr(&to_socket_addr(path.as_ref())?)
     }
 
-    /// Connects to the listener with this address. Unlike TCP's, it is connected at once, before the listener accepts
-    /// it, or not at all.
+    /// Connects to the listener at this address. Unlike a TCP connect, this connects immediately, before the listener
+    /// accepts the connection, or fails.
     ///
-    /// | | Linux, Android | macOS and its kin, BSDs |
+    /// | | Linux, Android | macOS and other Apple systems, BSDs |
     /// |---|---|---|
-    /// | as many connections wait as the listener lets wait | `WouldBlock`: try again later, no event tells when | `ConnectionRefused` |
+    /// | the listener's backlog is full | `WouldBlock`; no event reports when to try again | `ConnectionRefused` |
     ///
     /// # Errors
     ///
-    /// `NotFound` if there is no such path, `ConnectionRefused` if nobody listens, `PermissionDenied`, `WouldBlock`, or
-    /// the system's.
+    /// `NotFound` if the path does not exist, `ConnectionRefused` if no socket listens on it, `PermissionDenied`,
+    /// `WouldBlock`, or another error of the system.
     pub fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
-        // To the standard library, this is what a datagram socket does; to the system, any socket.
+        // The standard library connects only datagram sockets in this way, but the system connects any socket.
         let socket = net::UnixDatagram::from(socket::open(ffi::AF_UNIX, ffi::SOCK_STREAM)?);
         match socket.connect_addr(address) {
-            // On some systems a listener may have asked for this (`LOCAL_CONNWAIT`): it is connected when accepted.
+            // On some systems, a listener with the option `LOCAL_CONNWAIT` connects a stream only when it accepts it.
             Err(err) if err.raw_os_error() == Some(ffi::EINPROGRESS) => {}
             result => result?,
         }
         Ok(UnixStream { inner: IoSource::new(OwnedFd::from(socket).into()) })
     }
 
-    /// Takes over a stream of the standard library's, as it is: switch it to non-blocking before, with
+    /// Converts a stream of the standard library. Make it non-blocking first, with
     /// [`set_nonblocking`](net::UnixStream::set_nonblocking).
     #[must_use]
     #[inline]
     pub fn from_std(stream: net::UnixStream) -> UnixStream {
-        socket::adopt(&stream);
+        socket::set_nosigpipe(&stream);
         UnixStream { inner: IoSource::new(stream) }
     }
 
-    /// Two streams that are connected to each other, and have no address.
+    /// Creates two streams that are connected to each other and have no address.
     ///
     /// # Errors
     ///
-    /// The system's: no descriptors.
+    /// The system's error, for example when no descriptors are left.
     #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(UnixStream, UnixStream)> {
         let (here, there) = socket::pair(ffi::SOCK_STREAM)?;
         Ok((UnixStream::from_std(here), UnixStream::from_std(there)))
     }
 
-    /// The address of this end: of an accepted stream, its listener's; of one that has connected, none.
+    /// Returns the local address. An accepted stream has the address of its listener; a stream that has connected has none.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().local_addr()
     }
 
-    /// The address of the other end.
+    /// Returns the address of the peer.
     ///
     /// # Errors
     ///
-    /// `NotConnected`, or the system's.
+    /// `NotConnected`, or another error of the system.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().peer_addr()
     }
 
-    /// The error that waits on this socket (`SO_ERROR`), which is cleared by asking.
+    /// Returns the pending error of this socket (`SO_ERROR`) and clears it.
     ///
     /// # Errors
     ///
-    /// The system's, if it can't be asked.
+    /// The system's error, if the call itself fails.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.get().take_error()
     }
 
-    /// Ends reading, writing, or both.
+    /// Shuts down reading, writing, or both.
     ///
     /// # Errors
     ///
-    /// `NotConnected`, or the system's.
+    /// `NotConnected`, or another error of the system.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.get().shutdown(how)
     }
 
-    /// Runs an I/O operation of your own on this socket's descriptor: one that passes descriptors along, say. The
-    /// kernel sees it, so edges come in any case; it is here for programs that are written for mio.
+    /// Runs the program's own I/O operation on this socket's descriptor, for example one that passes descriptors. The
+    /// kernel sees every operation, so edges arrive without this method too. It exists for programs written for mio.
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// The error of `f`.
     pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
     where
         F: FnOnce() -> io::Result<T>,
@@ -203,7 +207,7 @@ impl Write for &UnixStream {
         socket::send_vectored(self.inner.get(), bufs)
     }
 
-    /// Does nothing: what was written is the system's already.
+    /// Does nothing: the system already has all written bytes.
     #[inline]
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
@@ -239,16 +243,17 @@ impl Write for UnixStream {
     }
 }
 
-forward_source!(UnixStream, net::UnixStream);
+impl_socket!(UnixStream, net::UnixStream);
 
-/// A Unix socket that listens for connections, and never blocks.
+/// A non-blocking Unix socket that listens for connections.
 ///
 /// In edge mode, accept until [`WouldBlock`](io::ErrorKind::WouldBlock): several connections may be one event.
 ///
-/// When the process has no descriptors left, `accept` fails and the connection stays waiting. In edge mode no further
-/// event tells of it: call `accept` again once a descriptor is free.
+/// If the process has no descriptors left, `accept` fails and the connection remains in the queue. In edge mode, no further
+/// event reports it: call `accept` again once a descriptor is free.
 ///
-/// The file of a path outlives the listener: the program removes it, and until then the path is `AddrInUse`.
+/// The file of a path remains after the listener is dropped. Until the program removes it, binding to the path fails with
+/// `AddrInUse`.
 ///
 /// # Examples
 ///
@@ -271,33 +276,33 @@ pub struct UnixListener {
 }
 
 impl UnixListener {
-    /// Listens on `path`, where it makes a file. As [`bind_addr`](UnixListener::bind_addr).
+    /// Creates a file at `path` and listens on it, like [`bind_addr`](UnixListener::bind_addr).
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a path that is too long or has a zero byte in it, and those of `bind_addr`.
+    /// `InvalidInput` for a path that is too long or contains a zero byte, and the errors of `bind_addr`.
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixListener> {
-        UnixListener::bind_addr(&address(path.as_ref())?)
+        UnixListener::bind_addr(&to_socket_addr(path.as_ref())?)
     }
 
     /// Listens on this address.
     ///
-    /// | | Linux, Android | macOS and its kin, BSDs |
+    /// | | Linux, Android | macOS and other Apple systems, BSDs |
     /// |---|---|---|
-    /// | connections that wait to be accepted | 4096, or the system's limit if that is lower (`net.core.somaxconn`) | the same (`kern.ipc.somaxconn` and the like) |
+    /// | connections that can wait for `accept` | 4096, or the system's limit if that is lower (`net.core.somaxconn`) | the same (`kern.ipc.somaxconn` and the like) |
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, also for a path that anything else has, `NotFound` if there is no such folder, `PermissionDenied`,
-    /// or the system's.
+    /// `AddrInUse`, also for the path of any existing file, `NotFound` if the folder does not exist, `PermissionDenied`, or
+    /// another error of the system.
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixListener> {
         let listener = net::UnixListener::bind_addr(address)?;
         listener.set_nonblocking(true)?;
-        socket::lengthen_backlog(&listener)?;
+        socket::set_backlog(&listener)?;
         Ok(UnixListener::from_std(listener))
     }
 
-    /// Takes over a listener of the standard library's, as it is: switch it to non-blocking before, with
+    /// Converts a listener of the standard library. Make it non-blocking first, with
     /// [`set_nonblocking`](net::UnixListener::set_nonblocking).
     #[must_use]
     #[inline]
@@ -305,53 +310,54 @@ impl UnixListener {
         UnixListener { inner: IoSource::new(listener) }
     }
 
-    /// Takes a connection that is waiting, and the address of its other end: none, unless that was bound before it
-    /// connected. The stream is non-blocking, and no program that this one starts inherits it.
+    /// Accepts a waiting connection, and returns it with the address of the peer, which is unnamed unless the peer was bound
+    /// before it connected. The stream is non-blocking and close-on-exec.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if none is waiting; on some systems `ConnectionAborted` for one that waited, but is gone; or the
-    /// system's.
+    /// - `WouldBlock`: no connection is waiting.
+    /// - `ConnectionAborted`, on some systems: the connection was closed while it waited.
+    /// - Another error of the system.
     ///
-    /// | | Linux, Android | macOS and its kin, BSDs |
+    /// | | Linux, Android | macOS and other Apple systems, BSDs |
     /// |---|---|---|
-    /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (on Android on x86, `accept` and two more), and `getpeername` if the other end has an abstract name | `accept4`; `accept` and three more on macOS and its kin |
+    /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (on Android on x86, `accept` and two calls for flags), and `getpeername` if the peer has an abstract name | `accept4`; on Apple systems `accept` and three calls for flags |
     #[inline]
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
         let (stream, addr) = socket::accept_unix(self.inner.get())?;
         Ok((UnixStream::from_std(stream), addr))
     }
 
-    /// The address it listens on.
+    /// Returns the address on which the listener listens.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().local_addr()
     }
 
-    /// The error that waits on this socket (`SO_ERROR`), which is cleared by asking.
+    /// Returns the pending error of this socket (`SO_ERROR`) and clears it.
     ///
     /// # Errors
     ///
-    /// The system's, if it can't be asked.
+    /// The system's error, if the call itself fails.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.get().take_error()
     }
 }
 
-forward_source!(UnixListener, net::UnixListener);
+impl_socket!(UnixListener, net::UnixListener);
 
-/// Datagrams on this machine, which are not lost on their way, by a socket that never blocks.
+/// A non-blocking datagram socket for this machine. The kernel loses no datagram between two such sockets.
 ///
 /// In edge mode, receive until [`WouldBlock`](io::ErrorKind::WouldBlock): several datagrams may be one event.
 ///
-/// | | Linux, Android | macOS and its kin, BSDs |
+/// | | Linux, Android | macOS and other Apple systems, BSDs |
 /// |---|---|---|
-/// | a datagram is longer than the buffer | what does not fit is lost | the same |
-/// | the receiver has no room | `WouldBlock`; connected to that receiver, an event says when there is some | the error [`ENOBUFS`]: try again later, no event tells when |
-/// | the receiver is gone | `ConnectionRefused` | `ConnectionRefused`, `ConnectionReset` or `NotConnected` |
+/// | a datagram is longer than the buffer | the rest of the datagram is lost | the same |
+/// | the receiver's buffer is full | `WouldBlock`; a connected socket gets an event when there is room | [`ENOBUFS`]; no event reports when to try again |
+/// | the receiver is closed | `ConnectionRefused` | `ConnectionRefused`, `ConnectionReset` or `NotConnected` |
 ///
 /// [`ENOBUFS`]: https://man.freebsd.org/cgi/man.cgi?query=send&sektion=2
 ///
@@ -379,101 +385,101 @@ pub struct UnixDatagram {
 }
 
 impl UnixDatagram {
-    /// A socket with the address `path`, where it makes a file, which outlives it. As
-    /// [`bind_addr`](UnixDatagram::bind_addr).
+    /// Creates a file at `path` and a socket bound to it, like [`bind_addr`](UnixDatagram::bind_addr). The file remains
+    /// after the socket is dropped.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a path that is too long or has a zero byte in it, and those of `bind_addr`.
+    /// `InvalidInput` for a path that is too long or contains a zero byte, and the errors of `bind_addr`.
     pub fn bind<P: AsRef<Path>>(path: P) -> io::Result<UnixDatagram> {
-        UnixDatagram::bind_addr(&address(path.as_ref())?)
+        UnixDatagram::bind_addr(&to_socket_addr(path.as_ref())?)
     }
 
-    /// A socket with this address.
+    /// Creates a socket bound to this address.
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, also for a path that anything else has, `NotFound` if there is no such folder, `PermissionDenied`,
-    /// or the system's.
+    /// `AddrInUse`, also for the path of any existing file, `NotFound` if the folder does not exist, `PermissionDenied`, or
+    /// another error of the system.
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixDatagram> {
         let socket = net::UnixDatagram::bind_addr(address)?;
         socket.set_nonblocking(true)?;
         Ok(UnixDatagram::from_std(socket))
     }
 
-    /// Takes over a socket of the standard library's, as it is: switch it to non-blocking before, with
+    /// Converts a socket of the standard library. Make it non-blocking first, with
     /// [`set_nonblocking`](net::UnixDatagram::set_nonblocking).
     #[must_use]
     #[inline]
     pub fn from_std(socket: net::UnixDatagram) -> UnixDatagram {
-        socket::adopt(&socket);
+        socket::set_nosigpipe(&socket);
         UnixDatagram { inner: IoSource::new(socket) }
     }
 
-    /// Sends to, and receives from, the socket at `path` only, from now on. Nothing is sent for it.
+    /// Connects the socket to `path`: from now on, it sends to and receives from that socket only.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a path that is too long or has a zero byte in it, `NotFound` if there is none such,
-    /// `ConnectionRefused` if nobody receives there, `PermissionDenied`, or the system's.
+    /// `InvalidInput` for a path that is too long or contains a zero byte, `NotFound` if the path does not exist,
+    /// `ConnectionRefused` if no socket is bound to it, `PermissionDenied`, or another error of the system.
     pub fn connect<P: AsRef<Path>>(&self, path: P) -> io::Result<()> {
         let path = path.as_ref();
-        self.inner.get().connect(path).map_err(|err| explained(path, err))
+        self.inner.get().connect(path).map_err(|err| path_error(path, err))
     }
 
-    /// A socket without an address: it can send, but nobody can send to it.
+    /// Creates a socket without an address. It can send, but no socket can send to it.
     ///
     /// # Errors
     ///
-    /// The system's: no descriptors.
+    /// The system's error, for example when no descriptors are left.
     pub fn unbound() -> io::Result<UnixDatagram> {
         let socket = socket::open(ffi::AF_UNIX, ffi::SOCK_DGRAM)?;
         Ok(UnixDatagram { inner: IoSource::new(socket.into()) })
     }
 
-    /// Two sockets that are connected to each other, and have no address.
+    /// Creates two sockets that are connected to each other and have no address.
     ///
     /// # Errors
     ///
-    /// The system's: no descriptors.
+    /// The system's error, for example when no descriptors are left.
     #[doc(alias = "socketpair")]
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let (here, there) = socket::pair(ffi::SOCK_DGRAM)?;
         Ok((UnixDatagram::from_std(here), UnixDatagram::from_std(there)))
     }
 
-    /// The address of this socket.
+    /// Returns the local address.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().local_addr()
     }
 
-    /// The address that the socket is connected to.
+    /// Returns the address to which the socket is connected.
     ///
     /// # Errors
     ///
-    /// `NotConnected`, or the system's.
+    /// `NotConnected`, or another error of the system.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().peer_addr()
     }
 
-    /// Receives a datagram, and the address it came from. What does not fit in `buf` is lost.
+    /// Receives a datagram, and returns its length and the address of its sender. Bytes that do not fit into `buf` are lost.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, or the system's.
+    /// `WouldBlock`, or another error of the system.
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.inner.get().recv_from(buf)
     }
 
-    /// Receives a datagram. What does not fit in `buf` is lost.
+    /// Receives a datagram. Bytes that do not fit into `buf` are lost.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, or the system's.
+    /// `WouldBlock`, or another error of the system.
     #[inline]
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
         socket::recv(self.inner.get(), buf)
@@ -483,51 +489,51 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// Those of [`connect`](UnixDatagram::connect) and [`send`](UnixDatagram::send).
+    /// The errors of [`connect`](UnixDatagram::connect) and [`send`](UnixDatagram::send).
     pub fn send_to<P: AsRef<Path>>(&self, buf: &[u8], path: P) -> io::Result<usize> {
         let path = path.as_ref();
-        self.inner.get().send_to(buf, path).map_err(|err| explained(path, err))
+        self.inner.get().send_to(buf, path).map_err(|err| path_error(path, err))
     }
 
-    /// Sends a datagram to the address that the socket is connected to. Returns the number of bytes sent, which is all
+    /// Sends a datagram to the address to which the socket is connected. Returns the number of bytes sent, which is all
     /// of them.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, `NotConnected` (`DestinationAddressRequired`), `ConnectionRefused` if the receiver is gone, or the
-    /// system's: a datagram may be too large.
+    /// `WouldBlock`, `NotConnected` (`DestinationAddressRequired`), `ConnectionRefused` if the receiver is closed, or another
+    /// error of the system, for example for a datagram that is too large.
     #[inline]
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
         socket::send(self.inner.get(), buf)
     }
 
-    /// The error that waits on this socket (`SO_ERROR`), which is cleared by asking.
+    /// Returns the pending error of this socket (`SO_ERROR`) and clears it.
     ///
     /// # Errors
     ///
-    /// The system's, if it can't be asked.
+    /// The system's error, if the call itself fails.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.inner.get().take_error()
     }
 
-    /// Ends receiving, sending, or both. To send is then `BrokenPipe`.
+    /// Shuts down receiving, sending, or both. Sending then fails with `BrokenPipe`.
     ///
-    /// | | Linux, Android | macOS and its kin, BSDs |
+    /// | | Linux, Android | macOS and other Apple systems, BSDs |
     /// |---|---|---|
-    /// | to receive is then | `WouldBlock`, and to send to it `BrokenPipe` | `Ok(0)` |
+    /// | receiving then returns | `WouldBlock`; sends to this socket fail with `BrokenPipe` | `Ok(0)` |
     ///
     /// # Errors
     ///
-    /// `NotConnected`, or the system's.
+    /// `NotConnected`, or another error of the system.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.get().shutdown(how)
     }
 
-    /// Runs an I/O operation of your own on this socket's descriptor. As [`UnixStream::try_io`].
+    /// Runs the program's own I/O operation on this socket's descriptor, like [`UnixStream::try_io`].
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// The error of `f`.
     pub fn try_io<F, T>(&self, f: F) -> io::Result<T>
     where
         F: FnOnce() -> io::Result<T>,
@@ -536,56 +542,16 @@ impl UnixDatagram {
     }
 }
 
-forward_source!(UnixDatagram, net::UnixDatagram);
+impl_socket!(UnixDatagram, net::UnixDatagram);
 
-fn address(path: &Path) -> io::Result<SocketAddr> {
-    SocketAddr::from_pathname(path).map_err(|err| explained(path, err))
+fn to_socket_addr(path: &Path) -> io::Result<SocketAddr> {
+    SocketAddr::from_pathname(path).map_err(|err| path_error(path, err))
 }
 
-/// Says which path it was that the standard library has refused. The system's errors stay as they are.
-fn explained(path: &Path, err: io::Error) -> io::Error {
+/// Adds the path to an error with which the standard library rejects it. System errors pass unchanged.
+fn path_error(path: &Path, err: io::Error) -> io::Error {
     match err.raw_os_error() {
         Some(_) => err,
         None => io::Error::new(err.kind(), format!("cannot use {path:?} as the address of a socket: {err}")),
-    }
-}
-
-/// Methods that the standard library has had since Rust 1.70. Its own come before those of traits, so with a newer
-/// compiler these are not used.
-#[allow(dead_code)]
-trait BindAddr: Sized {
-    fn bind_addr(address: &SocketAddr) -> io::Result<Self>;
-}
-
-impl BindAddr for net::UnixListener {
-    fn bind_addr(address: &SocketAddr) -> io::Result<net::UnixListener> {
-        net::UnixListener::bind(path(address)?)
-    }
-}
-
-impl BindAddr for net::UnixDatagram {
-    fn bind_addr(address: &SocketAddr) -> io::Result<net::UnixDatagram> {
-        net::UnixDatagram::bind(path(address)?)
-    }
-}
-
-#[allow(dead_code)]
-trait ConnectAddr {
-    fn connect_addr(&self, address: &SocketAddr) -> io::Result<()>;
-}
-
-impl ConnectAddr for net::UnixDatagram {
-    fn connect_addr(&self, address: &SocketAddr) -> io::Result<()> {
-        self.connect(path(address)?)
-    }
-}
-
-/// The path of an address; of none, an empty one.
-#[allow(dead_code)]
-fn path(address: &SocketAddr) -> io::Result<&Path> {
-    match address.as_pathname() {
-        Some(path) => Ok(path),
-        None if address.is_unnamed() => Ok(Path::new("")),
-        None => Err(io::Error::new(io::ErrorKind::Unsupported, "cannot use an abstract address before Rust 1.70")),
     }
 }

@@ -1,5 +1,5 @@
-//! Sockets, as far as the standard library does not do what is wanted: connecting without blocking, accepting in one
-//! call, reading and writing without ceremony and without signals.
+//! Socket operations that the standard library lacks: a non-blocking connect, an accept with flags, reads and writes with
+//! one direct call and without SIGPIPE.
 
 use std::cmp;
 use std::ffi::OsStr;
@@ -13,10 +13,11 @@ use std::os::unix::net as unix;
 use std::path::Path;
 use std::ptr;
 
+use super::descriptor::{check, close_on_exec};
 use super::ffi::{self, sockaddr, sockaddr_un, socklen_t};
 use crate::net::address;
 
-/// Begins to connect a new socket.
+/// Creates a socket and starts to connect it.
 #[inline]
 pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     let domain = match addr {
@@ -24,14 +25,14 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
         SocketAddr::V6(_) => ffi::AF_INET6,
     };
     let stream = net::TcpStream::from(open(domain, ffi::SOCK_STREAM)?);
-    let mut place = address::nowhere();
-    let len = address::to_c(addr, &mut place);
-    // SAFETY: `place` holds an address of `len` bytes and outlives the call, which only reads it.
-    if unsafe { ffi::connect(stream.as_raw_fd(), &place, len) } != 0 {
+    let mut sockaddr = address::empty_sockaddr();
+    let len = address::to_sockaddr(addr, &mut sockaddr);
+    // SAFETY: `sockaddr` holds an address of `len` bytes and outlives the call, which only reads it.
+    if unsafe { ffi::connect(stream.as_raw_fd(), &sockaddr, len) } != 0 {
         let err = io::Error::last_os_error();
         match err.raw_os_error() {
-            // The three-way handshake goes on without us, also if a signal has cut the call short. (Such an error owns
-            // nothing, and to forget it is cheaper than to drop it.)
+            // The kernel continues the handshake, also if a signal has interrupted the call. (Such an error owns no
+            // memory, and forgetting it is cheaper than dropping it.)
             Some(ffi::EINPROGRESS | ffi::EINTR) => mem::forget(err),
             _ => return Err(err),
         }
@@ -39,127 +40,123 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     Ok(stream)
 }
 
-const FLAGS: c_int = ffi::SOCK_NONBLOCK | ffi::SOCK_CLOEXEC;
+const SOCKET_FLAGS: c_int = ffi::SOCK_NONBLOCK | ffi::SOCK_CLOEXEC;
 
-/// A new socket that never blocks and is closed on exec.
+/// Creates a socket that is non-blocking and close-on-exec.
 #[inline]
 pub(crate) fn open(domain: c_int, kind: c_int) -> io::Result<OwnedFd> {
     // SAFETY: `socket` takes no pointer.
-    let fd = check(unsafe { ffi::socket(domain, kind | FLAGS, 0) })?;
-    // SAFETY: `socket` has just returned `fd`, and nothing else knows it yet.
-    let socket = flagged(unsafe { OwnedFd::from_raw_fd(fd) })?;
-    // Now, since a connection that is refused at once takes no options.
-    adopt(&socket);
+    let fd = check(unsafe { ffi::socket(domain, kind | SOCKET_FLAGS, 0) })?;
+    // SAFETY: `socket` has just returned `fd`, and no other code owns it yet.
+    let socket = ensure_flags(unsafe { OwnedFd::from_raw_fd(fd) })?;
+    // The option is set before `connect`, because a socket whose connection was refused takes no options.
+    set_nosigpipe(&socket);
     Ok(socket)
 }
 
-/// Two new sockets that are connected to each other.
+/// Creates two connected sockets.
 pub(crate) fn pair<S: From<OwnedFd>>(kind: c_int) -> io::Result<(S, S)> {
     let mut fds = [-1; 2];
-    // SAFETY: `fds` has place for two descriptors and outlives the call.
-    check(unsafe { ffi::socketpair(ffi::AF_UNIX, kind | FLAGS, 0, fds.as_mut_ptr()) })?;
-    // SAFETY: `socketpair` has just put them there, and nothing else knows them yet.
+    // SAFETY: `fds` has room for two descriptors and outlives the call.
+    check(unsafe { ffi::socketpair(ffi::AF_UNIX, kind | SOCKET_FLAGS, 0, fds.as_mut_ptr()) })?;
+    // SAFETY: `socketpair` has just returned both descriptors, and no other code owns them yet.
     let [here, there] = fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
-    Ok((flagged(here)?.into(), flagged(there)?.into()))
+    Ok((ensure_flags(here)?.into(), ensure_flags(there)?.into()))
 }
 
-/// Does what the flags have done, where there are none.
+/// Sets the flags of a new socket on systems where the call that created it takes none.
 #[inline]
-fn flagged(socket: OwnedFd) -> io::Result<OwnedFd> {
+fn ensure_flags(socket: OwnedFd) -> io::Result<OwnedFd> {
     if ffi::HAS_SOCKET_FLAGS {
         return Ok(socket);
     }
-    set_flags(socket)
+    set_cloexec_nonblocking(socket)
 }
 
-fn set_flags(socket: OwnedFd) -> io::Result<OwnedFd> {
+fn set_cloexec_nonblocking(socket: OwnedFd) -> io::Result<OwnedFd> {
     close_on_exec(&socket)?;
     let socket = net::TcpStream::from(socket);
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
 
-/// Keeps a descriptor from the program that may take this one's place.
-pub(crate) fn close_on_exec(fd: &OwnedFd) -> io::Result<()> {
-    // SAFETY: `F_SETFD` takes an integer.
-    check(unsafe { ffi::fcntl(fd.as_raw_fd(), ffi::F_SETFD, ffi::FD_CLOEXEC) }).map(drop)
-}
-
-/// What a socket has to be told before it is ours. Should it fail, the socket is closed already, or no socket.
+/// Keeps writes to a socket from raising SIGPIPE, on systems that have an option for it. An error is ignored: it means that
+/// the descriptor is not a socket or that the connection has ended.
 #[inline]
-pub(crate) fn adopt(socket: &impl AsRawFd) {
+pub(crate) fn set_nosigpipe(socket: &impl AsRawFd) {
     if let Some(option) = ffi::SO_NOSIGPIPE {
         let on: c_int = 1;
-        let place: *const c_int = &on;
+        let value: *const c_int = &on;
         let len = mem::size_of::<c_int>() as socklen_t;
-        // SAFETY: `place` holds `len` bytes and outlives the call, which only reads it.
-        unsafe { ffi::setsockopt(socket.as_raw_fd(), ffi::SOL_SOCKET, option, place.cast(), len) };
+        // SAFETY: `value` points to `len` bytes and outlives the call, which only reads it.
+        unsafe { ffi::setsockopt(socket.as_raw_fd(), ffi::SOL_SOCKET, option, value.cast(), len) };
     }
 }
 
-/// How many connections may wait to be accepted. The system takes it for its own limit where that is lower.
+/// How many connections can wait for `accept`. A system with a lower limit uses its own limit.
 const BACKLOG: c_int = 4096;
 
-/// A socket that listens, whose address may be that of connections just closed.
+/// Creates a listener. Its address may be that of connections that were just closed.
 pub(crate) fn listen(addr: &SocketAddr) -> io::Result<net::TcpListener> {
     let listener = net::TcpListener::bind(addr)?;
     listener.set_nonblocking(true)?;
-    lengthen_backlog(&listener)?;
+    set_backlog(&listener)?;
     Ok(listener)
 }
 
-/// The standard library's is 128, or the system's limit. To listen once more changes that, and nothing else.
-pub(crate) fn lengthen_backlog(listener: &impl AsRawFd) -> io::Result<()> {
+/// Sets the backlog, which is 128 or the system's limit in a listener of the standard library. A second `listen` changes
+/// only the backlog.
+pub(crate) fn set_backlog(listener: &impl AsRawFd) -> io::Result<()> {
     // SAFETY: `listen` takes no pointer, and `listener` owns the descriptor.
     check(unsafe { ffi::listen(listener.as_raw_fd(), BACKLOG) }).map(drop)
 }
 
 #[inline]
 pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
-    let mut addr = address::nowhere();
+    let mut addr = address::empty_sockaddr();
     let mut len = mem::size_of::<sockaddr>() as socklen_t;
     let socket = accept_into(listener, &mut addr, &mut len)?;
-    Ok((socket.into(), from_c(&addr)?))
+    Ok((socket.into(), from_sockaddr(&addr)?))
 }
 
-/// As above, of a Unix socket. (An address's first bytes don't say how long it is.)
+/// Accepts a connection of a Unix socket. The length of its address is not part of the address.
 #[inline]
 pub(crate) fn accept_unix(listener: &unix::UnixListener) -> io::Result<(unix::UnixStream, unix::SocketAddr)> {
     let mut addr = ffi::SOCKADDR_UN;
     let mut len = mem::size_of::<sockaddr_un>() as socklen_t;
-    let place: *mut sockaddr_un = &mut addr;
-    let stream = unix::UnixStream::from(accept_into(listener, place.cast(), &mut len)?);
-    // The standard library makes these of paths alone. Of an abstract name, and of a path too long for it, it makes one
-    // only if it asks the system itself.
-    match unix::SocketAddr::from_pathname(path(&addr, len)).or_else(|_| stream.peer_addr()) {
+    let addr_pointer: *mut sockaddr_un = &mut addr;
+    let stream = unix::UnixStream::from(accept_into(listener, addr_pointer.cast(), &mut len)?);
+    // The standard library constructs an address only from a path. For an abstract name, and for a path that is too long
+    // for it, only its own `getpeername` returns an address.
+    match unix::SocketAddr::from_pathname(pathname(&addr, len)).or_else(|_| stream.peer_addr()) {
         Ok(addr) => Ok((stream, addr)),
-        // A connection that has gone already has no address on some systems.
+        // On some systems, a connection that was closed while it waited has no address.
         Err(_) => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }
 
-/// The next connection's socket, which never blocks. Its address goes to `place`, where there is room for `len` bytes.
+/// Accepts a connection as a non-blocking socket, and writes the peer's address to `addr`, which has room for `len` bytes.
 #[inline]
-fn accept_into(listener: &impl AsRawFd, place: *mut sockaddr, len: &mut socklen_t) -> io::Result<OwnedFd> {
+fn accept_into(listener: &impl AsRawFd, addr: *mut sockaddr, len: &mut socklen_t) -> io::Result<OwnedFd> {
     if ffi::HAS_ACCEPT4 {
-        // SAFETY: the callers pass a `place` of `len` bytes, and both outlive the call.
-        let fd = check(unsafe { ffi::accept4(listener.as_raw_fd(), place, len, FLAGS) })?;
-        // SAFETY: `accept4` has just returned `fd`, and nothing else knows it yet.
+        // SAFETY: the callers pass an `addr` of `len` bytes, and both outlive the call.
+        let fd = check(unsafe { ffi::accept4(listener.as_raw_fd(), addr, len, SOCKET_FLAGS) })?;
+        // SAFETY: `accept4` has just returned `fd`, and no other code owns it yet.
         return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
     }
     // SAFETY: as above.
-    let fd = check(unsafe { ffi::accept(listener.as_raw_fd(), place, len) })?;
+    let fd = check(unsafe { ffi::accept(listener.as_raw_fd(), addr, len) })?;
     // SAFETY: as above.
-    set_flags(unsafe { OwnedFd::from_raw_fd(fd) })
+    set_cloexec_nonblocking(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// The path in an address of this length; of one without a name, there is none.
-fn path(addr: &sockaddr_un, len: socklen_t) -> &Path {
+/// Returns the path in an address of this length. The path of an unnamed address is empty.
+fn pathname(addr: &sockaddr_un, len: socklen_t) -> &Path {
     let before = mem::size_of_val(addr) - addr.sun_path.len();
     let len = cmp::min((len as usize).saturating_sub(before), addr.sun_path.len());
     let bytes = &addr.sun_path[..len];
     let bytes = match bytes.iter().position(|byte| *byte == 0) {
-        // An abstract name, all of it.
+        // An abstract name: the zero byte at its start belongs to it.
         Some(0) if ffi::HAS_ABSTRACT_ADDRESSES => bytes,
         Some(end) => &bytes[..end],
         None => bytes,
@@ -169,7 +166,7 @@ fn path(addr: &sockaddr_un, len: socklen_t) -> &Path {
 
 #[inline]
 pub(crate) fn recv(socket: &impl AsRawFd, buf: &mut [u8]) -> io::Result<usize> {
-    recv_with(socket, buf, 0)
+    recv_flags(socket, buf, 0)
 }
 
 #[inline]
@@ -179,12 +176,12 @@ pub(crate) fn recv_vectored(mut stream: &net::TcpStream, bufs: &mut [IoSliceMut<
 
 #[inline]
 pub(crate) fn peek(stream: &net::TcpStream, buf: &mut [u8]) -> io::Result<usize> {
-    recv_with(stream, buf, ffi::MSG_PEEK)
+    recv_flags(stream, buf, ffi::MSG_PEEK)
 }
 
 #[inline]
-fn recv_with(socket: &impl AsRawFd, buf: &mut [u8], flags: c_int) -> io::Result<usize> {
-    // SAFETY: `buf` has place for `len` bytes and is ours until the call returns.
+fn recv_flags(socket: &impl AsRawFd, buf: &mut [u8], flags: c_int) -> io::Result<usize> {
+    // SAFETY: `buf` has room for `len` bytes, and this function borrows it until the call returns.
     check_size(unsafe { ffi::recv(socket.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) })
 }
 
@@ -194,7 +191,7 @@ pub(crate) fn send(socket: &impl AsRawFd, buf: &[u8]) -> io::Result<usize> {
     check_size(unsafe { ffi::send(socket.as_raw_fd(), buf.as_ptr().cast(), buf.len(), ffi::MSG_NOSIGNAL) })
 }
 
-/// Not `writev`, which would raise SIGPIPE.
+/// Sends several buffers with `sendmsg`, because `writev` would raise SIGPIPE.
 pub(crate) fn send_vectored(socket: &impl AsRawFd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     let message = ffi::msghdr {
         msg_name: ptr::null_mut(),
@@ -205,23 +202,25 @@ pub(crate) fn send_vectored(socket: &impl AsRawFd, bufs: &[IoSlice<'_>]) -> io::
         msg_controllen: 0,
         msg_flags: 0,
     };
-    // SAFETY: `message` names no more buffers than `bufs` has, each an `iovec` as `IoSlice` promises on Unix; all of
-    // them outlive the call, which only reads them.
+    // SAFETY: `message` refers to at most as many buffers as `bufs` has. Each is an `iovec`, as `IoSlice` promises on Unix.
+    // All of them outlive the call, which only reads them.
     check_size(unsafe { ffi::sendmsg(socket.as_raw_fd(), &message, ffi::MSG_NOSIGNAL) })
 }
 
 pub(crate) fn only_v6(socket: &net::UdpSocket) -> io::Result<bool> {
     let mut value: c_int = 0;
     let mut len = mem::size_of::<c_int>() as socklen_t;
-    let place: *mut c_int = &mut value;
-    // SAFETY: `place` has room for `len` bytes, and both outlive the call.
-    check(unsafe { ffi::getsockopt(socket.as_raw_fd(), ffi::IPPROTO_IPV6, ffi::IPV6_V6ONLY, place.cast(), &mut len) })?;
+    let value_pointer: *mut c_int = &mut value;
+    // SAFETY: `value_pointer` has room for `len` bytes, and both outlive the call.
+    check(unsafe {
+        ffi::getsockopt(socket.as_raw_fd(), ffi::IPPROTO_IPV6, ffi::IPV6_V6ONLY, value_pointer.cast(), &mut len)
+    })?;
     Ok(value != 0)
 }
 
 #[inline]
-fn from_c(addr: &sockaddr) -> io::Result<SocketAddr> {
-    // SAFETY: all of the union is initialised, and any bytes are valid for this kind.
+fn from_sockaddr(addr: &sockaddr) -> io::Result<SocketAddr> {
+    // SAFETY: every byte of the union is initialised, and any bytes are valid for both members.
     let v4 = unsafe { addr.v4 };
     match c_int::from(v4.sin_family) {
         ffi::AF_INET => Ok(SocketAddrV4::new(v4.sin_addr.into(), u16::from_be_bytes(v4.sin_port)).into()),
@@ -231,17 +230,9 @@ fn from_c(addr: &sockaddr) -> io::Result<SocketAddr> {
             let port = u16::from_be_bytes(v6.sin6_port);
             Ok(SocketAddrV6::new(v6.sin6_addr.into(), port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
         }
-        // A connection that has gone already has no address on some systems.
+        // On some systems, a connection that was closed while it waited has no address.
         _ => Err(io::ErrorKind::ConnectionAborted.into()),
     }
-}
-
-#[inline]
-pub(super) fn check(result: c_int) -> io::Result<c_int> {
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(result)
 }
 
 #[inline]

@@ -16,8 +16,8 @@ use crate::net::address;
 /// Begins to connect a new socket.
 pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     let socket = open(addr)?;
-    let mut place = address::nowhere();
-    let len = address::to_c(addr, &mut place);
+    let mut place = address::empty_sockaddr();
+    let len = address::to_sockaddr(addr, &mut place);
     // SAFETY: `place` holds an address of `len` bytes and outlives the call, which only reads it.
     if unsafe { ffi::connect(raw(&socket), &place, len) } != 0 {
         let err = io::Error::last_os_error();
@@ -30,7 +30,7 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
 }
 
 /// Nothing has to be told to a stream before it is ours.
-pub(crate) fn adopt(_: &net::TcpStream) {}
+pub(crate) fn set_nosigpipe(_: &net::TcpStream) {}
 
 /// How many connections may wait to be accepted. A positive number would be cut down to 200 here; a negative one is
 /// what the header's `SOMAXCONN_HINT` makes of it.
@@ -39,8 +39,8 @@ const BACKLOG: c_int = -4096;
 /// A socket that listens.
 pub(crate) fn listen(addr: &SocketAddr) -> io::Result<net::TcpListener> {
     let socket = open(addr)?;
-    let mut place = address::nowhere();
-    let len = address::to_c(addr, &mut place);
+    let mut place = address::empty_sockaddr();
+    let len = address::to_sockaddr(addr, &mut place);
     // SAFETY: `place` holds an address of `len` bytes and outlives the call, which only reads it.
     check(unsafe { ffi::bind(raw(&socket), &place, len) })?;
     // SAFETY: `listen` takes no pointer.

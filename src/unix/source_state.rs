@@ -1,0 +1,19 @@
+//! What epoll and kqueue keep inside a source: nothing, because the kernel keeps the state of each registration.
+
+use crate::Interest;
+
+#[derive(Debug, Default)]
+pub(crate) struct SourceState {}
+
+impl SourceState {
+    /// Whether [`rearm`](SourceState::rearm) does anything. The kernel rearms edges without it.
+    pub const NEEDS_REARM: bool = false;
+
+    /// Rearms a direction that the program has used.
+    #[inline]
+    pub fn rearm(&self, _direction: Interest) {}
+
+    /// Records that the program has shut down writing. The kernel reports that without it.
+    #[inline]
+    pub fn write_shut_down(&self) {}
+}
