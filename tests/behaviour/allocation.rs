@@ -23,9 +23,9 @@ fn expect_none(what: &str, mut round: impl FnMut()) {
 
 /// `next_batch` without its list.
 fn poll_until(poll: &mut Poll, events: &mut Events, token: Token) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     loop {
-        poll.poll(events, Some(PATIENCE)).unwrap();
+        poll.poll(events, Some(WAIT_LIMIT)).unwrap();
         if events.iter().any(|event| event.token() == token) {
             return;
         }

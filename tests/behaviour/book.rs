@@ -12,13 +12,13 @@ use std::time::Instant;
 use minimio::book::{Events, Interests, Poll, TcpStream, Token};
 
 use crate::server::{Background, Limits, Server};
-use crate::support::{loopback, A_WHILE, PATIENCE};
+use crate::support::{loopback, SHORT_WAIT, WAIT_LIMIT};
 
 const READ: Interests = Interests::READABLE;
 
 /// The longest that anything is waited for, in the book's unit.
 fn patience() -> Option<i32> {
-    Some(PATIENCE.as_millis() as i32)
+    Some(WAIT_LIMIT.as_millis() as i32)
 }
 
 /// The reactor: a thread that waits, and hands on what is ready. It says how its loop has ended.
@@ -28,7 +28,7 @@ fn reactor(mut poll: Poll) -> (Receiver<Token>, JoinHandle<io::Error>) {
         let mut events = Events::with_capacity(1024);
         loop {
             match poll.poll(&mut events, patience()) {
-                Ok(0) => panic!("nothing happened within {PATIENCE:?}"),
+                Ok(0) => panic!("nothing happened within {WAIT_LIMIT:?}"),
                 Ok(count) => assert_eq!(count, events.len()),
                 Err(err) => return err,
             }
@@ -120,7 +120,7 @@ fn a_stream_that_was_told_of_is_silent_until_it_is_registered_again() {
     poll.registrator().register(&mut stream, 1, READ).unwrap();
     assert_eq!(poll.poll(&mut events, patience()).unwrap(), 1);
     peer.write_all(b"y").unwrap();
-    assert_eq!(poll.poll(&mut events, Some(A_WHILE.as_millis() as i32)).unwrap(), 0);
+    assert_eq!(poll.poll(&mut events, Some(SHORT_WAIT.as_millis() as i32)).unwrap(), 0);
     assert!(events.is_empty());
     poll.registrator().register(&mut stream, 2, READ).unwrap();
     assert_eq!(poll.poll(&mut events, patience()).unwrap(), 1);
@@ -142,8 +142,8 @@ fn a_timeout_is_in_milliseconds_and_zero_does_not_wait() {
     let mut events = Events::with_capacity(8);
     assert_eq!(poll.poll(&mut events, Some(0)).unwrap(), 0);
     let start = Instant::now();
-    assert_eq!(poll.poll(&mut events, Some(A_WHILE.as_millis() as i32)).unwrap(), 0);
-    assert!((A_WHILE..PATIENCE).contains(&start.elapsed()));
+    assert_eq!(poll.poll(&mut events, Some(SHORT_WAIT.as_millis() as i32)).unwrap(), 0);
+    assert!((SHORT_WAIT..WAIT_LIMIT).contains(&start.elapsed()));
 }
 
 #[test]

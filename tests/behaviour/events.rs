@@ -27,19 +27,19 @@ impl Scene {
     fn stream(&mut self) -> (TcpStream, net::TcpStream) {
         let pair = registered_stream(&self.poll, SOURCE, BOTH);
         wait_for(&mut self.poll, &mut self.events, SOURCE, |event| event.is_writable());
-        expect_silence(&mut self.poll, &mut self.events);
+        expect_no_event(&mut self.poll, &mut self.events);
         pair
     }
 
     fn check(&mut self, happened: &str) {
-        truth::check(&mut self.poll, &mut self.events, SOURCE, happened);
+        truth_table::check(&mut self.poll, &mut self.events, SOURCE, happened);
     }
 }
 
 #[test]
 fn every_row_of_the_table_has_a_test() {
     let source = [include_str!("events.rs"), include_str!("events_unix.rs"), include_str!("unix_sockets.rs")].concat();
-    for (happened, _) in truth::rows() {
+    for (happened, _) in truth_table::rows() {
         assert!(source.contains(&format!("check(\"{happened}\")")), "no test checks {happened:?}");
     }
 }
@@ -69,7 +69,7 @@ fn data_and_the_end_together_are_readable_and_read_closed() {
     let mut words = Vec::new();
     wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| {
         assert!(event.is_readable(), "{event:?}");
-        if !system::ends_are_told_at_once() {
+        if !system::end_is_reported_before_unread_data() {
             let _would_block = stream.read_to_end(&mut words);
         }
         event.is_read_closed()
@@ -88,7 +88,7 @@ fn a_reset_closes_everything_and_is_an_error() {
     drop(peer);
     scene.check("the peer reset the connection");
     let error = stream.take_error().unwrap();
-    assert!(error.is_some() || !system::ERRORS_ARE_TAKEN);
+    assert!(error.is_some() || !system::TAKE_ERROR_CLEARS);
     let error = error.unwrap_or_else(|| stream.read(&mut [0]).unwrap_err());
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }
@@ -142,8 +142,8 @@ fn a_connection_that_is_made_is_writable() {
 #[test]
 fn a_connection_that_is_refused_is_an_error() {
     let mut scene = Scene::new();
-    let nobody = nobody();
-    let mut stream = TcpStream::connect(nobody).unwrap();
+    let closed_port = closed_port();
+    let mut stream = TcpStream::connect(closed_port).unwrap();
     scene.poll.registry().register(&mut stream, SOURCE, BOTH).unwrap();
     scene.check("a connection was refused");
     assert_eq!(stream.take_error().unwrap().unwrap().kind(), std::io::ErrorKind::ConnectionRefused);
@@ -154,7 +154,7 @@ fn a_connection_makes_a_listener_readable() {
     let mut scene = Scene::new();
     let mut listener = TcpListener::bind(loopback()).unwrap();
     scene.poll.registry().register(&mut listener, SOURCE, BOTH).unwrap();
-    expect_silence(&mut scene.poll, &mut scene.events);
+    expect_no_event(&mut scene.poll, &mut scene.events);
     let _peer = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     scene.check("a listener has a connection");
 }

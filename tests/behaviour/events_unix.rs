@@ -25,7 +25,7 @@ impl Scene {
     }
 
     fn check(&mut self, happened: &str) {
-        truth::check(&mut self.poll, &mut self.events, SOURCE, happened);
+        truth_table::check(&mut self.poll, &mut self.events, SOURCE, happened);
     }
 }
 
@@ -33,7 +33,7 @@ impl Scene {
 fn a_pipe_without_a_writer_is_read_closed() {
     let (sender, mut receiver) = pipe::new().unwrap();
     let mut scene = Scene::new(&receiver, Interest::READABLE);
-    expect_silence(&mut scene.poll, &mut scene.events);
+    expect_no_event(&mut scene.poll, &mut scene.events);
     drop(sender);
     scene.check("a pipe's writer is gone");
     assert_eq!(receiver.read(&mut [0]).unwrap(), 0);
@@ -53,7 +53,7 @@ fn a_full_pipe_that_loses_its_reader_is_writable_again() {
     let (mut sender, receiver) = pipe::new().unwrap();
     while sender.write(&[0; 4096]).is_ok() {}
     let mut scene = Scene::new(&sender, Interest::WRITABLE);
-    expect_silence(&mut scene.poll, &mut scene.events);
+    expect_no_event(&mut scene.poll, &mut scene.events);
     drop(receiver);
     scene.check("a pipe's reader is gone");
 }
@@ -73,7 +73,7 @@ fn an_out_of_band_byte_has_priority() {
 fn an_out_of_band_byte_is_told_by_its_own_predicate() {
     let (stream, peer) = stream_and_peer();
     let mut scene = Scene::new(&stream, Interest::PRIORITY);
-    expect_silence(&mut scene.poll, &mut scene.events);
+    expect_no_event(&mut scene.poll, &mut scene.events);
     descriptor::send_out_of_band(&peer, b'!');
     wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| event.is_priority());
 }
@@ -173,13 +173,13 @@ mod asynchronous {
         let registry = poll.registry().try_clone().unwrap();
         registry.register(&mut socket, SOURCE, Interest::AIO).unwrap();
         sender.send_to(b"x", socket.local_addr().unwrap()).unwrap();
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         registry.reregister(&mut socket, SOURCE, Interest::AIO).unwrap();
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         registry.reregister(&mut socket, Token(2), Interest::READABLE | Interest::AIO).unwrap();
         assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
         registry.reregister(&mut socket, Token(2), Interest::AIO.level()).unwrap();
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         registry.deregister(&mut socket).unwrap();
         registry.register(&mut socket, SOURCE, Interest::READABLE).unwrap();
         assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);

@@ -31,7 +31,7 @@ fn drain(stream: &mut TcpStream) -> usize {
 /// What is sent is there to be read when this returns.
 fn send(peer: &mut net::TcpStream, stream: &TcpStream, bytes: &[u8]) {
     peer.write_all(bytes).unwrap();
-    let end = std::time::Instant::now() + PATIENCE;
+    let end = std::time::Instant::now() + WAIT_LIMIT;
     while stream.peek(&mut [0; 4096]).map_or(0, |count| count) < bytes.len() {
         assert!(std::time::Instant::now() < end, "the bytes did not arrive");
         std::thread::yield_now();
@@ -45,7 +45,7 @@ fn fill(stream: &mut TcpStream, poll: &mut Poll, events: &mut Events) -> usize {
         match stream.write(&[7; 4096]) {
             Ok(count) => sent += count,
             Err(err) if err.kind() == ErrorKind::WouldBlock => {
-                poll.poll(events, Some(A_WHILE)).unwrap();
+                poll.poll(events, Some(SHORT_WAIT)).unwrap();
                 if events.is_empty() {
                     return sent;
                 }
@@ -63,7 +63,7 @@ fn an_edge_source_is_reported_once_however_long_it_stays_ready() {
     let (_stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
     peer.write_all(b"once").unwrap();
     readable(&mut poll, &mut events);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn what_was_read_before_it_was_told_does_not_hide_what_arrives_later() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
     for _ in 0..3 {
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         send(&mut peer, &stream, b"early");
         assert_eq!(drain(&mut stream), 5);
         // If this tells of it all the same, the program need not do anything about it.
@@ -131,7 +131,7 @@ fn an_edge_socket_is_reported_with_every_datagram_that_comes_after_the_last() {
         readable(&mut poll, &mut events);
         while socket.recv(&mut [0; 16]).is_ok() {}
     }
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn reregistering_an_edge_source_that_is_still_ready_reports_it_again() {
         poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE).unwrap();
         readable(&mut poll, &mut events);
     }
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn the_idle_one_of_two_sources_brings_no_events() {
         }
         drain(&mut busy);
     }
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 // Level.
@@ -203,7 +203,7 @@ fn a_level_source_is_reported_by_every_poll_until_it_is_drained() {
         assert_eq!(stream.read(&mut byte).unwrap(), 1);
         assert_eq!(byte[0], *expected);
     }
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_level_stream_is_writable_for_as_long_as_there_is_room() {
         assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
     }
     fill(&mut stream, &mut poll, &mut events);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_oneshot_source_stays_silent_until_registered_again() {
         readable(&mut poll, &mut events);
         drain(&mut stream);
         send(&mut peer, &stream, b"b");
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         drain(&mut stream);
         poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE.oneshot()).unwrap();
     }
@@ -263,7 +263,7 @@ fn reregistering_a_oneshot_source_that_is_still_ready_reports_it_again() {
     peer.write_all(b"still here").unwrap();
     for _ in 0..3 {
         readable(&mut poll, &mut events);
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE.oneshot()).unwrap();
     }
     readable(&mut poll, &mut events);
@@ -275,7 +275,7 @@ fn the_report_of_one_direction_silences_a_oneshot_source_in_both() {
     let (stream, mut peer) = registered_stream(&poll, SOURCE, BOTH.oneshot());
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
     send(&mut peer, &stream, b"unheard");
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -287,14 +287,14 @@ fn two_directions_ready_at_once_are_one_report_of_a_oneshot_source() {
     let batch = next_batch(&mut poll, &mut events);
     assert!(batch.iter().any(|event| event.is_readable()), "{batch:?}");
     assert!(batch.iter().any(|event| event.is_writable()), "{batch:?}");
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
 fn a_oneshot_source_that_has_not_been_reported_waits() {
     let (mut poll, mut events) = poll();
     let (_stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.oneshot());
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     peer.write_all(b"late").unwrap();
     readable(&mut poll, &mut events);
 }
@@ -306,7 +306,7 @@ fn a_peer_that_closes_does_not_speak_for_a_oneshot_source_that_was_reported() {
     peer.write_all(b"bye").unwrap();
     readable(&mut poll, &mut events);
     drop(peer);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 // From one to another.
@@ -317,7 +317,7 @@ fn reregistering_changes_the_mode() {
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
     peer.write_all(b"here to stay").unwrap();
     readable(&mut poll, &mut events);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 
     poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE.level()).unwrap();
     for _ in 0..3 {
@@ -325,10 +325,10 @@ fn reregistering_changes_the_mode() {
     }
     poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE.oneshot()).unwrap();
     readable(&mut poll, &mut events);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE.edge()).unwrap();
     readable(&mut poll, &mut events);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     drain(&mut stream);
     send(&mut peer, &stream, b"!");
     readable(&mut poll, &mut events);
@@ -340,7 +340,7 @@ fn what_is_ready_when_it_is_reregistered_is_told_by_the_next_poll_however_short(
     let (mut stream, _peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
     for timeout in [std::time::Duration::ZERO, std::time::Duration::from_nanos(1)] {
         // Nothing is ready, so that whoever asks has asked by now.
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         poll.registry().reregister(&mut stream, SOURCE, BOTH).unwrap();
         poll.poll(&mut events, Some(timeout)).unwrap();
         assert!(events.iter().any(|event| event.is_writable()), "{timeout:?}: {events:?}");
@@ -354,7 +354,7 @@ fn reregistering_changes_the_direction() {
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::WRITABLE);
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
     poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     send(&mut peer, &stream, b"data");
     let event = wait_for(&mut poll, &mut events, SOURCE, |event| event.is_readable());
     assert!(!event.is_writable(), "{event:?}");

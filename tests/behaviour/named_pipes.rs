@@ -70,12 +70,12 @@ fn writable(poll: &mut Poll, events: &mut Events, token: Token) -> Event {
 
 /// Waits until a read returns data or an error.
 fn read_some(poll: &mut Poll, events: &mut Events, mut pipe: &NamedPipe, buf: &mut [u8]) -> io::Result<usize> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     loop {
         match pipe.read(buf) {
             Err(err) if err.kind() == ErrorKind::WouldBlock => {
                 assert!(Instant::now() < end, "the pipe did not become readable");
-                poll.poll(events, Some(A_WHILE)).unwrap();
+                poll.poll(events, Some(SHORT_WAIT)).unwrap();
             }
             result => return result,
         }
@@ -95,12 +95,12 @@ fn read_exactly(poll: &mut Poll, events: &mut Events, pipe: &NamedPipe, len: usi
 
 /// Writes all bytes, and waits whenever the write would block.
 fn write_whole(poll: &mut Poll, events: &mut Events, mut pipe: &NamedPipe, bytes: &[u8]) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     loop {
         match pipe.write(bytes) {
             Err(err) if err.kind() == ErrorKind::WouldBlock => {
                 assert!(Instant::now() < end, "the pipe did not become writable");
-                poll.poll(events, Some(A_WHILE)).unwrap();
+                poll.poll(events, Some(SHORT_WAIT)).unwrap();
             }
             result => return assert_eq!(result.unwrap(), bytes.len()),
         }
@@ -124,14 +124,14 @@ fn a_client_that_connects_after_connect_makes_the_server_writable() {
     let (mut server, name) = listener();
     register(&poll, &mut server, SERVER);
     would_block(server.connect());
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     would_block(server.connect());
-    let _client = named_pipe::waiting_client(&name);
+    let _client = named_pipe::blocking_client(&name);
     let event = writable(&mut poll, &mut events, SERVER);
     assert!(!event.is_readable() && !event.is_error(), "{event:?}");
     server.connect().unwrap();
     assert!(server.take_error().unwrap().is_none());
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -139,8 +139,8 @@ fn connect_succeeds_immediately_if_a_client_is_connected() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     register(&poll, &mut server, SERVER);
-    expect_silence(&mut poll, &mut events);
-    let mut client = named_pipe::waiting_client(&name);
+    expect_no_event(&mut poll, &mut events);
+    let mut client = named_pipe::blocking_client(&name);
     server.connect().unwrap();
     writable(&mut poll, &mut events, SERVER);
     assert_eq!(server.write(b"hello").unwrap(), 5);
@@ -153,7 +153,7 @@ fn connect_succeeds_immediately_if_a_client_is_connected() {
 fn a_client_that_connected_before_the_registration_makes_the_server_writable() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
-    let mut client = named_pipe::waiting_client(&name);
+    let mut client = named_pipe::blocking_client(&name);
     client.write_all(b"hello").unwrap();
     register(&poll, &mut server, SERVER);
     writable(&mut poll, &mut events, SERVER);
@@ -165,7 +165,7 @@ fn a_client_that_connected_before_the_registration_makes_the_server_writable() {
 fn the_data_of_a_client_that_closed_before_connect_is_read_until_its_end() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
-    let mut client = named_pipe::waiting_client(&name);
+    let mut client = named_pipe::blocking_client(&name);
     client.write_all(b"hello").unwrap();
     drop(client);
     register(&poll, &mut server, SERVER);
@@ -183,7 +183,7 @@ fn a_client_is_writable_when_it_is_registered() {
     register(&poll, &mut client, CLIENT);
     let event = writable(&mut poll, &mut events, CLIENT);
     assert!(!event.is_readable(), "{event:?}");
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -194,11 +194,11 @@ fn a_write_only_server_is_not_writable_before_its_client_connects() {
     poll.registry().register(&mut server, SERVER, Interest::WRITABLE).unwrap();
     would_block(server.connect());
     // `connect` withdraws the writable event of the registration.
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     // The failed read does not mean that a client is connected.
     assert_eq!(server.read(&mut [0]).unwrap_err().kind(), ErrorKind::PermissionDenied);
     poll.registry().reregister(&mut server, SERVER, Interest::WRITABLE).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     let _client = named_pipe::reading_client(&name);
     writable(&mut poll, &mut events, SERVER);
     assert!(server.take_error().unwrap().is_none());
@@ -217,7 +217,7 @@ fn a_blocked_poll_reports_a_client() {
     registry.register(&mut server, SERVER, BOTH).unwrap();
     // The polling thread is usually blocked by now.
     thread::yield_now();
-    let _client = named_pipe::waiting_client(&name);
+    let _client = named_pipe::blocking_client(&name);
     server.connect().unwrap();
     drop(poller.join().unwrap());
 }
@@ -297,7 +297,7 @@ fn the_next_write_would_block_while_a_write_is_pending() {
     would_block((&client).write(b"more"));
     // The server has read ahead only a small part.
     readable(&mut poll, &mut events, SERVER);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     would_block((&client).write(b"more"));
     let mut buf = vec![0; 1 << 16];
     let mut left = bytes.len();
@@ -349,7 +349,7 @@ fn a_message_longer_than_the_buffer_is_read_in_parts() {
     let name = named_pipe::name();
     let mut server = named_pipe::message_server(&name);
     register(&poll, &mut server, SERVER);
-    let mut client = named_pipe::waiting_client(&name);
+    let mut client = named_pipe::blocking_client(&name);
     server.connect().unwrap();
     let message = pattern(10_000);
     client.write_all(&message).unwrap();
@@ -373,9 +373,9 @@ fn an_exchange_of_messages_does_not_allocate_after_warm_up() {
     let mut round = |buf: &mut [u8]| {
         for (mut there, mut back, token) in [(&client, &server, SERVER), (&server, &client, CLIENT)] {
             assert_eq!(there.write(b"question").unwrap(), 8);
-            let end = Instant::now() + PATIENCE;
+            let end = Instant::now() + WAIT_LIMIT;
             while !events.iter().any(|event| event.token() == token && event.is_readable()) {
-                poll.poll(&mut events, Some(PATIENCE)).unwrap();
+                poll.poll(&mut events, Some(WAIT_LIMIT)).unwrap();
                 assert!(Instant::now() < end);
             }
             assert_eq!(back.read(&mut buf[..4]).unwrap(), 4);
@@ -400,11 +400,11 @@ fn in_edge_mode_unread_data_is_reported_after_each_read() {
     for _ in 0..3 {
         readable(&mut poll, &mut events, SERVER);
         // The client's writable event may arrive later.
-        poll.poll(&mut events, Some(A_WHILE)).unwrap();
-        expect_silence(&mut poll, &mut events);
+        poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
+        expect_no_event(&mut poll, &mut events);
         assert_eq!((&server).read(&mut [0]).unwrap(), 1);
     }
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     assert_eq!(client.write(b"d").unwrap(), 1);
     readable(&mut poll, &mut events, SERVER);
 }
@@ -413,9 +413,9 @@ fn in_edge_mode_unread_data_is_reported_after_each_read() {
 fn in_level_mode_every_poll_reports_a_ready_pipe() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
-    let mut client = named_pipe::waiting_client(&name);
+    let mut client = named_pipe::blocking_client(&name);
     poll.registry().register(&mut server, SERVER, Interest::READABLE.level()).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     client.write_all(b"ab").unwrap();
     for _ in 0..3 {
         assert_eq!(next_tokens(&mut poll, &mut events), [SERVER]);
@@ -423,7 +423,7 @@ fn in_level_mode_every_poll_reports_a_ready_pipe() {
     assert_eq!(server.read(&mut [0]).unwrap(), 1);
     assert_eq!(next_tokens(&mut poll, &mut events), [SERVER]);
     assert_eq!(server.read(&mut [0]).unwrap(), 1);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 
     poll.registry().reregister(&mut server, SERVER, Interest::WRITABLE.level()).unwrap();
     for _ in 0..3 {
@@ -432,7 +432,7 @@ fn in_level_mode_every_poll_reports_a_ready_pipe() {
     }
     // While a write is pending, the pipe is not writable.
     assert_eq!(server.write(&pattern(1_000_000)).unwrap(), 1_000_000);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     let reader = thread::spawn(move || client.read_exact(&mut vec![0; 1_000_000]).map(|()| client));
     writable(&mut poll, &mut events, SERVER);
     writable(&mut poll, &mut events, SERVER);
@@ -444,7 +444,7 @@ fn in_level_mode_every_poll_reports_a_ready_pipe() {
         assert_eq!(server.read(&mut [0]).unwrap(), 0);
     }
     server.disconnect().unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -468,23 +468,23 @@ fn a_oneshot_pipe_is_reported_once_until_it_is_reregistered() {
     let (mut server, name) = listener();
     poll.registry().register(&mut server, SERVER, BOTH.oneshot()).unwrap();
     would_block(server.connect());
-    let mut client = named_pipe::waiting_client(&name);
+    let mut client = named_pipe::blocking_client(&name);
     writable(&mut poll, &mut events, SERVER);
     for byte in [b"x", b"y"] {
         client.write_all(byte).unwrap();
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         poll.registry().reregister(&mut server, SERVER, BOTH.oneshot()).unwrap();
         // The pipe is writable already, and may be readable by then.
         next_batch(&mut poll, &mut events);
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         assert_eq!(read_exactly(&mut poll, &mut events, &server, 1), byte);
         poll.registry().reregister(&mut server, SERVER, Interest::READABLE.oneshot()).unwrap();
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         client.write_all(byte).unwrap();
         readable(&mut poll, &mut events, SERVER);
         assert_eq!(server.read(&mut [0; 8]).unwrap(), 1);
         assert_eq!(server.write(byte).unwrap(), 1);
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
     }
 }
 
@@ -492,17 +492,17 @@ fn a_oneshot_pipe_is_reported_once_until_it_is_reregistered() {
 fn an_interest_in_one_direction_brings_no_events_of_the_other_direction() {
     let (mut poll, mut events) = poll();
     let (mut server, mut client) = pair_as(&poll, Interest::READABLE);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     assert_eq!(client.write(b"x").unwrap(), 1);
     let event = readable(&mut poll, &mut events, SERVER);
     assert!(!event.is_writable(), "{event:?}");
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 
     poll.registry().reregister(&mut client, CLIENT, Interest::WRITABLE).unwrap();
     let event = writable(&mut poll, &mut events, CLIENT);
     assert!(!event.is_readable(), "{event:?}");
     assert_eq!(server.write(b"y").unwrap(), 1);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     // The data can be read although no event reported it.
     assert_eq!(client.read(&mut [0; 8]).unwrap(), 1);
 }
@@ -516,7 +516,7 @@ fn reregister_changes_the_token_and_reports_a_ready_pipe_again() {
     poll.registry().reregister(&mut server, Token(usize::MAX), BOTH).unwrap();
     let event = wait_for(&mut poll, &mut events, Token(usize::MAX), |event| event.is_readable());
     assert!(event.is_writable(), "{event:?}");
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     assert_eq!(server.read(&mut [0; 8]).unwrap(), 1);
     assert_eq!(client.write(b"x").unwrap(), 1);
     wait_for(&mut poll, &mut events, Token(usize::MAX), |event| event.is_readable());
@@ -526,19 +526,19 @@ fn reregister_changes_the_token_and_reports_a_ready_pipe_again() {
 fn a_deregistered_pipe_is_not_reported_and_loses_no_data() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
-    let mut client = named_pipe::waiting_client(&name);
+    let mut client = named_pipe::blocking_client(&name);
     register(&poll, &mut server, SERVER);
     writable(&mut poll, &mut events, SERVER);
     poll.registry().deregister(&mut server).unwrap();
     client.write_all(b"abc").unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     // Data that was read ahead can be read; every further operation needs a registration.
     assert_eq!(server.read(&mut [0; 8]).unwrap(), 3);
     for result in [server.read(&mut [0; 8]), server.write(b"x"), server.connect().map(|()| 0)] {
         assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
     }
     client.write_all(b"def").unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     register(&poll, &mut server, CLIENT);
     readable(&mut poll, &mut events, CLIENT);
     assert_eq!(server.read(&mut [0; 8]).unwrap(), 3);
@@ -551,7 +551,7 @@ fn a_packet_dequeued_after_deregister_is_not_reported() {
     assert_eq!(client.write(b"x").unwrap(), 1);
     poll.registry().deregister(&mut server).unwrap();
     poll.registry().deregister(&mut client).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -591,7 +591,7 @@ fn a_closed_client_ends_reading_after_its_data() {
     for _ in 0..3 {
         assert_eq!(server.read(&mut buf).unwrap(), 0);
     }
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     assert_eq!(server.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
 }
 
@@ -600,7 +600,7 @@ fn the_end_of_the_stream_after_an_empty_message_is_reported() {
     let (mut poll, mut events) = poll();
     let name = named_pipe::name();
     let mut server = named_pipe::message_server(&name);
-    let mut client = named_pipe::waiting_client(&name);
+    let mut client = named_pipe::blocking_client(&name);
     register(&poll, &mut server, SERVER);
     assert_eq!(client.write(b"").unwrap(), 0);
     readable(&mut poll, &mut events, SERVER);
@@ -619,7 +619,7 @@ fn a_dropped_server_closes_both_directions_of_its_client() {
     assert!(event.is_read_closed() && event.is_writable() && event.is_write_closed(), "{event:?}");
     assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
     assert!(client.write(b"x").is_err());
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -639,7 +639,7 @@ fn the_next_write_returns_the_error_of_a_failed_pending_write() {
 
 /// Checks that no event arrives, except for `token`.
 fn expect_silence_but_for(poll: &mut Poll, events: &mut Events, token: Token) {
-    poll.poll(events, Some(A_WHILE)).unwrap();
+    poll.poll(events, Some(SHORT_WAIT)).unwrap();
     assert!(events.iter().all(|event| event.token() == token), "{events:?}");
 }
 
@@ -652,7 +652,7 @@ fn a_disconnected_client_reports_the_closed_pipe() {
     assert!(event.is_read_closed(), "{event:?}");
     assert_eq!(client.read(&mut [0; 8]).unwrap_err().raw_os_error(), Some(ERROR_PIPE_NOT_CONNECTED));
     assert!(client.write(b"x").is_err());
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -715,8 +715,8 @@ fn a_connect_cancelled_by_disconnect_can_be_repeated_immediately() {
         server.disconnect().unwrap();
     }
     would_block(server.connect());
-    expect_silence(&mut poll, &mut events);
-    let mut client = named_pipe::waiting_client(&name);
+    expect_no_event(&mut poll, &mut events);
+    let mut client = named_pipe::blocking_client(&name);
     writable(&mut poll, &mut events, SERVER);
     server.connect().unwrap();
     client.write_all(b"hello").unwrap();
@@ -742,7 +742,7 @@ fn a_dropped_pipe_is_closed_without_a_poll() {
     for is_polled in [false, true] {
         let (mut server, name) = listener();
         register(&poll, &mut server, SERVER);
-        let mut client = named_pipe::waiting_client(&name);
+        let mut client = named_pipe::blocking_client(&name);
         server.connect().unwrap();
         if is_polled {
             writable(&mut poll, &mut events, SERVER);
@@ -752,7 +752,7 @@ fn a_dropped_pipe_is_closed_without_a_poll() {
         let end = client.read(&mut [0; 8]).map_err(|err| err.kind());
         assert!(matches!(end, Ok(0) | Err(ErrorKind::BrokenPipe)), "{end:?}");
     }
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -760,7 +760,7 @@ fn a_pipe_whose_poll_was_dropped_keeps_the_data_that_was_read_ahead() {
     let (mut poll, mut events) = poll();
     let (mut server, name) = listener();
     register(&poll, &mut server, SERVER);
-    let mut client = named_pipe::waiting_client(&name);
+    let mut client = named_pipe::blocking_client(&name);
     client.write_all(b"abc").unwrap();
     server.connect().unwrap();
     readable(&mut poll, &mut events, SERVER);
@@ -804,7 +804,7 @@ fn a_pipe_is_registered_once_and_only_ever_with_one_poll() {
 fn a_handle_that_is_not_overlapped_is_refused_at_registration() {
     let (poll, _) = poll();
     let (_server, name) = listener();
-    let mut client = named_pipe::from_file(named_pipe::waiting_client(&name));
+    let mut client = named_pipe::from_file(named_pipe::blocking_client(&name));
     for _ in 0..2 {
         let err = poll.registry().register(&mut client, CLIENT, BOTH).unwrap_err();
         assert_eq!(err.kind(), ErrorKind::InvalidInput, "{err}");
@@ -839,7 +839,7 @@ fn a_read_from_a_write_only_pipe_fails() {
 #[test]
 fn a_name_is_used_once_and_contains_no_zero() {
     let (server, name) = listener();
-    if system::first_instances_are_the_first() {
+    if system::first_instance_is_exclusive() {
         assert_eq!(NamedPipe::new(&name).unwrap_err().kind(), ErrorKind::PermissionDenied);
     }
     drop(server);
@@ -865,7 +865,7 @@ fn threads_read_and_write_while_another_thread_polls() {
     let (server, client) = pair(&poll);
     let bytes = pattern(BYTES);
     let (count, sum) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let end = Instant::now() + 3 * PATIENCE;
+    let end = Instant::now() + 3 * WAIT_LIMIT;
     let is_busy = || count.load(Ordering::Acquire) < BYTES && Instant::now() < end;
     thread::scope(|scope| {
         for size in [3, 1000] {
@@ -893,7 +893,7 @@ fn threads_read_and_write_while_another_thread_polls() {
             }
         });
         while is_busy() {
-            poll.poll(&mut events, Some(A_WHILE)).unwrap();
+            poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
         }
     });
     let expected: usize = bytes.iter().map(|byte| usize::from(*byte)).sum();
@@ -924,11 +924,11 @@ fn pipes_are_dropped_by_one_thread_while_another_thread_polls() {
         }
     });
     while !worker.is_finished() {
-        poll.poll(&mut events, Some(A_WHILE)).unwrap();
+        poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
     }
     worker.join().unwrap();
     while !events.is_empty() {
-        poll.poll(&mut events, Some(A_WHILE)).unwrap();
+        poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
     }
 }
 
@@ -949,7 +949,7 @@ fn a_poll_is_dropped_while_a_thread_still_uses_its_pipes() {
             }
         });
         for _ in 0..20 {
-            poll.poll(&mut events, Some(A_WHILE)).unwrap();
+            poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
         }
         drop(poll);
         worker.join().unwrap();

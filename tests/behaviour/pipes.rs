@@ -53,7 +53,7 @@ fn a_write_to_a_full_pipe_would_block_until_the_receiver_reads() {
     assert!(room >= 512, "the pipe holds only {room} bytes");
     assert_eq!(sender.write_vectored(&[IoSlice::new(b"x")]).unwrap_err().kind(), ErrorKind::WouldBlock);
     wait_for(&mut poll, &mut events, RECEIVER, |event| event.is_readable());
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 
     let mut bytes = Vec::new();
     assert!(!drain(&receiver, &mut bytes));
@@ -65,7 +65,7 @@ fn a_write_to_a_full_pipe_would_block_until_the_receiver_reads() {
 #[test]
 fn megabytes_pass_through_a_pipe_driven_by_events_alone() {
     let (sender, receiver) = pipe::new().unwrap();
-    let text: Vec<u8> = (0..3 * MUCH).map(|i| (i / 7) as u8).collect();
+    let text: Vec<u8> = (0..3 * LARGER_THAN_A_PIPE).map(|i| (i / 7) as u8).collect();
     let sent = text.clone();
     let writer = thread::spawn(move || {
         let (mut poll, mut events) = poll();
@@ -96,8 +96,8 @@ fn megabytes_pass_through_a_pipe_driven_by_events_alone() {
 #[test]
 fn set_nonblocking_switches_each_end_on_its_own() {
     let (mut sender, receiver) = pipe::new().unwrap();
-    let short = sender.write(&vec![1; MUCH]).unwrap();
-    assert!(short < MUCH, "the pipe holds {short} bytes");
+    let short = sender.write(&vec![1; LARGER_THAN_A_PIPE]).unwrap();
+    assert!(short < LARGER_THAN_A_PIPE, "the pipe holds {short} bytes");
 
     // Only the sender blocks first, then both ends. A blocking write writes everything, and a blocking read never returns `WouldBlock`.
     sender.set_nonblocking(false).unwrap();
@@ -105,17 +105,17 @@ fn set_nonblocking_switches_each_end_on_its_own() {
     assert_eq!((&receiver).read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
     receiver.set_nonblocking(false).unwrap();
     let reader = thread::spawn(move || {
-        let mut bytes = vec![0; MUCH];
+        let mut bytes = vec![0; LARGER_THAN_A_PIPE];
         (&receiver).read_exact(&mut bytes).unwrap();
         receiver
     });
-    assert_eq!(sender.write(&vec![2; MUCH]).unwrap(), MUCH);
+    assert_eq!(sender.write(&vec![2; LARGER_THAN_A_PIPE]).unwrap(), LARGER_THAN_A_PIPE);
     let mut receiver = reader.join().unwrap();
 
     receiver.set_nonblocking(true).unwrap();
     assert_eq!(receiver.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
     sender.set_nonblocking(true).unwrap();
-    assert!(sender.write(&vec![3; MUCH]).unwrap() < MUCH);
+    assert!(sender.write(&vec![3; LARGER_THAN_A_PIPE]).unwrap() < LARGER_THAN_A_PIPE);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn each_edge_is_reported_once() {
     for _ in 0..3 {
         sender.write_all(b"x").unwrap();
         assert!(next_tokens(&mut poll, &mut events).contains(&RECEIVER));
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         assert_eq!(receiver.read(&mut [0; 8]).unwrap(), 1);
     }
 }
@@ -160,11 +160,11 @@ fn a_level_source_is_reported_while_it_is_ready() {
     drain(&receiver, &mut Vec::new());
     assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
     poll.registry().deregister(&mut sender).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     sender.write_all(b"x").unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [RECEIVER]);
     poll.registry().deregister(&mut receiver).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -174,12 +174,12 @@ fn a_oneshot_source_is_reported_once_until_it_is_reregistered() {
     sender.write_all(b"x").unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [RECEIVER]);
     sender.write_all(b"x").unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     poll.registry().reregister(&mut receiver, Token(3), READ.oneshot()).unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [Token(3)]);
     poll.registry().reregister(&mut sender, Token(4), WRITE.oneshot()).unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [Token(4)]);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 // Closed ends. A child process that another test is starting may hold a duplicate for a moment, so these tests wait for the event.
@@ -232,16 +232,16 @@ fn a_sender_registered_after_the_receiver_closed_reports_it_or_fails_to_write() 
     let (mut sender, receiver) = pipe::new().unwrap();
     drop(receiver);
     // Wait until no process holds the receiver, including a child that another test is starting.
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     while sender.write(b"x").is_ok() {
         assert!(Instant::now() < end, "a process still holds the receiver");
         thread::yield_now();
     }
     let registry = poll.registry().try_clone().unwrap();
     registry.register(&mut sender, SENDER, WRITE).unwrap();
-    let mut check = || match system::broken_pipes_are_told() {
+    let mut check = || match system::late_broken_pipes_are_reported() {
         Some(true) => drop(wait_for(&mut poll, &mut events, SENDER, is_write_closed)),
-        Some(false) => expect_silence(&mut poll, &mut events),
+        Some(false) => expect_no_event(&mut poll, &mut events),
         None => {
             poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
             assert!(events.iter().all(is_write_closed), "{events:?}");
@@ -263,9 +263,9 @@ fn a_dropped_end_is_not_reported() {
     drop((sender, receiver));
     let expect_no_more = |poll: &mut Poll, events: &mut Events| {
         // A child that another test is starting may hold duplicates for a moment, which keep the registrations alive.
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + WAIT_LIMIT;
         loop {
-            poll.poll(events, Some(A_WHILE)).unwrap();
+            poll.poll(events, Some(SHORT_WAIT)).unwrap();
             if events.is_empty() {
                 return;
             }
@@ -276,7 +276,7 @@ fn a_dropped_end_is_not_reported() {
     // A new pipe with the same descriptor numbers is not reported under the old tokens.
     let (mut sender, mut receiver) = pipe::new().unwrap();
     sender.write_all(b"x").unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     poll.registry().register(&mut receiver, Token(3), READ).unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [Token(3)]);
 }

@@ -30,7 +30,7 @@ fn a_nested_poll_is_readable_while_it_has_events() {
     for mode in [READ, READ.level()] {
         let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(mode);
         let (mut stream, mut peer) = registered_stream(&inner, Token(2), READ);
-        expect_silence(&mut outer, &mut outer_events);
+        expect_no_event(&mut outer, &mut outer_events);
         for _ in 0..3 {
             peer.write_all(b"x").unwrap();
             assert_eq!(next_tokens(&mut outer, &mut outer_events), [SOURCE]);
@@ -38,7 +38,7 @@ fn a_nested_poll_is_readable_while_it_has_events() {
             assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [Token(2)]);
             stream.read_exact(&mut [0]).unwrap();
             inner.poll(&mut events, Some(Duration::ZERO)).unwrap();
-            expect_silence(&mut outer, &mut outer_events);
+            expect_no_event(&mut outer, &mut outer_events);
         }
     }
 }
@@ -48,7 +48,7 @@ fn a_wake_makes_the_descriptor_readable() {
     for mode in [READ, READ.level()] {
         let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(mode);
         let wakers = [2, 3].map(|i| Waker::new(inner.registry(), Token(i)).unwrap());
-        expect_silence(&mut outer, &mut outer_events);
+        expect_no_event(&mut outer, &mut outer_events);
         for _ in 0..3 {
             wakers[0].wake().unwrap();
             wakers[1].wake().unwrap();
@@ -56,7 +56,7 @@ fn a_wake_makes_the_descriptor_readable() {
             assert_eq!(next_tokens(&mut outer, &mut outer_events), [SOURCE]);
             inner.poll(&mut events, Some(Duration::ZERO)).unwrap();
             assert_eq!(events.len(), 2, "{events:?}");
-            expect_silence(&mut outer, &mut outer_events);
+            expect_no_event(&mut outer, &mut outer_events);
         }
     }
 }
@@ -75,7 +75,7 @@ fn a_wake_before_the_descriptor_was_exposed_makes_it_readable() {
 #[test]
 fn wakers_that_do_not_fit_keep_the_descriptor_readable() {
     check_wakers_that_do_not_fit(READ.level());
-    if system::EVERY_KICK_IS_AN_EDGE {
+    if system::EVERY_NOTIFY_IS_AN_EDGE {
         check_wakers_that_do_not_fit(READ);
     }
 }
@@ -106,7 +106,7 @@ fn the_descriptor_becomes_readable_after_many_wakes() {
         inner.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert_eq!(events.len(), 1, "{round}");
     }
-    expect_silence(&mut outer, &mut outer_events);
+    expect_no_event(&mut outer, &mut outer_events);
     waker.wake().unwrap();
     assert_eq!(next_tokens(&mut outer, &mut outer_events), [SOURCE]);
 }
@@ -140,7 +140,7 @@ fn an_outer_loop_is_bounded_by_the_next_deadline() {
     let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(READ);
     let mut timer = Timer::new();
     inner.registry().register(&mut timer, Token(2), READ).unwrap();
-    timer.set(A_WHILE).unwrap();
+    timer.set(SHORT_WAIT).unwrap();
     let timeout = inner.next_deadline().unwrap().saturating_duration_since(Instant::now());
     outer.poll(&mut outer_events, Some(timeout)).unwrap();
     assert!(outer_events.is_empty(), "a timer does not make the descriptor readable");
@@ -167,7 +167,7 @@ fn a_nested_loop_reports_every_wake() {
     });
     for round in 0..2000 {
         waker.wake().unwrap();
-        next_report.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("wake {round} was not reported"));
+        next_report.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("wake {round} was not reported"));
     }
     poller.join().unwrap();
 }

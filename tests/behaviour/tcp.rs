@@ -67,7 +67,7 @@ fn read_exactly(poll: &mut Poll, events: &mut Events, mut stream: &TcpStream, to
 fn without_blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(what()));
-    receiver.recv_timeout(PATIENCE).expect("the operation blocked")
+    receiver.recv_timeout(WAIT_LIMIT).expect("the operation blocked")
 }
 
 /// Bytes with a prime period, so that a swapped, lost or doubled piece differs from the expected piece.
@@ -139,9 +139,9 @@ fn connect_returns_immediately_and_a_writable_event_reports_the_connection() {
 #[test]
 fn a_refused_connect_is_reported_by_a_writable_event_and_take_error() {
     let (mut poll, mut events) = poll();
-    let nobody = nobody();
+    let closed_port = closed_port();
 
-    let mut stream = match TcpStream::connect(nobody) {
+    let mut stream = match TcpStream::connect(closed_port) {
         Ok(stream) => stream,
         // Some systems refuse the connection inside `connect`.
         Err(err) => return assert_eq!(err.kind(), ErrorKind::ConnectionRefused),
@@ -150,11 +150,11 @@ fn a_refused_connect_is_reported_by_a_writable_event_and_take_error() {
     let event = wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
 
     assert!(event.is_error(), "{event:?}");
-    assert_eq!(kind(stream.peer_addr()), system::NO_PEER);
+    assert_eq!(kind(stream.peer_addr()), system::NO_PEER_ERROR);
     let refusal = stream.take_error().unwrap().expect("the socket keeps the refusal until `take_error`");
     assert_eq!(refusal.kind(), ErrorKind::ConnectionRefused);
     let again = stream.take_error().unwrap();
-    assert!(again.is_none() || !system::ERRORS_ARE_TAKEN, "`take_error` did not clear the error");
+    assert!(again.is_none() || !system::TAKE_ERROR_CLEARS, "`take_error` did not clear the error");
     assert_eq!(kind(stream.shutdown(Shutdown::Both)), ErrorKind::NotConnected);
     assert!(stream.write(b"x").is_err());
 }
@@ -162,8 +162,8 @@ fn a_refused_connect_is_reported_by_a_writable_event_and_take_error() {
 #[test]
 fn the_first_write_after_a_refused_connect_returns_the_error_unless_take_error_took_it() {
     let (mut poll, mut events) = poll();
-    let nobody = nobody();
-    let mut stream = match TcpStream::connect(nobody) {
+    let closed_port = closed_port();
+    let mut stream = match TcpStream::connect(closed_port) {
         Ok(stream) => stream,
         Err(err) => return assert_eq!(err.kind(), ErrorKind::ConnectionRefused),
     };
@@ -173,7 +173,7 @@ fn the_first_write_after_a_refused_connect_returns_the_error_unless_take_error_t
     let failure = kind(stream.write(b"x"));
     // Windows returns `NotConnected`; Wine returns that the connection has ended.
     let known = [ErrorKind::ConnectionRefused, ErrorKind::NotConnected, ErrorKind::ConnectionReset];
-    let known = if system::ERRORS_ARE_TAKEN { &known[..1] } else { &known[..] };
+    let known = if system::TAKE_ERROR_CLEARS { &known[..1] } else { &known[..] };
     assert!(known.contains(&failure), "{failure:?}");
 }
 
@@ -190,7 +190,7 @@ fn a_stream_can_be_dropped_while_it_connects() {
     let mut stream = TcpStream::connect(addr).unwrap();
     poll.registry().register(&mut stream, STREAM, Interest::WRITABLE).unwrap();
     let client = stream.local_addr().unwrap();
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     loop {
         assert!(Instant::now() < end, "the last connection was not accepted");
         match listener.accept() {
@@ -275,7 +275,7 @@ fn the_address_of_closed_connections_can_be_bound_again_immediately() {
     let (mut poll, mut events) = poll();
     let (listener, addr) = registered_listener(&poll, LISTENER);
     let mut client = net::TcpStream::connect(addr).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
     let accepted = accept_all(&mut poll, &mut events, &listener, 1);
     // The port of the side that closes first stays in TIME_WAIT.
     drop(accepted);
@@ -383,11 +383,11 @@ fn the_type_and_its_reference_read_and_write_alike() {
         peer.write_all(b"abcdef").unwrap();
     }
     // All bytes have arrived before the first read, so each read is complete.
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     let mut whole = [0; 64];
     while !matches!(stream.peek(&mut whole), Ok(24)) {
         assert!(Instant::now() < end, "24 bytes did not arrive");
-        poll.poll(&mut events, Some(A_WHILE)).unwrap();
+        poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
     }
     assert_eq!(stream.read(&mut buf[..6]).unwrap(), 6);
     assert_eq!(&buf[..6], b"abcdef");
@@ -550,7 +550,7 @@ fn one_thread_reads_while_another_one_writes() {
         scope.spawn(move || pattern.read_all(peer, LEN));
         scope.spawn(move || {
             // The writing thread gets no events, so it retries in a loop.
-            let (mut position, end) = (0, Instant::now() + PATIENCE);
+            let (mut position, end) = (0, Instant::now() + WAIT_LIMIT);
             while position < LEN {
                 match (&*stream).write(pattern.at(position, LEN)) {
                     Ok(count) => position += count,
@@ -618,7 +618,7 @@ fn dropping_a_stream_ends_the_peers_reading() {
     wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
     drop(stream);
     assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -633,7 +633,7 @@ fn writing_to_a_peer_that_has_closed_is_an_error() {
         drop(peer);
         wait_for(&mut poll, &mut events, STREAM, Event::is_read_closed);
         // The kernel may accept the first write, and learns from the reset that the peer has closed.
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + WAIT_LIMIT;
         let failure = loop {
             assert!(Instant::now() < end, "writes to a closed peer still succeed");
             match write(&stream) {
@@ -678,7 +678,7 @@ fn fill(poll: &mut Poll, events: &mut Events, mut stream: &TcpStream, pattern: &
                 if silent {
                     return position;
                 }
-                poll.poll(events, Some(A_WHILE)).unwrap();
+                poll.poll(events, Some(SHORT_WAIT)).unwrap();
                 silent = events.is_empty();
             }
             Err(err) => panic!("write: {err}"),
@@ -774,7 +774,7 @@ fn an_echo_passes_megabytes_both_ways_through_one_edge_registration() {
     let peer = &peer;
     thread::scope(|scope| {
         // Where a half-closed stream loses no data, the peer ends its data while the echo is still being written.
-        let ends_early = system::half_closed_streams_are_whole();
+        let ends_early = system::half_closed_streams_lose_nothing();
         scope.spawn(move || {
             pattern.write_all(peer, LEN);
             if ends_early {
@@ -819,11 +819,11 @@ fn an_edge_is_reported_once() {
     let (_listener, addr) = registered_listener(&poll, LISTENER);
     peer.write_all(b"news").unwrap();
     wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 
     let _client = net::TcpStream::connect(addr).unwrap();
     wait_for(&mut poll, &mut events, LISTENER, Event::is_readable);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -949,7 +949,7 @@ fn after_accept_would_block_the_next_connection_is_a_new_event() {
         let ours: HashSet<SocketAddr> = accepted.iter().map(|(_, from)| *from).collect();
         assert!(clients.iter().all(|client| ours.contains(&client.local_addr().unwrap())));
     }
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -997,7 +997,7 @@ fn data_sent_before_accept_is_read_after_it() {
     let (mut stream, _) = accept_all(&mut poll, &mut events, &listener, 1).pop().unwrap();
     poll.registry().register(&mut stream, STREAM, Interest::READABLE).unwrap();
     assert_eq!(read_exactly(&mut poll, &mut events, &stream, STREAM, 10), b"in advance");
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     loop {
         assert!(Instant::now() < end, "the end of the stream was not reported");
         match stream.read(&mut [0; 8]) {
@@ -1019,7 +1019,7 @@ fn a_connection_reset_before_accept_does_not_disturb_other_connections() {
         let (gone_addr, stays_addr) = (gone.local_addr().unwrap(), stays.local_addr().unwrap());
         reset::close_with_reset(gone);
 
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + WAIT_LIMIT;
         let mut served = loop {
             assert!(Instant::now() < end, "the remaining connection was not accepted");
             match listener.accept() {
@@ -1058,7 +1058,7 @@ fn each_of_many_listeners_has_its_own_connections() {
             assert!(served.insert(token));
         }
     }
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -1070,10 +1070,10 @@ fn a_dropped_listener_refuses_connections_and_resets_the_waiting_ones() {
     let _accepted = accept_all(&mut poll, &mut events, &listener, 1);
 
     let mut client = net::TcpStream::connect(addr).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
     wait_for(&mut poll, &mut events, LISTENER, Event::is_readable);
     drop(listener);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 
     match client.read(&mut [0; 8]) {
         Ok(count) => assert_eq!(count, 0),

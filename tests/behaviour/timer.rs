@@ -30,7 +30,7 @@ fn a_timer_is_never_early() {
         assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
         assert!(start.elapsed() >= delay, "{delay:?} took {:?}", start.elapsed());
     }
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_timer_ends_a_wait_without_a_timeout() {
 fn a_timer_that_is_not_set_never_comes() {
     let (mut poll, mut events) = poll();
     let _timer = registered(&poll, TIMER);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -66,10 +66,10 @@ fn a_poll_may_end_before_a_timer() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     let start = Instant::now();
-    timer.set(3 * A_WHILE).unwrap();
+    timer.set(3 * SHORT_WAIT).unwrap();
     poll.poll(&mut events, Some(MS)).unwrap();
     let (was_empty, took) = (events.is_empty(), start.elapsed());
-    assert!(was_empty || took >= 3 * A_WHILE);
+    assert!(was_empty || took >= 3 * SHORT_WAIT);
     assert!(took >= MS);
     if was_empty {
         assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
@@ -96,7 +96,7 @@ fn timers_come_in_the_order_of_their_deadlines() {
         order.extend(next_tokens(&mut poll, &mut events).iter().map(|token| token.0));
     }
     assert_eq!(order, (0..997).collect::<Vec<_>>());
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn only_the_timers_that_are_left_come_in_order() {
     }
     let deadlines = |order: &[usize]| order.iter().map(|&i| deadline(i)).collect::<Vec<_>>();
     assert_eq!(deadlines(&order), deadlines(&expected));
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn setting_a_timer_replaces_what_it_was_set_to() {
     timer.set_every(MS).unwrap();
     timer.set(MS).unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn setting_a_timer_discards_a_deadline_that_was_not_reported() {
     let timer = registered(&poll, TIMER);
     timer.set(Duration::ZERO).unwrap();
     timer.set(Duration::from_secs(3600)).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -172,11 +172,11 @@ fn a_cancelled_timer_does_not_come() {
     let timer = registered(&poll, TIMER);
     timer.set(MS).unwrap();
     timer.cancel();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     timer.set_every(MS).unwrap();
     timer.cancel();
     timer.cancel();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -228,13 +228,13 @@ fn a_timer_keeps_its_setting_from_one_registration_to_the_next() {
     let mut timer = registered(&first, TIMER);
     timer.set(MS).unwrap();
     first.registry().deregister(&mut timer).unwrap();
-    expect_silence(&mut first, &mut events);
+    expect_no_event(&mut first, &mut events);
     let (mut second, _) = poll();
     second.registry().register(&mut timer, Token(2), Interest::READABLE).unwrap();
     assert_eq!(next_tokens(&mut second, &mut events), [Token(2)]);
     second.registry().deregister(&mut timer).unwrap();
     second.registry().register(&mut timer, Token(2), Interest::READABLE).unwrap();
-    expect_silence(&mut second, &mut events);
+    expect_no_event(&mut second, &mut events);
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn a_timer_set_by_another_thread_ends_a_wait_that_is_under_way() {
     });
     for round in 0..500 {
         timer.set(Duration::ZERO).unwrap();
-        is_done.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("deadline {round} was lost"));
+        is_done.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("deadline {round} was lost"));
     }
     poller.join().unwrap();
 }
@@ -287,7 +287,7 @@ fn a_timer_registered_by_another_thread_ends_a_wait_that_is_under_way() {
     for round in 0..200 {
         timer.set(Duration::ZERO).unwrap();
         registry.register(&mut timer, TIMER, Interest::READABLE).unwrap();
-        is_done.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("deadline {round} was lost"));
+        is_done.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("deadline {round} was lost"));
         registry.deregister(&mut timer).unwrap();
     }
     poller.join().unwrap();
@@ -298,7 +298,7 @@ fn a_wait_that_a_cancelled_timer_has_cut_short_goes_on() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     let canceller = thread::spawn(move || {
-        let end = Instant::now() + A_WHILE / 2;
+        let end = Instant::now() + SHORT_WAIT / 2;
         while Instant::now() < end {
             timer.set(Duration::from_micros(1)).unwrap();
             timer.cancel();
@@ -307,12 +307,12 @@ fn a_wait_that_a_cancelled_timer_has_cut_short_goes_on() {
     });
     let start = Instant::now();
     loop {
-        poll.poll(&mut events, Some(A_WHILE)).unwrap();
+        poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
         if events.is_empty() {
             break;
         }
     }
-    assert!(start.elapsed() >= A_WHILE, "an empty poll came back before its timeout");
+    assert!(start.elapsed() >= SHORT_WAIT, "an empty poll came back before its timeout");
     drop(canceller.join().unwrap());
 }
 
@@ -322,7 +322,7 @@ fn dropping_a_timer_discards_its_event() {
     let timer = registered(&poll, TIMER);
     timer.set(Duration::ZERO).unwrap();
     drop(timer);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     assert_eq!(poll.next_deadline(), None);
 }
 
@@ -332,7 +332,7 @@ fn deregistering_a_timer_discards_its_event() {
     let mut timer = registered(&poll, TIMER);
     timer.set(Duration::ZERO).unwrap();
     poll.registry().deregister(&mut timer).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -355,7 +355,7 @@ fn the_mode_of_a_timer_makes_no_difference() {
         for _ in 0..2 {
             timer.set(Duration::ZERO).unwrap();
             assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
-            expect_silence(&mut poll, &mut events);
+            expect_no_event(&mut poll, &mut events);
         }
     }
 }
@@ -379,7 +379,7 @@ fn a_period_of_zero_is_refused_and_changes_nothing() {
     timer.set(MS).unwrap();
     assert_eq!(timer.set_every(Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidInput);
     assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -392,10 +392,10 @@ fn a_deadline_beyond_all_time_never_comes() {
     soon.set(MS).unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
     never.set_every(Duration::MAX).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     // The longest that the clock can tell is no special case.
     never.set(Duration::from_secs(u32::MAX.into())).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -429,7 +429,7 @@ fn timers_that_do_not_fit_come_with_the_next_poll() {
             order.extend(next_tokens(&mut poll, &mut events));
         }
         assert_eq!(order, (0..5).map(Token).collect::<Vec<_>>(), "capacity {capacity}");
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
     }
 }
 
@@ -452,7 +452,7 @@ fn timers_of_two_polls_do_not_mix() {
     mine.set(MS).unwrap();
     yours.set(MS).unwrap();
     assert_eq!(next_tokens(&mut here, &mut events), [TIMER]);
-    expect_silence(&mut here, &mut events);
+    expect_no_event(&mut here, &mut events);
     assert_eq!(next_tokens(&mut there, &mut other_events), [Token(2)]);
 }
 

@@ -66,7 +66,7 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
 
     let listener = TcpListener::bind(loopback()).unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     let accepted = loop {
         match listener.accept() {
             Ok((accepted, _)) => break accepted,

@@ -68,7 +68,7 @@ fn stream_and_peer() -> (UnixStream, net::UnixStream) {
     let (stream, peer) = net::UnixStream::pair().unwrap();
     stream.set_nonblocking(true).unwrap();
     for timeout in [net::UnixStream::set_read_timeout, net::UnixStream::set_write_timeout] {
-        timeout(&peer, Some(PATIENCE)).unwrap();
+        timeout(&peer, Some(WAIT_LIMIT)).unwrap();
     }
     (UnixStream::from_std(stream), peer)
 }
@@ -114,7 +114,7 @@ fn a_client_and_a_server_exchange_messages_through_a_path() {
     let mut listener = UnixListener::bind(folder.join("s")).unwrap();
     poll.registry().register(&mut listener, SOURCE, READ).unwrap();
     assert_eq!(kind(listener.accept()), ErrorKind::WouldBlock);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 
     let mut client = UnixStream::connect(folder.join("s")).unwrap();
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_readable());
@@ -534,7 +534,7 @@ fn a_datagram_socket_that_was_shut_down_neither_sends_nor_receives() {
 fn reports(poll: &mut Poll, events: &mut Events) -> usize {
     (0..3)
         .take_while(|_| {
-            poll.poll(events, Some(A_WHILE)).unwrap();
+            poll.poll(events, Some(SHORT_WAIT)).unwrap();
             events.iter().any(|event| event.token() == SOURCE && event.is_readable())
         })
         .count()
@@ -612,7 +612,7 @@ fn a_oneshot_registration_of_both_directions_is_reported_once() {
     poll.registry().register(&mut stream, SOURCE, BOTH.oneshot()).unwrap();
     assert!(next_tokens(&mut poll, &mut events).iter().all(|token| *token == SOURCE));
     peer.write_all(b"x").unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 // Full buffers.
@@ -625,7 +625,7 @@ fn a_full_stream_becomes_writable_once_the_peer_has_read() {
         let sent = fill(&mut stream);
         assert_eq!(kind(stream.write_vectored(&[IoSlice::new(b"x")])), ErrorKind::WouldBlock);
         poll.registry().register(&mut stream, SOURCE, mode(WRITE)).unwrap();
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
         peer.read_exact(&mut vec![0; sent]).unwrap();
         wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
         assert_eq!(stream.write(b"x").unwrap(), 1);
@@ -690,7 +690,7 @@ fn a_send_to_a_full_receiver_does_not_block_and_an_event_reports_free_room() {
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
     let sent = fill_with_datagrams(|| sender.send(&[7; 100]));
     if system::FULL_UNIX_RECEIVERS_BLOCK {
-        expect_silence(&mut poll, &mut events);
+        expect_no_event(&mut poll, &mut events);
     }
     for _ in 0..sent {
         assert_eq!(receiver.recv(&mut [0; 200]).unwrap(), 100);
@@ -729,13 +729,13 @@ impl Scene {
     fn new(source: &mut impl Source) -> Scene {
         let (mut poll, mut events) = poll();
         poll.registry().register(source, SOURCE, BOTH).unwrap();
-        poll.poll(&mut events, Some(A_WHILE)).unwrap();
-        expect_silence(&mut poll, &mut events);
+        poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
+        expect_no_event(&mut poll, &mut events);
         Scene { poll, events }
     }
 
     fn check(&mut self, happened: &str) {
-        truth::check(&mut self.poll, &mut self.events, SOURCE, happened);
+        truth_table::check(&mut self.poll, &mut self.events, SOURCE, happened);
     }
 }
 
@@ -744,7 +744,7 @@ fn a_new_stream_is_writable() {
     let (mut stream, _peer) = stream_and_peer();
     let (mut poll, mut events) = poll();
     poll.registry().register(&mut stream, SOURCE, BOTH).unwrap();
-    truth::check(&mut poll, &mut events, SOURCE, "a connection was made");
+    truth_table::check(&mut poll, &mut events, SOURCE, "a connection was made");
 }
 
 #[test]
@@ -892,7 +892,7 @@ fn a_deregistered_source_is_not_reported() {
     peer.write_all(b"x").unwrap();
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_readable());
     poll.registry().deregister(&mut stream).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -915,7 +915,7 @@ fn a_source_dropped_while_registered_is_not_reported() {
         poll.registry().register(&mut source, SOURCE, READ).unwrap();
     }
     // The close of one source made its peer ready, but the peer was dropped too, so no event remains.
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 // Conversions, `Debug`, `try_io` and allocations.
@@ -1013,17 +1013,17 @@ fn no_operation_allocates() {
     poll.registry().register(&mut receiver, Token(2), READ).unwrap();
     let mut round = || {
         let mut client = UnixStream::connect(&path).unwrap();
-        poll.poll(&mut events, Some(PATIENCE)).unwrap();
+        poll.poll(&mut events, Some(WAIT_LIMIT)).unwrap();
         assert_eq!(events.iter().next().unwrap().token(), Token(1));
         let (mut server, _) = listener.accept().unwrap();
         assert!(listener.accept().is_err());
         poll.registry().register(&mut server, Token(3), READ).unwrap();
         assert_eq!(client.write_vectored(&[IoSlice::new(b"x"), IoSlice::new(b"y")]).unwrap(), 2);
-        poll.poll(&mut events, Some(PATIENCE)).unwrap();
+        poll.poll(&mut events, Some(WAIT_LIMIT)).unwrap();
         assert_eq!(server.read(&mut [0; 4]).unwrap(), 2);
         assert!(server.read(&mut [0; 4]).is_err());
         sender.send(b"z").unwrap();
-        poll.poll(&mut events, Some(PATIENCE)).unwrap();
+        poll.poll(&mut events, Some(WAIT_LIMIT)).unwrap();
         assert_eq!(receiver.recv_from(&mut [0; 4]).unwrap().0, 1);
         assert!(receiver.recv(&mut [0; 4]).is_err());
         drop(UnixStream::pair().unwrap());

@@ -18,7 +18,7 @@ fn a_wake_before_the_wait_is_not_lost() {
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
     waker.wake().unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [WAKER]);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_wake_ends_a_wait_without_a_timeout() {
     });
     for round in 0..1000 {
         waker.wake().unwrap();
-        is_done.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("wake {round} was lost"));
+        is_done.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("wake {round} was lost"));
     }
     poller.join().unwrap();
 }
@@ -64,7 +64,7 @@ fn a_wake_ends_a_wait_with_a_long_timeout() {
     });
     poll.poll(&mut events, Some(Duration::from_secs(3600))).unwrap();
     assert_eq!(events.len(), 1);
-    assert!(start.elapsed() < PATIENCE);
+    assert!(start.elapsed() < WAIT_LIMIT);
     drop(thread.join().unwrap());
 }
 
@@ -76,7 +76,7 @@ fn wakes_before_a_poll_are_one_event() {
         waker.wake().unwrap();
     }
     assert_eq!(next_tokens(&mut poll, &mut events), [WAKER]);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn every_waker_has_its_own_token() {
     let mut tokens = next_tokens(&mut poll, &mut events);
     tokens.sort();
     assert_eq!(tokens, [Token(0), Token(3), Token(4)]);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_waker_wakes_its_own_poll_only() {
     let (mut there, mut other_events) = poll();
     let waker = Waker::new(there.registry(), WAKER).unwrap();
     waker.wake().unwrap();
-    expect_silence(&mut here, &mut events);
+    expect_no_event(&mut here, &mut events);
     assert_eq!(next_tokens(&mut there, &mut other_events), [WAKER]);
 }
 
@@ -161,7 +161,7 @@ fn wakers_that_do_not_fit_come_with_the_next_poll() {
             }
             tokens.sort();
             assert_eq!(tokens, (0..7).map(Token).collect::<Vec<_>>(), "capacity {capacity}");
-            expect_silence(&mut poll, &mut events);
+            expect_no_event(&mut poll, &mut events);
         }
     }
 }
@@ -256,7 +256,7 @@ fn dropping_a_waker_discards_its_event() {
     let other = Waker::new(poll.registry(), Token(2)).unwrap();
     waker.wake().unwrap();
     drop(waker);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     other.wake().unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
 }
@@ -344,7 +344,7 @@ fn polls_that_do_not_wait_and_polls_that_do_share_the_wakes() {
         taken += pending.swap(0, Ordering::Relaxed);
     }
     assert_eq!(taken, woken);
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 }
 
 #[test]

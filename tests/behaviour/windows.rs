@@ -25,12 +25,12 @@ fn readable(poll: &mut Poll, events: &mut Events) {
 fn a_socket_converted_to_a_raw_socket_is_not_reported() {
     let (mut poll, mut events) = poll();
     let (stream, mut peer) = registered_stream(&poll, SOURCE, READ.level());
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     let raw = stream.into_raw_socket();
     peer.write_all(b"x").unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
 
-    let mut stream = TcpStream::from(handle::from_raw::<OwnedSocket>(raw));
+    let mut stream = TcpStream::from(raw_socket::from_raw::<OwnedSocket>(raw));
     poll.registry().register(&mut stream, SOURCE, READ).unwrap();
     readable(&mut poll, &mut events);
     assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
@@ -49,7 +49,7 @@ fn no_socket_is_inherited_by_child_processes() {
     };
     let socket = UdpSocket::bind(loopback()).unwrap();
     for socket in [listener.as_raw_socket(), client.as_raw_socket(), server.as_raw_socket(), socket.as_raw_socket()] {
-        assert!(!handle::is_inheritable(socket));
+        assert!(!raw_socket::is_inheritable(socket));
     }
 }
 
@@ -95,7 +95,7 @@ fn an_unconnected_udp_socket_receives_after_its_datagrams_were_refused() {
             }
         }
         assert!(connreset || refusals == 0);
-        assert!(!connreset || refusals > 0 || !system::refusals_are_told());
+        assert!(!connreset || refusals > 0 || !system::udp_refusals_are_reported());
         let sender = net::UdpSocket::bind(loopback()).unwrap();
         sender.send_to(b"here", socket.local_addr().unwrap()).unwrap();
         loop {

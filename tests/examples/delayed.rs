@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::http::{Response, Responses, MAX_HEAD};
 use crate::server::{Background, Limits, Server, Slab};
 use crate::support::program::{example, Program};
-use crate::support::{loopback, A_WHILE, PATIENCE};
+use crate::support::{loopback, SHORT_WAIT, WAIT_LIMIT};
 
 /// How long a deadline is that a test waits for.
 const SOON: Duration = Duration::from_millis(150);
@@ -33,8 +33,8 @@ struct Client {
 impl Client {
     fn connect(addr: SocketAddr) -> Client {
         let stream = TcpStream::connect(addr).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
+        stream.set_write_timeout(Some(WAIT_LIMIT)).unwrap();
         stream.set_nodelay(true).unwrap();
         Client { stream, responses: Responses::default() }
     }
@@ -80,7 +80,7 @@ impl Client {
 fn wait_for_connections(server: &Background, count: usize) -> Duration {
     let start = Instant::now();
     while server.connections() != count {
-        assert!(start.elapsed() < PATIENCE, "{} connections are open, not {count}", server.connections());
+        assert!(start.elapsed() < WAIT_LIMIT, "{} connections are open, not {count}", server.connections());
         thread::sleep(ms(1));
     }
     start.elapsed()
@@ -97,7 +97,7 @@ fn an_answer_comes_after_its_delay_and_not_before() {
         client.get(&format!("/{delay}/after"));
         assert_eq!(client.text(), "after");
         assert!(start.elapsed() >= ms(delay), "{:?} instead of {delay} ms", start.elapsed());
-        assert!(start.elapsed() < ms(delay) + PATIENCE / 4, "{:?} instead of {delay} ms", start.elapsed());
+        assert!(start.elapsed() < ms(delay) + WAIT_LIMIT / 4, "{:?} instead of {delay} ms", start.elapsed());
     }
 }
 
@@ -197,7 +197,7 @@ fn a_delay_of_a_minute_is_not_too_long() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     client.get("/60000/later");
-    client.stream.set_read_timeout(Some(A_WHILE)).unwrap();
+    client.stream.set_read_timeout(Some(SHORT_WAIT)).unwrap();
     let error = client.stream.read(&mut [0; 1]).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
 }
@@ -296,7 +296,7 @@ fn a_client_that_stalls_in_a_request_is_dropped() {
         client.send(part);
         client.expect_end();
         assert!(start.elapsed() >= SOON, "dropped after {:?}", start.elapsed());
-        assert!(start.elapsed() < PATIENCE / 2, "dropped after {:?}", start.elapsed());
+        assert!(start.elapsed() < WAIT_LIMIT / 2, "dropped after {:?}", start.elapsed());
     }
     wait_for_connections(&server, 0);
 }
@@ -309,7 +309,7 @@ fn a_client_cannot_buy_time_with_single_bytes() {
     client.stream.set_read_timeout(Some(ms(10))).unwrap();
     // Between two bytes, it waits for the end.
     while !matches!(client.stream.read(&mut [0; 1]), Ok(0)) && client.stream.write_all(b"x").is_ok() {
-        assert!(start.elapsed() < PATIENCE, "it is not dropped");
+        assert!(start.elapsed() < WAIT_LIMIT, "it is not dropped");
     }
     assert!(start.elapsed() >= SOON, "dropped after {:?}", start.elapsed());
 }
@@ -363,7 +363,7 @@ fn a_client_that_leaves_takes_its_pending_answers_with_it() {
         // More than a connection takes at once: the end stands behind requests that are not read yet.
         "GET /60000/x HTTP/1.1\r\n\r\n".repeat(5000),
     ];
-    let told = if crate::support::system::ends_are_told_at_once() { requests.len() } else { 2 };
+    let told = if crate::support::system::end_is_reported_before_unread_data() { requests.len() } else { 2 };
     if told < requests.len() {
         println!("not tested: here the end of a stream is not told while there are bytes before it");
     }
@@ -373,7 +373,7 @@ fn a_client_that_leaves_takes_its_pending_answers_with_it() {
         wait_for_connections(&server, 1);
         drop(client);
         let time = wait_for_connections(&server, 0);
-        assert!(time < PATIENCE / 2, "gone after {time:?}");
+        assert!(time < WAIT_LIMIT / 2, "gone after {time:?}");
     }
 }
 
@@ -392,7 +392,7 @@ fn what_a_client_asked_for_before_it_left_is_answered_if_it_need_not_wait() {
 /// Sends requests until the server takes no more for a while, or has had enough. Returns how many are complete.
 fn flood(client: &mut Client, request: &str) -> usize {
     let mut sent = 0;
-    client.stream.set_write_timeout(Some(A_WHILE * 5)).unwrap();
+    client.stream.set_write_timeout(Some(SHORT_WAIT * 5)).unwrap();
     while let Ok(count) = client.stream.write(&request.as_bytes()[sent % request.len()..]) {
         sent += count;
         // That is above all what the kernel's buffers hold in either direction.
@@ -403,7 +403,7 @@ fn flood(client: &mut Client, request: &str) -> usize {
 
 #[test]
 fn a_client_that_does_not_read_is_not_read_from() {
-    let limits = Limits { stall: PATIENCE * 2, idle: PATIENCE * 2, ..Limits::default() };
+    let limits = Limits { stall: WAIT_LIMIT * 2, idle: WAIT_LIMIT * 2, ..Limits::default() };
     let server = server(limits);
     let text = "y".repeat(4000);
     let mut client = Client::connect(server.addr());
@@ -568,7 +568,7 @@ fn the_client_says_so_if_the_server_is_none() {
         let addr = listener.local_addr().unwrap();
         let client = Program::start(Command::new(example("delayed_client")).arg(addr.to_string()).arg("0/x"));
         let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
         assert!(stream.read(&mut [0; 1000]).unwrap() > 0);
         stream.write_all(answer.as_bytes()).unwrap();
         drop(stream);

@@ -11,7 +11,7 @@ use crate::http::{
     decode, encode, write_request, Fault, Request, Requests, Response, Responses, Status, MAX_BODY, MAX_HEAD,
 };
 use crate::server::{Background, Limits, Server};
-use crate::support::{loopback, PATIENCE};
+use crate::support::{loopback, WAIT_LIMIT};
 
 /// What a server makes of a stream: requests, and at its end perhaps an error or the beginning of one more.
 #[derive(Debug, PartialEq)]
@@ -504,13 +504,13 @@ fn garbage_neither_stops_a_server_nor_stays_in_it() {
         disturb(&server, &any_pieces(&stream, &mut random), &mut random).expect("the server takes connections");
     }
 
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     while server.connections() > 0 {
         assert!(Instant::now() < end, "{} connections are still open", server.connections());
         thread::sleep(Duration::from_millis(1));
     }
     let mut client = TcpStream::connect(server.addr()).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
     client.write_all(&write_request(server.addr(), "/1/alive")).unwrap();
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).unwrap();
@@ -522,8 +522,8 @@ fn garbage_neither_stops_a_server_nor_stays_in_it() {
 /// at any time after that.
 fn disturb(server: &Background, pieces: &[&[u8]], random: &mut Random) -> io::Result<()> {
     let mut client = TcpStream::connect(server.addr())?;
-    client.set_read_timeout(Some(PATIENCE))?;
-    client.set_write_timeout(Some(PATIENCE))?;
+    client.set_read_timeout(Some(WAIT_LIMIT))?;
+    client.set_write_timeout(Some(WAIT_LIMIT))?;
     client.set_nodelay(true)?;
     for piece in pieces {
         if client.write_all(piece).is_err() {

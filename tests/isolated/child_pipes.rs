@@ -68,11 +68,11 @@ fn the_pipes_of_a_child_block_until_they_are_told_not_to() {
         // It answers when it has read all that was said.
         let mut child = Alive::new("sh", &["-c", "wc -c; cat >&2 </dev/null; echo done >&2"]);
         let (mut stdin, mut stdout, mut stderr) = (child.stdin(), child.stdout(), child.stderr());
-        assert_eq!(stdin.write(&vec![1; MUCH]).unwrap(), MUCH);
+        assert_eq!(stdin.write(&vec![1; LARGER_THAN_A_PIPE]).unwrap(), LARGER_THAN_A_PIPE);
         drop(stdin);
         let mut count = String::new();
         stdout.read_to_string(&mut count).unwrap();
-        assert_eq!(count.trim(), MUCH.to_string());
+        assert_eq!(count.trim(), LARGER_THAN_A_PIPE.to_string());
         let mut done = String::new();
         stderr.read_to_string(&mut done).unwrap();
         assert_eq!(done, "done\n");
@@ -80,7 +80,7 @@ fn the_pipes_of_a_child_block_until_they_are_told_not_to() {
         let mut child = Alive::new("sleep", &["60"]);
         let (stdin, stdout, stderr) = (child.stdin(), child.stdout(), child.stderr());
         stdin.set_nonblocking(true).unwrap();
-        assert!(fill(&stdin) < MUCH);
+        assert!(fill(&stdin) < LARGER_THAN_A_PIPE);
         for output in [stdout, stderr] {
             output.set_nonblocking(true).unwrap();
             assert_eq!((&output).read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -99,7 +99,7 @@ fn echoed(program: &str, args: &[&str], output: fn(&mut Alive) -> Receiver) {
     poll.registry().register(&mut sender, SENDER, WRITE).unwrap();
     poll.registry().register(&mut receiver, RECEIVER, READ).unwrap();
 
-    let text: Vec<u8> = (0..MUCH).map(|i| (i / 3) as u8).collect();
+    let text: Vec<u8> = (0..LARGER_THAN_A_PIPE).map(|i| (i / 3) as u8).collect();
     let (mut rest, mut bytes, mut sender) = (&text[..], Vec::new(), Some(sender));
     let mut is_over = false;
     while !is_over {

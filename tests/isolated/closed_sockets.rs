@@ -49,7 +49,7 @@ fn a_socket_that_is_closed_while_it_is_registered_is_forgotten() {
                     poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
                 }
                 drop(socket);
-                expect_silence(&mut poll, &mut events);
+                expect_no_event(&mut poll, &mut events);
                 let err = poll.registry().deregister(&mut SourceSocket(&raw)).unwrap_err();
                 assert_eq!(err.kind(), ErrorKind::NotFound, "{err}");
             }
@@ -76,7 +76,7 @@ fn a_number_comes_again(after_an_event: bool) {
     let (socket, sender) = socket_and_sender();
     let raw = socket.as_raw_socket();
     poll.registry().register(&mut SourceSocket(&raw), SOURCE, READ.level()).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     if after_an_event {
         sender.send(b"x").unwrap();
         readable(&mut poll, &mut events);
@@ -97,7 +97,7 @@ fn a_number_comes_again(after_an_event: bool) {
         }
     };
     poll.registry().register(&mut SourceSocket(&raw), Token(2), READ.level()).unwrap();
-    expect_silence(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     sender.send(b"x").unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
     socket.recv(&mut [0; 8]).unwrap();

@@ -130,7 +130,7 @@ fn a_connection_that_cannot_be_accepted_waits() {
             }
             if mode(READ).is_edge() {
                 // As the docs of `TcpListener` say: nothing more is told of it.
-                expect_silence(&mut poll, &mut events);
+                expect_no_event(&mut poll, &mut events);
             } else {
                 assert_eq!(next_tokens(&mut poll, &mut events), [Token(1)]);
             }
@@ -195,12 +195,12 @@ fn nothing_is_leaked_by_what_fails() {
     isolated_with_descriptor_limit(LIMIT, || {
         let (mut poll, mut events) = poll();
         let (other, _) = crate::support::poll();
-        let nobody = nobody();
+        let closed_port = closed_port();
         let holder = net::TcpListener::bind(loopback()).unwrap();
         let held = holder.local_addr().unwrap();
         let before = open_descriptors();
         for _ in 0..300 {
-            let mut refused = TcpStream::connect(nobody).unwrap();
+            let mut refused = TcpStream::connect(closed_port).unwrap();
             poll.registry().register(&mut refused, Token(1), BOTH).unwrap();
             wait_for(&mut poll, &mut events, Token(1), |event| event.is_error());
             assert!(other.registry().register(&mut refused, Token(1), BOTH).is_err());

@@ -11,8 +11,8 @@ use minimio::{Events, Interest, Poll, Token};
 use crate::support::isolation::isolated;
 use crate::support::*;
 
-#[path = "../support/living.rs"]
-mod living;
+#[path = "../support/allocated.rs"]
+mod allocated;
 
 const SERVER: Token = Token(1);
 const CLIENT: Token = Token(2);
@@ -95,7 +95,7 @@ fn writes_are_out(poll: &mut Poll, events: &mut Events) -> Scene {
 
 fn writes_are_out_and_half_is_read(poll: &mut Poll, events: &mut Events) -> Scene {
     let (server, client) = writes_are_out(poll, events);
-    poll.poll(events, Some(A_WHILE)).unwrap();
+    poll.poll(events, Some(SHORT_WAIT)).unwrap();
     if let Some(mut client) = client.as_ref() {
         let _not_yet = client.read(&mut [0; 1 << 16]);
     }
@@ -154,7 +154,7 @@ fn nothing_stays_behind_of_a_pipe_in_whatever_state_it_is_dropped() {
             }),
             ("the pipes go first, and it is polled once more", |mut poll, mut events, scene| {
                 drop(scene);
-                poll.poll(&mut events, Some(A_WHILE)).unwrap();
+                poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
                 drop(poll);
             }),
             ("the poll goes first", |poll, _, scene| {
@@ -182,9 +182,9 @@ fn nothing_stays_behind_of_a_pipe_in_whatever_state_it_is_dropped() {
             for (order, ending) in endings {
                 // The first of everything may stay.
                 play(scene, ending);
-                let before = (handles::open_handles(), living::living());
+                let before = (handles::open_handles(), allocated::allocated_bytes());
                 (0..3).for_each(|_| play(scene, ending));
-                assert_eq!((handles::open_handles(), living::living()), before, "{state}, {order}");
+                assert_eq!((handles::open_handles(), allocated::allocated_bytes()), before, "{state}, {order}");
             }
         }
         // And in one poll that goes on: of those that are gone it keeps little, and no more of many than of few.
@@ -205,10 +205,10 @@ fn nothing_stays_behind_of_a_pipe_in_whatever_state_it_is_dropped() {
                 are_read.iter().for_each(|scene| drop(scene(&mut poll, &mut events)));
             }
             while {
-                poll.poll(&mut events, Some(A_WHILE)).unwrap();
+                poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
                 !events.is_empty()
             } {}
-            (handles::open_handles(), living::living())
+            (handles::open_handles(), allocated::allocated_bytes())
         };
         let (few, many) = (left_after(5), left_after(20));
         assert_eq!(few.0, many.0);

@@ -80,7 +80,7 @@ fn a_signal_handler_may_wake() {
         for _ in 0..100 {
             let sender = thread::spawn(move || poller.send_waking());
             loop {
-                match poll.poll(&mut events, Some(PATIENCE)) {
+                match poll.poll(&mut events, Some(WAIT_LIMIT)) {
                     Err(err) if err.kind() == ErrorKind::Interrupted => assert!(events.is_empty()),
                     result => break result.unwrap(),
                 }

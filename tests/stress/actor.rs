@@ -8,7 +8,7 @@ use minimio::{Interest, Registry};
 
 use crate::random::Random;
 use crate::run::{Delivery, Run};
-use crate::support::PATIENCE;
+use crate::support::WAIT_LIMIT;
 use crate::ACTORS;
 
 pub struct Actor {
@@ -46,7 +46,7 @@ impl Actor {
         self.deregistered.insert(token, (self.run.last_poll(), Instant::now()));
         if self.deregistered.len() % 65_536 == 0 {
             // The polling thread takes less time than that between a poll and its deliveries.
-            self.deregistered.retain(|_, (_, at)| at.elapsed() < PATIENCE);
+            self.deregistered.retain(|_, (_, at)| at.elapsed() < WAIT_LIMIT);
         }
     }
 
@@ -82,13 +82,14 @@ impl Actor {
 
     /// Waits until an event of `token` satisfies `wanted`. Events of other tokens are ignored.
     pub fn wait_for(&mut self, token: usize, failure: &str, wanted: impl Fn(&Delivery) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         loop {
             let deliveries = self.take_deliveries(deadline);
             if deliveries.iter().any(|delivery| delivery.token == token && wanted(delivery)) {
                 return;
             }
-            self.run.check(Instant::now() < deadline, || format!("{failure}: no event of {token} within {PATIENCE:?}"));
+            self.run
+                .check(Instant::now() < deadline, || format!("{failure}: no event of {token} within {WAIT_LIMIT:?}"));
         }
     }
 

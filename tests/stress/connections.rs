@@ -7,7 +7,7 @@ use minimio::net::{TcpListener, TcpStream};
 use minimio::{Interest, Token};
 
 use crate::actor::Actor;
-use crate::support::{loopback, PATIENCE};
+use crate::support::{loopback, WAIT_LIMIT};
 
 pub fn connections(actor: &mut Actor) {
     let mut accepted = 0;
@@ -31,7 +31,7 @@ pub fn connections(actor: &mut Actor) {
         }
         // The clients and the listener are reported in any order.
         let (mut streams, mut connected) = (Vec::new(), Vec::new());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         while streams.len() < count || connected.len() < count {
             for delivery in actor.take_deliveries(deadline) {
                 if clients.iter().any(|(_, token)| *token == delivery.token)

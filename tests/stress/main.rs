@@ -108,7 +108,7 @@ fn run_actors(seed: u64, runs_for: Duration, actors: &[usize], waking: usize) {
     };
 
     // Every wait of an actor has a timeout. This timeout is for a poll that hangs.
-    let deadline = Instant::now() + runs_for + 3 * PATIENCE;
+    let deadline = Instant::now() + runs_for + 3 * WAIT_LIMIT;
     let wait_for_end = || {
         let ended = end.recv_timeout(deadline.saturating_duration_since(Instant::now()));
         ended.unwrap_or_else(|_| run.fail("a thread hangs"));

@@ -9,7 +9,7 @@ use minimio::{Event, Events, Poll};
 
 use crate::random::Random;
 use crate::run::{Delivery, Run};
-use crate::support::PATIENCE;
+use crate::support::WAIT_LIMIT;
 use crate::{ACTORS, QUIT, WAKERS};
 
 /// Polls with random timeouts and capacities, and passes the events to the actors and the waking threads. Returns the
@@ -26,7 +26,7 @@ pub fn poll_until_quit(run: &Run, mut poll: Poll, waking_threads: &[Thread]) -> 
             0 | 1 => Some(Duration::ZERO),
             2 => Some(random.micros(50)),
             3 => Some(random.micros(3000)),
-            4 => Some(PATIENCE),
+            4 => Some(WAIT_LIMIT),
             _ => None,
         };
         let number = run.polls.fetch_add(1, Ordering::SeqCst) as u64 + 1;

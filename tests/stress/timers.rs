@@ -6,7 +6,7 @@ use minimio::{Interest, Timer, Token};
 
 use crate::actor::Actor;
 use crate::run::{Delivery, Run};
-use crate::support::PATIENCE;
+use crate::support::WAIT_LIMIT;
 
 /// A timer, its schedule, and the events since it was set.
 struct TestTimer {
@@ -149,11 +149,11 @@ impl TestTimers {
 
     /// Waits for the events that timer `n` must report.
     fn wait(&mut self, actor: &mut Actor, n: usize) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         while self.list[n].must_report() {
             let schedule = self.list[n].schedule;
             actor.run.check(Instant::now() < deadline, || {
-                format!("a timer set to {schedule:?} was not reported within {PATIENCE:?}")
+                format!("a timer set to {schedule:?} was not reported within {WAIT_LIMIT:?}")
             });
             self.check_events(actor, deadline);
         }

@@ -10,7 +10,7 @@ use minimio::{Token, Waker};
 use crate::actor::Actor;
 use crate::random::Random;
 use crate::run::Run;
-use crate::support::PATIENCE;
+use crate::support::WAIT_LIMIT;
 use crate::{WAKERS, WAKING};
 
 /// How often one thread has woken with each waker, and how many of these wakes the polling thread has seen. No lock of
@@ -41,7 +41,7 @@ pub fn wake_repeatedly(run: &Run, thread: usize, wakers: &[Arc<Waker>]) {
             continue;
         }
         // This thread does not wake again until the last wake was seen, so a lost wake stays lost.
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         while !(0..WAKERS).all(|waker| counts.seen[waker].load(Ordering::Acquire) == issued[waker]) {
             run.check_polling();
             let left = deadline.saturating_duration_since(Instant::now());

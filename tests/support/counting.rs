@@ -1,24 +1,25 @@
-//! An allocator that counts, thread by thread.
+//! An allocator that counts the allocations of each thread.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How often this thread asks for memory, or for more of it, while `work` runs.
+/// Runs `work`, and returns how often this thread allocated or reallocated memory meanwhile.
 pub fn allocations<R>(work: impl FnOnce() -> R) -> (usize, R) {
     let counter = Counter::begin();
     let result = work();
     (counter.end(), result)
 }
 
-/// Counts for one thread. A local of the thread would be simpler, but on some systems the first use of one allocates.
+/// The allocations of one thread. A thread-local variable would be simpler, but on some systems its first use
+/// allocates.
 struct Counter {
-    /// 0: for none.
+    /// The number of the thread, or 0 if this counter is free.
     thread: AtomicUsize,
     count: AtomicUsize,
 }
 
 impl Counter {
-    // It is there to be copied.
+    // The constant only initializes the array `COUNTERS`; each element is a `static` of its own.
     #[allow(clippy::declare_interior_mutable_const)]
     const FREE: Counter = Counter { thread: AtomicUsize::new(0), count: AtomicUsize::new(0) };
 
@@ -26,7 +27,7 @@ impl Counter {
         let is_mine = |counter: &&Counter| {
             counter.thread.compare_exchange(0, current_thread(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
-        let counter = COUNTERS.iter().find(is_mine).expect("more threads count than that");
+        let counter = COUNTERS.iter().find(is_mine).expect("all counters are in use: make `COUNTERS` longer");
         counter.count.store(0, Ordering::Relaxed);
         counter
     }
@@ -54,40 +55,40 @@ impl Counting {
     }
 }
 
-// SAFETY: all that it does is the system allocator's, which keeps the promises of an allocator; counting allocates
+// SAFETY: every call goes to the system allocator, which keeps the promises of `GlobalAlloc`. Counting allocates
 // nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.count();
-        // SAFETY: the caller keeps the promises, which are the same.
+        // SAFETY: the caller keeps the promises of this method, which are the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.count();
-        // SAFETY: the caller keeps the promises, which are the same.
+        // SAFETY: the caller keeps the promises of this method, which are the same.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         self.count();
-        // SAFETY: the caller keeps the promises, which are the same; every block is the system allocator's.
+        // SAFETY: the caller keeps the promises of this method, which are the same. Every block comes from `System`.
         unsafe { System.realloc(ptr, layout, new_size) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the promises, which are the same; every block is the system allocator's.
+        // SAFETY: the caller keeps the promises of this method, which are the same. Every block comes from `System`.
         unsafe { System.dealloc(ptr, layout) }
     }
 }
 
-/// A number that no other thread has which lives; never 0.
+/// Returns a number that no other running thread has. It is never 0.
 #[cfg(unix)]
 fn current_thread() -> usize {
     extern "C" {
         fn pthread_self() -> *mut std::os::raw::c_void;
     }
-    // SAFETY: `pthread_self` takes nothing and always succeeds.
+    // SAFETY: `pthread_self` has no preconditions and always succeeds.
     unsafe { pthread_self() as usize }
 }
 
@@ -98,6 +99,6 @@ fn current_thread() -> usize {
         /// <https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-getcurrentthreadid>
         fn GetCurrentThreadId() -> u32;
     }
-    // SAFETY: it takes nothing and always succeeds.
+    // SAFETY: `GetCurrentThreadId` has no preconditions and always succeeds.
     unsafe { GetCurrentThreadId() as usize }
 }

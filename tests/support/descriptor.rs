@@ -1,4 +1,4 @@
-//! What the standard library has no call for, on Unix, or only one that is unsafe.
+//! Operations on descriptors for which the standard library has no function, or only an unsafe one.
 
 use std::io;
 use std::net::TcpStream;
@@ -6,20 +6,20 @@ use std::os::raw::{c_int, c_void};
 use std::os::unix::io::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-/// Switches any open file to non-blocking. A duplicate shares that with the original, and this type has a method for
-/// it.
+/// Makes any open file non-blocking. `UnixStream` has a method for this, and a duplicate shares the flag with the
+/// original descriptor.
 pub fn set_nonblocking(file: &impl AsFd) {
     let duplicate = file.as_fd().try_clone_to_owned().unwrap();
     UnixStream::from(duplicate).set_nonblocking(true).unwrap();
 }
 
-/// Another type for the same descriptor, by way of the bare number.
+/// Converts the owner of a descriptor to another type, through the raw descriptor.
 pub fn from_raw<T: FromRawFd>(owner: impl IntoRawFd) -> T {
-    // SAFETY: `into_raw_fd` has just given it away.
+    // SAFETY: `into_raw_fd` has just given up the ownership of this descriptor.
     unsafe { T::from_raw_fd(owner.into_raw_fd()) }
 }
 
-/// Flags of an open descriptor as the kernel shows them, in octal.
+/// Returns the flags of an open descriptor, which the kernel prints in octal.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub fn flags(fd: &impl AsRawFd) -> u32 {
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).unwrap();
@@ -27,14 +27,15 @@ pub fn flags(fd: &impl AsRawFd) -> u32 {
     u32::from_str_radix(flags.trim(), 8).unwrap()
 }
 
-/// A Unix socket that is bound and no more, which the standard library has none of: a stream, or a datagram socket. The
-/// name is a path without a zero byte at its end, or, on Linux, an abstract name with one at its beginning.
+/// Returns a Unix socket, for streams or for datagrams, that is bound but neither listens nor is connected. The standard
+/// library has no such stream socket. `name` is a path without a final zero byte, or, on Linux, an abstract name with a
+/// zero byte at its beginning.
 pub fn bound_unix_socket(stream: bool, name: &[u8]) -> OwnedFd {
     let is_mips = cfg!(any(target_arch = "mips", target_arch = "mips64"));
     // SAFETY: `socket` takes no pointer.
     let fd = unsafe { socket(AF_UNIX, if stream == is_mips { 2 } else { 1 }, 0) };
     assert!(fd >= 0, "{}", io::Error::last_os_error());
-    // SAFETY: `socket` has just returned it.
+    // SAFETY: `socket` has just returned `fd`, and no other code owns it yet.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     let len = 2 + name.len();
     let mut addr = if cfg!(any(target_os = "linux", target_os = "android")) {
@@ -49,7 +50,7 @@ pub fn bound_unix_socket(stream: bool, name: &[u8]) -> OwnedFd {
     socket
 }
 
-/// Changes how many connections may wait at a listener.
+/// Changes how many connections can be queued at a listener.
 pub fn set_backlog(listener: &impl AsRawFd, backlog: c_int) {
     // SAFETY: `listen` takes no pointer.
     let result = unsafe { listen(listener.as_raw_fd(), backlog) };
@@ -58,20 +59,20 @@ pub fn set_backlog(listener: &impl AsRawFd, backlog: c_int) {
 
 /// Sends a byte of urgent data.
 pub fn send_out_of_band(stream: &TcpStream, byte: u8) {
-    let place: *const u8 = &byte;
-    // SAFETY: `place` holds the one byte that is read, and outlives the call.
-    let sent = unsafe { send(stream.as_raw_fd(), place.cast(), 1, MSG_OOB) };
+    let buffer: *const u8 = &byte;
+    // SAFETY: `buffer` points to the one byte that the call reads, and the byte outlives the call.
+    let sent = unsafe { send(stream.as_raw_fd(), buffer.cast(), 1, MSG_OOB) };
     assert_eq!(sent, 1, "{}", io::Error::last_os_error());
 }
 
-/// Plays the kernel: the asynchronous operation whose control block is at `address` is complete, and had asked to be
-/// told by this kqueue.
+/// Makes the model of kqueue report that the asynchronous operation whose control block is at `address` is complete.
+/// `data` is the `udata` of the operation's notification.
 #[cfg(minimio_kqueue)]
 pub fn complete(kqueue: std::os::unix::io::RawFd, address: usize, data: usize) {
     extern "C" {
         fn kqueue_model_complete(kq: c_int, ident: usize, udata: *mut c_void) -> c_int;
     }
-    // SAFETY: the model follows neither pointer.
+    // SAFETY: the model does not dereference either pointer.
     let result = unsafe { kqueue_model_complete(kqueue, address, data as *mut c_void) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }

@@ -1,4 +1,4 @@
-//! How many descriptors or handles this process has open: what leaks shows here.
+//! Counts the open descriptors or handles of this process, to find leaks.
 
 /// Returns how many descriptors or handles this process has open, or `None` on a system without `/proc/self/fd`.
 pub fn open_handles() -> Option<usize> {
@@ -14,23 +14,22 @@ mod windows {
     use std::os::raw::c_void;
     use std::process;
 
-    /// The kernel's list of all handles of all processes, by `SystemExtendedHandleInformation`: the simple way,
-    /// `GetProcessHandleCount`, always says 0 on Wine.
+    /// Counts in the kernel's list of all handles of all processes (`SystemExtendedHandleInformation`). The simple
+    /// function, `GetProcessHandleCount`, always returns 0 on Wine.
     pub fn open_handles() -> Option<usize> {
         let mut list = vec![0_usize; 1 << 16];
         loop {
             let mut len = 0;
-            let room = mem::size_of_val(&list[..]) as u32;
-            // SAFETY: `list` has room for as many bytes as is said, and all that is pointed to outlives the call.
-            let status = unsafe { NtQuerySystemInformation(64, list.as_mut_ptr().cast(), room, &mut len) };
+            let size = mem::size_of_val(&list[..]) as u32;
+            // SAFETY: `list` has `size` bytes, and `list` and `len` outlive the call.
+            let status = unsafe { NtQuerySystemInformation(64, list.as_mut_ptr().cast(), size, &mut len) };
             match status {
                 0 => break,
                 STATUS_INFO_LENGTH_MISMATCH => list.resize(list.len() * 2, 0),
                 status => panic!("NtQuerySystemInformation: {status:#x}"),
             }
         }
-        // A count, a word of no meaning, then for each handle: object, process, handle, and what fills two words on
-        // 64 bits and four on 32.
+        // The list is a count, a reserved word, and an `Entry` for each handle.
         let words = mem::size_of::<Entry>() / mem::size_of::<usize>();
         let entries = list[2..].chunks_exact(words).take(list[0]);
         Some(entries.filter(|entry| entry[1] == process::id() as usize).count())

@@ -5,9 +5,9 @@ use std::env;
 use std::process::{Command, Stdio};
 
 use super::program::Program;
-use super::PATIENCE;
+use super::WAIT_LIMIT;
 
-/// The environment variable that tells a process for which test it was started.
+/// The environment variable with the name of the test for which a child process was started.
 const CHILD: &str = "MINIMIO_TEST_CHILD";
 
 /// Runs `test`, a closure in the body of the test function, in a child process of its own. The closure's type has the
@@ -32,7 +32,7 @@ fn run<F: FnOnce()>(mut command: Command, test: F) {
         return test();
     }
     command.args(["--exact", name, "--nocapture", "--test-threads", "1"]);
-    let (code, output) = Program::start(command.env(CHILD, name).stdin(Stdio::null())).finish_within(3 * PATIENCE);
+    let (code, output) = Program::start(command.env(CHILD, name).stdin(Stdio::null())).finish_within(3 * WAIT_LIMIT);
     // "1 passed" shows that the child has found the test.
     assert!(code == Some(0) && output.contains("1 passed"), "the child process of {name} failed: {output}");
 }

@@ -1,4 +1,4 @@
-//! What the tests share. Every wait here has an end: a test fails, it never hangs.
+//! What all tests share. Every wait here has a limit: a test fails, but never hangs.
 
 #![allow(dead_code)] // No test binary uses all of it.
 
@@ -11,8 +11,6 @@ use minimio::{Event, Events, Interest, Poll, Token};
 
 #[cfg(unix)]
 pub mod descriptor;
-#[cfg(windows)]
-pub mod handle;
 pub mod handles;
 pub mod isolation;
 #[cfg(windows)]
@@ -20,24 +18,27 @@ pub mod named_pipe;
 #[cfg(unix)]
 pub mod pipe;
 pub mod program;
+#[cfg(windows)]
+pub mod raw_socket;
 pub mod reset;
 #[cfg(unix)]
 pub mod signal;
 pub mod system;
-pub mod truth;
+pub mod truth_table;
 
-/// Longer than anything that is going to happen takes, even on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// The limit of a wait for something that must happen, also on a busy machine.
+pub const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
-/// Long enough for what must not happen to show on loopback.
-pub const A_WHILE: Duration = Duration::from_millis(40);
+/// How long a test waits for an event that must not be reported. On loopback, a wrong event is reported within this
+/// time.
+pub const SHORT_WAIT: Duration = Duration::from_millis(40);
 
 pub fn loopback() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-/// The same of IPv6, which not every machine has: a container often lacks it. Where the project's own checks run, it
-/// must.
+/// Returns the IPv6 loopback address, or `None` on a machine without IPv6, as many containers are. On a machine with
+/// the environment variable `CI`, a missing address is a failure.
 pub fn loopback_v6() -> Option<SocketAddr> {
     let addr = "[::1]:0".parse().unwrap();
     match net::UdpSocket::bind(addr) {
@@ -54,14 +55,14 @@ pub fn poll() -> (Poll, Events) {
     (Poll::new().unwrap(), Events::with_capacity(64))
 }
 
-/// One poll, which must bring something.
+/// Polls once, and returns the events. There must be at least one.
 pub fn next_batch(poll: &mut Poll, events: &mut Events) -> Vec<Event> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     loop {
         match poll.poll(events, Some(end.saturating_duration_since(Instant::now()))) {
-            Ok(()) if events.is_empty() => panic!("no event within {PATIENCE:?}"),
+            Ok(()) if events.is_empty() => panic!("no event within {WAIT_LIMIT:?}"),
             Ok(()) => {
-                assert!(Instant::now() < end, "{events:?} came only when the timeout was over");
+                assert!(Instant::now() < end, "{events:?} were reported only after the timeout");
                 return events.iter().cloned().collect();
             }
             Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
@@ -70,52 +71,53 @@ pub fn next_batch(poll: &mut Poll, events: &mut Events) -> Vec<Event> {
     }
 }
 
-/// The tokens of one poll, which must bring something.
+/// Polls once, and returns the tokens of the events. There must be at least one event.
 pub fn next_tokens(poll: &mut Poll, events: &mut Events) -> Vec<Token> {
     next_batch(poll, events).iter().map(Event::token).collect()
 }
 
-/// Polls until an event of `token` is as wanted, and returns that event. Others are passed over.
+/// Polls until an event of `token` satisfies `wanted`, and returns that event. Other events are ignored.
 pub fn wait_for(poll: &mut Poll, events: &mut Events, token: Token, mut wanted: impl FnMut(&Event) -> bool) -> Event {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     while Instant::now() < end {
         let batch = next_batch(poll, events);
         if let Some(event) = batch.into_iter().find(|event| event.token() == token && wanted(event)) {
             return event;
         }
     }
-    panic!("{token:?} did not become as wanted within {PATIENCE:?}");
+    panic!("no wanted event of {token:?} within {WAIT_LIMIT:?}");
 }
 
-/// Nothing happens for a while.
-pub fn expect_silence(poll: &mut Poll, events: &mut Events) {
+/// Polls once for a short time. No event must be reported, and the poll must not return early.
+pub fn expect_no_event(poll: &mut Poll, events: &mut Events) {
     let start = Instant::now();
-    poll.poll(events, Some(A_WHILE)).unwrap();
+    poll.poll(events, Some(SHORT_WAIT)).unwrap();
     assert!(events.is_empty(), "expected no event, got {events:?}");
-    assert!(start.elapsed() >= A_WHILE, "an empty poll came back before its timeout");
+    assert!(start.elapsed() >= SHORT_WAIT, "a poll without events returned before its timeout");
 }
 
-/// An address that refuses connections. No system gives so low a port to a client: one that had it would not refuse
-/// itself.
-pub fn nobody() -> SocketAddr {
+/// Returns an address that refuses connections. No system gives a client so low a port; with a port from that range,
+/// a client could connect to itself.
+pub fn closed_port() -> SocketAddr {
     let addr = "127.0.0.1:1".parse().unwrap();
-    assert!(net::TcpStream::connect(addr).is_err(), "somebody listens on {addr}");
+    assert!(net::TcpStream::connect(addr).is_err(), "a socket listens on {addr}");
     addr
 }
 
-/// A connected stream of ours and its peer, a blocking one of the standard library's. Neither is registered.
+/// Returns a connected stream of this crate and its peer, a blocking stream of the standard library. Neither is
+/// registered.
 pub fn stream_and_peer() -> (TcpStream, net::TcpStream) {
     let listener = net::TcpListener::bind(loopback()).unwrap();
     let peer = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (stream, _) = listener.accept().unwrap();
     stream.set_nonblocking(true).unwrap();
     for timeout in [net::TcpStream::set_read_timeout, net::TcpStream::set_write_timeout] {
-        timeout(&peer, Some(PATIENCE)).unwrap();
+        timeout(&peer, Some(WAIT_LIMIT)).unwrap();
     }
     (TcpStream::from_std(stream), peer)
 }
 
-/// As `stream_and_peer`, the stream registered.
+/// As `stream_and_peer`, with the stream registered.
 pub fn registered_stream(poll: &Poll, token: Token, interest: Interest) -> (TcpStream, net::TcpStream) {
     let (mut stream, peer) = stream_and_peer();
     poll.registry().register(&mut stream, token, interest).unwrap();

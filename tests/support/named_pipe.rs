@@ -1,4 +1,4 @@
-//! Named pipes, as far as the standard library has no call for them, or only one that is unsafe.
+//! Operations on named pipes for which the standard library has no function, or only an unsafe one.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -11,59 +11,59 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use minimio::windows::NamedPipe;
 
-/// A name that no other pipe has.
+/// Returns a name that no other pipe has.
 pub fn name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     format!(r"\\.\pipe\minimio-test-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The other end of a pipe, as this crate has it.
+/// Opens the client end of a pipe as a `NamedPipe`.
 pub fn client(name: &str) -> NamedPipe {
     from_file(OpenOptions::new().read(true).write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(name).unwrap())
 }
 
-/// The same, for writing only.
+/// As `client`, for writing only.
 pub fn writing_client(name: &str) -> NamedPipe {
     from_file(OpenOptions::new().write(true).custom_flags(FILE_FLAG_OVERLAPPED).open(name).unwrap())
 }
 
-/// The same, for reading only.
+/// As `client`, for reading only.
 pub fn reading_client(name: &str) -> NamedPipe {
     from_file(OpenOptions::new().read(true).custom_flags(FILE_FLAG_OVERLAPPED).open(name).unwrap())
 }
 
-/// The other end, as the standard library has it: it waits.
-pub fn waiting_client(name: &str) -> File {
+/// Opens the client end of a pipe as a file, whose reads and writes block.
+pub fn blocking_client(name: &str) -> File {
     OpenOptions::new().read(true).write(true).open(name).unwrap()
 }
 
 pub fn from_file(file: File) -> NamedPipe {
-    // SAFETY: the tests give away what they have just opened.
+    // SAFETY: `into_raw_handle` has just given up the ownership of this handle.
     unsafe { NamedPipe::from_raw_handle(file.into_raw_handle()) }
 }
 
-/// A server's end of which a read brings one message at most, or the beginning of one.
+/// Creates a server end from which a read returns at most one message, or the beginning of one.
 pub fn message_server(name: &str) -> NamedPipe {
     server(name, PIPE_ACCESS_DUPLEX, PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE, 1 << 16)
 }
 
-/// A server's end that holds so many bytes in each direction.
-pub fn server_with_room(name: &str, room: u32) -> NamedPipe {
-    server(name, PIPE_ACCESS_DUPLEX, 0, room)
+/// Creates a server end whose buffers have `size` bytes in each direction.
+pub fn server_with_buffer(name: &str, size: u32) -> NamedPipe {
+    server(name, PIPE_ACCESS_DUPLEX, 0, size)
 }
 
-/// A server's end for writing only.
+/// Creates a server end for writing only.
 pub fn writing_server(name: &str) -> NamedPipe {
     server(name, PIPE_ACCESS_OUTBOUND, 0, 1 << 16)
 }
 
-fn server(name: &str, access: u32, mode: u32, room: u32) -> NamedPipe {
+fn server(name: &str, access: u32, mode: u32, size: u32) -> NamedPipe {
     let name: Vec<u16> = name.encode_utf16().chain(Some(0)).collect();
     let open = access | FILE_FLAG_OVERLAPPED;
-    // SAFETY: the name ends with a zero, and outlives the call.
-    let handle = unsafe { CreateNamedPipeW(name.as_ptr(), open, mode, 255, room, room, 0, ptr::null_mut()) };
+    // SAFETY: `name` ends with a zero and outlives the call.
+    let handle = unsafe { CreateNamedPipeW(name.as_ptr(), open, mode, 255, size, size, 0, ptr::null_mut()) };
     assert_ne!(handle as isize, -1, "{}", io::Error::last_os_error());
-    // SAFETY: it has just been opened, and nobody else knows it.
+    // SAFETY: `CreateNamedPipeW` has just returned this handle, and no other code owns it.
     unsafe { NamedPipe::from_raw_handle(handle) }
 }
 
@@ -81,8 +81,8 @@ extern "system" {
         open: u32,
         mode: u32,
         instances: u32,
-        room_out: u32,
-        room_in: u32,
+        output_size: u32,
+        input_size: u32,
         timeout: u32,
         security: *mut c_void,
     ) -> *mut c_void;

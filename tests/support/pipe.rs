@@ -12,10 +12,10 @@ pub const SENDER: Token = Token(2);
 pub const READ: Interest = Interest::READABLE;
 pub const WRITE: Interest = Interest::WRITABLE;
 
-/// More than any pipe holds.
-pub const MUCH: usize = 1 << 20;
+/// More bytes than the buffer of a pipe can hold.
+pub const LARGER_THAN_A_PIPE: usize = 1 << 20;
 
-/// A poll, and a pipe whose ends are registered in this mode.
+/// Returns a poll and a pipe whose ends are registered with it in this mode.
 pub fn registered_pipe(mode: fn(Interest) -> Interest) -> ((Poll, Events), (Sender, Receiver)) {
     let (poll, events) = poll();
     let (mut sender, mut receiver) = pipe::new().unwrap();
@@ -24,7 +24,7 @@ pub fn registered_pipe(mode: fn(Interest) -> Interest) -> ((Poll, Events), (Send
     ((poll, events), (sender, receiver))
 }
 
-/// Writes until there is no more room.
+/// Writes until the pipe is full, and returns the number of bytes.
 pub fn fill(mut sender: &Sender) -> usize {
     let mut count = 0;
     loop {
@@ -36,7 +36,7 @@ pub fn fill(mut sender: &Sender) -> usize {
     }
 }
 
-/// Reads until there is nothing left, or to the end: then it is true.
+/// Reads until the pipe is empty. Returns whether the end was read.
 pub fn drain(mut receiver: &Receiver, bytes: &mut Vec<u8>) -> bool {
     match receiver.read_to_end(bytes) {
         Ok(_) => true,

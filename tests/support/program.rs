@@ -1,4 +1,4 @@
-//! The examples, as programs that a test starts.
+//! Programs that a test starts: the examples, and the test binary itself.
 
 use std::env;
 use std::io::Read;
@@ -8,10 +8,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::PATIENCE;
+use super::WAIT_LIMIT;
 
-/// An example program of this package, in the profile of this test. `cargo test` has built it; `cargo test --test` has
-/// not.
+/// Returns the path of an example program, built with the profile of this test. `cargo test` builds the examples, but
+/// `cargo test --test` does not, so this builds them if they are missing.
 pub fn example(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
@@ -32,12 +32,12 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
-/// A program that is ended with this.
+/// A running program, which is killed when this is dropped.
 pub struct Program(pub Child);
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Both fail only if it has ended by itself.
+        // Both calls fail only if the program has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -50,7 +50,7 @@ impl Program {
 
     /// Waits until the program has ended. Returns its exit code and what it printed.
     pub fn finish(self) -> (Option<i32>, String) {
-        self.finish_within(2 * PATIENCE)
+        self.finish_within(2 * WAIT_LIMIT)
     }
 
     pub fn finish_within(mut self, limit: Duration) -> (Option<i32>, String) {
@@ -62,9 +62,9 @@ impl Program {
             sender.send(read.map(|_| String::from_utf8_lossy(&text).into_owned()))
         });
         let printed = output.recv_timeout(limit).unwrap_or_else(|_| {
-            // The pipes of the program end with it, so its output so far can be shown.
+            // When the program is dead, its pipes are closed, and the output until then can be shown.
             let _ = self.0.kill();
-            let printed = output.recv_timeout(PATIENCE);
+            let printed = output.recv_timeout(WAIT_LIMIT);
             panic!("the program has not ended within {limit:?}, and has printed: {printed:?}");
         });
         (self.0.wait().unwrap().code(), printed.unwrap())

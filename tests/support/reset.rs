@@ -1,11 +1,11 @@
-//! Closing a connection so that the peer is told of a reset, which the standard library has no stable call for.
+//! Closes a connection with a reset, for which the standard library has no stable function.
 
 use std::io;
 use std::mem;
 use std::net::TcpStream;
 use std::os::raw::{c_int, c_void};
 
-/// Closes the connection with a reset instead of an end: what `SO_LINGER` with a time of zero does.
+/// Closes the connection with a reset. Closing a socket does that if `SO_LINGER` is set to zero seconds.
 pub fn close_with_reset(stream: TcpStream) {
     let linger = Linger { on: 1, seconds: 0 };
     let len = mem::size_of::<Linger>() as c_int;
@@ -28,7 +28,7 @@ mod unix {
         pub seconds: c_int,
     }
 
-    // Linux's generic numbers, then those of the BSDs, which Linux has on MIPS too.
+    // First the generic numbers of Linux, then those of the BSDs, which Linux uses on MIPS and SPARC.
     const GENERIC_LINUX: bool = cfg!(all(
         any(target_os = "linux", target_os = "android"),
         not(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))
@@ -47,7 +47,7 @@ mod unix {
             level: c_int,
             optname: c_int,
             optval: *const c_void,
-            // A `socklen_t`, which is unsigned: a small size is the same to both.
+            // C declares a `socklen_t`, which is unsigned. A small size has the same representation in both types.
             optlen: c_int,
         ) -> c_int;
     }

@@ -1,4 +1,4 @@
-//! Signals, which the standard library knows nothing of.
+//! Signals, for which the standard library has no functions.
 
 use std::mem;
 use std::os::raw::{c_int, c_void};
@@ -8,7 +8,7 @@ use std::sync::Once;
 
 use minimio::Waker;
 
-/// A thread that signals are sent to.
+/// A thread to which signals are sent.
 #[derive(Clone, Copy)]
 pub struct Target {
     thread: usize,
@@ -17,23 +17,23 @@ pub struct Target {
 impl Target {
     pub fn current() -> Target {
         install();
-        // SAFETY: `pthread_self` takes nothing and always succeeds.
+        // SAFETY: `pthread_self` has no preconditions and always succeeds.
         let thread = unsafe { pthread_self() };
         Target { thread: thread as usize }
     }
 
-    /// Sends a signal that is caught, by a handler that does nothing. The thread must still run.
+    /// Sends a signal whose handler does nothing. The thread must still run.
     pub fn send(self) {
         self.kill(SIGUSR1);
     }
 
-    /// Sends a signal whose handler wakes.
+    /// Sends a signal whose handler calls `wake`. The thread must still run.
     pub fn send_waking(self) {
         self.kill(SIGUSR2);
     }
 
     fn kill(self, signal: c_int) {
-        // SAFETY: the tests join whoever sends before the target ends, so this is a thread that lives.
+        // SAFETY: the tests join every sending thread before the target thread ends, so the target still runs.
         let result = unsafe { pthread_kill(self.thread as *mut c_void, signal) };
         assert_eq!(result, 0);
     }
@@ -41,7 +41,7 @@ impl Target {
 
 static WAKER: AtomicPtr<Waker> = AtomicPtr::new(ptr::null_mut());
 
-/// From now on the handler of `send_waking` wakes with this.
+/// Sets the waker that the handler of `send_waking` uses.
 pub fn wake_from_handler(waker: &'static Waker) {
     WAKER.store(waker as *const Waker as *mut Waker, Ordering::Release);
 }
@@ -50,18 +50,20 @@ extern "C" fn do_nothing(_: c_int) {}
 
 extern "C" fn wake(_: c_int) {
     let waker: *const Waker = WAKER.load(Ordering::Acquire);
-    // SAFETY: it is null, or was a reference that lives for ever.
+    // SAFETY: the pointer is null, or it comes from a `&'static Waker`.
     if let Some(waker) = unsafe { waker.as_ref() } {
         waker.wake().unwrap();
     }
 }
 
-/// `signal` would restart system calls, though not those that wait; `siginterrupt` says no to that.
+/// Installs the handlers. `signal` makes an interrupted system call restart, except for calls that wait for events;
+/// `siginterrupt` turns that off.
 fn install() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
         for (number, handler) in [(SIGUSR1, do_nothing as extern "C" fn(c_int)), (SIGUSR2, wake)] {
-            // SAFETY: the handlers do only what a handler may: nothing, and what `Waker::wake` promises it may do.
+            // SAFETY: the handlers are async-signal-safe: one does nothing, and the documentation of `Waker::wake`
+            // promises that a signal handler may call it.
             let old = unsafe { signal(number, handler as usize) };
             assert_ne!(old, SIG_ERR);
             // SAFETY: `siginterrupt` takes no pointer.
@@ -71,17 +73,18 @@ fn install() {
     });
 }
 
-/// Runs `work` while SIGPIPE ends the process, as it does in programs that Rust's runtime has not prepared.
+/// Runs `work` while SIGPIPE has its default action, which ends the process. Rust's runtime ignores SIGPIPE, but a
+/// program whose `main` function is not Rust's does not.
 pub fn with_default_sigpipe(work: impl FnOnce()) {
-    // SAFETY: the default action is no handler.
+    // SAFETY: `SIG_DFL` installs no handler.
     let old = unsafe { signal(SIGPIPE, SIG_DFL) };
     work();
-    // SAFETY: what was there before was valid before.
+    // SAFETY: `old` is the action that was installed before, so it is valid.
     let now = unsafe { signal(SIGPIPE, old) };
     assert_eq!(now, SIG_DFL);
 }
 
-// Linux's generic numbers, and those of all the others.
+// The numbers of Linux on MIPS, of Linux on other processors, and of the other systems.
 const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
 const IS_MIPS: bool = cfg!(any(target_arch = "mips", target_arch = "mips64"));
 const SIGPIPE: c_int = 13;

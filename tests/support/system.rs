@@ -1,37 +1,38 @@
-//! Where systems differ in what they tell a program, each difference by its name. Tests that meet one hold every system
-//! to its own word; nothing else in the tests knows what they run on.
+//! The differences between the systems that the tests must know. Each has a name here, and a test that meets one checks
+//! each system for its own behaviour. Nothing else in the portable tests depends on the system.
 
 use std::env;
 use std::io::ErrorKind;
 
-/// Whether `take_error` clears the error, and tells of a reset: Winsock keeps what a connect has met for as long as the
-/// socket lives, and leaves a reset to reads and writes.
-pub const ERRORS_ARE_TAKEN: bool = !cfg!(windows);
+/// Whether `take_error` clears the error, and returns a reset. Winsock keeps the error of a connect for the lifetime of
+/// the socket, and returns a reset only from reads and writes.
+pub const TAKE_ERROR_CLEARS: bool = !cfg!(windows);
 
-/// What `peer_addr` answers after a connect was refused.
-pub const NO_PEER: ErrorKind =
+/// The error that `peer_addr` returns after a connect was refused.
+pub const NO_PEER_ERROR: ErrorKind =
     if cfg!(target_vendor = "apple") { ErrorKind::InvalidInput } else { ErrorKind::NotConnected };
 
-/// Whether the queue is a kqueue: the system's, or the model's.
+/// Whether the queue is a kqueue: the system's or the model's.
 const HAS_KQUEUE: bool = cfg!(all(unix, any(minimio_kqueue, not(any(target_os = "linux", target_os = "android")))));
 
-/// Whether registering a bare descriptor twice is an error: a kqueue lets the second registration take the place of the
-/// first.
-pub const DESCRIPTORS_ARE_TAKEN: bool = !HAS_KQUEUE;
+/// Whether registering a `SourceFd` twice is an error. With a kqueue, the second registration replaces the first.
+pub const SECOND_REGISTRATION_FAILS: bool = !HAS_KQUEUE;
 
-/// Whether the queue's descriptor becomes readable with each kick: a kqueue that is readable does not become so again.
-pub const EVERY_KICK_IS_AN_EDGE: bool = !HAS_KQUEUE;
+/// Whether every notification of the queue makes the queue's descriptor readable again for an edge-triggered outer
+/// queue. A kqueue that is already readable causes no further edge.
+pub const EVERY_NOTIFY_IS_AN_EDGE: bool = !HAS_KQUEUE;
 
-/// Whether a Unix datagram that finds no room at the receiver would block, and an event tells of room: the BSDs have an
-/// error for it, and nothing to tell.
+/// Whether sending a Unix datagram to a full receiver would block, and an event reports when the receiver has space. On
+/// the BSDs, sending fails with another error, and no event reports the space.
 pub const FULL_UNIX_RECEIVERS_BLOCK: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Whether a Unix stream is reset when its peer closes without having read all: the BSDs end it.
+/// Whether a Unix stream is reset when its peer closes without having read all bytes. On the BSDs, the stream ends.
 pub const UNREAD_BYTES_RESET: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Whether a pipe's write end that is registered too late, when nobody reads any more, is told of it: macOS refuses to
-/// watch it, and so does the model if it is asked to. Of the BSDs, some releases do, so nothing is said of them.
-pub fn broken_pipes_are_told() -> Option<bool> {
+/// Whether a pipe's write end that is registered after its reader was closed is reported. macOS refuses to watch such an
+/// end, and so does the model of kqueue with `KQUEUE_MODEL=broken-pipe`. The releases of the BSDs differ, so for them
+/// the result is `None`.
+pub fn late_broken_pipes_are_reported() -> Option<bool> {
     let is_refused = || env::var("KQUEUE_MODEL").map_or(false, |words| words.contains("broken-pipe"));
     match () {
         () if cfg!(target_vendor = "apple") => Some(false),
@@ -40,30 +41,31 @@ pub fn broken_pipes_are_told() -> Option<bool> {
     }
 }
 
-/// Whether the end of a stream is told while there are bytes before it that nobody has read: Wine tells of it after
-/// those.
-pub fn ends_are_told_at_once() -> bool {
+/// Whether the end of a stream is reported while bytes before the end are unread. Wine reports the end only after they
+/// were read.
+pub fn end_is_reported_before_unread_data() -> bool {
     !is_wine()
 }
 
-/// Whether a UDP socket that is not connected hears that nobody receives what it has sent: Windows tells it, Wine does
-/// not.
-pub fn refusals_are_told() -> bool {
+/// Whether an unconnected UDP socket receives an error when it sends to a closed port. Windows returns that error, Wine
+/// does not.
+pub fn udp_refusals_are_reported() -> bool {
     cfg!(windows) && !is_wine()
 }
 
-/// Whether what is written to a peer that has shut down its own writing arrives whole. Below Wine, some is lost now and
-/// then, if that happens while both directions are full; a program of mio's loses it as well.
-pub fn half_closed_streams_are_whole() -> bool {
+/// Whether a stream loses no bytes that it writes to a peer that has shut down its own writing. Under Wine, some bytes
+/// are sometimes lost if the peer shuts down while both directions are full. A program that uses mio loses them too.
+pub fn half_closed_streams_lose_nothing() -> bool {
     !is_wine()
 }
 
-/// Whether a pipe that wants to be the first of its name is refused if it is not: Wine lets it be the second.
-pub fn first_instances_are_the_first() -> bool {
+/// Whether creating a pipe as the first instance of its name fails if the name already has an instance. Wine creates a
+/// second instance.
+pub fn first_instance_is_exclusive() -> bool {
     !is_wine()
 }
 
-/// Whether these are Windows programs on another system.
+/// Returns whether this Windows program runs under Wine.
 #[cfg(not(windows))]
 fn is_wine() -> bool {
     false
@@ -82,9 +84,9 @@ fn is_wine() -> bool {
     }
 
     let name: *const u8 = b"ntdll.dll\0".as_ptr();
-    // SAFETY: the name ends with a zero byte.
+    // SAFETY: `name` ends with a zero byte.
     let ntdll = unsafe { GetModuleHandleA(name.cast()) };
     let name: *const u8 = b"wine_get_version\0".as_ptr();
-    // SAFETY: every program has this module loaded, and the name ends with a zero byte.
+    // SAFETY: every process has loaded this module, and `name` ends with a zero byte.
     !unsafe { GetProcAddress(ntdll, name.cast()) }.is_null()
 }

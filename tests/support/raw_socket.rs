@@ -1,20 +1,20 @@
-//! What the standard library has no call for, on Windows, or only one that is unsafe.
+//! Operations on raw sockets for which the standard library has no function, or only an unsafe one.
 
 use std::os::raw::c_void;
 use std::os::windows::io::{FromRawSocket, RawSocket};
 
-/// Another type for the same socket, which its owner has given away.
+/// Converts a raw socket, whose ownership was given up, to a type that owns it.
 pub fn from_raw<T: FromRawSocket>(raw: RawSocket) -> T {
-    // SAFETY: the tests pass what `into_raw_socket` has just returned.
+    // SAFETY: the tests pass only sockets that `into_raw_socket` has just returned.
     unsafe { T::from_raw_socket(raw) }
 }
 
-/// Whether child processes can have it.
+/// Returns whether child processes inherit the socket.
 pub fn is_inheritable(socket: RawSocket) -> bool {
     let mut flags = 0;
     // SAFETY: `flags` outlives the call.
-    let done = unsafe { GetHandleInformation(socket as *mut c_void, &mut flags) };
-    assert_ne!(done, 0, "{}", std::io::Error::last_os_error());
+    let succeeded = unsafe { GetHandleInformation(socket as *mut c_void, &mut flags) };
+    assert_ne!(succeeded, 0, "{}", std::io::Error::last_os_error());
     flags & HANDLE_FLAG_INHERIT != 0
 }
 
