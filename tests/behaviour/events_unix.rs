@@ -1,4 +1,4 @@
-//! What an event says, where only Unix has what happens: the ends of a pipe, and an out-of-band byte. See `events.rs`.
+//! The rows of the truth table of `Event` that exist only on Unix: pipes, an out-of-band byte, and asynchronous I/O.
 
 #![cfg(unix)]
 
@@ -12,16 +12,16 @@ use crate::support::*;
 
 const SOURCE: Token = Token(1);
 
-struct Scene {
+struct Watched {
     poll: Poll,
     events: Events,
 }
 
-impl Scene {
-    fn new(source: &impl AsRawFd, interest: Interest) -> Scene {
+impl Watched {
+    fn new(source: &impl AsRawFd, interest: Interest) -> Watched {
         let (poll, events) = poll();
         poll.registry().register(&mut SourceFd(&source.as_raw_fd()), SOURCE, interest).unwrap();
-        Scene { poll, events }
+        Watched { poll, events }
     }
 
     fn check(&mut self, happened: &str) {
@@ -32,53 +32,54 @@ impl Scene {
 #[test]
 fn a_pipe_without_a_writer_is_read_closed() {
     let (sender, mut receiver) = pipe::new().unwrap();
-    let mut scene = Scene::new(&receiver, Interest::READABLE);
-    expect_no_event(&mut scene.poll, &mut scene.events);
+    let mut watched = Watched::new(&receiver, Interest::READABLE);
+    expect_no_event(&mut watched.poll, &mut watched.events);
     drop(sender);
-    scene.check("a pipe's writer is gone");
+    watched.check("a pipe's writer is gone");
     assert_eq!(receiver.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]
 fn a_pipe_without_a_reader_is_write_closed() {
     let (sender, receiver) = pipe::new().unwrap();
-    let mut scene = Scene::new(&sender, Interest::WRITABLE);
-    wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| event.is_writable() && !event.is_write_closed());
+    let mut watched = Watched::new(&sender, Interest::WRITABLE);
+    wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_writable() && !event.is_write_closed());
     drop(receiver);
-    scene.check("a pipe's reader is gone");
+    watched.check("a pipe's reader is gone");
 }
 
 #[test]
 fn a_full_pipe_that_loses_its_reader_is_writable_again() {
     let (mut sender, receiver) = pipe::new().unwrap();
     while sender.write(&[0; 4096]).is_ok() {}
-    let mut scene = Scene::new(&sender, Interest::WRITABLE);
-    expect_no_event(&mut scene.poll, &mut scene.events);
+    let mut watched = Watched::new(&sender, Interest::WRITABLE);
+    expect_no_event(&mut watched.poll, &mut watched.events);
     drop(receiver);
-    scene.check("a pipe's reader is gone");
+    watched.check("a pipe's reader is gone");
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
 fn an_out_of_band_byte_has_priority() {
     let (stream, peer) = stream_and_peer();
-    let mut scene = Scene::new(&stream, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY);
-    wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| event.is_writable());
+    let mut watched = Watched::new(&stream, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY);
+    wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_writable());
     descriptor::send_out_of_band(&peer, b'!');
-    scene.check("an out-of-band byte arrived (with `PRIORITY`)");
+    watched.check("an out-of-band byte arrived (with `PRIORITY`)");
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
-fn an_out_of_band_byte_is_told_by_its_own_predicate() {
+fn an_out_of_band_byte_is_reported_without_other_interests() {
     let (stream, peer) = stream_and_peer();
-    let mut scene = Scene::new(&stream, Interest::PRIORITY);
-    expect_no_event(&mut scene.poll, &mut scene.events);
+    let mut watched = Watched::new(&stream, Interest::PRIORITY);
+    expect_no_event(&mut watched.poll, &mut watched.events);
     descriptor::send_out_of_band(&peer, b'!');
-    wait_for(&mut scene.poll, &mut scene.events, SOURCE, |event| event.is_priority());
+    wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_priority());
 }
 
-/// Asynchronous I/O: no source of ours, but the program's own, which tells the kernel where to report it.
+/// Asynchronous I/O. Its source is the program's own: the program gives the kernel a control block with the queue that
+/// reports the operation.
 #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", minimio_kqueue))]
 mod asynchronous {
     use super::*;
@@ -88,7 +89,7 @@ mod asynchronous {
     use std::io;
     use std::os::unix::io::RawFd;
 
-    /// What stands in a control block: the kqueue that is told of it, and with which data.
+    /// The part of a control block that matters here: the kqueue that reports the operation, and the `udata`.
     #[derive(Default)]
     struct Operation {
         notification: Option<(RawFd, usize)>,
@@ -113,7 +114,7 @@ mod asynchronous {
 
     #[cfg(minimio_kqueue)]
     #[test]
-    fn what_is_complete_is_told_by_its_own_predicate_and_its_own_token() {
+    fn a_completed_operation_is_reported_by_its_own_predicate_and_its_own_token() {
         let (mut poll, mut events) = poll();
         let (stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
         let waker = minimio::Waker::new(poll.registry(), Token(2)).unwrap();
@@ -121,7 +122,7 @@ mod asynchronous {
         for token in [3, 0, usize::MAX].map(Token) {
             poll.registry().register(&mut operation, token, Interest::AIO).unwrap();
             let (kqueue, data) = operation.notification.unwrap();
-            // A control block stands anywhere; a part of this address is the number of a descriptor that is registered.
+            // A control block can have any address. The low bits of this one are the number of a registered descriptor.
             descriptor::complete(kqueue, 0x7fff_0000_0000 | stream.as_raw_fd() as usize, data);
             peer.write_all(b"x").unwrap();
             waker.wake().unwrap();
@@ -155,7 +156,7 @@ mod asynchronous {
 
     #[cfg(minimio_kqueue)]
     #[test]
-    fn what_is_complete_is_nobodys_second_report() {
+    fn a_completed_operation_is_not_an_event_of_the_descriptor_of_that_number() {
         let (mut poll, mut events) = poll();
         let (stream, _peer) = registered_stream(&poll, SOURCE, (Interest::READABLE | Interest::WRITABLE).oneshot());
         assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
@@ -166,7 +167,7 @@ mod asynchronous {
     }
 
     #[test]
-    fn nothing_of_a_descriptor_is_watched_on_its_account() {
+    fn the_interest_in_aio_reports_nothing_of_a_descriptor() {
         let (mut poll, mut events) = poll();
         let mut socket = UdpSocket::bind(loopback()).unwrap();
         let sender = UdpSocket::bind(loopback()).unwrap();
@@ -186,7 +187,7 @@ mod asynchronous {
     }
 
     #[test]
-    fn it_is_an_interest_of_its_own() {
+    fn aio_is_a_separate_interest() {
         const ALL: Interest = Interest::READABLE.add(Interest::AIO);
         assert!(ALL.is_aio() && Interest::AIO.is_aio() && !Interest::AIO.is_readable() && !Interest::READABLE.is_aio());
         assert_eq!(ALL.remove(Interest::READABLE), Some(Interest::AIO));

@@ -1,4 +1,4 @@
-//! The algebra of interests: readiness and mode.
+//! `Interest`: combining and removing readiness, and the mode.
 
 use minimio::Interest;
 
@@ -6,21 +6,21 @@ const READ: Interest = Interest::READABLE;
 const WRITE: Interest = Interest::WRITABLE;
 
 #[test]
-fn edge_is_the_mode_of_an_interest_that_names_none() {
+fn the_default_mode_is_edge() {
     assert!(READ.is_edge() && !READ.is_level() && !READ.is_oneshot());
     assert_eq!(READ, READ.edge());
 }
 
 #[test]
-fn an_interest_has_one_mode_and_the_last_one_named_wins() {
-    let named = READ.level().oneshot().level();
-    assert!(named.is_level() && !named.is_edge() && !named.is_oneshot());
+fn the_mode_that_is_set_last_replaces_the_mode_before() {
+    let interest = READ.level().oneshot().level();
+    assert!(interest.is_level() && !interest.is_edge() && !interest.is_oneshot());
     assert_eq!(READ.level().oneshot(), READ.oneshot());
     assert_eq!(READ.oneshot().edge(), READ);
 }
 
 #[test]
-fn the_stronger_mode_of_two_wins() {
+fn adding_two_interests_keeps_the_stronger_mode() {
     let modes = [Interest::edge, Interest::level, Interest::oneshot];
     for (weaker, a) in modes.iter().enumerate() {
         for (stronger, b) in modes.iter().enumerate().skip(weaker) {
@@ -36,7 +36,7 @@ fn the_stronger_mode_of_two_wins() {
 }
 
 #[test]
-fn what_is_removed_is_readiness_and_never_the_mode() {
+fn removing_an_interest_removes_readiness_and_keeps_the_mode() {
     let both = (READ | WRITE).oneshot();
     assert_eq!(both.remove(WRITE), Some(READ.oneshot()));
     assert_eq!(both.remove(WRITE.level()), Some(READ.oneshot()));
@@ -56,7 +56,7 @@ fn equality_and_order_include_the_mode() {
 }
 
 #[test]
-fn readiness_is_told_by_its_own_predicate() {
+fn each_readiness_has_its_own_predicate() {
     assert!(READ.is_readable() && !READ.is_writable());
     assert!(WRITE.is_writable() && !WRITE.is_readable());
     assert!((READ | WRITE).is_readable() && (READ | WRITE).is_writable());
@@ -64,7 +64,7 @@ fn readiness_is_told_by_its_own_predicate() {
 }
 
 #[test]
-fn an_interest_is_readable_to_a_human() {
+fn an_interest_has_a_debug_format() {
     assert_eq!(format!("{READ:?}"), "READABLE");
     assert_eq!(format!("{:?}", READ | WRITE), "READABLE | WRITABLE");
     assert_eq!(format!("{:?}", (READ | WRITE).level()), "READABLE | WRITABLE (level)");

@@ -1,4 +1,4 @@
-//! Edge, level and oneshot.
+//! The modes edge, level and oneshot.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net;
@@ -28,17 +28,17 @@ fn drain(stream: &mut TcpStream) -> usize {
     }
 }
 
-/// What is sent is there to be read when this returns.
+/// Sends bytes, and returns when they have arrived at the stream.
 fn send(peer: &mut net::TcpStream, stream: &TcpStream, bytes: &[u8]) {
     peer.write_all(bytes).unwrap();
     let end = std::time::Instant::now() + WAIT_LIMIT;
     while stream.peek(&mut [0; 4096]).map_or(0, |count| count) < bytes.len() {
-        assert!(std::time::Instant::now() < end, "the bytes did not arrive");
+        assert!(std::time::Instant::now() < end, "the bytes have not arrived");
         std::thread::yield_now();
     }
 }
 
-/// Writes until there is no room and none is made by what is still in flight. Returns how much that was.
+/// Writes until the send buffer is full and bytes in transit free no more space. Returns the number of bytes.
 fn fill(stream: &mut TcpStream, poll: &mut Poll, events: &mut Events) -> usize {
     let mut sent = 0;
     loop {
@@ -55,10 +55,10 @@ fn fill(stream: &mut TcpStream, poll: &mut Poll, events: &mut Events) -> usize {
     }
 }
 
-// Edge.
+// Edge mode.
 
 #[test]
-fn an_edge_source_is_reported_once_however_long_it_stays_ready() {
+fn an_edge_source_that_stays_ready_is_reported_once() {
     let (mut poll, mut events) = poll();
     let (_stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
     peer.write_all(b"once").unwrap();
@@ -78,7 +78,7 @@ fn a_drained_edge_source_is_reported_when_more_arrives() {
 }
 
 #[test]
-fn an_edge_program_that_reads_once_per_event_goes_on_when_more_arrives() {
+fn an_edge_source_that_was_not_drained_is_reported_when_more_arrives() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
     send(&mut peer, &stream, b"abcdef");
@@ -87,20 +87,20 @@ fn an_edge_program_that_reads_once_per_event_goes_on_when_more_arrives() {
         readable(&mut poll, &mut events);
         assert_eq!(stream.read(&mut byte).unwrap(), 1);
         assert_eq!(byte[0], *expected);
-        // Three bytes are waiting all the time; only the new one is an edge.
+        // Unread bytes remain all the time. Only the arrival of the new byte is an edge.
         peer.write_all(b"x").unwrap();
     }
 }
 
 #[test]
-fn what_was_read_before_it_was_told_does_not_hide_what_arrives_later() {
+fn bytes_that_arrive_after_an_unreported_read_are_reported() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
     for _ in 0..3 {
         expect_no_event(&mut poll, &mut events);
         send(&mut peer, &stream, b"early");
         assert_eq!(drain(&mut stream), 5);
-        // If this tells of it all the same, the program need not do anything about it.
+        // This poll may report the bytes that were already read. The program may ignore such an event.
         poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
         send(&mut peer, &stream, b"late");
         readable(&mut poll, &mut events);
@@ -109,7 +109,7 @@ fn what_was_read_before_it_was_told_does_not_hide_what_arrives_later() {
 }
 
 #[test]
-fn a_read_that_leaves_part_of_its_buffer_empty_has_drained_a_stream() {
+fn after_a_short_read_an_edge_stream_is_reported_when_more_arrives() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
     let mut buf = [0; 64];
@@ -121,7 +121,7 @@ fn a_read_that_leaves_part_of_its_buffer_empty_has_drained_a_stream() {
 }
 
 #[test]
-fn an_edge_socket_is_reported_with_every_datagram_that_comes_after_the_last() {
+fn a_drained_edge_socket_is_reported_for_each_new_datagram() {
     let (mut poll, mut events) = poll();
     let mut socket = UdpSocket::bind(loopback()).unwrap();
     let sender = net::UdpSocket::bind(loopback()).unwrap();
@@ -135,7 +135,7 @@ fn an_edge_socket_is_reported_with_every_datagram_that_comes_after_the_last() {
 }
 
 #[test]
-fn an_edge_stream_is_writable_again_when_a_full_buffer_has_room() {
+fn an_edge_stream_is_reported_as_writable_when_its_full_send_buffer_drains() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::WRITABLE);
     for _ in 0..3 {
@@ -156,7 +156,7 @@ fn a_source_that_is_ready_before_it_is_registered_is_reported() {
 }
 
 #[test]
-fn reregistering_an_edge_source_that_is_still_ready_reports_it_again() {
+fn a_ready_edge_source_is_reported_again_after_reregistering() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
     peer.write_all(b"still here").unwrap();
@@ -169,7 +169,7 @@ fn reregistering_an_edge_source_that_is_still_ready_reports_it_again() {
 }
 
 #[test]
-fn the_idle_one_of_two_sources_brings_no_events() {
+fn an_idle_source_is_not_reported_while_another_source_is_busy() {
     let (mut poll, mut events) = poll();
     let (_idle, _idle_peer) = registered_stream(&poll, Token(0), BOTH);
     let (mut busy, mut busy_peer) = registered_stream(&poll, SOURCE, BOTH);
@@ -188,7 +188,7 @@ fn the_idle_one_of_two_sources_brings_no_events() {
     expect_no_event(&mut poll, &mut events);
 }
 
-// Level.
+// Level mode.
 
 #[test]
 fn a_level_source_is_reported_by_every_poll_until_it_is_drained() {
@@ -207,7 +207,7 @@ fn a_level_source_is_reported_by_every_poll_until_it_is_drained() {
 }
 
 #[test]
-fn a_level_source_is_reported_by_polls_that_do_not_wait_too() {
+fn a_level_source_is_reported_by_polls_with_a_timeout_of_zero() {
     let (mut poll, mut events) = poll();
     let (stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.level());
     send(&mut peer, &stream, b"abc");
@@ -219,7 +219,7 @@ fn a_level_source_is_reported_by_polls_that_do_not_wait_too() {
 }
 
 #[test]
-fn a_level_stream_is_writable_for_as_long_as_there_is_room() {
+fn a_level_stream_is_reported_as_writable_until_its_send_buffer_is_full() {
     let (mut poll, mut events) = poll();
     let (mut stream, _peer) = registered_stream(&poll, SOURCE, Interest::WRITABLE.level());
     for _ in 0..3 {
@@ -239,10 +239,10 @@ fn a_closed_level_stream_is_reported_by_every_poll() {
     }
 }
 
-// Oneshot.
+// Oneshot mode.
 
 #[test]
-fn a_oneshot_source_stays_silent_until_registered_again() {
+fn a_oneshot_source_is_not_reported_again_until_it_is_reregistered() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.oneshot());
     for _ in 0..3 {
@@ -257,7 +257,7 @@ fn a_oneshot_source_stays_silent_until_registered_again() {
 }
 
 #[test]
-fn reregistering_a_oneshot_source_that_is_still_ready_reports_it_again() {
+fn a_ready_oneshot_source_is_reported_again_after_reregistering() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.oneshot());
     peer.write_all(b"still here").unwrap();
@@ -270,16 +270,16 @@ fn reregistering_a_oneshot_source_that_is_still_ready_reports_it_again() {
 }
 
 #[test]
-fn the_report_of_one_direction_silences_a_oneshot_source_in_both() {
+fn the_report_of_one_direction_disarms_both_directions_of_a_oneshot_source() {
     let (mut poll, mut events) = poll();
     let (stream, mut peer) = registered_stream(&poll, SOURCE, BOTH.oneshot());
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
-    send(&mut peer, &stream, b"unheard");
+    send(&mut peer, &stream, b"unreported");
     expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
-fn two_directions_ready_at_once_are_one_report_of_a_oneshot_source() {
+fn two_directions_that_are_ready_at_once_are_reported_by_one_poll_in_oneshot_mode() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = stream_and_peer();
     send(&mut peer, &stream, b"both");
@@ -291,7 +291,7 @@ fn two_directions_ready_at_once_are_one_report_of_a_oneshot_source() {
 }
 
 #[test]
-fn a_oneshot_source_that_has_not_been_reported_waits() {
+fn an_unreported_oneshot_source_stays_armed() {
     let (mut poll, mut events) = poll();
     let (_stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.oneshot());
     expect_no_event(&mut poll, &mut events);
@@ -300,7 +300,7 @@ fn a_oneshot_source_that_has_not_been_reported_waits() {
 }
 
 #[test]
-fn a_peer_that_closes_does_not_speak_for_a_oneshot_source_that_was_reported() {
+fn the_close_of_a_peer_is_not_reported_by_a_disarmed_oneshot_source() {
     let (mut poll, mut events) = poll();
     let (_stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.oneshot());
     peer.write_all(b"bye").unwrap();
@@ -309,7 +309,7 @@ fn a_peer_that_closes_does_not_speak_for_a_oneshot_source_that_was_reported() {
     expect_no_event(&mut poll, &mut events);
 }
 
-// From one to another.
+// Changing the mode or the readiness.
 
 #[test]
 fn reregistering_changes_the_mode() {
@@ -335,11 +335,11 @@ fn reregistering_changes_the_mode() {
 }
 
 #[test]
-fn what_is_ready_when_it_is_reregistered_is_told_by_the_next_poll_however_short() {
+fn a_source_that_is_ready_when_it_is_reregistered_is_reported_by_the_next_poll_even_with_a_timeout_of_zero() {
     let (mut poll, mut events) = poll();
     let (mut stream, _peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
     for timeout in [std::time::Duration::ZERO, std::time::Duration::from_nanos(1)] {
-        // Nothing is ready, so that whoever asks has asked by now.
+        // On Windows, this poll submits the request for reading, so that reregistering must replace a pending request.
         expect_no_event(&mut poll, &mut events);
         poll.registry().reregister(&mut stream, SOURCE, BOTH).unwrap();
         poll.poll(&mut events, Some(timeout)).unwrap();

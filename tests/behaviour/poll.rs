@@ -1,4 +1,4 @@
-//! The wait itself: its timeout, its buffer, and what an empty `Ok` means.
+//! `Poll::poll`: its timeout, the capacity of `Events`, and when it returns without an event.
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
@@ -13,7 +13,7 @@ use crate::support::*;
 const READ: Interest = Interest::READABLE;
 
 #[test]
-fn an_empty_poll_has_waited_for_all_of_its_timeout() {
+fn a_poll_without_events_returns_after_its_timeout() {
     let (mut poll, mut events) = poll();
     for micros in [1, 10, 100, 999, 1000, 1001, 12_345] {
         let timeout = Duration::from_micros(micros);
@@ -25,7 +25,7 @@ fn an_empty_poll_has_waited_for_all_of_its_timeout() {
 }
 
 #[test]
-fn a_timeout_of_a_nanosecond_waits() {
+fn a_timeout_of_one_nanosecond_ends() {
     let (mut poll, mut events) = poll();
     let start = Instant::now();
     poll.poll(&mut events, Some(Duration::from_nanos(1))).unwrap();
@@ -33,7 +33,7 @@ fn a_timeout_of_a_nanosecond_waits() {
 }
 
 #[test]
-fn a_timeout_of_zero_does_not_wait() {
+fn a_timeout_of_zero_does_not_block() {
     let (mut poll, mut events) = poll();
     let start = Instant::now();
     for _ in 0..100 {
@@ -44,7 +44,7 @@ fn a_timeout_of_zero_does_not_wait() {
 }
 
 #[test]
-fn a_timeout_of_zero_brings_what_is_ready() {
+fn a_timeout_of_zero_reports_a_ready_source() {
     let (mut poll, mut events) = poll();
     let (stream, mut peer) = registered_stream(&poll, Token(1), READ);
     peer.write_all(b"x").unwrap();
@@ -56,24 +56,27 @@ fn a_timeout_of_zero_brings_what_is_ready() {
 }
 
 #[test]
-fn no_timeout_is_too_long() {
+fn the_longest_timeout_is_accepted() {
     for timeout in [Duration::MAX, Duration::from_secs(u64::MAX / 2), Duration::from_secs(1 << 33)] {
         let (mut poll, mut events) = poll();
         let waker = Waker::new(poll.registry(), Token(1)).unwrap();
-        let (back, is_back) = mpsc::channel();
+        let (returned, has_returned) = mpsc::channel();
         let thread = thread::spawn(move || {
             poll.poll(&mut events, Some(timeout)).unwrap();
-            back.send(events.len()).unwrap();
+            returned.send(events.len()).unwrap();
         });
-        assert!(is_back.recv_timeout(SHORT_WAIT).is_err(), "{timeout:?} was over at once");
+        assert!(
+            has_returned.recv_timeout(SHORT_WAIT).is_err(),
+            "the poll returned at once, with a timeout of {timeout:?}"
+        );
         waker.wake().unwrap();
-        assert_eq!(is_back.recv_timeout(WAIT_LIMIT), Ok(1), "{timeout:?}");
+        assert_eq!(has_returned.recv_timeout(WAIT_LIMIT), Ok(1), "{timeout:?}");
         thread.join().unwrap();
     }
 }
 
 #[test]
-fn a_buffer_of_capacity_zero_is_refused() {
+fn events_with_capacity_zero_are_an_error() {
     let (mut poll, _) = poll();
     let mut events = Events::with_capacity(0);
     let waker = Waker::new(poll.registry(), Token(1)).unwrap();
@@ -90,13 +93,13 @@ fn a_buffer_of_capacity_zero_is_refused() {
             _ => timer.set(Duration::ZERO).unwrap(),
         }
     }
-    // And nothing is lost by it.
+    // The failed polls have lost no event.
     let mut events = Events::with_capacity(4);
     assert_eq!(next_tokens(&mut poll, &mut events), [Token(1), Token(2)]);
 }
 
 #[test]
-fn a_poll_brings_no_more_than_fits_and_the_next_one_brings_the_rest() {
+fn events_beyond_the_capacity_are_reported_by_the_next_poll() {
     for mode in [Interest::edge, Interest::oneshot] {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(3);
@@ -113,28 +116,28 @@ fn a_poll_brings_no_more_than_fits_and_the_next_one_brings_the_rest() {
             assert!(batch.len() <= 3);
             tokens.extend(batch);
         }
-        let told: BTreeSet<_> = tokens.iter().collect();
-        assert_eq!(told.len(), 10, "{tokens:?}");
+        let distinct: BTreeSet<_> = tokens.iter().collect();
+        assert_eq!(distinct.len(), 10, "{tokens:?}");
         expect_no_event(&mut poll, &mut events);
     }
 }
 
 #[test]
-fn level_sources_that_do_not_fit_take_turns() {
+fn more_ready_level_sources_than_the_capacity_are_all_reported_in_time() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(2);
     let mut sources: Vec<_> = (0..6).map(|i| registered_stream(&poll, Token(i), READ.level())).collect();
     sources.iter_mut().for_each(|(_, peer)| peer.write_all(b"x").unwrap());
     let end = Instant::now() + WAIT_LIMIT;
-    let mut told = BTreeSet::new();
-    while told.len() < 6 {
-        told.extend(next_tokens(&mut poll, &mut events));
-        assert!(Instant::now() < end, "only {told:?} were told");
+    let mut reported = BTreeSet::new();
+    while reported.len() < 6 {
+        reported.extend(next_tokens(&mut poll, &mut events));
+        assert!(Instant::now() < end, "only {reported:?} were reported");
     }
 }
 
 #[test]
-fn a_poll_forgets_the_events_of_the_last_one() {
+fn a_poll_clears_the_events_of_the_previous_poll() {
     let (mut poll, mut events) = poll();
     let waker = Waker::new(poll.registry(), Token(1)).unwrap();
     for timeout in [Duration::ZERO, Duration::from_millis(1)] {
@@ -166,7 +169,7 @@ fn events_are_counted_iterated_and_cleared() {
 }
 
 #[test]
-fn one_buffer_serves_many_polls() {
+fn one_events_buffer_serves_two_polls() {
     let (mut one, mut events) = poll();
     let (mut two, _) = poll();
     let first = Waker::new(one.registry(), Token(1)).unwrap();
@@ -178,7 +181,7 @@ fn one_buffer_serves_many_polls() {
 }
 
 #[test]
-fn a_poll_may_move_to_another_thread() {
+fn a_poll_can_move_to_another_thread() {
     let (mut poll, mut events) = poll();
     let (_stream, mut peer) = registered_stream(&poll, Token(1), READ);
     let thread = thread::spawn(move || {
@@ -192,14 +195,14 @@ fn a_poll_may_move_to_another_thread() {
 }
 
 #[test]
-fn tokens_are_numbers() {
+fn a_token_converts_from_and_to_a_number() {
     assert_eq!(Token::from(7), Token(7));
     assert_eq!(usize::from(Token(7)), 7);
     assert_eq!(format!("{:?}", Token(7)), "Token(7)");
 }
 
 #[test]
-fn a_poll_and_its_registry_are_readable_to_a_human() {
+fn a_poll_its_registry_and_events_have_a_debug_format() {
     let (poll, events) = poll();
     assert!(format!("{poll:?}").starts_with("Poll"));
     assert!(format!("{:?}", poll.registry()).starts_with("Registry"));

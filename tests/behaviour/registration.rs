@@ -1,5 +1,6 @@
-//! Who is registered where, and for how long.
+//! Registering, reregistering and deregistering sources, and how long a registration lasts.
 
+use std::any::Any;
 use std::io::{ErrorKind, Write};
 use std::net;
 use std::thread;
@@ -14,11 +15,11 @@ use crate::support::*;
 const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
-/// A source, its name, and what keeps it alive.
-type Specimen = (&'static str, Box<dyn Source>, Box<dyn Anything>);
+/// The name of a source's type, the source, and its peer if it has one.
+type NamedSource = (&'static str, Box<dyn Source>, Box<dyn Any>);
 
-/// One of each of our sources.
-fn sources() -> Vec<Specimen> {
+/// Returns one source of each type.
+fn sources() -> Vec<NamedSource> {
     let (stream, peer) = stream_and_peer();
     vec![
         ("TcpStream", Box::new(stream), Box::new(peer)),
@@ -28,13 +29,10 @@ fn sources() -> Vec<Specimen> {
     ]
 }
 
-trait Anything {}
-impl<T> Anything for T {}
-
 #[test]
-fn a_source_registered_twice_already_exists() {
+fn registering_a_source_twice_is_already_exists() {
     let (poll, _) = poll();
-    for (name, mut source, _keep) in sources() {
+    for (name, mut source, _peer) in sources() {
         poll.registry().register(&mut source, SOURCE, READ).unwrap();
         let err = poll.registry().register(&mut source, Token(2), READ).unwrap_err();
         assert_eq!(err.kind(), ErrorKind::AlreadyExists, "{name}: {err}");
@@ -43,23 +41,23 @@ fn a_source_registered_twice_already_exists() {
 }
 
 #[test]
-fn a_source_registered_with_another_poll_already_exists() {
-    let (here, _) = poll();
-    let (there, _) = poll();
-    for (name, mut source, _keep) in sources() {
-        here.registry().register(&mut source, SOURCE, READ).unwrap();
-        let err = there.registry().register(&mut source, SOURCE, READ).unwrap_err();
+fn registering_a_source_with_a_second_poll_is_already_exists() {
+    let (first, _) = poll();
+    let (second, _) = poll();
+    for (name, mut source, _peer) in sources() {
+        first.registry().register(&mut source, SOURCE, READ).unwrap();
+        let err = second.registry().register(&mut source, SOURCE, READ).unwrap_err();
         assert_eq!(err.kind(), ErrorKind::AlreadyExists, "{name}: {err}");
-        // And that attempt has changed nothing here.
-        here.registry().reregister(&mut source, SOURCE, READ).unwrap();
-        here.registry().deregister(&mut source).unwrap();
-        there.registry().register(&mut source, SOURCE, READ).unwrap();
+        // The failed attempt has not changed the registration with the first poll.
+        first.registry().reregister(&mut source, SOURCE, READ).unwrap();
+        first.registry().deregister(&mut source).unwrap();
+        second.registry().register(&mut source, SOURCE, READ).unwrap();
     }
 }
 
 #[test]
-fn a_source_whose_poll_is_gone_can_be_registered_with_another() {
-    for (name, mut source, _keep) in sources() {
+fn a_source_can_be_registered_with_another_poll_after_its_poll_was_dropped() {
+    for (name, mut source, _peer) in sources() {
         let (first, _) = poll();
         first.registry().register(&mut source, SOURCE, READ).unwrap();
         drop(first);
@@ -70,34 +68,34 @@ fn a_source_whose_poll_is_gone_can_be_registered_with_another() {
 }
 
 #[test]
-fn a_registry_that_outlives_its_poll_keeps_no_source_from_another() {
-    for (name, mut source, _keep) in sources() {
+fn a_registry_that_outlives_its_poll_keeps_no_source_registered() {
+    for (name, mut source, _peer) in sources() {
         let (first, _) = poll();
-        let left_over = first.registry().try_clone().unwrap();
+        let outliving = first.registry().try_clone().unwrap();
         first.registry().register(&mut source, SOURCE, READ).unwrap();
         drop(first);
         let (second, _) = poll();
         second.registry().register(&mut source, SOURCE, READ).unwrap_or_else(|err| panic!("{name}: {err}"));
-        assert_eq!(left_over.deregister(&mut source).unwrap_err().kind(), ErrorKind::NotFound, "{name}");
+        assert_eq!(outliving.deregister(&mut source).unwrap_err().kind(), ErrorKind::NotFound, "{name}");
     }
 }
 
 #[test]
-fn a_source_that_is_not_registered_is_not_found() {
-    let (here, _) = poll();
-    let (there, _) = poll();
-    for (name, mut source, _keep) in sources() {
-        for round in ["never registered", "registered elsewhere", "deregistered"] {
-            let err = here.registry().reregister(&mut source, SOURCE, READ).unwrap_err();
+fn reregistering_or_deregistering_an_unregistered_source_is_not_found() {
+    let (first, _) = poll();
+    let (second, _) = poll();
+    for (name, mut source, _peer) in sources() {
+        for round in ["never registered", "registered with another poll", "deregistered"] {
+            let err = first.registry().reregister(&mut source, SOURCE, READ).unwrap_err();
             assert_eq!(err.kind(), ErrorKind::NotFound, "{name}, {round}: {err}");
-            let err = here.registry().deregister(&mut source).unwrap_err();
+            let err = first.registry().deregister(&mut source).unwrap_err();
             assert_eq!(err.kind(), ErrorKind::NotFound, "{name}, {round}: {err}");
             match round {
-                "never registered" => there.registry().register(&mut source, SOURCE, READ).unwrap(),
-                "registered elsewhere" => {
-                    there.registry().deregister(&mut source).unwrap();
-                    here.registry().register(&mut source, SOURCE, READ).unwrap();
-                    here.registry().deregister(&mut source).unwrap();
+                "never registered" => second.registry().register(&mut source, SOURCE, READ).unwrap(),
+                "registered with another poll" => {
+                    second.registry().deregister(&mut source).unwrap();
+                    first.registry().register(&mut source, SOURCE, READ).unwrap();
+                    first.registry().deregister(&mut source).unwrap();
                 }
                 _ => {}
             }
@@ -106,24 +104,24 @@ fn a_source_that_is_not_registered_is_not_found() {
 }
 
 #[test]
-fn the_registration_moves_with_the_source() {
+fn a_source_can_be_moved_while_it_is_registered() {
     let (poll, _) = poll();
     let (stream, _peer) = registered_stream(&poll, SOURCE, READ);
-    let mut shelf = vec![Box::new(stream)];
-    let mut stream = shelf.pop().unwrap();
+    let mut list = vec![Box::new(stream)];
+    let mut stream = list.pop().unwrap();
     assert_eq!(poll.registry().register(&mut *stream, SOURCE, READ).unwrap_err().kind(), ErrorKind::AlreadyExists);
     poll.registry().deregister(&mut *stream).unwrap();
 }
 
 #[test]
-fn the_registration_ends_with_the_conversion_to_another_type() {
+fn converting_a_source_to_another_type_forgets_its_registration() {
     let (poll, _) = poll();
     let (mut stream, _peer) = registered_stream(&poll, SOURCE, READ);
     poll.registry().deregister(&mut stream).unwrap();
     let mut stream = TcpStream::from_std(net::TcpStream::from(stream));
     poll.registry().register(&mut stream, SOURCE, READ).unwrap();
 
-    // Even one that was not deregistered: it has no memory of it.
+    // This one was not deregistered, but the new `TcpStream` does not know of the registration.
     let mut stream = TcpStream::from_std(net::TcpStream::from(stream));
     assert_eq!(poll.registry().deregister(&mut stream).unwrap_err().kind(), ErrorKind::NotFound);
 }
@@ -140,7 +138,7 @@ fn no_token_is_reserved() {
 }
 
 #[test]
-fn sources_may_share_a_token() {
+fn two_sources_can_have_the_same_token() {
     let (mut poll, mut events) = poll();
     let (mut one, mut one_peer) = registered_stream(&poll, SOURCE, READ);
     let (_two, mut two_peer) = registered_stream(&poll, SOURCE, READ);
@@ -152,7 +150,7 @@ fn sources_may_share_a_token() {
 }
 
 #[test]
-fn after_reregistering_events_bear_the_new_token_only() {
+fn after_reregistering_events_have_only_the_new_token() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, READ);
     poll.registry().reregister(&mut stream, Token(2), READ).unwrap();
@@ -162,28 +160,28 @@ fn after_reregistering_events_bear_the_new_token_only() {
 }
 
 #[test]
-fn a_source_registered_while_the_poller_is_blocked_is_reported_at_once() {
+fn a_source_registered_while_a_poll_is_blocked_is_reported_at_once() {
     let (mut poll, mut events) = poll();
     let registry = poll.registry().try_clone().unwrap();
     let (mut stream, mut peer) = stream_and_peer();
-    let poller = thread::spawn(move || next_tokens(&mut poll, &mut events));
-    // Most often the poller blocks first; the test holds if it does not.
+    let polling_thread = thread::spawn(move || next_tokens(&mut poll, &mut events));
+    // Usually the polling thread blocks first. The result must be the same if it does not.
     thread::yield_now();
     peer.write_all(b"x").unwrap();
     registry.register(&mut stream, SOURCE, READ).unwrap();
-    assert_eq!(poller.join().unwrap(), [SOURCE]);
+    assert_eq!(polling_thread.join().unwrap(), [SOURCE]);
 }
 
 #[test]
-fn a_source_reregistered_while_the_poller_is_blocked_is_reported_at_once() {
+fn a_source_reregistered_while_a_poll_is_blocked_is_reported_at_once() {
     let (mut poll, mut events) = poll();
     let registry = poll.registry().try_clone().unwrap();
     let (mut stream, mut peer) = registered_stream(&poll, SOURCE, READ.oneshot());
     peer.write_all(b"x").unwrap();
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_readable());
-    let poller = thread::spawn(move || next_tokens(&mut poll, &mut events));
+    let polling_thread = thread::spawn(move || next_tokens(&mut poll, &mut events));
     registry.reregister(&mut stream, Token(2), READ.oneshot()).unwrap();
-    assert_eq!(poller.join().unwrap(), [Token(2)]);
+    assert_eq!(polling_thread.join().unwrap(), [Token(2)]);
 }
 
 #[test]
@@ -225,7 +223,7 @@ fn dropping_a_source_ends_its_registration() {
 }
 
 #[test]
-fn the_poll_may_go_first() {
+fn sources_can_be_deregistered_and_dropped_after_their_poll() {
     let (poll, _) = poll();
     let registry = poll.registry().try_clone().unwrap();
     let mut all = sources();
@@ -233,7 +231,7 @@ fn the_poll_may_go_first() {
         registry.register(source, SOURCE, READ).unwrap();
     }
     drop(poll);
-    // The registry still serves, though nobody will hear of it.
+    // The registry still works, although no poll will report the source.
     let (mut late, _peer) = stream_and_peer();
     registry.register(&mut late, SOURCE, READ).unwrap();
     for (name, source, _) in &mut all {
@@ -244,8 +242,7 @@ fn the_poll_may_go_first() {
 }
 
 #[test]
-fn the_parts_of_a_poll_may_go_in_any_order() {
-    // Every order of dropping a poll, a registry, a source, a timer and a waker.
+fn a_poll_and_all_that_belongs_to_it_can_be_dropped_in_any_order() {
     for first in 0..5 {
         for step in 1..5 {
             let (poll, _) = poll();
@@ -256,23 +253,23 @@ fn the_parts_of_a_poll_may_go_in_any_order() {
             timer.set(Duration::from_secs(3600)).unwrap();
             let waker = minimio::Waker::new(&registry, Token(3)).unwrap();
             waker.wake().unwrap();
-            let mut parts: Vec<Option<Box<dyn Anything>>> = vec![
+            let mut parts: Vec<Option<Box<dyn Any>>> = vec![
                 Some(Box::new(poll)),
                 Some(Box::new(registry)),
                 Some(Box::new(stream)),
                 Some(Box::new(timer)),
                 Some(Box::new(waker)),
             ];
-            // Both 5 and the step have no common divisor, so this meets them all.
-            for turn in 0..5 {
-                drop(parts[(first + turn * step) % 5].take().unwrap());
+            // The number 5 is prime, so with every step this drops each part once.
+            for n in 0..5 {
+                drop(parts[(first + n * step) % 5].take().unwrap());
             }
         }
     }
 }
 
 #[test]
-fn two_registries_of_a_poll_are_one() {
+fn a_clone_of_a_registry_shares_its_registrations() {
     let (mut poll, mut events) = poll();
     let clone = poll.registry().try_clone().unwrap();
     let (mut stream, mut peer) = stream_and_peer();
@@ -286,7 +283,7 @@ fn two_registries_of_a_poll_are_one() {
 }
 
 #[test]
-fn a_source_of_the_users_own_passes_the_calls_on() {
+fn a_source_of_the_program_can_forward_the_calls_to_another_source() {
     struct Wrapper(TcpStream);
 
     impl Source for Wrapper {
@@ -318,21 +315,21 @@ fn a_source_of_the_users_own_passes_the_calls_on() {
 }
 
 #[test]
-fn a_bad_source_does_not_disturb_the_others() {
+fn a_source_with_an_error_does_not_affect_other_sources() {
     let (mut poll, mut events) = poll();
     let closed_port = closed_port();
-    let mut good: Vec<_> = (0..20).map(|i| registered_stream(&poll, Token(i), READ)).collect();
-    let mut bad = TcpStream::connect(closed_port).unwrap();
-    poll.registry().register(&mut bad, Token(99), READ | Interest::WRITABLE).unwrap();
+    let mut streams: Vec<_> = (0..20).map(|i| registered_stream(&poll, Token(i), READ)).collect();
+    let mut refused = TcpStream::connect(closed_port).unwrap();
+    poll.registry().register(&mut refused, Token(99), READ | Interest::WRITABLE).unwrap();
     wait_for(&mut poll, &mut events, Token(99), |event| event.is_error());
-    for (i, (_, peer)) in good.iter_mut().enumerate() {
+    for (i, (_, peer)) in streams.iter_mut().enumerate() {
         peer.write_all(b"x").unwrap();
         wait_for(&mut poll, &mut events, Token(i), |event| event.is_readable());
     }
 }
 
 #[test]
-fn dozens_of_polls_are_told_apart() {
+fn a_registration_belongs_to_one_of_many_polls() {
     let polls: Vec<Poll> = (0..50).map(|_| Poll::new().unwrap()).collect();
     let (mut stream, _peer) = stream_and_peer();
     for poll in &polls {

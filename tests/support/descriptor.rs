@@ -27,9 +27,9 @@ pub fn flags(fd: &impl AsRawFd) -> u32 {
     u32::from_str_radix(flags.trim(), 8).unwrap()
 }
 
-/// Returns a Unix socket, for streams or for datagrams, that is bound but neither listens nor is connected. The standard
-/// library has no such stream socket. `name` is a path without a final zero byte, or, on Linux, an abstract name with a
-/// zero byte at its beginning.
+/// Returns a Unix socket, for streams or for datagrams, that is bound but neither listens nor is connected. The
+/// standard library has no such stream socket. `name` is a path without a final zero byte, or, on Linux, an abstract
+/// name with a zero byte at its beginning.
 pub fn bound_unix_socket(stream: bool, name: &[u8]) -> OwnedFd {
     let is_mips = cfg!(any(target_arch = "mips", target_arch = "mips64"));
     // SAFETY: `socket` takes no pointer.

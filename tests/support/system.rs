@@ -29,9 +29,9 @@ pub const FULL_UNIX_RECEIVERS_BLOCK: bool = cfg!(any(target_os = "linux", target
 /// Whether a Unix stream is reset when its peer closes without having read all bytes. On the BSDs, the stream ends.
 pub const UNREAD_BYTES_RESET: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Whether a pipe's write end that is registered after its reader was closed is reported. macOS refuses to watch such an
-/// end, and so does the model of kqueue with `KQUEUE_MODEL=broken-pipe`. The releases of the BSDs differ, so for them
-/// the result is `None`.
+/// Whether a pipe's write end is reported that is registered after its reader was closed. macOS refuses to watch such
+/// an end, and so does the model of kqueue with `KQUEUE_MODEL=broken-pipe`. The releases of the BSDs differ, so for
+/// them the result is `None`.
 pub fn late_broken_pipes_are_reported() -> Option<bool> {
     let is_refused = || env::var("KQUEUE_MODEL").map_or(false, |words| words.contains("broken-pipe"));
     match () {

@@ -31,8 +31,8 @@ pub fn rows() -> Vec<(&'static str, Vec<&'static str>)> {
     rows.map(|row| (row[0], row[1..].to_vec())).collect()
 }
 
-/// Compares all events of `token` from now on with the row named `happened`: every predicate that is set in the row must
-/// be reported, and none that is clear.
+/// Compares all events of `token` from now on with the row named `happened`: every predicate that is set in the row
+/// must be reported, and none that is clear.
 pub fn check(poll: &mut Poll, events: &mut Events, token: Token, happened: &str) {
     let (_, row) = rows().into_iter().find(|(name, _)| *name == happened).expect("the documentation has no such row");
     let mut seen = [false; COLUMNS.len()];
