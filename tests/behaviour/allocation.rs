@@ -1,4 +1,4 @@
-//! After a warm-up, nothing that runs in an event loop asks for memory.
+//! After the first rounds, no operation of an event loop allocates memory.
 
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::sync::mpsc;
@@ -14,14 +14,14 @@ use crate::support::*;
 const READ: Interest = Interest::READABLE;
 const ROUNDS: usize = 100;
 
-/// Runs `round` a few times to warm up, then counts what many more ask for, which must be nothing.
-fn expect_none(what: &str, mut round: impl FnMut()) {
+/// Runs `round` five times, and then checks that further rounds allocate nothing.
+fn expect_no_allocation(what: &str, mut round: impl FnMut()) {
     (0..5).for_each(|_| round());
     let (count, ()) = allocations(|| (0..ROUNDS).for_each(|_| round()));
     assert_eq!(count, 0, "{what}: allocations in {ROUNDS} rounds");
 }
 
-/// `next_batch` without its list.
+/// Polls until an event of `token` is reported. Unlike `next_batch`, this does not allocate.
 fn poll_until(poll: &mut Poll, events: &mut Events, token: Token) {
     let end = Instant::now() + WAIT_LIMIT;
     loop {
@@ -34,7 +34,7 @@ fn poll_until(poll: &mut Poll, events: &mut Events, token: Token) {
 }
 
 #[test]
-fn the_allocator_counts() {
+fn the_allocator_counts_allocations() {
     let (count, list) = allocations(|| vec![1, 2, 3]);
     assert_eq!((count, list.len()), (1, 3));
     let (count, ()) = allocations(|| drop(list));
@@ -42,19 +42,19 @@ fn the_allocator_counts() {
 }
 
 #[test]
-fn polling_for_nothing_asks_for_no_memory() {
+fn a_poll_without_events_allocates_nothing() {
     let (mut poll, mut events) = poll();
-    expect_none("zero", || poll.poll(&mut events, Some(Duration::ZERO)).unwrap());
-    expect_none("a while", || poll.poll(&mut events, Some(Duration::from_micros(10))).unwrap());
+    expect_no_allocation("a timeout of zero", || poll.poll(&mut events, Some(Duration::ZERO)).unwrap());
+    expect_no_allocation("10 µs", || poll.poll(&mut events, Some(Duration::from_micros(10))).unwrap());
 }
 
 #[test]
-fn a_conversation_asks_for_no_memory() {
+fn reading_and_writing_a_stream_allocates_nothing() {
     for mode in [Interest::edge, Interest::level] {
         let (mut poll, mut events) = poll();
         let (mut stream, mut peer) = registered_stream(&poll, Token(1), mode(READ));
         let mut buf = [0; 64];
-        expect_none("a stream", || {
+        expect_no_allocation("a stream", || {
             peer.write_all(b"question").unwrap();
             poll_until(&mut poll, &mut events, Token(1));
             let count = stream.read(&mut buf).unwrap();
@@ -66,10 +66,10 @@ fn a_conversation_asks_for_no_memory() {
 }
 
 #[test]
-fn reading_and_writing_in_pieces_asks_for_no_memory() {
+fn vectored_reads_and_writes_allocate_nothing() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, Token(1), READ);
-    expect_none("pieces", || {
+    expect_no_allocation("pieces", || {
         peer.write_all(b"question").unwrap();
         poll_until(&mut poll, &mut events, Token(1));
         let (mut head, mut tail) = ([0; 4], [0; 4]);
@@ -82,10 +82,10 @@ fn reading_and_writing_in_pieces_asks_for_no_memory() {
 }
 
 #[test]
-fn arming_a_oneshot_source_again_asks_for_no_memory() {
+fn rearming_a_oneshot_source_allocates_nothing() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = registered_stream(&poll, Token(1), READ.oneshot());
-    expect_none("oneshot", || {
+    expect_no_allocation("oneshot", || {
         peer.write_all(b"x").unwrap();
         poll_until(&mut poll, &mut events, Token(1));
         stream.read_exact(&mut [0]).unwrap();
@@ -94,13 +94,13 @@ fn arming_a_oneshot_source_again_asks_for_no_memory() {
 }
 
 #[test]
-fn a_datagram_asks_for_no_memory() {
+fn sending_and_receiving_a_datagram_allocates_nothing() {
     let (mut poll, mut events) = poll();
     let mut socket = UdpSocket::bind(loopback()).unwrap();
     let addr = socket.local_addr().unwrap();
     let sender = UdpSocket::bind(loopback()).unwrap();
     poll.registry().register(&mut socket, Token(1), READ).unwrap();
-    expect_none("a datagram", || {
+    expect_no_allocation("a datagram", || {
         sender.send_to(b"ping", addr).unwrap();
         poll_until(&mut poll, &mut events, Token(1));
         assert_eq!(socket.recv_from(&mut [0; 8]).unwrap().0, 4);
@@ -109,12 +109,12 @@ fn a_datagram_asks_for_no_memory() {
 }
 
 #[test]
-fn connecting_and_accepting_asks_for_no_memory() {
+fn connecting_and_accepting_allocates_nothing() {
     let (mut poll, mut events) = poll();
     let mut listener = TcpListener::bind(loopback()).unwrap();
     let addr = listener.local_addr().unwrap();
     poll.registry().register(&mut listener, Token(1), READ).unwrap();
-    expect_none("connect and accept", || {
+    expect_no_allocation("connect and accept", || {
         let _client = TcpStream::connect(addr).unwrap();
         poll_until(&mut poll, &mut events, Token(1));
         listener.accept().unwrap();
@@ -123,40 +123,40 @@ fn connecting_and_accepting_asks_for_no_memory() {
 }
 
 #[test]
-fn waking_asks_neither_side_for_memory() {
+fn a_wake_allocates_nothing_in_either_thread() {
     let (mut poll, mut events) = poll();
     let waker = Waker::new(poll.registry(), Token(1)).unwrap();
-    expect_none("a wake of one's own", || {
+    expect_no_allocation("a wake by the polling thread", || {
         waker.wake().unwrap();
         poll_until(&mut poll, &mut events, Token(1));
     });
 
-    let (ask, asked) = mpsc::channel();
+    let (request, requests) = mpsc::channel();
     let thread = thread::spawn(move || {
         let mut count = 0;
-        while asked.recv().is_ok() {
+        while requests.recv().is_ok() {
             count += allocations(|| waker.wake().unwrap()).0;
         }
-        // The waker must live for as long as its last event is awaited.
+        // Dropping the waker would discard its last event, for which the other thread may still wait.
         (count, waker)
     });
     for _ in 0..ROUNDS {
-        ask.send(()).unwrap();
+        request.send(()).unwrap();
         let (count, ()) = allocations(|| poll_until(&mut poll, &mut events, Token(1)));
-        assert_eq!(count, 0, "the poller's side");
+        assert_eq!(count, 0, "allocations in the polling thread");
     }
-    drop(ask);
-    assert_eq!(thread.join().unwrap().0, 0, "the waker's side");
+    drop(request);
+    assert_eq!(thread.join().unwrap().0, 0, "allocations in the waking thread");
 }
 
 #[test]
-fn timers_ask_for_no_memory() {
+fn timers_allocate_nothing() {
     let (mut poll, mut events) = poll();
     let mut timers: Vec<Timer> = (0..50).map(|_| Timer::new()).collect();
     for (i, timer) in timers.iter_mut().enumerate() {
         poll.registry().register(timer, Token(i), READ).unwrap();
     }
-    expect_none("set, cancel and expire", || {
+    expect_no_allocation("set, cancel and expire", || {
         for (i, timer) in timers.iter().enumerate() {
             timer.set(Duration::from_micros(i as u64)).unwrap();
         }
@@ -165,15 +165,15 @@ fn timers_ask_for_no_memory() {
     });
     timers.iter().for_each(Timer::cancel);
     timers[7].set_every(Duration::from_micros(50)).unwrap();
-    expect_none("a period", || poll_until(&mut poll, &mut events, Token(7)));
+    expect_no_allocation("a period", || poll_until(&mut poll, &mut events, Token(7)));
 }
 
 #[test]
-fn a_registration_asks_for_no_memory_once_there_was_one() {
+fn registering_a_source_again_allocates_nothing() {
     let (poll, _) = poll();
     let (mut stream, _peer) = stream_and_peer();
     let mut timer = Timer::new();
-    expect_none("registrations", || {
+    expect_no_allocation("registrations", || {
         poll.registry().register(&mut stream, Token(1), READ).unwrap();
         poll.registry().reregister(&mut stream, Token(1), READ | Interest::WRITABLE).unwrap();
         poll.registry().deregister(&mut stream).unwrap();

@@ -1,5 +1,5 @@
-//! The names of the book: a reactor and an executor joined by a channel, as its programs are made, and what becomes of
-//! a closed loop.
+//! `minimio::book`: a reactor and an executor that are connected by a channel, like the book's programs, and closing
+//! the event loop.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Write};
@@ -16,24 +16,25 @@ use crate::support::{loopback, SHORT_WAIT, WAIT_LIMIT};
 
 const READ: Interests = Interests::READABLE;
 
-/// The longest that anything is waited for, in the book's unit.
-fn patience() -> Option<i32> {
+/// Returns `WAIT_LIMIT` in the book's unit, milliseconds.
+fn wait_limit() -> Option<i32> {
     Some(WAIT_LIMIT.as_millis() as i32)
 }
 
-/// The reactor: a thread that waits, and hands on what is ready. It says how its loop has ended.
+/// Starts the reactor, a thread that polls and sends the token of each event. The thread returns the error that ended
+/// its loop.
 fn reactor(mut poll: Poll) -> (Receiver<Token>, JoinHandle<io::Error>) {
-    let (ready, executor) = mpsc::channel();
+    let (events_sender, executor) = mpsc::channel();
     let thread = thread::spawn(move || {
         let mut events = Events::with_capacity(1024);
         loop {
-            match poll.poll(&mut events, patience()) {
-                Ok(0) => panic!("nothing happened within {WAIT_LIMIT:?}"),
+            match poll.poll(&mut events, wait_limit()) {
+                Ok(0) => panic!("no event within {WAIT_LIMIT:?}"),
                 Ok(count) => assert_eq!(count, events.len()),
                 Err(err) => return err,
             }
             for event in &events {
-                ready.send(event.id()).unwrap();
+                events_sender.send(event.id()).unwrap();
             }
         }
     });
@@ -44,21 +45,21 @@ fn delayed_server() -> Background {
     Background::start(Server::bind(loopback(), Limits::default(), io::sink()).unwrap()).unwrap()
 }
 
-/// A request that is on its way. The server ends the connection with its answer.
-fn request(server: &Background, delay: u32, text: &str) -> TcpStream {
+/// Sends a request. The server closes the connection after the response.
+fn send_request(server: &Background, delay: u32, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.addr()).unwrap();
     let head = format!("GET /{delay}/{text} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     stream
 }
 
-fn answer(mut stream: TcpStream) -> String {
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+fn read_response(mut stream: TcpStream) -> String {
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
-/// A stream that has something to read.
+/// Returns a readable stream and its peer.
 fn ready_stream() -> (TcpStream, net::TcpStream) {
     let listener = net::TcpListener::bind(loopback()).unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -72,24 +73,24 @@ fn is_closed<T: std::fmt::Debug>(result: io::Result<T>) -> bool {
 }
 
 #[test]
-fn an_executor_reads_what_the_reactor_says_is_answered() {
+fn an_executor_reads_the_response_that_the_reactor_reports() {
     let server = delayed_server();
     let poll = Poll::new().unwrap();
     let registrator = poll.registrator();
     let (executor, reactor) = reactor(poll);
 
-    let mut stream = request(&server, 50, "hello");
+    let mut stream = send_request(&server, 50, "hello");
     registrator.register(&mut stream, 10, READ).unwrap();
     assert_eq!(executor.recv(), Ok(10));
-    assert!(answer(stream).ends_with("\r\n\r\nhello"));
+    assert!(read_response(stream).ends_with("\r\n\r\nhello"));
 
     registrator.close_loop().unwrap();
     assert_eq!(reactor.join().unwrap().kind(), ErrorKind::Interrupted);
-    assert!(executor.recv().is_err(), "the closing itself is no event");
+    assert!(executor.recv().is_err(), "closing the loop is not an event");
 }
 
 #[test]
-fn many_requests_wait_at_once_and_each_is_told_of_once() {
+fn each_of_many_pending_responses_is_reported_once() {
     let server = delayed_server();
     let poll = Poll::new().unwrap();
     let registrator = poll.registrator();
@@ -97,47 +98,47 @@ fn many_requests_wait_at_once_and_each_is_told_of_once() {
 
     let mut streams = Vec::new();
     for (token, delay) in [(1, 150), (2, 0), (3, 100), (4, 50), (5, 100)] {
-        let mut stream = request(&server, delay, &format!("number-{token}"));
+        let mut stream = send_request(&server, delay, &format!("number-{token}"));
         registrator.register(&mut stream, token, READ).unwrap();
         streams.push((token, Some(stream)));
     }
     for _ in 0..streams.len() {
         let token = executor.recv().unwrap();
-        let (_, stream) = streams.iter_mut().find(|(name, _)| *name == token).expect("a token of ours");
-        let stream = stream.take().expect("a stream is told of once");
-        assert!(answer(stream).ends_with(&format!("number-{token}")));
+        let (_, stream) = streams.iter_mut().find(|(name, _)| *name == token).expect("a registered token");
+        let stream = stream.take().expect("the stream was reported before");
+        assert!(read_response(stream).ends_with(&format!("number-{token}")));
     }
     registrator.close_loop().unwrap();
     reactor.join().unwrap();
-    assert!(executor.recv().is_err(), "all was told");
+    assert!(executor.recv().is_err(), "an event was reported twice");
 }
 
 #[test]
-fn a_stream_that_was_told_of_is_silent_until_it_is_registered_again() {
+fn a_reported_stream_is_not_reported_again_until_it_is_registered_again() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(8);
     let (mut stream, mut peer) = ready_stream();
     poll.registrator().register(&mut stream, 1, READ).unwrap();
-    assert_eq!(poll.poll(&mut events, patience()).unwrap(), 1);
+    assert_eq!(poll.poll(&mut events, wait_limit()).unwrap(), 1);
     peer.write_all(b"y").unwrap();
     assert_eq!(poll.poll(&mut events, Some(SHORT_WAIT.as_millis() as i32)).unwrap(), 0);
     assert!(events.is_empty());
     poll.registrator().register(&mut stream, 2, READ).unwrap();
-    assert_eq!(poll.poll(&mut events, patience()).unwrap(), 1);
+    assert_eq!(poll.poll(&mut events, wait_limit()).unwrap(), 1);
     assert_eq!(events[0].id(), 2);
 }
 
 #[test]
-fn a_stream_belongs_to_one_poll() {
-    let (here, there) = (Poll::new().unwrap(), Poll::new().unwrap());
+fn registering_a_stream_with_a_second_poll_is_already_exists() {
+    let (first, second) = (Poll::new().unwrap(), Poll::new().unwrap());
     let (mut stream, _peer) = ready_stream();
-    here.registrator().register(&mut stream, 1, READ).unwrap();
-    let taken = there.registrator().register(&mut stream, 1, READ).unwrap_err();
-    assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
+    first.registrator().register(&mut stream, 1, READ).unwrap();
+    let err = second.registrator().register(&mut stream, 1, READ).unwrap_err();
+    assert_eq!(err.kind(), ErrorKind::AlreadyExists);
 }
 
 #[test]
-fn a_timeout_is_in_milliseconds_and_zero_does_not_wait() {
+fn a_timeout_is_in_milliseconds_and_zero_does_not_block() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(8);
     assert_eq!(poll.poll(&mut events, Some(0)).unwrap(), 0);
@@ -147,42 +148,41 @@ fn a_timeout_is_in_milliseconds_and_zero_does_not_wait() {
 }
 
 #[test]
-fn no_timeout_and_a_negative_one_wait_until_something_happens() {
+fn without_a_timeout_or_with_a_negative_one_a_poll_blocks_until_an_event() {
     for forever in [None, Some(-1), Some(i32::MIN)] {
         let mut poll = Poll::new().unwrap();
         let (mut stream, _peer) = ready_stream();
         let registrator = poll.registrator();
-        let waiter = thread::spawn(move || {
+        let polling_thread = thread::spawn(move || {
             let mut events = Events::with_capacity(8);
             poll.poll(&mut events, forever).unwrap()
         });
         registrator.register(&mut stream, 1, READ).unwrap();
-        assert_eq!(waiter.join().unwrap(), 1);
+        assert_eq!(polling_thread.join().unwrap(), 1);
     }
 }
 
 #[test]
-fn a_poll_brings_as_many_events_as_the_list_has_room_for() {
+fn a_poll_reports_at_most_as_many_events_as_the_capacity() {
     let mut poll = Poll::new().unwrap();
     let mut streams: Vec<_> = (0..3).map(|_| ready_stream()).collect();
     for (token, (stream, _)) in (usize::MAX - 2..=usize::MAX).zip(&mut streams) {
         poll.registrator().register(stream, token, READ).unwrap();
     }
-    assert_eq!(poll.poll(&mut Events::with_capacity(2), patience()).unwrap(), 2);
-    assert_eq!(poll.poll(&mut Events::with_capacity(8), patience()).unwrap(), 1);
+    assert_eq!(poll.poll(&mut Events::with_capacity(2), wait_limit()).unwrap(), 2);
+    assert_eq!(poll.poll(&mut Events::with_capacity(8), wait_limit()).unwrap(), 1);
 }
 
 #[test]
-fn a_list_without_room_is_refused() {
+fn events_with_capacity_zero_are_an_error() {
     let mut poll = Poll::new().unwrap();
     assert_eq!(poll.poll(&mut Events::new(), Some(0)).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 #[test]
-fn what_was_ready_when_the_loop_closed_is_told_before_its_end() {
-    // The second name is the one that the closing has inside: it is the program's all the same.
+fn streams_that_are_ready_when_the_loop_is_closed_are_reported_before_the_error() {
+    // The crate uses the second token internally to close the loop. The program can use it too.
     for token in [7, usize::MAX] {
-        // One place, and many.
         for capacity in [1, 8] {
             let mut poll = Poll::new().unwrap();
             let mut events = Events::with_capacity(capacity);
@@ -192,13 +192,13 @@ fn what_was_ready_when_the_loop_closed_is_told_before_its_end() {
             registrator.register(&mut one, token, READ).unwrap();
             registrator.register(&mut two, token, READ).unwrap();
             registrator.close_loop().unwrap();
-            let mut told = Vec::new();
-            while told.len() < 2 {
-                assert!(poll.poll(&mut events, patience()).unwrap() <= capacity);
-                told.extend(events.iter().map(|event| event.id()));
+            let mut reported = Vec::new();
+            while reported.len() < 2 {
+                assert!(poll.poll(&mut events, wait_limit()).unwrap() <= capacity);
+                reported.extend(events.iter().map(|event| event.id()));
             }
-            assert_eq!(told, [token, token]);
-            for timeout in [patience(), None, Some(0)] {
+            assert_eq!(reported, [token, token]);
+            for timeout in [wait_limit(), None, Some(0)] {
                 assert!(is_closed(poll.poll(&mut events, timeout)));
                 assert!(events.is_empty());
             }
@@ -207,19 +207,19 @@ fn what_was_ready_when_the_loop_closed_is_told_before_its_end() {
 }
 
 #[test]
-fn a_closed_loop_takes_no_registration_and_no_second_closing() {
+fn registering_with_a_closed_loop_and_closing_it_again_are_errors() {
     let poll = Poll::new().unwrap();
     let registrator = poll.registrator();
     let (mut stream, _peer) = ready_stream();
     registrator.close_loop().unwrap();
     assert!(is_closed(registrator.register(&mut stream, 1, READ)));
     assert!(is_closed(poll.registrator().close_loop()));
-    // Nothing of it stays with the stream.
+    // The failed registration has not changed the stream.
     Poll::new().unwrap().registrator().register(&mut stream, 1, READ).unwrap();
 }
 
 #[test]
-fn a_dropped_poll_is_a_closed_loop() {
+fn after_the_poll_was_dropped_the_loop_is_closed() {
     let registrator = Poll::new().unwrap().registrator();
     let (mut stream, _peer) = ready_stream();
     assert!(is_closed(registrator.register(&mut stream, 1, READ)));
@@ -227,7 +227,7 @@ fn a_dropped_poll_is_a_closed_loop() {
 }
 
 #[test]
-fn a_loop_is_closed_from_another_thread_while_it_waits() {
+fn another_thread_can_close_the_loop_while_a_poll_is_blocked() {
     let poll = Poll::new().unwrap();
     let registrator = poll.registrator();
     let (_executor, reactor) = reactor(poll);
@@ -235,11 +235,11 @@ fn a_loop_is_closed_from_another_thread_while_it_waits() {
     assert_eq!(reactor.join().unwrap().kind(), ErrorKind::Interrupted);
 }
 
-/// Every registration is either before the closing, and told, or refused.
+/// A registration before the close is reported. A registration after the close is an error.
 #[test]
-fn registrations_that_race_the_closing_are_told_or_refused() {
+fn registrations_that_race_with_the_close_are_reported_or_fail() {
     const THREADS: usize = 3;
-    // The streams are told of again and again, each time by another loop.
+    // Each round registers the same streams with a new loop.
     let mut streams: Vec<Vec<_>> = (0..THREADS).map(|_| (0..4).map(|_| ready_stream()).collect()).collect();
     for round in 0..500 {
         let poll = Poll::new().unwrap();

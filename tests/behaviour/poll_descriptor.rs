@@ -1,4 +1,4 @@
-//! The descriptor of a poll, registered with another poll.
+//! The descriptor of an inner poll, registered with an outer poll.
 
 #![cfg(unix)]
 
@@ -16,7 +16,8 @@ use crate::support::*;
 const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
-/// Returns an outer poll with which the inner poll's descriptor is registered.
+/// Returns an outer poll with its events and an inner poll with its events. The inner poll's descriptor is registered
+/// with the outer poll.
 fn nested(mode: Interest) -> ((Poll, Events), (Poll, Events)) {
     let (outer, events) = (poll(), poll());
     let fd = events.0.as_raw_fd();
@@ -26,7 +27,7 @@ fn nested(mode: Interest) -> ((Poll, Events), (Poll, Events)) {
 }
 
 #[test]
-fn a_nested_poll_is_readable_while_it_has_events() {
+fn an_inner_poll_is_readable_while_it_has_unreported_events() {
     for mode in [READ, READ.level()] {
         let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(mode);
         let (mut stream, mut peer) = registered_stream(&inner, Token(2), READ);
@@ -62,7 +63,7 @@ fn a_wake_makes_the_descriptor_readable() {
 }
 
 #[test]
-fn a_wake_before_the_descriptor_was_exposed_makes_it_readable() {
+fn a_wake_before_as_raw_fd_makes_the_descriptor_readable() {
     let (mut inner, mut events) = poll();
     let waker = Waker::new(inner.registry(), Token(2)).unwrap();
     waker.wake().unwrap();
@@ -73,14 +74,14 @@ fn a_wake_before_the_descriptor_was_exposed_makes_it_readable() {
 }
 
 #[test]
-fn wakers_that_do_not_fit_keep_the_descriptor_readable() {
-    check_wakers_that_do_not_fit(READ.level());
+fn wakers_beyond_the_capacity_keep_the_descriptor_readable() {
+    check_wakers_beyond_the_capacity(READ.level());
     if system::EVERY_NOTIFY_IS_AN_EDGE {
-        check_wakers_that_do_not_fit(READ);
+        check_wakers_beyond_the_capacity(READ);
     }
 }
 
-fn check_wakers_that_do_not_fit(mode: Interest) {
+fn check_wakers_beyond_the_capacity(mode: Interest) {
     let (outer, inner) = nested(mode);
     let ((mut outer, mut outer_events), (mut inner, _)) = (outer, inner);
     let mut events = Events::with_capacity(1);
@@ -97,10 +98,10 @@ fn check_wakers_that_do_not_fit(mode: Interest) {
 }
 
 #[test]
-fn the_descriptor_becomes_readable_after_many_wakes() {
+fn a_wake_makes_the_descriptor_readable_also_after_very_many_wakes() {
     let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(READ.level());
     let waker = Waker::new(inner.registry(), Token(2)).unwrap();
-    // Where the notifier is a pipe, it holds fewer bytes than this.
+    // On a system where each notification writes a byte to a pipe, this is more than the pipe can hold.
     for round in 0..70_000 {
         waker.wake().unwrap();
         inner.poll(&mut events, Some(Duration::ZERO)).unwrap();
@@ -112,9 +113,9 @@ fn the_descriptor_becomes_readable_after_many_wakes() {
 }
 
 #[test]
-fn the_notifiers_event_is_not_reported_among_other_events() {
+fn the_notification_of_a_wake_is_not_reported_as_an_event() {
     let (mut poll, mut events) = poll();
-    // From here on, every first wake notifies the kernel, which queues the notifier's event in the order of arrival.
+    // From now on, the first wake before each poll notifies the queue. The notifier's event is queued among the others.
     poll.as_raw_fd();
     let waker = Waker::new(poll.registry(), Token(99)).unwrap();
     for before in 0..10 {
@@ -136,24 +137,24 @@ fn the_notifiers_event_is_not_reported_among_other_events() {
 }
 
 #[test]
-fn an_outer_loop_is_bounded_by_the_next_deadline() {
+fn next_deadline_is_the_timeout_for_the_outer_poll() {
     let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(READ);
     let mut timer = Timer::new();
     inner.registry().register(&mut timer, Token(2), READ).unwrap();
     timer.set(SHORT_WAIT).unwrap();
     let timeout = inner.next_deadline().unwrap().saturating_duration_since(Instant::now());
     outer.poll(&mut outer_events, Some(timeout)).unwrap();
-    assert!(outer_events.is_empty(), "a timer does not make the descriptor readable");
+    assert!(outer_events.is_empty(), "a timer has made the descriptor readable");
     inner.poll(&mut events, Some(Duration::ZERO)).unwrap();
     assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [Token(2)]);
 }
 
 #[test]
-fn a_nested_loop_reports_every_wake() {
+fn no_wake_of_an_inner_poll_is_lost() {
     let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(READ);
     let waker = Waker::new(inner.registry(), Token(2)).unwrap();
-    let (reported, next_report) = mpsc::channel();
-    let poller = thread::spawn(move || {
+    let (reported, is_reported) = mpsc::channel();
+    let polling_thread = thread::spawn(move || {
         for _ in 0..2000 {
             loop {
                 assert_eq!(next_tokens(&mut outer, &mut outer_events), [SOURCE]);
@@ -167,7 +168,7 @@ fn a_nested_loop_reports_every_wake() {
     });
     for round in 0..2000 {
         waker.wake().unwrap();
-        next_report.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("wake {round} was not reported"));
+        is_reported.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("wake {round} was lost"));
     }
-    poller.join().unwrap();
+    polling_thread.join().unwrap();
 }

@@ -1,4 +1,4 @@
-//! `SourceFd`: any descriptor as a source.
+//! `SourceFd`: any descriptor as a source. Also the registrations of descriptors that have duplicates.
 
 #![cfg(unix)]
 
@@ -15,24 +15,24 @@ const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
 #[test]
-fn a_pair_of_unix_sockets_is_two_sources() {
+fn two_ends_of_a_socket_pair_are_two_sources() {
     let (mut poll, mut events) = poll();
-    let (mut here, mut there) = UnixStream::pair().unwrap();
-    poll.registry().register(&mut SourceFd(&there.as_raw_fd()), SOURCE, READ).unwrap();
-    poll.registry().register(&mut SourceFd(&here.as_raw_fd()), Token(2), READ).unwrap();
-    here.write_all(b"ping").unwrap();
+    let (mut one, mut other) = UnixStream::pair().unwrap();
+    poll.registry().register(&mut SourceFd(&other.as_raw_fd()), SOURCE, READ).unwrap();
+    poll.registry().register(&mut SourceFd(&one.as_raw_fd()), Token(2), READ).unwrap();
+    one.write_all(b"ping").unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
-    there.read_exact(&mut [0; 4]).unwrap();
-    there.write_all(b"pong").unwrap();
+    other.read_exact(&mut [0; 4]).unwrap();
+    other.write_all(b"pong").unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
 }
 
 #[test]
 fn every_mode_works_for_a_descriptor() {
     let (mut poll, mut events) = poll();
-    let (mut here, there) = UnixStream::pair().unwrap();
-    let fd = there.as_raw_fd();
-    here.write_all(b"x").unwrap();
+    let (mut peer, watched) = UnixStream::pair().unwrap();
+    let fd = watched.as_raw_fd();
+    peer.write_all(b"x").unwrap();
     poll.registry().register(&mut SourceFd(&fd), SOURCE, READ).unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
     expect_no_event(&mut poll, &mut events);
@@ -42,29 +42,29 @@ fn every_mode_works_for_a_descriptor() {
     }
     poll.registry().reregister(&mut SourceFd(&fd), SOURCE, READ.oneshot()).unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
-    here.write_all(b"x").unwrap();
+    peer.write_all(b"x").unwrap();
     expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
-fn a_source_fd_keeps_no_state_so_the_kernel_detects_double_registration() {
+fn registration_errors_of_a_descriptor_come_from_the_kernel() {
     let (poll, _) = poll();
     let (other, _) = crate::support::poll();
-    let (_here, there) = UnixStream::pair().unwrap();
-    let fd = there.as_raw_fd();
+    let (_peer, watched) = UnixStream::pair().unwrap();
+    let fd = watched.as_raw_fd();
     let mut source = SourceFd(&fd);
-    for attempt in [
+    for err in [
         poll.registry().reregister(&mut source, SOURCE, READ).unwrap_err(),
         poll.registry().deregister(&mut source).unwrap_err(),
     ] {
-        assert_eq!(attempt.kind(), ErrorKind::NotFound, "{attempt}");
+        assert_eq!(err.kind(), ErrorKind::NotFound, "{err}");
     }
     poll.registry().register(&mut source, SOURCE, READ).unwrap();
     let again = poll.registry().register(&mut SourceFd(&fd), Token(2), READ);
     assert_eq!(again.is_err(), system::SECOND_REGISTRATION_FAILS);
     if let Err(err) = again {
         assert_eq!(err.kind(), ErrorKind::AlreadyExists);
-        assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
+        assert!(err.raw_os_error().is_some(), "not an error of the system: {err:?}");
     }
     other.registry().register(&mut source, SOURCE, READ).unwrap();
     poll.registry().deregister(&mut source).unwrap();
@@ -72,30 +72,30 @@ fn a_source_fd_keeps_no_state_so_the_kernel_detects_double_registration() {
 }
 
 #[test]
-fn a_closed_descriptor_is_refused() {
+fn registering_a_closed_descriptor_is_an_error() {
     let (poll, _) = poll();
-    // No process has this descriptor.
+    // No process has a descriptor with such a high number.
     let fd: RawFd = 1_000_000_000;
     let err = poll.registry().register(&mut SourceFd(&fd), SOURCE, READ).unwrap_err();
-    assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
+    assert!(err.raw_os_error().is_some(), "not an error of the system: {err:?}");
     assert!(poll.registry().register(&mut SourceFd(&-1), SOURCE, READ).is_err());
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
-fn a_regular_file_or_directory_is_refused() {
+fn registering_a_file_or_a_directory_is_an_error() {
     let (poll, _) = poll();
     for path in [std::env::current_exe().unwrap(), std::env::temp_dir()] {
         let file = std::fs::File::open(path).unwrap();
         let err = poll.registry().register(&mut SourceFd(&file.as_raw_fd()), SOURCE, READ).unwrap_err();
         assert_eq!(err.kind(), ErrorKind::PermissionDenied);
-        assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
+        assert!(err.raw_os_error().is_some(), "not an error of the system: {err:?}");
     }
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
-fn a_duplicate_keeps_the_registration_of_a_dropped_source_alive() {
+fn a_duplicate_keeps_the_registration_of_a_dropped_source() {
     let (mut poll, mut events) = poll();
     let (stream, mut peer) = stream_and_peer();
     let duplicate = stream.as_fd().try_clone_to_owned().unwrap();
@@ -103,13 +103,13 @@ fn a_duplicate_keeps_the_registration_of_a_dropped_source_alive() {
     poll.registry().register(&mut stream, SOURCE, READ).unwrap();
     drop(stream);
     peer.write_all(b"x").unwrap();
-    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE], "as the docs of Source say");
+    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE], "the documentation of `Source` describes this");
     drop(duplicate);
     expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
-fn after_deregister_a_duplicate_reports_nothing() {
+fn a_duplicate_of_a_deregistered_source_is_not_reported() {
     let (mut poll, mut events) = poll();
     let (mut stream, mut peer) = stream_and_peer();
     let _duplicate = stream.as_fd().try_clone_to_owned().unwrap();

@@ -14,7 +14,7 @@ use crate::support::*;
 const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
-/// Returns a socket of the standard library and a socket that sends to it.
+/// Returns a non-blocking socket of the standard library, and a socket that sends to it.
 fn socket_and_sender() -> (net::UdpSocket, net::UdpSocket) {
     let socket = net::UdpSocket::bind(loopback()).unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -23,12 +23,12 @@ fn socket_and_sender() -> (net::UdpSocket, net::UdpSocket) {
     (socket, sender)
 }
 
-fn readable(poll: &mut Poll, events: &mut Events) {
+fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
     wait_for(poll, events, SOURCE, |event| event.is_readable());
 }
 
 #[test]
-fn a_source_socket_works_in_level_mode() {
+fn a_socket_in_level_mode_is_reported_while_it_is_readable() {
     let (mut poll, mut events) = poll();
     let (socket, sender) = socket_and_sender();
     let raw = socket.as_raw_socket();
@@ -41,20 +41,20 @@ fn a_source_socket_works_in_level_mode() {
     socket.recv(&mut [0; 8]).unwrap();
     expect_no_event(&mut poll, &mut events);
     sender.send(b"y").unwrap();
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
     poll.registry().deregister(&mut SourceSocket(&raw)).unwrap();
     expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
-fn a_source_socket_works_in_oneshot_mode() {
+fn a_socket_in_oneshot_mode_is_reported_once_until_it_is_reregistered() {
     let (mut poll, mut events) = poll();
     let (socket, sender) = socket_and_sender();
     let raw = socket.as_raw_socket();
     poll.registry().register(&mut SourceSocket(&raw), SOURCE, READ.oneshot()).unwrap();
     for _ in 0..3 {
         sender.send(b"x").unwrap();
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
         socket.recv(&mut [0; 8]).unwrap();
         sender.send(b"y").unwrap();
         expect_no_event(&mut poll, &mut events);
@@ -64,14 +64,14 @@ fn a_source_socket_works_in_oneshot_mode() {
 }
 
 #[test]
-fn in_edge_mode_a_source_socket_is_rearmed_by_reregister() {
+fn a_socket_in_edge_mode_is_rearmed_by_reregistering() {
     let (mut poll, mut events) = poll();
     let (socket, sender) = socket_and_sender();
     let raw = socket.as_raw_socket();
     poll.registry().register(&mut SourceSocket(&raw), SOURCE, READ).unwrap();
     for _ in 0..3 {
         sender.send(b"x").unwrap();
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
         expect_no_event(&mut poll, &mut events);
         socket.recv(&mut [0; 8]).unwrap();
         poll.registry().reregister(&mut SourceSocket(&raw), SOURCE, READ).unwrap();
@@ -80,30 +80,30 @@ fn in_edge_mode_a_source_socket_is_rearmed_by_reregister() {
 }
 
 #[test]
-fn a_source_socket_registered_twice_already_exists() {
-    let (mut here, mut events) = poll();
-    let (there, _) = poll();
+fn registering_a_raw_socket_twice_is_already_exists() {
+    let (mut first, mut events) = poll();
+    let (second, _) = poll();
     let (socket, sender) = socket_and_sender();
     let raw = socket.as_raw_socket();
-    let registered = |poll: &Poll| poll.registry().register(&mut SourceSocket(&raw), SOURCE, READ.level());
-    registered(&here).unwrap();
-    let err = registered(&here).unwrap_err();
+    let register = |poll: &Poll| poll.registry().register(&mut SourceSocket(&raw), SOURCE, READ.level());
+    register(&first).unwrap();
+    let err = register(&first).unwrap_err();
     assert_eq!(err.kind(), ErrorKind::AlreadyExists, "{err}");
-    // The same holds while a request is pending.
-    expect_no_event(&mut here, &mut events);
-    assert_eq!(registered(&here).unwrap_err().kind(), ErrorKind::AlreadyExists);
-    // After an event, the socket may have been closed and its number reused, so registering it again succeeds.
+    // The same while a request is pending.
+    expect_no_event(&mut first, &mut events);
+    assert_eq!(register(&first).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    // After an event, the socket may have been closed and its number reused, so the number can be registered again.
     sender.send(b"x").unwrap();
-    readable(&mut here, &mut events);
-    registered(&here).unwrap();
-    assert_eq!(registered(&here).unwrap_err().kind(), ErrorKind::AlreadyExists);
-    readable(&mut here, &mut events);
-    // Another poll has no registration of this number.
-    registered(&there).unwrap();
+    wait_until_readable(&mut first, &mut events);
+    register(&first).unwrap();
+    assert_eq!(register(&first).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    wait_until_readable(&mut first, &mut events);
+    // Another poll does not know of the registration.
+    register(&second).unwrap();
 }
 
 #[test]
-fn an_unregistered_source_socket_is_not_found() {
+fn reregistering_or_deregistering_an_unregistered_raw_socket_is_not_found() {
     let (poll, _) = poll();
     let (socket, _) = socket_and_sender();
     let raw = socket.as_raw_socket();
@@ -114,7 +114,7 @@ fn an_unregistered_source_socket_is_not_found() {
 }
 
 #[test]
-fn a_handle_that_is_not_a_socket_is_refused_at_registration() {
+fn registering_a_handle_that_is_not_a_socket_is_an_error() {
     let (poll, _) = poll();
     let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
     for raw in [file.as_raw_handle() as RawSocket, RawSocket::MAX, 0] {

@@ -1,7 +1,6 @@
-//! Timers: never early, never lost, in order.
+//! Timers: none is early, none is lost, and they are reported in the order of their deadlines.
 
-use std::io::ErrorKind;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,14 +42,14 @@ fn a_timer_ends_a_wait_without_a_timeout() {
 }
 
 #[test]
-fn a_timer_that_is_not_set_never_comes() {
+fn a_timer_that_is_not_set_is_not_reported() {
     let (mut poll, mut events) = poll();
     let _timer = registered(&poll, TIMER);
     expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
-fn a_timer_that_is_due_is_told_by_a_poll_that_does_not_wait() {
+fn an_expired_timer_is_reported_by_a_poll_with_a_timeout_of_zero() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     timer.set_at(Instant::now()).unwrap();
@@ -62,7 +61,7 @@ fn a_timer_that_is_due_is_told_by_a_poll_that_does_not_wait() {
 }
 
 #[test]
-fn a_poll_may_end_before_a_timer() {
+fn a_poll_returns_at_its_timeout_if_the_timer_expires_later() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     let start = Instant::now();
@@ -77,11 +76,11 @@ fn a_poll_may_end_before_a_timer() {
 }
 
 #[test]
-fn timers_come_in_the_order_of_their_deadlines() {
+fn timers_are_reported_in_the_order_of_their_deadlines() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(64);
     let base = Instant::now() + 5 * MS;
-    // A permutation of 0..997, which is prime.
+    // The number 997 is prime, so this is a permutation of 0..997.
     let timers: Vec<_> = (0..997u32).map(|i| (i, (i * 331) % 997)).collect();
     let timers: Vec<Timer> = timers
         .iter()
@@ -100,7 +99,7 @@ fn timers_come_in_the_order_of_their_deadlines() {
 }
 
 #[test]
-fn only_the_timers_that_are_left_come_in_order() {
+fn timers_that_were_not_cancelled_or_dropped_are_reported_in_order() {
     let (mut poll, mut events) = poll();
     let base = Instant::now() + 5 * MS;
     let mut timers: Vec<_> = (0..300u32)
@@ -110,7 +109,8 @@ fn only_the_timers_that_are_left_come_in_order() {
             timer
         })
         .collect();
-    // A third is cancelled, a third set anew, some of those to before the rest, some are dropped.
+    // One third is cancelled. Another third is set again: half of it to later deadlines, half to earlier ones. Some of
+    // the rest are dropped.
     for (i, timer) in timers.iter().enumerate() {
         match i % 6 {
             0 | 3 => timer.cancel(),
@@ -140,7 +140,7 @@ fn only_the_timers_that_are_left_come_in_order() {
 }
 
 #[test]
-fn setting_a_timer_replaces_what_it_was_set_to() {
+fn setting_a_timer_replaces_its_deadline_or_period() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     timer.set(MS).unwrap();
@@ -158,7 +158,7 @@ fn setting_a_timer_replaces_what_it_was_set_to() {
 }
 
 #[test]
-fn setting_a_timer_discards_a_deadline_that_was_not_reported() {
+fn setting_a_timer_discards_an_expired_deadline_that_was_not_reported() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     timer.set(Duration::ZERO).unwrap();
@@ -167,7 +167,7 @@ fn setting_a_timer_discards_a_deadline_that_was_not_reported() {
 }
 
 #[test]
-fn a_cancelled_timer_does_not_come() {
+fn a_cancelled_timer_is_not_reported() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     timer.set(MS).unwrap();
@@ -190,16 +190,19 @@ fn a_periodic_timer_does_not_drift() {
     for tick in 1..=20 {
         assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
         assert!(before.elapsed() >= tick * period, "tick {tick} was early");
-        // What comes next is a whole number of periods after the moment it was set.
+        // The next tick is a whole number of periods after the moment when the timer was set.
         let next = poll.next_deadline().unwrap();
-        let (most, least) = (next - before, next - after);
-        let periods = most.as_nanos() / period.as_nanos();
-        assert!(least.as_nanos() <= periods * period.as_nanos(), "{least:?} to {most:?} is no multiple of {period:?}");
+        let (longest, shortest) = (next - before, next - after);
+        let periods = longest.as_nanos() / period.as_nanos();
+        assert!(
+            shortest.as_nanos() <= periods * period.as_nanos(),
+            "between {shortest:?} and {longest:?} is no multiple of {period:?}"
+        );
     }
 }
 
 #[test]
-fn the_ticks_that_nobody_polled_for_are_one_event() {
+fn missed_ticks_are_one_event() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     timer.set_every(MS).unwrap();
@@ -210,11 +213,11 @@ fn the_ticks_that_nobody_polled_for_are_one_event() {
     let now = Instant::now();
     poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
     assert_eq!(events.len(), 1);
-    assert!(poll.next_deadline().unwrap() > now, "the next tick is one that was missed");
+    assert!(poll.next_deadline().unwrap() > now, "the next tick is in the past");
 }
 
 #[test]
-fn a_timer_may_be_set_before_it_is_registered() {
+fn a_timer_can_be_set_before_it_is_registered() {
     let (mut poll, mut events) = poll();
     let mut timer = Timer::new();
     timer.set(MS).unwrap();
@@ -223,7 +226,7 @@ fn a_timer_may_be_set_before_it_is_registered() {
 }
 
 #[test]
-fn a_timer_keeps_its_setting_from_one_registration_to_the_next() {
+fn a_deregistered_timer_keeps_its_deadline_until_it_is_registered_again() {
     let (mut first, mut events) = poll();
     let mut timer = registered(&first, TIMER);
     timer.set(MS).unwrap();
@@ -238,7 +241,7 @@ fn a_timer_keeps_its_setting_from_one_registration_to_the_next() {
 }
 
 #[test]
-fn a_timer_whose_poll_is_gone_keeps_its_setting() {
+fn a_timer_keeps_its_period_after_its_poll_was_dropped() {
     let (first, _) = poll();
     let mut timer = registered(&first, TIMER);
     timer.set_every(MS).unwrap();
@@ -251,50 +254,50 @@ fn a_timer_whose_poll_is_gone_keeps_its_setting() {
 }
 
 #[test]
-fn a_timer_set_by_another_thread_ends_a_wait_that_is_under_way() {
+fn a_timer_set_by_another_thread_ends_a_blocked_wait() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     let later = registered(&poll, Token(2));
     later.set(Duration::from_secs(3600)).unwrap();
-    let (done, is_done) = mpsc::channel();
-    let poller = thread::spawn(move || {
+    let (reported, is_reported) = mpsc::channel();
+    let polling_thread = thread::spawn(move || {
         for _ in 0..500 {
             poll.poll(&mut events, None).unwrap();
             assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [TIMER]);
-            done.send(()).unwrap();
+            reported.send(()).unwrap();
         }
     });
     for round in 0..500 {
         timer.set(Duration::ZERO).unwrap();
-        is_done.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("deadline {round} was lost"));
+        is_reported.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("deadline {round} was lost"));
     }
-    poller.join().unwrap();
+    polling_thread.join().unwrap();
 }
 
 #[test]
-fn a_timer_registered_by_another_thread_ends_a_wait_that_is_under_way() {
+fn a_timer_registered_by_another_thread_ends_a_blocked_wait() {
     let (mut poll, mut events) = poll();
     let registry = poll.registry().try_clone().unwrap();
-    let (done, is_done) = mpsc::channel();
-    let poller = thread::spawn(move || {
+    let (reported, is_reported) = mpsc::channel();
+    let polling_thread = thread::spawn(move || {
         for _ in 0..200 {
             poll.poll(&mut events, None).unwrap();
             assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [TIMER]);
-            done.send(()).unwrap();
+            reported.send(()).unwrap();
         }
     });
     let mut timer = Timer::new();
     for round in 0..200 {
         timer.set(Duration::ZERO).unwrap();
         registry.register(&mut timer, TIMER, Interest::READABLE).unwrap();
-        is_done.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("deadline {round} was lost"));
+        is_reported.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("deadline {round} was lost"));
         registry.deregister(&mut timer).unwrap();
     }
-    poller.join().unwrap();
+    polling_thread.join().unwrap();
 }
 
 #[test]
-fn a_wait_that_a_cancelled_timer_has_cut_short_goes_on() {
+fn a_wait_that_was_interrupted_for_a_cancelled_timer_continues() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     let canceller = thread::spawn(move || {
@@ -312,7 +315,7 @@ fn a_wait_that_a_cancelled_timer_has_cut_short_goes_on() {
             break;
         }
     }
-    assert!(start.elapsed() >= SHORT_WAIT, "an empty poll came back before its timeout");
+    assert!(start.elapsed() >= SHORT_WAIT, "a poll without events returned before its timeout");
     drop(canceller.join().unwrap());
 }
 
@@ -336,7 +339,7 @@ fn deregistering_a_timer_discards_its_event() {
 }
 
 #[test]
-fn reregistering_a_timer_changes_its_token_and_not_its_deadline() {
+fn reregistering_a_timer_changes_its_token_but_not_its_deadline() {
     let (mut poll, mut events) = poll();
     let mut timer = registered(&poll, TIMER);
     timer.set(MS).unwrap();
@@ -373,7 +376,7 @@ fn a_timer_can_be_registered_for_reading_only() {
 }
 
 #[test]
-fn a_period_of_zero_is_refused_and_changes_nothing() {
+fn a_period_of_zero_is_an_error_and_changes_nothing() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     timer.set(MS).unwrap();
@@ -383,7 +386,7 @@ fn a_period_of_zero_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn a_deadline_beyond_all_time_never_comes() {
+fn a_deadline_beyond_the_clock_is_never_reached() {
     let (mut poll, mut events) = poll();
     let never = registered(&poll, TIMER);
     let soon = registered(&poll, Token(2));
@@ -393,13 +396,13 @@ fn a_deadline_beyond_all_time_never_comes() {
     assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
     never.set_every(Duration::MAX).unwrap();
     expect_no_event(&mut poll, &mut events);
-    // The longest that the clock can tell is no special case.
+    // A deadline in 136 years is not a special case.
     never.set(Duration::from_secs(u32::MAX.into())).unwrap();
     expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
-fn the_next_deadline_is_that_of_the_nearest_timer() {
+fn next_deadline_returns_the_earliest_deadline() {
     let (mut poll, mut events) = poll();
     assert_eq!(poll.next_deadline(), None);
     let far = registered(&poll, TIMER);
@@ -416,7 +419,7 @@ fn the_next_deadline_is_that_of_the_nearest_timer() {
 }
 
 #[test]
-fn timers_that_do_not_fit_come_with_the_next_poll() {
+fn timers_beyond_the_capacity_are_reported_by_the_next_poll() {
     for capacity in [1, 2, 3] {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(capacity);
@@ -434,7 +437,7 @@ fn timers_that_do_not_fit_come_with_the_next_poll() {
 }
 
 #[test]
-fn sources_are_told_while_a_timer_is_set() {
+fn sources_are_reported_while_a_timer_is_set() {
     let (mut poll, mut events) = poll();
     let timer = registered(&poll, TIMER);
     timer.set(Duration::from_secs(3600)).unwrap();
@@ -444,20 +447,20 @@ fn sources_are_told_while_a_timer_is_set() {
 }
 
 #[test]
-fn timers_of_two_polls_do_not_mix() {
+fn a_timer_is_reported_only_by_its_own_poll() {
     let (mut here, mut events) = poll();
     let (mut there, mut other_events) = poll();
-    let mine = registered(&here, TIMER);
-    let yours = registered(&there, Token(2));
-    mine.set(MS).unwrap();
-    yours.set(MS).unwrap();
+    let timer = registered(&here, TIMER);
+    let other_timer = registered(&there, Token(2));
+    timer.set(MS).unwrap();
+    other_timer.set(MS).unwrap();
     assert_eq!(next_tokens(&mut here, &mut events), [TIMER]);
     expect_no_event(&mut here, &mut events);
     assert_eq!(next_tokens(&mut there, &mut other_events), [Token(2)]);
 }
 
 #[test]
-fn a_timer_is_readable_to_a_human() {
+fn a_timer_has_a_debug_format() {
     let (poll, _) = poll();
     let timer = registered(&poll, TIMER);
     timer.set_every(MS).unwrap();

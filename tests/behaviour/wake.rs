@@ -1,4 +1,4 @@
-//! Wakers: no wake is lost, none is told twice.
+//! Wakers: no wake is lost, and none is reported twice.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ fn a_wake_before_the_wait_is_not_lost() {
 }
 
 #[test]
-fn a_wake_is_told_by_a_poll_that_does_not_wait() {
+fn a_wake_is_reported_by_a_poll_with_a_timeout_of_zero() {
     let (mut poll, mut events) = poll();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
     for _ in 0..3 {
@@ -38,19 +38,19 @@ fn a_wake_is_told_by_a_poll_that_does_not_wait() {
 fn a_wake_ends_a_wait_without_a_timeout() {
     let (mut poll, mut events) = poll();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
-    let (done, is_done) = mpsc::channel();
-    let poller = thread::spawn(move || {
+    let (reported, is_reported) = mpsc::channel();
+    let polling_thread = thread::spawn(move || {
         for _ in 0..1000 {
             poll.poll(&mut events, None).unwrap();
             assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [WAKER]);
-            done.send(()).unwrap();
+            reported.send(()).unwrap();
         }
     });
     for round in 0..1000 {
         waker.wake().unwrap();
-        is_done.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("wake {round} was lost"));
+        is_reported.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("wake {round} was lost"));
     }
-    poller.join().unwrap();
+    polling_thread.join().unwrap();
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_wake_ends_a_wait_with_a_long_timeout() {
 }
 
 #[test]
-fn wakes_before_a_poll_are_one_event() {
+fn many_wakes_before_a_poll_are_one_event() {
     let (mut poll, mut events) = poll();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
     for _ in 0..100 {
@@ -93,7 +93,7 @@ fn every_waker_has_its_own_token() {
 }
 
 #[test]
-fn wakers_of_one_token_are_events_of_their_own() {
+fn two_wakers_with_the_same_token_are_two_events() {
     let (mut poll, mut events) = poll();
     let one = Waker::new(poll.registry(), WAKER).unwrap();
     let two = Waker::new(poll.registry(), WAKER).unwrap();
@@ -106,7 +106,7 @@ fn wakers_of_one_token_are_events_of_their_own() {
 }
 
 #[test]
-fn a_waker_wakes_its_own_poll_only() {
+fn a_waker_wakes_only_its_own_poll() {
     let (mut here, mut events) = poll();
     let (mut there, mut other_events) = poll();
     let waker = Waker::new(there.registry(), WAKER).unwrap();
@@ -116,7 +116,7 @@ fn a_waker_wakes_its_own_poll_only() {
 }
 
 #[test]
-fn what_was_done_before_the_wake_is_seen_after_the_event() {
+fn a_store_before_the_wake_is_visible_after_the_event() {
     let (mut poll, mut events) = poll();
     let counters: Arc<Vec<AtomicUsize>> = Arc::new((0..4).map(|_| AtomicUsize::new(0)).collect());
     const ROUNDS: usize = 20_000;
@@ -133,7 +133,8 @@ fn what_was_done_before_the_wake_is_seen_after_the_event() {
             })
         })
         .collect();
-    // Each last wake must show the last number; an earlier event may show any.
+    // After the event of a thread's last wake, its last number must be visible. After an earlier event, any of its
+    // numbers may be.
     let mut seen = [0; 4];
     while seen != [ROUNDS; 4] {
         for token in next_tokens(&mut poll, &mut events) {
@@ -146,7 +147,7 @@ fn what_was_done_before_the_wake_is_seen_after_the_event() {
 }
 
 #[test]
-fn wakers_that_do_not_fit_come_with_the_next_poll() {
+fn wakers_beyond_the_capacity_are_reported_by_the_next_poll() {
     for capacity in [1, 2, 3, 4] {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(capacity);
@@ -167,7 +168,7 @@ fn wakers_that_do_not_fit_come_with_the_next_poll() {
 }
 
 #[test]
-fn wakers_stand_first_then_timers_then_sources() {
+fn wakers_are_reported_before_timers_and_timers_before_sources() {
     let (mut poll, mut events) = poll();
     let (_stream, mut peer) = registered_stream(&poll, Token(3), Interest::READABLE.level());
     peer.write_all(b"x").unwrap();
@@ -181,7 +182,7 @@ fn wakers_stand_first_then_timers_then_sources() {
 }
 
 #[test]
-fn nobody_starves_however_small_the_buffer() {
+fn wakers_timers_and_sources_are_all_reported_with_the_smallest_capacities() {
     for capacity in [1, 2, 3] {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(capacity);
@@ -198,7 +199,7 @@ fn nobody_starves_however_small_the_buffer() {
             timer.set(Duration::ZERO).unwrap();
         }
         for _ in 0..100 {
-            // All five are ready before every poll.
+            // The source, both timers and both wakers are ready before every poll.
             for waker in &wakers {
                 waker.wake().unwrap();
             }
@@ -210,13 +211,13 @@ fn nobody_starves_however_small_the_buffer() {
             }
         }
         for (token, count) in counts.iter().enumerate() {
-            assert!(*count >= 10, "capacity {capacity}: {token} came {count} times of {counts:?}");
+            assert!(*count >= 10, "capacity {capacity}: token {token} was reported only {count} times: {counts:?}");
         }
     }
 }
 
 #[test]
-fn the_smallest_buffer_brings_what_is_pending_without_waiting() {
+fn a_pending_wake_or_timer_is_reported_at_once_with_capacity_one() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(1);
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
@@ -235,7 +236,7 @@ fn the_smallest_buffer_brings_what_is_pending_without_waiting() {
 }
 
 #[test]
-fn a_wake_between_two_polls_is_told_while_sources_keep_the_buffer_full() {
+fn a_wake_is_reported_although_ready_sources_fill_the_buffer() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(2);
     let mut sources: Vec<_> =
@@ -245,7 +246,7 @@ fn a_wake_between_two_polls_is_told_while_sources_keep_the_buffer_full() {
     for _ in 0..10 {
         waker.wake().unwrap();
         let polls = (1..10).find(|_| next_tokens(&mut poll, &mut events).contains(&WAKER));
-        assert!(polls.unwrap_or(10) <= 2, "the waker had to wait for {polls:?} polls");
+        assert!(polls.unwrap_or(10) <= 2, "the wake was reported by poll {polls:?}");
     }
 }
 
@@ -262,7 +263,7 @@ fn dropping_a_waker_discards_its_event() {
 }
 
 #[test]
-fn waking_a_poll_that_is_gone_does_nothing() {
+fn waking_a_dropped_poll_does_nothing() {
     let (poll, _) = poll();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
     waker.wake().unwrap();
@@ -272,17 +273,17 @@ fn waking_a_poll_that_is_gone_does_nothing() {
 }
 
 #[test]
-fn a_waker_may_be_made_while_the_poller_is_blocked() {
+fn a_waker_can_be_created_while_a_poll_is_blocked() {
     let (mut poll, mut events) = poll();
     let registry = poll.registry().try_clone().unwrap();
-    let poller = thread::spawn(move || next_tokens(&mut poll, &mut events));
+    let polling_thread = thread::spawn(move || next_tokens(&mut poll, &mut events));
     let waker = Waker::new(&registry, WAKER).unwrap();
     waker.wake().unwrap();
-    assert_eq!(poller.join().unwrap(), [WAKER]);
+    assert_eq!(polling_thread.join().unwrap(), [WAKER]);
 }
 
 #[test]
-fn wakes_from_many_threads_are_all_told() {
+fn every_wake_of_many_threads_is_reported() {
     let (mut poll, mut events) = poll();
     let waker = Arc::new(Waker::new(poll.registry(), WAKER).unwrap());
     let pending = Arc::new(AtomicUsize::new(0));
@@ -308,7 +309,7 @@ fn wakes_from_many_threads_are_all_told() {
 }
 
 #[test]
-fn polls_that_do_not_wait_and_polls_that_do_share_the_wakes() {
+fn no_wake_is_lost_between_blocking_and_non_blocking_polls() {
     let (mut poll, mut events) = poll();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
     let pending = Arc::new(AtomicUsize::new(0));
@@ -338,7 +339,7 @@ fn polls_that_do_not_wait_and_polls_that_do_share_the_wakes() {
     }
     stop.store(true, Ordering::Relaxed);
     let (woken, _waker) = thread.join().unwrap();
-    // The last one may still be on its way.
+    // The last wake may not be reported yet.
     poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
     if !events.is_empty() {
         taken += pending.swap(0, Ordering::Relaxed);
@@ -348,7 +349,7 @@ fn polls_that_do_not_wait_and_polls_that_do_share_the_wakes() {
 }
 
 #[test]
-fn a_waker_is_readable_to_a_human() {
+fn a_waker_has_a_debug_format() {
     let (poll, _) = poll();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
     assert_eq!(format!("{waker:?}"), "Waker { token: Token(1) }");

@@ -14,13 +14,13 @@ use crate::support::isolation::isolated;
 use crate::support::pipe::*;
 use crate::support::*;
 
-/// A child, ended with the test whatever becomes of it.
-struct Alive(Child);
+/// A child process, which is killed when this is dropped.
+struct ChildProcess(Child);
 
-impl Alive {
-    fn new(program: &str, args: &[&str]) -> Alive {
+impl ChildProcess {
+    fn new(program: &str, args: &[&str]) -> ChildProcess {
         let piped = Stdio::piped;
-        Alive(Command::new(program).args(args).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap())
+        ChildProcess(Command::new(program).args(args).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap())
     }
 
     fn stdin(&mut self) -> Sender {
@@ -36,9 +36,9 @@ impl Alive {
     }
 }
 
-impl Drop for Alive {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Both calls fail only if the child has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -49,8 +49,8 @@ fn no_child_inherits_a_pipe() {
     isolated(|| {
         let ((mut poll, mut events), (sender, mut receiver)) = registered_pipe(Interest::edge);
         let ((mut other, mut other_events), (mut other_sender, other_receiver)) = registered_pipe(Interest::edge);
-        // Held by a child for as long as the test lasts, an end would not be gone.
-        let mut cat = Alive::new("cat", &[]);
+        // An end that the child had inherited would stay open as long as the child runs.
+        let mut cat = ChildProcess::new("cat", &[]);
         let (mut to_cat, mut from_cat) = (cat.stdin(), cat.stdout());
         to_cat.write_all(b"x").unwrap();
         from_cat.read_exact(&mut [0]).unwrap();
@@ -63,10 +63,10 @@ fn no_child_inherits_a_pipe() {
 }
 
 #[test]
-fn the_pipes_of_a_child_block_until_they_are_told_not_to() {
+fn the_pipes_of_a_child_block_until_they_are_set_non_blocking() {
     isolated(|| {
-        // It answers when it has read all that was said.
-        let mut child = Alive::new("sh", &["-c", "wc -c; cat >&2 </dev/null; echo done >&2"]);
+        // The child writes after it has read all its input.
+        let mut child = ChildProcess::new("sh", &["-c", "wc -c; cat >&2 </dev/null; echo done >&2"]);
         let (mut stdin, mut stdout, mut stderr) = (child.stdin(), child.stdout(), child.stderr());
         assert_eq!(stdin.write(&vec![1; LARGER_THAN_A_PIPE]).unwrap(), LARGER_THAN_A_PIPE);
         drop(stdin);
@@ -77,7 +77,7 @@ fn the_pipes_of_a_child_block_until_they_are_told_not_to() {
         stderr.read_to_string(&mut done).unwrap();
         assert_eq!(done, "done\n");
 
-        let mut child = Alive::new("sleep", &["60"]);
+        let mut child = ChildProcess::new("sleep", &["60"]);
         let (stdin, stdout, stderr) = (child.stdin(), child.stdout(), child.stderr());
         stdin.set_nonblocking(true).unwrap();
         assert!(fill(&stdin) < LARGER_THAN_A_PIPE);
@@ -88,9 +88,9 @@ fn the_pipes_of_a_child_block_until_they_are_told_not_to() {
     });
 }
 
-/// Tells a child much, and hears all of it, by events alone.
-fn echoed(program: &str, args: &[&str], output: fn(&mut Alive) -> Receiver) {
-    let mut child = Alive::new(program, args);
+/// Sends many bytes to a child and receives all of them again, and blocks only in `poll`.
+fn check_echo(program: &str, args: &[&str], output: fn(&mut ChildProcess) -> Receiver) {
+    let mut child = ChildProcess::new(program, args);
     let mut receiver = output(&mut child);
     let mut sender = child.stdin();
     let (mut poll, mut events) = poll();
@@ -101,11 +101,11 @@ fn echoed(program: &str, args: &[&str], output: fn(&mut Alive) -> Receiver) {
 
     let text: Vec<u8> = (0..LARGER_THAN_A_PIPE).map(|i| (i / 3) as u8).collect();
     let (mut rest, mut bytes, mut sender) = (&text[..], Vec::new(), Some(sender));
-    let mut is_over = false;
-    while !is_over {
+    let mut has_ended = false;
+    while !has_ended {
         for event in next_batch(&mut poll, &mut events) {
             if event.token() == RECEIVER {
-                is_over = drain(&receiver, &mut bytes);
+                has_ended = drain(&receiver, &mut bytes);
                 continue;
             }
             while let Some(to_child) = &mut sender {
@@ -120,28 +120,28 @@ fn echoed(program: &str, args: &[&str], output: fn(&mut Alive) -> Receiver) {
             }
         }
     }
-    assert!(bytes == text, "{} bytes of {} have come back", bytes.len(), text.len());
+    assert!(bytes == text, "only {} bytes of {} were received, or wrong ones", bytes.len(), text.len());
     assert!(child.0.wait().unwrap().success());
 }
 
 #[test]
-fn a_child_is_talked_to_by_its_input_and_output() {
+fn a_child_is_reached_through_its_standard_input_and_output() {
     isolated(|| {
-        echoed("cat", &[], Alive::stdout);
+        check_echo("cat", &[], ChildProcess::stdout);
     });
 }
 
 #[test]
-fn a_child_is_talked_to_by_its_error_output_too() {
+fn a_child_is_reached_through_its_standard_input_and_error_output() {
     isolated(|| {
-        echoed("sh", &["-c", "cat >&2"], Alive::stderr);
+        check_echo("sh", &["-c", "cat >&2"], ChildProcess::stderr);
     });
 }
 
 #[test]
-fn a_child_that_has_gone_closes_all_of_its_pipes() {
+fn all_pipes_of_a_killed_child_are_reported_as_closed() {
     isolated(|| {
-        let mut child = Alive::new("sleep", &["60"]);
+        let mut child = ChildProcess::new("sleep", &["60"]);
         let (mut poll, mut events) = poll();
         let (mut stdin, mut stdout, mut stderr) = (child.stdin(), child.stdout(), child.stderr());
         stdin.set_nonblocking(true).unwrap();
@@ -157,7 +157,7 @@ fn a_child_that_has_gone_closes_all_of_its_pipes() {
         assert_eq!(stdout.read(&mut [0]).unwrap(), 0);
         assert_eq!(stderr.read(&mut [0]).unwrap(), 0);
         assert_eq!(stdin.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
-        // There is more to come, at once.
+        // In level mode, the next poll reports all three again.
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
         assert_eq!(events.len(), 3, "{events:?}");
     });

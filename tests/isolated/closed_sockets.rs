@@ -1,5 +1,5 @@
-//! What becomes of a socket that is closed while it is registered by its number, on Windows. The number is anybody's
-//! then: these tests take turns, so that it is not another test's.
+//! On Windows, a socket that is closed while it is registered as a `SourceSocket`. Another socket can get its number
+//! then, so no other test may open sockets in the same process.
 
 #![cfg(windows)]
 
@@ -17,7 +17,7 @@ use crate::support::*;
 const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
-/// A socket of somebody else's, and one that sends to it.
+/// Returns a non-blocking socket of the standard library, and a socket that sends to it.
 fn socket_and_sender() -> (net::UdpSocket, net::UdpSocket) {
     let socket = net::UdpSocket::bind(loopback()).unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -26,23 +26,23 @@ fn socket_and_sender() -> (net::UdpSocket, net::UdpSocket) {
     (socket, sender)
 }
 
-fn readable(poll: &mut Poll, events: &mut Events) {
+fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
     wait_for(poll, events, SOURCE, |event| event.is_readable());
 }
 
 #[test]
-fn a_socket_that_is_closed_while_it_is_registered_is_forgotten() {
+fn a_closed_socket_is_not_reported_and_no_longer_registered() {
     isolated(|| {
         let (mut poll, mut events) = poll();
         for mode in [Interest::edge, Interest::level, Interest::oneshot] {
-            // Told or not, and closed before or after the poll has begun to look.
-            for (is_told, polls) in [(false, 0), (false, 1), (true, 1)] {
+            // The socket is closed before or after it was reported, and before or after its request was submitted.
+            for (is_reported, polls) in [(false, 0), (false, 1), (true, 1)] {
                 let (socket, sender) = socket_and_sender();
                 let raw = socket.as_raw_socket();
                 poll.registry().register(&mut SourceSocket(&raw), SOURCE, mode(READ)).unwrap();
-                if is_told {
+                if is_reported {
                     sender.send(b"x").unwrap();
-                    readable(&mut poll, &mut events);
+                    wait_until_readable(&mut poll, &mut events);
                     socket.recv(&mut [0; 8]).unwrap();
                 }
                 for _ in 0..polls {
@@ -60,18 +60,18 @@ fn a_socket_that_is_closed_while_it_is_registered_is_forgotten() {
 #[test]
 fn the_number_of_a_closed_socket_can_be_registered_again_at_once() {
     isolated(|| {
-        a_number_comes_again(false);
+        check_reused_number(false);
     });
 }
 
 #[test]
-fn a_socket_can_be_closed_on_account_of_an_event_and_its_number_registered_again_at_once() {
+fn the_number_of_a_socket_that_is_closed_after_an_event_can_be_registered_again_at_once() {
     isolated(|| {
-        a_number_comes_again(true);
+        check_reused_number(true);
     });
 }
 
-fn a_number_comes_again(after_an_event: bool) {
+fn check_reused_number(after_an_event: bool) {
     let (mut poll, mut events) = poll();
     let (socket, sender) = socket_and_sender();
     let raw = socket.as_raw_socket();
@@ -79,11 +79,11 @@ fn a_number_comes_again(after_an_event: bool) {
     expect_no_event(&mut poll, &mut events);
     if after_an_event {
         sender.send(b"x").unwrap();
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
     }
     drop(socket);
 
-    // The system gives numbers out again, sooner or later.
+    // Sooner or later, the system gives the number to another socket.
     let mut others = Vec::new();
     let (socket, sender) = loop {
         let (socket, sender) = socket_and_sender();
@@ -92,7 +92,7 @@ fn a_number_comes_again(after_an_event: bool) {
         }
         others.push((socket, sender));
         if others.len() == 500 {
-            println!("not tested: the number {raw} does not come again");
+            println!("not tested: the system does not reuse the number {raw}");
             return;
         }
     };

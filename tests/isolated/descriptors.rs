@@ -1,5 +1,5 @@
-//! When descriptors run out, and that none is leaked. Each test has a process of its own, so that it is alone with its
-//! descriptors, and few of them.
+//! The behaviour when no descriptor is left, and that no descriptor is leaked. Each test runs in a process that can have
+//! only a few descriptors.
 
 #![cfg(unix)]
 
@@ -21,18 +21,18 @@ use crate::support::isolation::isolated_with_descriptor_limit;
 use crate::support::*;
 
 const READ: Interest = Interest::READABLE;
-/// The descriptors that each process of these tests can have open.
+/// The number of descriptors that the process of a test can have open.
 const LIMIT: u32 = 64;
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// How many descriptors this process has open.
+/// Returns how many descriptors this process has open.
 fn open_descriptors() -> usize {
-    // The one that reads the folder is among them, the same each time.
+    // The count includes the descriptor that reads the folder, each time.
     fs::read_dir("/dev/fd").unwrap().count()
 }
 
-/// Takes all the descriptors that are left.
-fn take_all() -> Vec<File> {
+/// Opens files until no descriptor is left, and returns the files.
+fn use_up_descriptors() -> Vec<File> {
     let mut files = Vec::new();
     loop {
         match File::open("/dev/null") {
@@ -45,16 +45,16 @@ fn take_all() -> Vec<File> {
     }
 }
 
-/// Whether this is `EMFILE`, here or behind the words of this crate.
+/// Returns whether the error is `EMFILE`, alone or after a message of this crate.
 fn is_exhausted(err: &std::io::Error) -> bool {
     err.to_string().contains("Too many open files") || err.to_string().contains("No file descriptors available")
 }
 
 #[test]
-fn a_poll_that_finds_no_descriptors_fails_and_leaks_none() {
+fn creating_a_poll_without_free_descriptors_fails_and_leaks_none() {
     isolated_with_descriptor_limit(LIMIT, || {
-        let mut files = take_all();
-        // None for the poll; then one, but none for what wakes it; and so on, until it has all that it needs.
+        let mut files = use_up_descriptors();
+        // Each round leaves one more descriptor, until there are enough for the queue and its notifier.
         let mut left = 0;
         let mut poll = loop {
             let before = files.len();
@@ -65,12 +65,12 @@ fn a_poll_that_finds_no_descriptors_fails_and_leaks_none() {
             for _ in 0..3 {
                 assert!(is_exhausted(&Poll::new().unwrap_err()));
             }
-            let extra = take_all();
-            assert_eq!(extra.len(), left, "a poll that failed has kept descriptors");
+            let extra = use_up_descriptors();
+            assert_eq!(extra.len(), left, "the failed `Poll::new` has kept descriptors");
             files.truncate(before - 1);
             left += 1;
         };
-        assert!(left > 0 && left < 10, "{left} descriptors for a poll");
+        assert!(left > 0 && left < 10, "a poll has opened {left} descriptors");
         let mut events = Events::with_capacity(4);
         assert!(is_exhausted(&File::open("/dev/null").unwrap_err()));
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
@@ -78,13 +78,13 @@ fn a_poll_that_finds_no_descriptors_fails_and_leaks_none() {
 }
 
 #[test]
-fn sockets_that_find_no_descriptors_fail_and_the_poll_goes_on() {
+fn creating_sockets_without_free_descriptors_fails_and_the_poll_still_works() {
     isolated_with_descriptor_limit(LIMIT, || {
         let (mut poll, mut events) = poll();
         let (_stream, mut peer) = registered_stream(&poll, Token(1), READ);
         let listener = net::TcpListener::bind(loopback()).unwrap();
         let addr = listener.local_addr().unwrap();
-        let files = take_all();
+        let files = use_up_descriptors();
         assert!(is_exhausted(&TcpStream::connect(addr).unwrap_err()));
         assert!(is_exhausted(&TcpListener::bind(loopback()).unwrap_err()));
         assert!(is_exhausted(&UdpSocket::bind(loopback()).unwrap_err()));
@@ -96,16 +96,16 @@ fn sockets_that_find_no_descriptors_fail_and_the_poll_goes_on() {
 }
 
 #[test]
-fn a_pipe_that_finds_no_descriptors_fails_and_leaks_none() {
+fn creating_a_pipe_without_free_descriptors_fails_and_leaks_none() {
     isolated_with_descriptor_limit(LIMIT, || {
-        let mut files = take_all();
-        // None; then one, which is not enough.
+        let mut files = use_up_descriptors();
+        // A pipe needs two descriptors. First none is left, and then one.
         for left in 0..2 {
             for _ in 0..3 {
                 let err = pipe::new().unwrap_err();
                 assert!(is_exhausted(&err) && err.raw_os_error().is_some(), "{left}: {err}");
             }
-            assert_eq!(take_all().len(), left, "a pipe that failed has kept descriptors");
+            assert_eq!(use_up_descriptors().len(), left, "the failed `pipe::new` has kept descriptors");
             files.truncate(files.len() - 1);
         }
         let (mut sender, mut receiver) = pipe::new().unwrap();
@@ -116,20 +116,20 @@ fn a_pipe_that_finds_no_descriptors_fails_and_leaks_none() {
 }
 
 #[test]
-fn a_connection_that_cannot_be_accepted_waits() {
+fn a_connection_stays_queued_while_no_descriptor_is_left_to_accept_it() {
     isolated_with_descriptor_limit(LIMIT, || {
         for mode in [Interest::edge, Interest::level] {
             let (mut poll, mut events) = poll();
             let mut listener = TcpListener::bind(loopback()).unwrap();
             poll.registry().register(&mut listener, Token(1), mode(READ)).unwrap();
             let _client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            let mut files = take_all();
+            let mut files = use_up_descriptors();
             assert_eq!(next_tokens(&mut poll, &mut events), [Token(1)]);
             for _ in 0..3 {
                 assert!(is_exhausted(&listener.accept().unwrap_err()));
             }
             if mode(READ).is_edge() {
-                // As the docs of `TcpListener` say: nothing more is told of it.
+                // The documentation of `TcpListener` describes this: the connection is not reported again.
                 expect_no_event(&mut poll, &mut events);
             } else {
                 assert_eq!(next_tokens(&mut poll, &mut events), [Token(1)]);
@@ -146,7 +146,7 @@ fn wakers_timers_and_registries_need_no_descriptors() {
     isolated_with_descriptor_limit(LIMIT, || {
         let (mut poll, mut events) = poll();
         let (mut stream, _peer) = stream_and_peer();
-        let _files = take_all();
+        let _files = use_up_descriptors();
         let registry = poll.registry().try_clone().unwrap();
         let wakers: Vec<_> = (0..100).map(|i| Waker::new(&registry, Token(i)).unwrap()).collect();
         let mut timer = Timer::new();
@@ -159,7 +159,7 @@ fn wakers_timers_and_registries_need_no_descriptors() {
 }
 
 #[test]
-fn nothing_is_leaked_by_what_succeeds() {
+fn successful_operations_leak_no_descriptors() {
     isolated_with_descriptor_limit(LIMIT, || {
         let before = open_descriptors();
         for round in 0..500 {
@@ -179,7 +179,7 @@ fn nothing_is_leaked_by_what_succeeds() {
             waker.wake().unwrap();
             wait_for(&mut poll, &mut events, Token(1), |event| event.is_readable());
             let (accepted, _) = listener.accept().unwrap();
-            // The poll goes first, in the middle, or last.
+            // The poll is dropped first, in the middle, or last.
             match round % 3 {
                 0 => drop((poll, accepted, stream, listener, sender, receiver, registry)),
                 1 => drop((accepted, stream, sender, poll, receiver, listener, registry)),
@@ -191,13 +191,13 @@ fn nothing_is_leaked_by_what_succeeds() {
 }
 
 #[test]
-fn nothing_is_leaked_by_what_fails() {
+fn failed_operations_leak_no_descriptors() {
     isolated_with_descriptor_limit(LIMIT, || {
         let (mut poll, mut events) = poll();
         let (other, _) = crate::support::poll();
         let closed_port = closed_port();
-        let holder = net::TcpListener::bind(loopback()).unwrap();
-        let held = holder.local_addr().unwrap();
+        let listener = net::TcpListener::bind(loopback()).unwrap();
+        let used_addr = listener.local_addr().unwrap();
         let before = open_descriptors();
         for _ in 0..300 {
             let mut refused = TcpStream::connect(closed_port).unwrap();
@@ -205,7 +205,7 @@ fn nothing_is_leaked_by_what_fails() {
             wait_for(&mut poll, &mut events, Token(1), |event| event.is_error());
             assert!(other.registry().register(&mut refused, Token(1), BOTH).is_err());
             assert!(refused.take_error().unwrap().is_some());
-            assert_eq!(TcpListener::bind(held).unwrap_err().kind(), ErrorKind::AddrInUse);
+            assert_eq!(TcpListener::bind(used_addr).unwrap_err().kind(), ErrorKind::AddrInUse);
             assert!(poll.registry().register(&mut SourceFd(&-1), Token(2), READ).is_err());
         }
         assert_eq!(open_descriptors(), before);
@@ -213,7 +213,7 @@ fn nothing_is_leaked_by_what_fails() {
 }
 
 #[test]
-fn a_duplicate_is_the_programs_own() {
+fn a_registered_descriptor_stays_owned_by_the_program() {
     isolated_with_descriptor_limit(LIMIT, || {
         let before = open_descriptors();
         {
@@ -226,27 +226,27 @@ fn a_duplicate_is_the_programs_own() {
     });
 }
 
-/// Where the Unix sockets of a test are, which has a process of its own.
-fn unix_path(what: &str) -> PathBuf {
-    let path = env::temp_dir().join(format!("m{}{what}", process::id()));
-    // A process that was killed may have left it.
+/// Returns a path for a Unix socket of this process.
+fn unix_path(suffix: &str) -> PathBuf {
+    let path = env::temp_dir().join(format!("m{}{suffix}", process::id()));
+    // A process with the same number that was killed may have left a file there.
     let _ = fs::remove_file(&path);
     path
 }
 
 #[test]
-fn unix_sockets_that_find_no_descriptors_fail_and_leak_none() {
+fn creating_unix_sockets_without_free_descriptors_fails_and_leaks_none() {
     isolated_with_descriptor_limit(LIMIT, || {
         let path = unix_path("l");
         let listener = UnixListener::bind(&path).unwrap();
         let client = UnixStream::connect(&path).unwrap();
-        let mut files = take_all();
+        let mut files = use_up_descriptors();
         assert!(is_exhausted(&UnixStream::connect(&path).unwrap_err()));
         assert!(is_exhausted(&UnixListener::bind(unix_path("m")).unwrap_err()));
         assert!(is_exhausted(&UnixDatagram::bind(unix_path("m")).unwrap_err()));
         assert!(is_exhausted(&UnixDatagram::unbound().unwrap_err()));
         assert!(is_exhausted(&listener.accept().unwrap_err()));
-        // One is not enough for a pair, and is still there afterwards.
+        // A pair needs two descriptors. The one that is left stays free.
         files.pop();
         for _ in 0..3 {
             assert!(is_exhausted(&UnixStream::pair().unwrap_err()));
@@ -259,7 +259,7 @@ fn unix_sockets_that_find_no_descriptors_fail_and_leak_none() {
 }
 
 #[test]
-fn unix_sockets_leak_no_descriptors() {
+fn operations_of_unix_sockets_leak_no_descriptors() {
     isolated_with_descriptor_limit(LIMIT, || {
         let (poll, _) = poll();
         let path = unix_path("l");
@@ -271,10 +271,10 @@ fn unix_sockets_leak_no_descriptors() {
             poll.registry().register(&mut listener, Token(1), READ).unwrap();
             poll.registry().register(&mut client, Token(2), BOTH).unwrap();
             poll.registry().register(&mut server, Token(3), BOTH).unwrap();
-            let (mut here, _there) = UnixStream::pair().unwrap();
-            let (mut this, _that) = UnixDatagram::pair().unwrap();
-            poll.registry().register(&mut here, Token(4), BOTH).unwrap();
-            poll.registry().register(&mut this, Token(5), BOTH).unwrap();
+            let (mut stream, _peer) = UnixStream::pair().unwrap();
+            let (mut socket, _other) = UnixDatagram::pair().unwrap();
+            poll.registry().register(&mut stream, Token(4), BOTH).unwrap();
+            poll.registry().register(&mut socket, Token(5), BOTH).unwrap();
             UnixDatagram::unbound().unwrap();
             assert_eq!(UnixListener::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);
             assert_eq!(UnixDatagram::bind(&path).unwrap_err().kind(), ErrorKind::AddrInUse);

@@ -1,4 +1,4 @@
-//! On Windows, every handle that the crate opens is closed again.
+//! On Windows, the crate closes every handle that it opens, and opens few.
 
 #![cfg(windows)]
 
@@ -17,10 +17,9 @@ const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
 #[test]
-fn every_handle_is_given_back() {
+fn all_handles_are_closed_after_the_poll_and_its_sources_were_dropped() {
     isolated(|| {
-        // The first of everything may stay.
-        let scene = || {
+        let build = || {
             let (mut poll, mut events) = poll();
             let mut sources: Vec<_> = (0..100).map(|i| registered_stream(&poll, Token(i), READ)).collect();
             let mut raw = Vec::new();
@@ -31,35 +30,36 @@ fn every_handle_is_given_back() {
                 poll.registry().register(&mut SourceSocket(&number), Token(100 + i), READ.level()).unwrap();
                 raw.push((socket, sender));
             }
-            // All of them are asked for now, and some are ready.
+            // The poll below submits a request for each source. Two sources are ready.
             sources[7].1.write_all(b"x").unwrap();
             raw[7].1.send(b"x").unwrap();
             poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
             (poll, sources, raw)
         };
-        drop(scene());
+        // The first run may open handles that the process keeps.
+        drop(build());
         let before = handles::open_handles();
 
-        let (poll, sources, raw) = scene();
+        let (poll, sources, raw) = build();
         drop((poll, sources, raw));
-        assert_eq!(handles::open_handles(), before, "the poll went first");
+        assert_eq!(handles::open_handles(), before, "the poll was dropped first");
 
-        let (poll, sources, raw) = scene();
+        let (poll, sources, raw) = build();
         drop((sources, raw));
         drop(poll);
-        assert_eq!(handles::open_handles(), before, "the poll went last");
+        assert_eq!(handles::open_handles(), before, "the poll was dropped last");
 
-        let (poll, sources, raw) = scene();
+        let (poll, sources, raw) = build();
         let registry = poll.registry().try_clone().unwrap();
         drop(poll);
         drop((sources, raw));
         drop(registry);
-        assert_eq!(handles::open_handles(), before, "a registry stayed behind");
+        assert_eq!(handles::open_handles(), before, "a registry was dropped last");
     });
 }
 
 #[test]
-fn a_poll_that_is_gone_leaves_no_handle_behind_in_its_sources() {
+fn a_dropped_poll_leaves_no_handles_in_its_sources() {
     isolated(|| {
         let pairs = || -> Vec<_> { (0..100).map(|_| stream_and_peer()).collect() };
         drop((Poll::new().unwrap(), pairs()));
@@ -76,7 +76,7 @@ fn a_poll_that_is_gone_leaves_no_handle_behind_in_its_sources() {
 }
 
 #[test]
-fn thousands_of_sockets_need_a_handle_for_each_few_dozen() {
+fn a_poll_needs_one_handle_for_32_sockets() {
     isolated(|| {
         const COUNT: usize = 5000;
         let mut sockets: Vec<_> = (0..COUNT).map(|_| UdpSocket::bind(loopback()).unwrap()).collect();
@@ -87,8 +87,8 @@ fn thousands_of_sockets_need_a_handle_for_each_few_dozen() {
             poll.registry().register(socket, Token(i), READ).unwrap();
         }
         expect_no_event(&mut poll, &mut events);
-        let helpers = handles::open_handles().unwrap() - before;
-        assert!((COUNT / 32..COUNT / 32 + 10).contains(&helpers), "{helpers} handles for {COUNT} sockets");
+        let groups = handles::open_handles().unwrap() - before;
+        assert!((COUNT / 32..COUNT / 32 + 10).contains(&groups), "{groups} handles for {COUNT} sockets");
 
         for i in (0..COUNT).step_by(50) {
             sender.send_to(b"x", sockets[i].local_addr().unwrap()).unwrap();
@@ -99,20 +99,20 @@ fn thousands_of_sockets_need_a_handle_for_each_few_dozen() {
             poll.registry().deregister(socket).unwrap();
         }
         drop(sockets);
-        // The helpers go when the last that was asked of them has come back.
+        // A poll group closes its handle when its last request has completed.
         expect_no_event(&mut poll, &mut Events::with_capacity(COUNT));
         let left = handles::open_handles().unwrap() - (before - COUNT);
-        assert!(left < 10, "{left} handles for no socket");
+        assert!(left < 10, "{left} handles are open without a socket");
         drop(poll);
         assert_eq!(handles::open_handles().unwrap(), before - COUNT);
     });
 }
 
 #[test]
-fn wakers_and_timers_need_no_handle() {
+fn wakers_and_timers_need_no_handles() {
     isolated(|| {
         let (mut poll, mut events) = poll();
-        // Wine's own: one for the first wait of a thread at a port.
+        // Under Wine, the first wait of a thread at a port opens a handle.
         expect_no_event(&mut poll, &mut events);
         let before = handles::open_handles();
         let wakers: Vec<_> = (0..100).map(|i| Waker::new(poll.registry(), Token(i)).unwrap()).collect();

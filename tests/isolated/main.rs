@@ -1,5 +1,5 @@
-//! Tests that count or use up what a whole process has, or change it: descriptors, handles, memory, signal handlers.
-//! Each test runs in a child process of its own.
+//! Tests that count, use up or change what all threads of a process share: descriptors, handles, memory, limits and
+//! signal handlers. Each test runs in a child process of its own.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 

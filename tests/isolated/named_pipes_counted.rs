@@ -1,5 +1,5 @@
-//! Whatever a pipe is in the midst of when it or its poll goes, nothing stays behind: no handle, no memory, and no
-//! reference in the kernel's hands, since those hold memory.
+//! A named pipe and its poll can be dropped in every state of the pipe, and leave no handle and no memory. A reference
+//! that the kernel still owned would keep memory allocated.
 
 #![cfg(windows)]
 

@@ -1,4 +1,4 @@
-//! Signals.
+//! Signals that interrupt a poll, and signal handlers that wake one.
 
 #![cfg(unix)]
 
@@ -16,22 +16,22 @@ const SOURCE: Token = Token(1);
 const READ: Interest = Interest::READABLE;
 
 #[test]
-fn a_signal_interrupts_a_poll_and_nothing_is_lost() {
+fn a_signal_interrupts_a_poll_and_no_event_is_lost() {
     isolated(|| {
         let (mut poll, mut events) = poll();
         let waker = Waker::new(poll.registry(), Token(2)).unwrap();
         let (_stream, mut peer) = registered_stream(&poll, SOURCE, READ);
-        // There is something in the buffer that must go.
+        // `events` contains an event, which the interrupted poll must clear.
         waker.wake().unwrap();
         next_batch(&mut poll, &mut events);
 
         for timeout in [None, Some(Duration::from_secs(3600))] {
-            let poller = signal::Target::current();
+            let target = signal::Target::current();
             let (stop, is_stopped) = mpsc::channel::<()>();
-            // A signal that comes before the poll blocks is a signal that nobody notices: so there are more.
+            // A signal before the poll blocks does not interrupt it, so the thread sends signals until it does.
             let sender = thread::spawn(move || {
                 while is_stopped.recv_timeout(Duration::from_millis(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    poller.send();
+                    target.send();
                 }
             });
             let err = poll.poll(&mut events, timeout).unwrap_err();
@@ -51,34 +51,34 @@ fn a_signal_interrupts_a_poll_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_signal_does_not_end_the_wait_of_the_book() {
+fn a_signal_does_not_interrupt_a_poll_of_the_book() {
     isolated(|| {
         let mut poll = book::Poll::new().unwrap();
         let registrator = poll.registrator();
-        let poller = signal::Target::current();
+        let target = signal::Target::current();
         let sender = thread::spawn(move || {
             for _ in 0..20 {
-                poller.send();
+                target.send();
                 thread::sleep(Duration::from_millis(1));
             }
             registrator.close_loop().unwrap();
         });
         let closed = poll.poll(&mut book::Events::with_capacity(8), None).unwrap_err();
-        // By a signal, it would be the system's error.
+        // An error that was caused by a signal would have the number of a system error.
         assert_eq!((closed.kind(), closed.raw_os_error()), (ErrorKind::Interrupted, None));
         sender.join().unwrap();
     });
 }
 
 #[test]
-fn a_signal_handler_may_wake() {
+fn a_signal_handler_can_wake_a_poll() {
     isolated(|| {
         let (mut poll, mut events) = poll();
         let waker: &'static Waker = Box::leak(Box::new(Waker::new(poll.registry(), SOURCE).unwrap()));
         signal::wake_from_handler(waker);
-        let poller = signal::Target::current();
+        let target = signal::Target::current();
         for _ in 0..100 {
-            let sender = thread::spawn(move || poller.send_waking());
+            let sender = thread::spawn(move || target.send_waking());
             loop {
                 match poll.poll(&mut events, Some(WAIT_LIMIT)) {
                     Err(err) if err.kind() == ErrorKind::Interrupted => assert!(events.is_empty()),
