@@ -1,4 +1,4 @@
-//! The delayed server and its clients: every rule that they keep, seen from outside.
+//! The delayed server and its clients: each rule that they follow, tested through connections and programs.
 
 use std::env;
 use std::fs;
@@ -13,8 +13,8 @@ use crate::server::{Background, Limits, Server, Slab};
 use crate::support::program::{example, Program};
 use crate::support::{loopback, SHORT_WAIT, WAIT_LIMIT};
 
-/// How long a deadline is that a test waits for.
-const SOON: Duration = Duration::from_millis(150);
+/// A time limit that is short enough for a test to wait until it expires.
+const SHORT_LIMIT: Duration = Duration::from_millis(150);
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -24,7 +24,7 @@ fn server(limits: Limits) -> Background {
     Background::start(Server::bind(loopback(), limits, io::sink()).unwrap()).unwrap()
 }
 
-/// A connection to a server, with calls that block, though not for ever.
+/// A connection to a server. Its calls block, with a timeout.
 struct Client {
     stream: TcpStream,
     responses: Responses,
@@ -50,11 +50,11 @@ impl Client {
     fn response(&mut self) -> Response {
         let mut buffer = [0; 16 * 1024];
         loop {
-            if let Some(response) = self.responses.take().expect("the server writes HTTP") {
+            if let Some(response) = self.responses.take().expect("the server does not write HTTP") {
                 return response;
             }
-            match self.stream.read(&mut buffer).expect("the server answers") {
-                0 => panic!("the server hung up instead of answering"),
+            match self.stream.read(&mut buffer).expect("no response from the server") {
+                0 => panic!("the server closed the connection without a response"),
                 count => self.responses.push(&buffer[..count]),
             }
         }
@@ -66,17 +66,17 @@ impl Client {
         String::from_utf8(response.body).unwrap()
     }
 
-    /// Waits until the server hangs up. It must say nothing before.
+    /// Waits until the server closes the connection. The server must send nothing before.
     fn expect_end(&mut self) {
         match self.stream.read(&mut [0; 1]) {
             Ok(0) => {}
             Err(err) if matches!(err.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted) => {}
-            result => panic!("the server should have hung up, but: {result:?}"),
+            result => panic!("the server should have closed the connection, but: {result:?}"),
         }
     }
 }
 
-/// Waits until the server has so many connections, and says how long that took.
+/// Waits until the server has `count` connections. Returns how long that took.
 fn wait_for_connections(server: &Background, count: usize) -> Duration {
     let start = Instant::now();
     while server.connections() != count {
@@ -89,7 +89,7 @@ fn wait_for_connections(server: &Background, count: usize) -> Duration {
 // Delays.
 
 #[test]
-fn an_answer_comes_after_its_delay_and_not_before() {
+fn a_response_arrives_after_its_delay_and_not_before() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     for delay in [0, 1, 20, 150] {
@@ -102,7 +102,7 @@ fn an_answer_comes_after_its_delay_and_not_before() {
 }
 
 #[test]
-fn ten_delays_at_once_take_about_as_long_as_the_longest() {
+fn ten_concurrent_delays_take_about_as_long_as_the_longest() {
     let server = server(Limits::default());
     let start = Instant::now();
     let mut clients: Vec<Client> = (0..10).map(|_| Client::connect(server.addr())).collect();
@@ -113,27 +113,27 @@ fn ten_delays_at_once_take_about_as_long_as_the_longest() {
         assert_eq!(client.text(), number.to_string());
     }
     assert!(start.elapsed() >= ms(500));
-    assert!(start.elapsed() < ms(2500), "one after the other they take 5 s, and this took {:?}", start.elapsed());
+    assert!(start.elapsed() < ms(2500), "sequentially they take 5 s, and this took {:?}", start.elapsed());
 }
 
 #[test]
-fn answers_on_one_connection_keep_the_order_of_their_requests_while_delays_run_at_once() {
+fn responses_keep_the_order_of_their_requests_while_delays_run_concurrently() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     let start = Instant::now();
     let requests = ["/300/a", "/0/b", "/200/c", "/nowhere", "/300/d", "/299/e", "/298/f", "/297/g"];
     client.send(requests.map(|path| format!("GET {path} HTTP/1.1\r\n\r\n")).concat());
-    let answers = requests.map(|_| client.response());
-    let statuses = answers.iter().map(|answer| answer.status);
-    assert!(statuses.eq([200, 200, 200, 404, 200, 200, 200, 200]), "{answers:?}");
-    let texts: String = answers.iter().map(|answer| char::from(answer.body[0])).collect();
+    let responses = requests.map(|_| client.response());
+    let statuses = responses.iter().map(|response| response.status);
+    assert!(statuses.eq([200, 200, 200, 404, 200, 200, 200, 200]), "{responses:?}");
+    let texts: String = responses.iter().map(|response| char::from(response.body[0])).collect();
     assert_eq!(texts, "abcTdefg");
     assert!(start.elapsed() >= ms(300));
-    assert!(start.elapsed() < ms(1400), "one after the other they take 1.7 s, and this took {:?}", start.elapsed());
+    assert!(start.elapsed() < ms(1400), "sequentially they take 1.7 s, and this took {:?}", start.elapsed());
 }
 
 #[test]
-fn more_requests_in_a_row_than_a_connection_takes_are_all_answered() {
+fn all_pipelined_requests_are_answered_although_they_exceed_the_limit_of_a_connection() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     let start = Instant::now();
@@ -144,15 +144,19 @@ fn more_requests_in_a_row_than_a_connection_takes_are_all_answered() {
             assert_eq!(client.text(), number.to_string());
         }
     }
-    assert!(start.elapsed() < Limits::default().stall, "some were forgotten: it took {:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Limits::default().stall,
+        "some requests had to wait for a timeout: it took {:?}",
+        start.elapsed()
+    );
 }
 
 // Statuses.
 
 #[test]
-fn each_mistake_has_its_status() {
+fn each_error_has_its_status() {
     let server = server(Limits::default());
-    // And whether the connection can go on after it.
+    // Each row is a request, the status of its response, and whether the connection stays open.
     let table = [
         ("GET /0/hello HTTP/1.1\r\n\r\n".to_owned(), 200, true),
         ("GET /0/ HTTP/1.1\r\n\r\n".into(), 200, true),
@@ -178,12 +182,12 @@ fn each_mistake_has_its_status() {
         ("POST /0/hello HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n".into(), 413, false),
         ("x".repeat(MAX_HEAD), 431, false),
     ];
-    for (bytes, status, goes_on) in table {
+    for (bytes, status, stays_open) in table {
         let mut client = Client::connect(server.addr());
         client.send(&bytes);
         let response = client.response();
-        assert_eq!((response.status, response.keep_alive), (status, goes_on), "{bytes:.60}");
-        if goes_on {
+        assert_eq!((response.status, response.keep_alive), (status, stays_open), "{bytes:.60}");
+        if stays_open {
             client.get("/0/next");
             assert_eq!(client.text(), "next", "after {bytes:.60}");
         } else {
@@ -193,7 +197,7 @@ fn each_mistake_has_its_status() {
 }
 
 #[test]
-fn a_delay_of_a_minute_is_not_too_long() {
+fn a_delay_of_one_minute_is_accepted() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     client.get("/60000/later");
@@ -203,7 +207,7 @@ fn a_delay_of_a_minute_is_not_too_long() {
 }
 
 #[test]
-fn an_answer_to_head_has_no_body() {
+fn a_response_to_head_has_no_body() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     client.send("HEAD /0/hello HTTP/1.1\r\nConnection: close\r\n\r\n");
@@ -213,17 +217,18 @@ fn an_answer_to_head_has_no_body() {
 }
 
 #[test]
-fn the_last_answer_arrives_even_if_the_client_goes_on_sending() {
+fn the_last_response_arrives_although_the_client_sends_more() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
-    // Far more than the server reads. To close on that would be a reset, which on some systems takes the answer away.
+    // This is far more than the server reads. If the server closed a socket with unread bytes, the connection would be
+    // reset, and on some systems the client would lose the response.
     client.send("x".repeat(400_000));
     assert_eq!(client.response().status, 431);
-    assert_eq!(client.stream.read(&mut [0; 1]).expect("a proper end"), 0);
+    assert_eq!(client.stream.read(&mut [0; 1]).expect("the connection was reset"), 0);
 }
 
 #[test]
-fn a_path_may_begin_with_the_word_delay() {
+fn a_path_can_begin_with_delay() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     client.get("/delay/0/url/http://here");
@@ -241,7 +246,7 @@ fn the_text_of_a_path_is_decoded() {
 // Connections.
 
 #[test]
-fn a_connection_serves_one_request_after_the_other() {
+fn a_connection_serves_many_requests() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     for number in 0..50 {
@@ -252,11 +257,11 @@ fn a_connection_serves_one_request_after_the_other() {
 }
 
 #[test]
-fn a_connection_ends_when_its_client_wants_it_to() {
+fn a_connection_is_closed_when_its_client_requests_it() {
     let server = server(Limits::default());
     for request in ["GET /20/x HTTP/1.1\r\nConnection: close\r\n\r\n", "GET /20/x HTTP/1.0\r\n\r\n"] {
         let mut client = Client::connect(server.addr());
-        // What comes after the last request is none.
+        // Bytes after the last request are not a request.
         client.send(request.to_owned() + "GET /0/y HTTP/1.1\r\n\r\n");
         let response = client.response();
         assert_eq!((response.body, response.keep_alive), (b"x".to_vec(), false));
@@ -266,7 +271,7 @@ fn a_connection_ends_when_its_client_wants_it_to() {
 }
 
 #[test]
-fn a_request_in_pieces_is_answered_when_it_is_complete() {
+fn a_request_that_arrives_in_pieces_is_answered() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     for byte in "GET /0/pieces HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc".bytes() {
@@ -276,7 +281,7 @@ fn a_request_in_pieces_is_answered_when_it_is_complete() {
 }
 
 #[test]
-fn a_body_smuggles_no_request() {
+fn a_request_inside_a_body_is_not_answered() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     let hidden = "GET /0/hidden HTTP/1.1\r\n\r\n";
@@ -285,68 +290,68 @@ fn a_body_smuggles_no_request() {
     assert_eq!([client.text(), client.text()], ["seen", "next"]);
 }
 
-// Patience.
+// Timeouts.
 
 #[test]
-fn a_client_that_stalls_in_a_request_is_dropped() {
-    let server = server(Limits { stall: SOON, ..Limits::default() });
+fn a_client_that_stalls_within_a_request_is_disconnected() {
+    let server = server(Limits { stall: SHORT_LIMIT, ..Limits::default() });
     for part in ["G", "GET /0/x HTTP/1.1\r\nA: b\r\n", "GET /0/x HTTP/1.1\r\nContent-Length: 5\r\n\r\n1234"] {
         let start = Instant::now();
         let mut client = Client::connect(server.addr());
         client.send(part);
         client.expect_end();
-        assert!(start.elapsed() >= SOON, "dropped after {:?}", start.elapsed());
-        assert!(start.elapsed() < WAIT_LIMIT / 2, "dropped after {:?}", start.elapsed());
+        assert!(start.elapsed() >= SHORT_LIMIT, "disconnected after {:?}", start.elapsed());
+        assert!(start.elapsed() < WAIT_LIMIT / 2, "disconnected after {:?}", start.elapsed());
     }
     wait_for_connections(&server, 0);
 }
 
 #[test]
-fn a_client_cannot_buy_time_with_single_bytes() {
-    let server = server(Limits { stall: SOON, ..Limits::default() });
+fn single_bytes_do_not_extend_the_time_limit_of_a_request() {
+    let server = server(Limits { stall: SHORT_LIMIT, ..Limits::default() });
     let mut client = Client::connect(server.addr());
     let start = Instant::now();
     client.stream.set_read_timeout(Some(ms(10))).unwrap();
-    // Between two bytes, it waits for the end.
+    // Between two bytes, the client waits for the end of the connection.
     while !matches!(client.stream.read(&mut [0; 1]), Ok(0)) && client.stream.write_all(b"x").is_ok() {
-        assert!(start.elapsed() < WAIT_LIMIT, "it is not dropped");
+        assert!(start.elapsed() < WAIT_LIMIT, "the client is not disconnected");
     }
-    assert!(start.elapsed() >= SOON, "dropped after {:?}", start.elapsed());
+    assert!(start.elapsed() >= SHORT_LIMIT, "disconnected after {:?}", start.elapsed());
 }
 
 #[test]
-fn each_request_has_its_own_time_to_arrive() {
-    let server = server(Limits { stall: SOON * 2, ..Limits::default() });
+fn each_request_has_its_own_time_limit() {
+    let server = server(Limits { stall: SHORT_LIMIT * 2, ..Limits::default() });
     let mut client = Client::connect(server.addr());
     let start = Instant::now();
     client.send("GET /20/");
-    // There is always a request under way, but never the same for long.
-    while start.elapsed() < SOON * 5 {
+    // The server always has an incomplete request, but each one is completed before its limit.
+    while start.elapsed() < SHORT_LIMIT * 5 {
         client.send("x HTTP/1.1\r\n\r\nGET /20/");
         assert_eq!(client.text(), "x");
     }
 }
 
 #[test]
-fn an_idle_connection_is_closed_and_a_waiting_one_is_not() {
-    let server = server(Limits { stall: SOON, idle: SOON, ..Limits::default() });
+fn an_idle_connection_is_closed_but_not_one_with_a_pending_response() {
+    let server = server(Limits { stall: SHORT_LIMIT, idle: SHORT_LIMIT, ..Limits::default() });
     let mut client = Client::connect(server.addr());
     client.get("/500/waited");
     assert_eq!(client.text(), "waited");
     let start = Instant::now();
     client.expect_end();
-    // It counts from when the answer left, which is a little before we had it.
-    assert!(start.elapsed() >= SOON - ms(50), "closed after {:?}", start.elapsed());
+    // The time starts when the server has sent the response, slightly before the client has received it.
+    assert!(start.elapsed() >= SHORT_LIMIT - ms(50), "closed after {:?}", start.elapsed());
 
     let start = Instant::now();
     Client::connect(server.addr()).expect_end();
-    assert!(start.elapsed() >= SOON, "closed after {:?}", start.elapsed());
+    assert!(start.elapsed() >= SHORT_LIMIT, "closed after {:?}", start.elapsed());
     wait_for_connections(&server, 0);
 }
 
 #[test]
-fn a_client_that_does_not_hang_up_is_not_waited_for() {
-    let server = server(Limits { stall: SOON, ..Limits::default() });
+fn a_client_that_does_not_close_its_end_is_disconnected() {
+    let server = server(Limits { stall: SHORT_LIMIT, ..Limits::default() });
     let mut client = Client::connect(server.addr());
     client.send("GET /0/last HTTP/1.0\r\n\r\n");
     assert_eq!(client.text(), "last");
@@ -355,30 +360,30 @@ fn a_client_that_does_not_hang_up_is_not_waited_for() {
 }
 
 #[test]
-fn a_client_that_leaves_takes_its_pending_answers_with_it() {
+fn pending_responses_are_discarded_when_the_client_disconnects() {
     let server = server(Limits::default());
     let requests = [
         "GET /60000/x HTTP/1.1\r\n\r\n".to_owned(),
         "GET /60000/x HTTP/1.0\r\n\r\n".into(),
-        // More than a connection takes at once: the end stands behind requests that are not read yet.
+        // A connection does not accept so many requests at once, so the server leaves some unread before the end.
         "GET /60000/x HTTP/1.1\r\n\r\n".repeat(5000),
     ];
-    let told = if crate::support::system::end_is_reported_before_unread_data() { requests.len() } else { 2 };
-    if told < requests.len() {
-        println!("not tested: here the end of a stream is not told while there are bytes before it");
+    let tested = if crate::support::system::end_is_reported_before_unread_data() { requests.len() } else { 2 };
+    if tested < requests.len() {
+        println!("not tested: this system does not report the end of a stream while bytes before it are unread");
     }
-    for request in requests.into_iter().take(told) {
+    for request in requests.into_iter().take(tested) {
         let mut client = Client::connect(server.addr());
         client.send(request);
         wait_for_connections(&server, 1);
         drop(client);
         let time = wait_for_connections(&server, 0);
-        assert!(time < WAIT_LIMIT / 2, "gone after {time:?}");
+        assert!(time < WAIT_LIMIT / 2, "disconnected after {time:?}");
     }
 }
 
 #[test]
-fn what_a_client_asked_for_before_it_left_is_answered_if_it_need_not_wait() {
+fn a_request_without_a_delay_is_answered_after_the_client_has_shut_down_writing() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     client.send("GET /0/now HTTP/1.1\r\n\r\n");
@@ -387,56 +392,56 @@ fn what_a_client_asked_for_before_it_left_is_answered_if_it_need_not_wait() {
     client.expect_end();
 }
 
-// Pressure.
+// Load.
 
-/// Sends requests until the server takes no more for a while, or has had enough. Returns how many are complete.
+/// Sends requests until the server reads no more or closes the connection. Returns how many were sent completely.
 fn flood(client: &mut Client, request: &str) -> usize {
     let mut sent = 0;
     client.stream.set_write_timeout(Some(SHORT_WAIT * 5)).unwrap();
     while let Ok(count) = client.stream.write(&request.as_bytes()[sent % request.len()..]) {
         sent += count;
-        // That is above all what the kernel's buffers hold in either direction.
-        assert!(sent < 64 << 20, "the server has taken {sent} bytes from a client that reads no answers");
+        // Most of these bytes are in the kernel's buffers of both directions.
+        assert!(sent < 64 << 20, "the server has read {sent} bytes from a client that reads no responses");
     }
     sent / request.len()
 }
 
 #[test]
-fn a_client_that_does_not_read_is_not_read_from() {
+fn the_server_stops_reading_from_a_client_that_does_not_read() {
     let limits = Limits { stall: WAIT_LIMIT * 2, idle: WAIT_LIMIT * 2, ..Limits::default() };
     let server = server(limits);
     let text = "y".repeat(4000);
     let mut client = Client::connect(server.addr());
     let count = flood(&mut client, &format!("GET /0/{text} HTTP/1.1\r\n\r\n"));
 
-    // Others do not suffer from it.
+    // Other clients are still served.
     let mut other = Client::connect(server.addr());
     other.get("/1/other");
     assert_eq!(other.text(), "other");
 
-    // As soon as it reads, it gets what it has asked for.
+    // When the client reads, it receives all responses.
     for _ in 0..count {
         assert_eq!(client.text(), text);
     }
 }
 
 #[test]
-fn a_client_that_never_reads_is_dropped() {
-    let server = server(Limits { idle: SOON * 4, ..Limits::default() });
+fn a_client_that_never_reads_is_disconnected() {
+    let server = server(Limits { idle: SHORT_LIMIT * 4, ..Limits::default() });
     let mut client = Client::connect(server.addr());
     flood(&mut client, &format!("GET /0/{} HTTP/1.1\r\n\r\n", "y".repeat(4000)));
     wait_for_connections(&server, 0);
 }
 
 #[test]
-fn a_busy_client_leaves_time_for_the_others() {
+fn a_busy_client_does_not_block_other_clients() {
     let server = server(Limits::default());
     let mut busy = Client::connect(server.addr());
     let mut reader = busy.stream.try_clone().unwrap();
-    // So many at a time that the server never sees the last of them.
+    // The client writes so many requests at once that the server always has more to read.
     let requests = b"GET / HTTP/1.1\r\n\r\n".repeat(10_000);
-    let writer = thread::spawn(move || while busy.stream.write_all(&requests).is_ok() {});
-    let eater = thread::spawn(move || while !matches!(reader.read(&mut [0; 64 * 1024]), Ok(0) | Err(_)) {});
+    let writing = thread::spawn(move || while busy.stream.write_all(&requests).is_ok() {});
+    let reading = thread::spawn(move || while !matches!(reader.read(&mut [0; 64 * 1024]), Ok(0) | Err(_)) {});
 
     for number in 0..20 {
         let mut other = Client::connect(server.addr());
@@ -444,12 +449,12 @@ fn a_busy_client_leaves_time_for_the_others() {
         assert_eq!(other.text(), number.to_string());
     }
     drop(server);
-    writer.join().unwrap();
-    eater.join().unwrap();
+    writing.join().unwrap();
+    reading.join().unwrap();
 }
 
 #[test]
-fn connections_that_come_and_go_do_not_mix_up_their_answers() {
+fn a_connection_that_replaces_a_closed_one_receives_only_its_own_responses() {
     let server = server(Limits::default());
     thread::scope(|scope| {
         for number in 0..4 {
@@ -457,8 +462,8 @@ fn connections_that_come_and_go_do_not_mix_up_their_answers() {
             scope.spawn(move || {
                 for round in 0..100 {
                     let text = format!("{number}-{round}");
-                    // This one leaves while its answer is about to come, and the next takes its place.
-                    Client::connect(addr).get("/1/nobody");
+                    // This connection is closed shortly before its response, and the next one reuses its slot.
+                    Client::connect(addr).get("/1/discarded");
                     let mut client = Client::connect(addr);
                     client.get(&format!("/2/{text}"));
                     assert_eq!(client.text(), text);
@@ -470,7 +475,7 @@ fn connections_that_come_and_go_do_not_mix_up_their_answers() {
 }
 
 #[test]
-fn a_number_that_events_at_hand_may_speak_of_is_not_given_to_another() {
+fn a_slot_that_events_of_this_batch_may_name_is_not_reused_before_the_next_batch() {
     let mut slab = Slab::new();
     let mut numbers = Vec::new();
     for name in ["a", "b", "c"] {
@@ -494,7 +499,7 @@ fn a_number_that_events_at_hand_may_speak_of_is_not_given_to_another() {
 }
 
 #[test]
-fn a_server_stops_when_it_is_told_to() {
+fn stop_closes_all_connections_of_the_server() {
     let server = server(Limits::default());
     let mut client = Client::connect(server.addr());
     client.get("/60000/never");
@@ -503,24 +508,25 @@ fn a_server_stops_when_it_is_told_to() {
     client.expect_end();
 }
 
-// The programs.
+// The example programs.
 
-/// A `delayed_server`, where it listens, and the rest of what it prints.
+/// Starts a `delayed_server`. Returns the program, its address, and the rest of its output.
 fn server_program(command: &mut Command) -> (Program, SocketAddr, BufReader<ChildStdout>) {
     let mut program = Program::start(command);
     let mut stdout = BufReader::new(program.0.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
-    let addr = line.trim_end().strip_prefix("listening on http://").expect("the first line says where it listens");
+    let addr =
+        line.trim_end().strip_prefix("listening on http://").expect("the first line is not the address of the server");
     let addr = addr.parse().unwrap();
     (program, addr, stdout)
 }
 
 #[test]
-fn the_demonstration_shows_ten_answers_in_the_time_of_the_longest() {
-    // A machine that is busy may be late, but not three times.
+fn delayed_prints_ten_responses_in_the_time_of_the_longest() {
+    // On a busy machine, a run can be too slow. One of three runs must not be.
     let mut results = (0..3).map(|_| Program::start(&mut Command::new(example("delayed"))).finish());
-    let (_, output) = results.find(|(code, _)| *code == Some(0)).expect("it should succeed");
+    let (_, output) = results.find(|(code, _)| *code == Some(0)).expect("all three runs have failed");
     let sentence = ["one", "thread", "waits", "for", "ten", "answers", "at", "the", "same", "time"];
     let answers: Vec<&str> = output.lines().filter_map(|line| line.split("● ").nth(1)?.split(' ').next()).collect();
     assert_eq!(answers, sentence, "{output}");
@@ -529,7 +535,7 @@ fn the_demonstration_shows_ten_answers_in_the_time_of_the_longest() {
 }
 
 #[test]
-fn the_client_prints_the_answers_of_the_server_as_they_arrive() {
+fn the_client_prints_responses_in_the_order_of_arrival() {
     let (server, addr, mut log) = server_program(Command::new(example("delayed_server")).arg("127.0.0.1:0"));
     let requests = ["200/third", "0/first", "100/two words", "300/50 %"];
     let client = Program::start(Command::new(example("delayed_client")).arg(addr.to_string()).args(requests));
@@ -546,7 +552,7 @@ fn the_client_prints_the_answers_of_the_server_as_they_arrive() {
 }
 
 #[test]
-fn the_client_says_so_if_a_request_fails() {
+fn the_client_reports_a_failed_request() {
     let (server, addr, _log) = server_program(Command::new(example("delayed_server")).arg("127.0.0.1:0"));
     let client = |requests: &[&str]| {
         Program::start(Command::new(example("delayed_client")).arg(format!("http://{addr}/")).args(requests)).finish()
@@ -562,7 +568,7 @@ fn the_client_says_so_if_a_request_fails() {
 }
 
 #[test]
-fn the_client_says_so_if_the_server_is_none() {
+fn the_client_reports_an_invalid_response() {
     for answer in ["", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", "220 mail.example ESMTP\r\n\r\n"] {
         let listener = TcpListener::bind(loopback()).unwrap();
         let addr = listener.local_addr().unwrap();
@@ -578,7 +584,7 @@ fn the_client_says_so_if_the_server_is_none() {
 }
 
 #[test]
-fn a_server_whose_output_nobody_reads_goes_on() {
+fn a_server_continues_after_the_reader_of_its_output_is_closed() {
     let (_server, addr, log) = server_program(Command::new(example("delayed_server")).arg("127.0.0.1:0"));
     drop(log);
     for _ in 0..3 {
@@ -592,9 +598,9 @@ fn a_server_whose_output_nobody_reads_goes_on() {
 }
 
 #[test]
-fn a_server_that_cannot_listen_says_why() {
-    let taken = TcpListener::bind(loopback()).unwrap();
-    for addr in [taken.local_addr().unwrap().to_string(), "nowhere".into()] {
+fn a_server_that_cannot_listen_prints_the_error() {
+    let listener = TcpListener::bind(loopback()).unwrap();
+    for addr in [listener.local_addr().unwrap().to_string(), "nowhere".into()] {
         let (code, output) = Program::start(Command::new(example("delayed_server")).arg(&addr)).finish();
         assert_eq!(code, Some(1), "{output}");
         assert!(output.starts_with(&format!("delayed_server: {addr}: ")), "{output}");
@@ -602,7 +608,7 @@ fn a_server_that_cannot_listen_says_why() {
 }
 
 #[test]
-fn a_load_of_requests_is_answered_while_all_of_them_wait() {
+fn delayed_load_receives_all_responses_of_concurrent_requests() {
     let (code, output) = Program::start(Command::new(example("delayed_load")).args(["200", "1000"])).finish();
     assert_eq!(code, Some(0), "{output}");
     assert!(output.starts_with("200 of 200 answers were right"), "{output}");
@@ -610,9 +616,9 @@ fn a_load_of_requests_is_answered_while_all_of_them_wait() {
 }
 
 #[test]
-fn a_server_without_descriptors_serves_all_the_same() {
+fn a_server_with_few_descriptors_answers_all_clients() {
     if env::consts::FAMILY != "unix" {
-        // Elsewhere, a process cannot be given so few.
+        // Only Unix can limit the descriptors of a process.
         return;
     }
     let mut shell = Command::new("/bin/sh");
@@ -622,13 +628,15 @@ fn a_server_without_descriptors_serves_all_the_same() {
     for client in &mut clients {
         client.get("/300/x");
     }
-    // They keep their connections. The server, which is short of them, does not.
+    // The clients keep their connections open. While no descriptor is left, the server closes each
+    // connection after its response.
     let start = Instant::now();
     for client in &mut clients {
         assert_eq!(client.text(), "x");
     }
     let time = start.elapsed();
-    // At least four rounds of fourteen that wait, and in none of them it may spin.
+    // At most about fourteen requests wait at a time, so this takes at least four rounds of 300 ms. The server must not
+    // spin meanwhile.
     assert!((ms(1200)..ms(8000)).contains(&time), "it took {time:?}");
     if let Some(busy) = processor_time(server.0.id()) {
         assert!(busy < time / 3, "busy for {busy:?} of {time:?}");
@@ -638,12 +646,12 @@ fn a_server_without_descriptors_serves_all_the_same() {
     while lines.matches(" GET ").count() < clients.len() {
         assert_ne!(log.read_line(&mut lines).unwrap(), 0);
     }
-    let complaints = lines.matches("cannot accept for now: ").count();
-    assert!((1..10).contains(&complaints), "{lines}");
+    let messages = lines.matches("cannot accept for now: ").count();
+    assert!((1..10).contains(&messages), "{lines}");
 }
 
-/// How long a process has kept a processor busy, where `/proc` tells: the numbers 14 and 15, the name in parentheses
-/// being 2, in hundredths of a second.
+/// Returns the processor time of a process, or `None` on a system without `/proc`. The fields 14 and 15 of `stat` are
+/// the user time and the system time, in hundredths of a second. Field 2 is the name, in parentheses.
 fn processor_time(process: u32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let after_name = stat.rsplit(')').next()?;

@@ -1,4 +1,5 @@
-//! The HTTP of the examples: what is a request and what is not, however the bytes are cut, and whoever sends them.
+//! The HTTP parser and writer of the examples: valid and invalid messages, divided into pieces in every way, and sent
+//! to a server.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -13,15 +14,16 @@ use crate::http::{
 use crate::server::{Background, Limits, Server};
 use crate::support::{loopback, WAIT_LIMIT};
 
-/// What a server makes of a stream: requests, and at its end perhaps an error or the beginning of one more.
+/// The result of parsing a stream of requests.
 #[derive(Debug, PartialEq)]
-struct Reading {
+struct Parsed {
     requests: Vec<Request>,
+    /// Whether the stream ends within a request, or the error that ended the parsing.
     end: Result<bool, Status>,
 }
 
-/// Reads a stream that arrives in pieces.
-fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Reading {
+/// Parses a stream that arrives in pieces.
+fn parse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Parsed {
     let mut parser = Requests::default();
     let mut requests = Vec::new();
     for piece in pieces {
@@ -30,34 +32,34 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Reading {
             match parser.take() {
                 Ok(Some(request)) => requests.push(request),
                 Ok(None) => break,
-                Err(status) => return Reading { requests, end: Err(status) },
+                Err(status) => return Parsed { requests, end: Err(status) },
             }
         }
     }
-    Reading { requests, end: Ok(parser.is_midway()) }
+    Parsed { requests, end: Ok(parser.is_midway()) }
 }
 
-fn read_whole(stream: impl AsRef<[u8]>) -> Reading {
-    read([stream.as_ref()])
+fn parse_whole(stream: impl AsRef<[u8]>) -> Parsed {
+    parse([stream.as_ref()])
 }
 
-fn read_bytewise(stream: impl AsRef<[u8]>) -> Reading {
-    read(stream.as_ref().chunks(1))
+fn parse_bytewise(stream: impl AsRef<[u8]>) -> Parsed {
+    parse(stream.as_ref().chunks(1))
 }
 
 fn get(path: &str) -> Request {
     Request { method: "GET".into(), path: path.into(), keep_alive: true }
 }
 
-/// The error that a stream ends with, in one piece and byte by byte.
-fn refusal(stream: impl AsRef<[u8]>) -> Option<Status> {
-    let reading = read_whole(&stream);
-    assert_eq!(reading, read_bytewise(&stream), "it depends on the pieces");
-    reading.end.err()
+/// Parses a stream in one piece and byte by byte. Returns the error, which must be the same.
+fn parse_error(stream: impl AsRef<[u8]>) -> Option<Status> {
+    let parsed = parse_whole(&stream);
+    assert_eq!(parsed, parse_bytewise(&stream), "the result depends on the pieces");
+    parsed.end.err()
 }
 
 #[test]
-fn a_request_is_there_when_its_last_byte_is() {
+fn a_request_is_complete_with_its_last_byte() {
     let bytes = b"GET /100/hello HTTP/1.1\r\nHost: here\r\nAccept: */*\r\n\r\n";
     let (last, others) = bytes.split_last().unwrap();
     let mut parser = Requests::default();
@@ -74,13 +76,13 @@ fn a_request_is_there_when_its_last_byte_is() {
 }
 
 #[test]
-fn requests_that_arrive_together_come_out_one_by_one() {
-    let reading = read_whole("GET /1/a HTTP/1.1\r\n\r\nGET /2/b HTTP/1.1\r\n\r\nGET /3/c HT");
-    assert_eq!(reading, Reading { requests: vec![get("/1/a"), get("/2/b")], end: Ok(true) });
+fn requests_that_arrive_together_are_returned_one_by_one() {
+    let parsed = parse_whole("GET /1/a HTTP/1.1\r\n\r\nGET /2/b HTTP/1.1\r\n\r\nGET /3/c HT");
+    assert_eq!(parsed, Parsed { requests: vec![get("/1/a"), get("/2/b")], end: Ok(true) });
 }
 
 #[test]
-fn a_connection_stays_open_as_version_and_client_say() {
+fn the_version_and_the_connection_field_determine_keep_alive() {
     let table = [
         ("HTTP/1.1", "", true),
         ("HTTP/1.1", "Connection: close\r\n", false),
@@ -96,13 +98,13 @@ fn a_connection_stays_open_as_version_and_client_say() {
         ("HTTP/1.0", "Connection: keep-alive, close\r\n", false),
     ];
     for (version, fields, keep_alive) in table {
-        let reading = read_whole(format!("GET / {version}\r\n{fields}\r\n"));
-        assert_eq!(reading.requests, [Request { keep_alive, ..get("/") }], "{version} {fields}");
+        let parsed = parse_whole(format!("GET / {version}\r\n{fields}\r\n"));
+        assert_eq!(parsed.requests, [Request { keep_alive, ..get("/") }], "{version} {fields}");
     }
 }
 
 #[test]
-fn what_is_no_request_is_refused() {
+fn an_invalid_request_is_an_error() {
     let first_lines = [
         "GET /",
         "GET  / HTTP/1.1",
@@ -123,71 +125,74 @@ fn what_is_no_request_is_refused() {
         "\u{16}\u{3}\u{1}",
     ];
     for line in first_lines {
-        assert_eq!(refusal(format!("{line}\r\n\r\n")), Some(Status::BAD_REQUEST), "{line:?}");
+        assert_eq!(parse_error(format!("{line}\r\n\r\n")), Some(Status::BAD_REQUEST), "{line:?}");
     }
     let fields =
         ["no colon", ": no name", "a b: c", "a : b", " folded", "\tfolded", "a\0: b", "a: b\0", "a: b\rc: d", "ä: b"];
     for field in fields {
         assert_eq!(
-            refusal(format!("GET / HTTP/1.1\r\nA: b\r\n{field}\r\n\r\n")),
+            parse_error(format!("GET / HTTP/1.1\r\nA: b\r\n{field}\r\n\r\n")),
             Some(Status::BAD_REQUEST),
             "{field:?}"
         );
     }
-    assert_eq!(refusal(b"GET /\xff HTTP/1.1\r\n\r\n"), Some(Status::BAD_REQUEST));
-    assert_eq!(refusal("GET / HTTP/2.0\r\n\r\n"), Some(Status::VERSION_NOT_SUPPORTED));
+    assert_eq!(parse_error(b"GET /\xff HTTP/1.1\r\n\r\n"), Some(Status::BAD_REQUEST));
+    assert_eq!(parse_error("GET / HTTP/2.0\r\n\r\n"), Some(Status::VERSION_NOT_SUPPORTED));
 }
 
 #[test]
-fn a_bare_line_feed_ends_no_line() {
+fn a_line_feed_without_a_carriage_return_is_an_error() {
     for stream in ["GET / HTTP/1.1\n", "\n", "GET / HTTP/1.1\r\nA: b\n", "GET / HTTP/1.1\r\n\n"] {
-        assert_eq!(refusal(stream), Some(Status::BAD_REQUEST), "{stream:?}");
+        assert_eq!(parse_error(stream), Some(Status::BAD_REQUEST), "{stream:?}");
     }
 }
 
 #[test]
-fn empty_lines_before_a_request_do_not_count() {
-    let reading = read_bytewise("\r\n\r\nGET / HTTP/1.1\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n\r\n");
-    assert_eq!(reading, Reading { requests: vec![get("/"), get("/")], end: Ok(false) });
+fn empty_lines_before_a_request_are_ignored() {
+    let parsed = parse_bytewise("\r\n\r\nGET / HTTP/1.1\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n\r\n");
+    assert_eq!(parsed, Parsed { requests: vec![get("/"), get("/")], end: Ok(false) });
 }
 
-/// A request whose head has this length.
-fn head_of(length: usize) -> String {
+/// Returns a request whose head has this length.
+fn head_of_length(length: usize) -> String {
     let (start, end) = ("GET / HTTP/1.1\r\nA: ", "\r\n\r\n");
     format!("{start}{}{end}", "x".repeat(length - start.len() - end.len()))
 }
 
 #[test]
-fn a_head_may_have_eight_kibibytes_and_not_one_byte_more() {
+fn a_head_of_more_than_eight_kibibytes_is_an_error() {
     assert_eq!(MAX_HEAD, 8 * 1024);
-    assert_eq!(read_whole(head_of(MAX_HEAD)).requests, [get("/")]);
-    assert_eq!(read_bytewise(head_of(MAX_HEAD)).requests, [get("/")]);
-    assert_eq!(refusal(head_of(MAX_HEAD + 1)), Some(Status::HEADER_TOO_LARGE));
-    assert_eq!(refusal("x".repeat(MAX_HEAD)), Some(Status::HEADER_TOO_LARGE));
-    assert_eq!(refusal("x".repeat(MAX_HEAD - 1)), None);
-    assert_eq!(refusal("GET / HTTP/1.1\r\n".to_owned() + &"A: b\r\n".repeat(MAX_HEAD)), Some(Status::HEADER_TOO_LARGE));
+    assert_eq!(parse_whole(head_of_length(MAX_HEAD)).requests, [get("/")]);
+    assert_eq!(parse_bytewise(head_of_length(MAX_HEAD)).requests, [get("/")]);
+    assert_eq!(parse_error(head_of_length(MAX_HEAD + 1)), Some(Status::HEADER_TOO_LARGE));
+    assert_eq!(parse_error("x".repeat(MAX_HEAD)), Some(Status::HEADER_TOO_LARGE));
+    assert_eq!(parse_error("x".repeat(MAX_HEAD - 1)), None);
+    assert_eq!(
+        parse_error("GET / HTTP/1.1\r\n".to_owned() + &"A: b\r\n".repeat(MAX_HEAD)),
+        Some(Status::HEADER_TOO_LARGE)
+    );
 }
 
 #[test]
-fn the_limit_counts_for_each_head_anew() {
-    let long = head_of(MAX_HEAD);
-    assert_eq!(read_whole(long.repeat(3)).requests, [get("/"), get("/"), get("/")]);
-    assert_eq!(read_whole("\r\n".to_owned() + &long).requests, [get("/")]);
+fn the_size_limit_applies_to_each_head() {
+    let long = head_of_length(MAX_HEAD);
+    assert_eq!(parse_whole(long.repeat(3)).requests, [get("/"), get("/"), get("/")]);
+    assert_eq!(parse_whole("\r\n".to_owned() + &long).requests, [get("/")]);
 }
 
 #[test]
-fn a_body_is_passed_over_and_is_no_request() {
+fn a_body_is_skipped_and_not_parsed_as_a_request() {
     let body = "GET /0/smuggled HTTP/1.1\r\n\r\n";
     let stream =
         format!("POST / HTTP/1.1\r\ncontent-length:  {} \r\n\r\n{body}GET /0/next HTTP/1.1\r\n\r\n", body.len());
     let post = Request { method: "POST".into(), ..get("/") };
-    for reading in [read_whole(&stream), read_bytewise(&stream)] {
-        assert_eq!(reading, Reading { requests: vec![post.clone(), get("/0/next")], end: Ok(false) });
+    for parsed in [parse_whole(&stream), parse_bytewise(&stream)] {
+        assert_eq!(parsed, Parsed { requests: vec![post.clone(), get("/0/next")], end: Ok(false) });
     }
 }
 
 #[test]
-fn a_request_is_complete_with_the_last_byte_of_its_body() {
+fn a_request_with_a_body_is_complete_with_the_last_byte_of_the_body() {
     let mut parser = Requests::default();
     parser.push(b"GET / HTTP/1.1\r\nContent-Length: 3\r\n\r\n12");
     assert_eq!(parser.take(), Ok(None));
@@ -198,51 +203,52 @@ fn a_request_is_complete_with_the_last_byte_of_its_body() {
 }
 
 #[test]
-fn the_length_of_a_body_is_a_number_given_once() {
+fn an_invalid_or_repeated_content_length_is_an_error() {
     let values = ["", "+5", "-5", "5, 5", "5 5", "0x5", "5.0", "five", "99999999999999999999999"];
     for value in values {
         let stream = format!("GET / HTTP/1.1\r\nContent-Length: {value}\r\n\r\n");
-        assert_eq!(refusal(stream), Some(Status::BAD_REQUEST), "{value:?}");
+        assert_eq!(parse_error(stream), Some(Status::BAD_REQUEST), "{value:?}");
     }
     let twice = "GET / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n";
-    assert_eq!(refusal(twice), Some(Status::BAD_REQUEST));
+    assert_eq!(parse_error(twice), Some(Status::BAD_REQUEST));
 }
 
 #[test]
-fn a_body_that_nobody_wants_to_wait_for_is_refused() {
+fn a_body_that_is_too_long_is_an_error() {
     let head = |length| format!("GET / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
-    assert_eq!(refusal(head(MAX_BODY)), None);
-    assert_eq!(refusal(head(MAX_BODY + 1)), Some(Status::CONTENT_TOO_LARGE));
-    assert_eq!(read_whole(head(MAX_BODY) + &"x".repeat(MAX_BODY)).requests, [get("/")]);
+    assert_eq!(parse_error(head(MAX_BODY)), None);
+    assert_eq!(parse_error(head(MAX_BODY + 1)), Some(Status::CONTENT_TOO_LARGE));
+    assert_eq!(parse_whole(head(MAX_BODY) + &"x".repeat(MAX_BODY)).requests, [get("/")]);
 }
 
 #[test]
-fn a_transfer_encoding_is_refused_with_and_without_a_length() {
+fn a_transfer_encoding_is_an_error_with_and_without_a_content_length() {
     for fields in ["", "Content-Length: 5\r\n"] {
         let stream = format!("GET / HTTP/1.1\r\n{fields}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
-        assert_eq!(refusal(stream), Some(Status::NOT_IMPLEMENTED));
+        assert_eq!(parse_error(stream), Some(Status::NOT_IMPLEMENTED));
     }
 }
 
-/// How long it takes to read a head of `length` byte by byte, a few times.
-fn time_to_read(length: usize) -> Duration {
-    let head = head_of(length);
+/// Returns the time to parse a head of this length four times, byte by byte.
+fn time_to_parse(length: usize) -> Duration {
+    let head = head_of_length(length);
     let start = Instant::now();
     for _ in 0..4 {
-        assert_eq!(read_bytewise(&head).requests.len(), 1);
+        assert_eq!(parse_bytewise(&head).requests.len(), 1);
     }
     start.elapsed()
 }
 
 #[test]
-fn a_head_that_arrives_byte_by_byte_is_not_searched_again_and_again() {
-    // To search it anew at each byte would take 256 times as long. The machine may disturb a measurement, but not all.
-    let is_linear = |_| time_to_read(MAX_HEAD) < 80 * time_to_read(MAX_HEAD / 16);
+fn the_time_to_parse_a_head_byte_by_byte_grows_linearly() {
+    // A parser that searches the whole head again for each byte takes 256 times as long for 16 times the length. Other
+    // programs can disturb some measurements, but not all of them.
+    let is_linear = |_| time_to_parse(MAX_HEAD) < 80 * time_to_parse(MAX_HEAD / 16);
     assert!((0..100).any(is_linear), "16 times the length takes more than 80 times as long");
 }
 
 #[test]
-fn text_goes_through_a_path_and_back() {
+fn decoding_an_encoded_path_returns_the_text() {
     for text in ["", "hello", "two words", "a/b", "100 %", "%41", "ä €", "a?b#c&d+e", "\r\n\0"] {
         assert_eq!(decode(&encode(text)).as_deref(), Some(text.as_bytes()), "{text:?}");
         assert!(encode(text).bytes().all(|byte| byte.is_ascii_graphic()), "{text:?}");
@@ -254,13 +260,13 @@ fn text_goes_through_a_path_and_back() {
 }
 
 #[test]
-fn a_request_that_is_written_can_be_read() {
+fn a_written_request_can_be_parsed() {
     let bytes = write_request(loopback(), &format!("/5/{}", encode("a b")));
-    assert_eq!(read_whole(bytes).requests, [Request { keep_alive: false, ..get("/5/a%20b") }]);
+    assert_eq!(parse_whole(bytes).requests, [Request { keep_alive: false, ..get("/5/a%20b") }]);
 }
 
-/// What a client makes of a stream that arrives in pieces.
-fn read_responses<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Response>, Option<Fault>) {
+/// Parses a stream of responses that arrives in pieces. Returns the responses and the error.
+fn parse_responses<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Response>, Option<Fault>) {
     let mut parser = Responses::default();
     let mut responses = Vec::new();
     for piece in pieces {
@@ -276,37 +282,37 @@ fn read_responses<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Respon
     (responses, None)
 }
 
-fn written(status: Status, body: &str, keep_alive: bool) -> Vec<u8> {
+fn write_response(status: Status, body: &str, keep_alive: bool) -> Vec<u8> {
     let mut out = Vec::new();
     status.write_response(body.as_bytes(), keep_alive, &mut out);
     out
 }
 
 #[test]
-fn responses_that_are_written_can_be_read() {
-    let first = written(Status::OK, "HTTP/1.1 200 OK\r\n\r\n", true);
-    let second = written(Status::NOT_FOUND, "", false);
+fn written_responses_can_be_parsed() {
+    let first = write_response(Status::OK, "HTTP/1.1 200 OK\r\n\r\n", true);
+    let second = write_response(Status::NOT_FOUND, "", false);
     let stream = [first, second].concat();
     let expected = [
         Response { status: 200, body: b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), keep_alive: true },
         Response { status: 404, body: Vec::new(), keep_alive: false },
     ];
-    for (responses, fault) in [read_responses([&stream[..]]), read_responses(stream.chunks(1))] {
+    for (responses, fault) in [parse_responses([&stream[..]]), parse_responses(stream.chunks(1))] {
         assert_eq!(responses, expected);
         assert_eq!(fault, None);
     }
 }
 
 #[test]
-fn a_wrong_method_is_told_the_right_one() {
-    let response = String::from_utf8(written(Status::METHOD_NOT_ALLOWED, "", true)).unwrap();
+fn the_response_to_a_wrong_method_names_the_allowed_one() {
+    let response = String::from_utf8(write_response(Status::METHOD_NOT_ALLOWED, "", true)).unwrap();
     assert!(response.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{response}");
     assert!(response.contains("\r\nAllow: GET\r\n"), "{response}");
-    assert!(!String::from_utf8(written(Status::OK, "", true)).unwrap().contains("Allow"));
+    assert!(!String::from_utf8(write_response(Status::OK, "", true)).unwrap().contains("Allow"));
 }
 
 #[test]
-fn what_is_no_response_is_refused() {
+fn an_invalid_response_is_an_error() {
     let table = [
         ("HTTP/1.1 200 OK\r\n\r\n", Fault::Malformed),
         ("HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n", Fault::Malformed),
@@ -317,27 +323,27 @@ fn what_is_no_response_is_refused() {
         ("SSH-2.0-OpenSSH\r\n\r\n", Fault::Malformed),
     ];
     for (stream, fault) in table {
-        assert_eq!(read_responses([stream.as_bytes()]), (Vec::new(), Some(fault)), "{stream:?}");
+        assert_eq!(parse_responses([stream.as_bytes()]), (Vec::new(), Some(fault)), "{stream:?}");
     }
 }
 
-// What nobody has thought of.
+// Random messages.
 
-/// Random numbers that can be had again: xorshift64*.
+/// A random number generator with a seed: xorshift64*.
 struct Random(u64);
 
 impl Random {
-    /// Another sequence at each run, or that of `MINIMIO_FUZZ_SEED`. A test that fails prints what it was.
+    /// Uses the seed `MINIMIO_FUZZ_SEED`, or else the time. A test that fails prints its seed.
     fn new() -> Random {
         let seed = match env::var("MINIMIO_FUZZ_SEED") {
-            Ok(seed) => seed.parse().expect("MINIMIO_FUZZ_SEED is a number"),
+            Ok(seed) => seed.parse().expect("MINIMIO_FUZZ_SEED is not a number"),
             Err(_) => {
                 let age = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
                 age.as_nanos() as u64
             }
         };
-        println!("to see this again: MINIMIO_FUZZ_SEED={seed}");
-        // From zero, the sequence would not move.
+        println!("to repeat this run: MINIMIO_FUZZ_SEED={seed}");
+        // With the state zero, all numbers would be zero.
         Random(seed | 1 << 63)
     }
 
@@ -353,8 +359,8 @@ impl Random {
         range.start + high as usize % (range.end - range.start)
     }
 
-    fn chance(&mut self, of: usize) -> bool {
-        self.number(0..of) == 0
+    fn one_in(&mut self, many: usize) -> bool {
+        self.number(0..many) == 0
     }
 
     fn pick<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
@@ -362,8 +368,8 @@ impl Random {
     }
 }
 
-/// A request that is as it should be.
-fn any_request(random: &mut Random) -> Vec<u8> {
+/// Returns a random valid request.
+fn random_request(random: &mut Random) -> Vec<u8> {
     let method = random.pick(&["GET", "GET", "GET", "POST", "HEAD", "BREW", "M-SEARCH"]);
     let path = random.pick(&["/0/hello", "/0/", "/7/a%20b", "/100/x", "/", "*", "/x/y", "/99999/no", "/0/%zz", "/0/ä"]);
     let version = random.pick(&["HTTP/1.1", "HTTP/1.1", "HTTP/1.0"]);
@@ -373,10 +379,10 @@ fn any_request(random: &mut Random) -> Vec<u8> {
             ["Host: here\r\n", "connection: keep-alive\r\n", "CONNECTION:close\r\n", "X-Y:\t \r\n", "a:b:c\r\n"];
         request += random.pick(&fields);
     }
-    if random.chance(20) {
+    if random.one_in(20) {
         request += &format!("Long: {}\r\n", "y".repeat(random.number(1..8500)));
     }
-    let length = if random.chance(3) { random.number(0..200) } else { 0 };
+    let length = if random.one_in(3) { random.number(0..200) } else { 0 };
     if length > 0 {
         request += &format!("Content-Length: {length}\r\n");
     }
@@ -386,11 +392,11 @@ fn any_request(random: &mut Random) -> Vec<u8> {
     request
 }
 
-fn any_requests(random: &mut Random) -> Vec<u8> {
-    (0..random.number(1..6)).flat_map(|_| any_request(random)).collect()
+fn random_requests(random: &mut Random) -> Vec<u8> {
+    (0..random.number(1..6)).flat_map(|_| random_request(random)).collect()
 }
 
-/// A few bytes, or lines, are not what they were.
+/// Changes, inserts or removes a few bytes or lines.
 fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..random.number(1..5) {
         let at = random.number(0..bytes.len() + 1);
@@ -421,7 +427,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-fn any_pieces<'a>(mut bytes: &'a [u8], random: &mut Random) -> Vec<&'a [u8]> {
+fn random_pieces<'a>(mut bytes: &'a [u8], random: &mut Random) -> Vec<&'a [u8]> {
     let longest = random.pick(&[&2, &10, &100, &10_000]);
     let mut pieces = Vec::new();
     while !bytes.is_empty() {
@@ -435,73 +441,79 @@ fn any_pieces<'a>(mut bytes: &'a [u8], random: &mut Random) -> Vec<&'a [u8]> {
 const ROUNDS: usize = 3000;
 
 #[test]
-fn requests_are_the_same_however_they_are_cut() {
+fn the_division_into_pieces_does_not_change_parsed_requests() {
     let mut random = Random::new();
     for round in 0..ROUNDS {
-        let stream = any_requests(&mut random);
-        let whole = read_whole(&stream);
+        let stream = random_requests(&mut random);
+        let whole = parse_whole(&stream);
         assert!(!whole.requests.is_empty() || whole.end == Err(Status::HEADER_TOO_LARGE), "round {round}: {whole:?}");
-        assert_eq!(read(any_pieces(&stream, &mut random)), whole, "round {round}: {}", stream.escape_ascii());
+        assert_eq!(parse(random_pieces(&stream, &mut random)), whole, "round {round}: {}", stream.escape_ascii());
     }
 }
 
 #[test]
-fn nonsense_is_the_same_nonsense_however_it_is_cut() {
+fn the_division_into_pieces_does_not_change_the_errors_of_invalid_requests() {
     let mut random = Random::new();
-    let mut refused = 0;
+    let mut invalid = 0;
     for round in 0..ROUNDS {
-        let mut stream = any_requests(&mut random);
+        let mut stream = random_requests(&mut random);
         mutate(&mut stream, &mut random);
-        let whole = read_whole(&stream);
-        refused += usize::from(whole.end.is_err());
-        // A request has 16 bytes at least: `A / HTTP/1.1` and the ends of two lines.
+        let whole = parse_whole(&stream);
+        invalid += usize::from(whole.end.is_err());
+        // The shortest request has 16 bytes: `A / HTTP/1.1` and two line ends.
         assert!(whole.requests.len() <= stream.len() / 16, "round {round}: {}", stream.escape_ascii());
-        assert_eq!(read(any_pieces(&stream, &mut random)), whole, "round {round}: {}", stream.escape_ascii());
+        assert_eq!(parse(random_pieces(&stream, &mut random)), whole, "round {round}: {}", stream.escape_ascii());
     }
-    assert!(refused > ROUNDS / 10, "only {refused} streams were nonsense");
+    assert!(invalid > ROUNDS / 10, "only {invalid} streams were invalid");
 }
 
 #[test]
-fn a_request_takes_no_byte_of_what_follows() {
+fn parsing_a_request_consumes_no_byte_after_it() {
     let mut random = Random::new();
     for round in 0..ROUNDS {
-        let first = any_request(&mut random);
-        let mut second = any_requests(&mut random);
+        let first = random_request(&mut random);
+        let mut second = random_requests(&mut random);
         mutate(&mut second, &mut random);
         let stream = [&first[..], &second].concat();
-        let (first, second, both) = (read_whole(&first), read_whole(&second), read_whole(&stream));
+        let (first, second, both) = (parse_whole(&first), parse_whole(&second), parse_whole(&stream));
         if first.end.is_ok() {
             let requests = [first.requests, second.requests].concat();
-            assert_eq!(both, Reading { requests, end: second.end }, "round {round}: {}", stream.escape_ascii());
+            assert_eq!(both, Parsed { requests, end: second.end }, "round {round}: {}", stream.escape_ascii());
         }
     }
 }
 
 #[test]
-fn responses_are_the_same_however_they_are_cut() {
+fn the_division_into_pieces_does_not_change_parsed_responses() {
     let mut random = Random::new();
     for round in 0..ROUNDS {
         let mut stream: Vec<u8> = (0..random.number(1..5))
-            .flat_map(|_| written(Status::OK, &"z".repeat(random.number(0..300)), random.chance(2)))
+            .flat_map(|_| write_response(Status::OK, &"z".repeat(random.number(0..300)), random.one_in(2)))
             .collect();
-        if random.chance(2) {
+        if random.one_in(2) {
             mutate(&mut stream, &mut random);
         }
-        let whole = read_responses([&stream[..]]);
-        assert_eq!(read_responses(any_pieces(&stream, &mut random)), whole, "round {round}: {}", stream.escape_ascii());
+        let whole = parse_responses([&stream[..]]);
+        assert_eq!(
+            parse_responses(random_pieces(&stream, &mut random)),
+            whole,
+            "round {round}: {}",
+            stream.escape_ascii()
+        );
     }
 }
 
 #[test]
-fn garbage_neither_stops_a_server_nor_stays_in_it() {
+fn a_server_survives_invalid_requests_and_keeps_no_connection_open() {
     let server = Background::start(Server::bind(loopback(), Limits::default(), io::sink()).unwrap()).unwrap();
     let mut random = Random::new();
     for _ in 0..400 {
-        let mut stream = any_requests(&mut random);
-        if !random.chance(4) {
+        let mut stream = random_requests(&mut random);
+        if !random.one_in(4) {
             mutate(&mut stream, &mut random);
         }
-        disturb(&server, &any_pieces(&stream, &mut random), &mut random).expect("the server takes connections");
+        send_and_disconnect(&server, &random_pieces(&stream, &mut random), &mut random)
+            .expect("the server does not accept connections");
     }
 
     let end = Instant::now() + WAIT_LIMIT;
@@ -512,15 +524,15 @@ fn garbage_neither_stops_a_server_nor_stays_in_it() {
     let mut client = TcpStream::connect(server.addr()).unwrap();
     client.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
     client.write_all(&write_request(server.addr(), "/1/alive")).unwrap();
-    let mut answer = Vec::new();
-    client.read_to_end(&mut answer).unwrap();
-    assert!(answer.ends_with(b"alive"), "{}", answer.escape_ascii());
+    let mut response = Vec::new();
+    client.read_to_end(&mut response).unwrap();
+    assert!(response.ends_with(b"alive"), "{}", response.escape_ascii());
     server.stop().unwrap();
 }
 
-/// Sends the pieces, perhaps reads what comes back, and leaves. An error is one of connecting: the server may hang up
-/// at any time after that.
-fn disturb(server: &Background, pieces: &[&[u8]], random: &mut Random) -> io::Result<()> {
+/// Sends the pieces, reads the responses or not, and closes the connection. Returns only errors of connecting: later,
+/// the server may close the connection at any time.
+fn send_and_disconnect(server: &Background, pieces: &[&[u8]], random: &mut Random) -> io::Result<()> {
     let mut client = TcpStream::connect(server.addr())?;
     client.set_read_timeout(Some(WAIT_LIMIT))?;
     client.set_write_timeout(Some(WAIT_LIMIT))?;
@@ -530,12 +542,12 @@ fn disturb(server: &Background, pieces: &[&[u8]], random: &mut Random) -> io::Re
             return Ok(());
         }
     }
-    if random.chance(2) && client.shutdown(Shutdown::Write).is_ok() {
-        // The server sees the end, and so do we.
+    if random.one_in(2) && client.shutdown(Shutdown::Write).is_ok() {
+        // When the server reads the end, it closes the connection.
         let end = io::copy(&mut client, &mut io::sink());
-        let has_hung =
+        let timed_out =
             matches!(&end, Err(err) if matches!(err.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut));
-        assert!(!has_hung, "the server keeps a connection that has ended");
+        assert!(!timed_out, "the server has not closed a connection that its client has ended");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The example programs and the code that they share.
+//! The example programs, and the code that the examples share.
 
 #[path = "../../examples/http/mod.rs"]
 mod http;

@@ -1,4 +1,4 @@
-//! The examples, run as a reader runs them: each ends by itself, has shown what it is about, and says what to try next.
+//! Runs the examples as a reader does. Each must end without input, print its result, and name the next example.
 
 use std::env;
 use std::fs::{self, File};
@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use crate::support::program::{example, Program};
 
-/// Runs an example without arguments. The lines that it has printed, but for the last, which is the same for all: it
-/// says what to try next, and names another example.
+/// Runs an example without arguments, and returns the lines that it prints, except the last line. In all examples, the
+/// last line proposes a change and names another example.
 fn lines(name: &str) -> Vec<String> {
     let (code, output) = Program::start(Command::new(example(name)).stdin(Stdio::null())).finish();
     assert_eq!(code, Some(0), "{output}");
@@ -22,13 +22,13 @@ fn lines(name: &str) -> Vec<String> {
     lines
 }
 
-/// All numbers in a line, in their order.
+/// Returns all numbers in a line, in order.
 fn numbers(line: &str) -> Vec<f64> {
     line.split(|char: char| !char.is_ascii_digit() && char != '.').filter_map(|word| word.parse().ok()).collect()
 }
 
 #[test]
-fn the_worker_of_wake_is_heard_of_whatever_it_finds() {
+fn wake_prints_all_results_of_its_worker_thread() {
     let mut lines = lines("wake");
     let summary = numbers(&lines.pop().unwrap());
     let counts: Vec<_> = lines.iter().map(|line| numbers(line)).collect();
@@ -39,14 +39,15 @@ fn the_worker_of_wake_is_heard_of_whatever_it_finds() {
 }
 
 #[test]
-fn the_timers_are_not_early_and_miss_what_they_are_meant_to_miss() {
+fn timers_prints_no_early_timer_and_no_cancelled_one() {
     let lines = lines("timers");
     let times = |word: &str| -> Vec<f64> {
         lines.iter().skip(1).filter(|line| line.contains(word)).map(|line| numbers(line)[0]).collect()
     };
     let (ticks, tea, eggs) = (times("  tick"), times("the tea is ready"), times("the eggs are ready"));
     assert!(ticks[0] >= 100., "{lines:#?}");
-    // While it drinks, three ticks pass, as one event. A seventh may come with the eggs, if they are late.
+    // Three ticks pass while the example drinks its tea, and are one event. If the eggs are late, there may be one
+    // tick more.
     assert!((1..6).contains(&ticks.len()), "{lines:#?}");
     assert!(tea.len() == 1 && tea[0] >= 250., "{lines:#?}");
     assert!(eggs.len() == 1 && eggs[0] >= 650., "{lines:#?}");
@@ -54,7 +55,7 @@ fn the_timers_are_not_early_and_miss_what_they_are_meant_to_miss() {
 }
 
 #[test]
-fn the_requests_of_udp_are_sent_until_they_are_answered_or_given_up() {
+fn udp_repeats_each_request_until_it_is_answered_or_times_out() {
     let lines = lines("udp");
     let ends: Vec<_> = lines.iter().filter(|line| line.contains("answered") || line.ends_with("given up")).collect();
     let expected = [
@@ -71,19 +72,19 @@ fn the_requests_of_udp_are_sent_until_they_are_answered_or_given_up() {
 }
 
 #[test]
-fn the_server_of_echo_needs_fewer_events_in_edge_mode() {
+fn echo_needs_fewer_events_in_edge_mode() {
     let lines = lines("echo");
     let (level, edge) = (lines[1].strip_prefix("Level: ").unwrap(), lines[2].strip_prefix("Edge: ").unwrap());
     let [level, edge] = [level, edge].map(numbers);
-    // Three clients, eight megabytes each, four kilobytes an event.
+    // There are three clients. Each sends eight megabytes, and each event reads four kilobytes.
     assert!(level[1] >= 3. * 8. * 256., "{lines:#?}");
     assert!(edge[1] < level[1], "{lines:#?}");
     assert_eq!(edge[2], 0., "{lines:#?}");
 }
 
 #[test]
-fn the_tasks_of_the_executor_wait_at_once() {
-    // A machine that is busy may be late, but not three times.
+fn the_tasks_of_executor_wait_concurrently() {
+    // On a busy machine, a run can be too slow. One of three runs must not be.
     let shown = (0..3).map(|_| lines("executor")).find(|lines| {
         let answers: Vec<_> = lines.iter().filter_map(|line| line.split("ms: ").nth(1)).collect();
         let total = numbers(&lines[5]);
@@ -94,7 +95,7 @@ fn the_tasks_of_the_executor_wait_at_once() {
 }
 
 #[test]
-fn the_executor_of_the_book_runs_what_is_ready() {
+fn book_runs_its_tasks_in_the_order_in_which_they_become_ready() {
     let lines = lines("book");
     let answers = |line: &String| line.split("ms: ").nth(1).map(String::from);
     let answers: Vec<_> = lines.iter().filter_map(answers).collect();
@@ -102,12 +103,12 @@ fn the_executor_of_the_book_runs_what_is_ready() {
 }
 
 #[test]
-fn any_fd_prints_what_comes_through_something_foreign() {
+fn any_fd_prints_the_lines_from_a_source_of_another_library() {
     assert_eq!(lines("any_fd"), ["one", "two", "three"]);
 }
 
 #[test]
-fn any_fd_reads_a_pipe_or_a_file_to_its_end_or_says_that_it_cannot() {
+fn any_fd_reads_a_pipe_or_a_file_to_its_end_or_prints_why_it_cannot() {
     let program = example("any_fd");
     if env::consts::FAMILY != "unix" {
         let (code, output) = Program::start(Command::new(&program).arg("stdin").stdin(Stdio::null())).finish();

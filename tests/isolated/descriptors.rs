@@ -1,5 +1,5 @@
-//! The behaviour when no descriptor is left, and that no descriptor is leaked. Each test runs in a process that can have
-//! only a few descriptors.
+//! The behaviour when no descriptor is left, and that no descriptor is leaked. Each test runs in a process that can
+//! have only a few descriptors.
 
 #![cfg(unix)]
 
