@@ -99,7 +99,8 @@ fn set_nonblocking_switches_each_end_on_its_own() {
     let short = sender.write(&vec![1; LARGER_THAN_A_PIPE]).unwrap();
     assert!(short < LARGER_THAN_A_PIPE, "the pipe holds {short} bytes");
 
-    // Only the sender blocks first, then both ends. A blocking write writes everything, and a blocking read never returns `WouldBlock`.
+    // First only the sender blocks, then both ends. A blocking write writes everything, and a blocking read never
+    // returns `WouldBlock`.
     sender.set_nonblocking(false).unwrap();
     assert_eq!((&receiver).read(&mut vec![0; short]).unwrap(), short);
     assert_eq!((&receiver).read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -182,7 +183,7 @@ fn a_oneshot_source_is_reported_once_until_it_is_reregistered() {
     expect_no_event(&mut poll, &mut events);
 }
 
-// Closed ends. A child process that another test is starting may hold a duplicate for a moment, so these tests wait for the event.
+// Closed ends.
 
 #[test]
 fn a_receiver_reads_the_rest_after_the_sender_is_closed() {
@@ -231,7 +232,7 @@ fn a_sender_registered_after_the_receiver_closed_reports_it_or_fails_to_write() 
     let (mut poll, mut events) = poll();
     let (mut sender, receiver) = pipe::new().unwrap();
     drop(receiver);
-    // Wait until no process holds the receiver, including a child that another test is starting.
+    // Writing fails as soon as no process holds the receiver.
     let end = Instant::now() + WAIT_LIMIT;
     while sender.write(b"x").is_ok() {
         assert!(Instant::now() < end, "a process still holds the receiver");

@@ -19,8 +19,8 @@ const CLIENT: Token = Token(2);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 const LARGE: usize = 1 << 18;
 
-/// A server and perhaps a client, in the midst of something.
-type Scene = (NamedPipe, Option<NamedPipe>);
+/// A server end and perhaps its client end, in a certain state.
+type Pipes = (NamedPipe, Option<NamedPipe>);
 
 fn listening(poll: &mut Poll) -> (NamedPipe, String) {
     let name = named_pipe::name();
@@ -38,48 +38,48 @@ fn connected(poll: &mut Poll, events: &mut Events) -> (NamedPipe, NamedPipe) {
     (server, client)
 }
 
-fn never_registered(_: &mut Poll, _: &mut Events) -> Scene {
+fn never_registered(_: &mut Poll, _: &mut Events) -> Pipes {
     let name = named_pipe::name();
     let server = NamedPipe::new(&name).unwrap();
     let client = named_pipe::client(&name);
     (server, Some(client))
 }
 
-fn never_connected(poll: &mut Poll, _: &mut Events) -> Scene {
+fn never_connected(poll: &mut Poll, _: &mut Events) -> Pipes {
     let mut server = NamedPipe::new(named_pipe::name()).unwrap();
     poll.registry().register(&mut server, SERVER, BOTH).unwrap();
     (server, None)
 }
 
-fn a_connect_is_out(poll: &mut Poll, _: &mut Events) -> Scene {
+fn connect_is_pending(poll: &mut Poll, _: &mut Events) -> Pipes {
     (listening(poll).0, None)
 }
 
-fn a_connect_has_ended(poll: &mut Poll, _: &mut Events) -> Scene {
+fn connect_has_completed(poll: &mut Poll, _: &mut Events) -> Pipes {
     let (server, name) = listening(poll);
     let client = named_pipe::client(&name);
     (server, Some(client))
 }
 
-fn a_connect_was_called_off(poll: &mut Poll, _: &mut Events) -> Scene {
+fn connect_was_cancelled(poll: &mut Poll, _: &mut Events) -> Pipes {
     let (server, _) = listening(poll);
     server.disconnect().unwrap();
     assert_eq!(server.connect().unwrap_err().kind(), ErrorKind::WouldBlock);
     (server, None)
 }
 
-fn reads_are_out(poll: &mut Poll, events: &mut Events) -> Scene {
+fn reads_are_pending(poll: &mut Poll, events: &mut Events) -> Pipes {
     let (server, client) = connected(poll, events);
     (server, Some(client))
 }
 
-fn reads_have_ended(poll: &mut Poll, events: &mut Events) -> Scene {
+fn reads_have_completed(poll: &mut Poll, events: &mut Events) -> Pipes {
     let (mut server, mut client) = connected(poll, events);
     assert_eq!((server.write(b"xy").unwrap(), client.write(b"xy").unwrap()), (2, 2));
     (server, Some(client))
 }
 
-fn something_is_unread(poll: &mut Poll, events: &mut Events) -> Scene {
+fn bytes_are_unread(poll: &mut Poll, events: &mut Events) -> Pipes {
     let (mut server, mut client) = connected(poll, events);
     assert_eq!(client.write(b"xy").unwrap(), 2);
     wait_for(poll, events, SERVER, |event| event.is_readable());
@@ -87,39 +87,40 @@ fn something_is_unread(poll: &mut Poll, events: &mut Events) -> Scene {
     (server, Some(client))
 }
 
-fn writes_are_out(poll: &mut Poll, events: &mut Events) -> Scene {
+fn writes_are_pending(poll: &mut Poll, events: &mut Events) -> Pipes {
     let (mut server, mut client) = connected(poll, events);
     assert_eq!((server.write(&[0; LARGE]).unwrap(), client.write(&[0; LARGE]).unwrap()), (LARGE, LARGE));
     (server, Some(client))
 }
 
-fn writes_are_out_and_half_is_read(poll: &mut Poll, events: &mut Events) -> Scene {
-    let (server, client) = writes_are_out(poll, events);
+fn writes_are_pending_and_half_is_read(poll: &mut Poll, events: &mut Events) -> Pipes {
+    let (server, client) = writes_are_pending(poll, events);
     poll.poll(events, Some(SHORT_WAIT)).unwrap();
     if let Some(mut client) = client.as_ref() {
-        let _not_yet = client.read(&mut [0; 1 << 16]);
+        // The bytes may not have arrived yet.
+        let _ = client.read(&mut [0; 1 << 16]);
     }
     (server, client)
 }
 
-fn all_was_disowned(poll: &mut Poll, events: &mut Events) -> Scene {
-    let (server, client) = writes_are_out(poll, events);
+fn pending_operations_were_discarded(poll: &mut Poll, events: &mut Events) -> Pipes {
+    let (server, client) = writes_are_pending(poll, events);
     server.disconnect().unwrap();
     (server, client)
 }
 
-fn the_other_end_is_gone(poll: &mut Poll, events: &mut Events) -> Scene {
-    let (server, _) = writes_are_out(poll, events);
+fn client_was_dropped(poll: &mut Poll, events: &mut Events) -> Pipes {
+    let (server, _) = writes_are_pending(poll, events);
     (server, None)
 }
 
-fn it_was_deregistered(poll: &mut Poll, events: &mut Events) -> Scene {
-    let (mut server, client) = writes_are_out(poll, events);
+fn server_was_deregistered(poll: &mut Poll, events: &mut Events) -> Pipes {
+    let (mut server, client) = writes_are_pending(poll, events);
     poll.registry().deregister(&mut server).unwrap();
     (server, client)
 }
 
-fn it_is_to_be_told_in_level_mode(poll: &mut Poll, events: &mut Events) -> Scene {
+fn server_is_ready_in_level_mode(poll: &mut Poll, events: &mut Events) -> Pipes {
     let (mut server, client) = connected(poll, events);
     poll.registry().reregister(&mut server, SERVER, BOTH.level()).unwrap();
     wait_for(poll, events, SERVER, |event| event.is_writable());
@@ -127,82 +128,82 @@ fn it_is_to_be_told_in_level_mode(poll: &mut Poll, events: &mut Events) -> Scene
 }
 
 #[test]
-fn nothing_stays_behind_of_a_pipe_in_whatever_state_it_is_dropped() {
+fn a_pipe_that_is_dropped_in_any_state_leaves_no_handle_and_no_memory() {
     isolated(|| {
-        type Beginning = fn(&mut Poll, &mut Events) -> Scene;
-        let scenes: [(&str, Beginning); 14] = [
+        type Setup = fn(&mut Poll, &mut Events) -> Pipes;
+        let states: [(&str, Setup); 14] = [
             ("never registered", never_registered),
             ("never connected", never_connected),
-            ("a connect is out", a_connect_is_out),
-            ("a connect has ended", a_connect_has_ended),
-            ("a connect was called off", a_connect_was_called_off),
-            ("reads are out", reads_are_out),
-            ("reads have ended", reads_have_ended),
-            ("something is unread", something_is_unread),
-            ("writes are out", writes_are_out),
-            ("writes are out, half is read", writes_are_out_and_half_is_read),
-            ("all was disowned", all_was_disowned),
-            ("the other end is gone", the_other_end_is_gone),
-            ("it was deregistered", it_was_deregistered),
-            ("it is to be told", it_is_to_be_told_in_level_mode),
+            ("a connect is pending", connect_is_pending),
+            ("a connect has completed", connect_has_completed),
+            ("a connect was cancelled", connect_was_cancelled),
+            ("reads are pending", reads_are_pending),
+            ("reads have completed", reads_have_completed),
+            ("bytes are unread", bytes_are_unread),
+            ("writes are pending", writes_are_pending),
+            ("writes are pending, half is read", writes_are_pending_and_half_is_read),
+            ("pending operations were discarded", pending_operations_were_discarded),
+            ("the client was dropped", client_was_dropped),
+            ("the server was deregistered", server_was_deregistered),
+            ("the server is ready in level mode", server_is_ready_in_level_mode),
         ];
-        type Ending = fn(Poll, Events, Scene);
-        let endings: [(&str, Ending); 5] = [
-            ("the pipes go first", |poll, _, scene| {
-                drop(scene);
+        type Teardown = fn(Poll, Events, Pipes);
+        let orders: [(&str, Teardown); 5] = [
+            ("the pipes are dropped first", |poll, _, pipes| {
+                drop(pipes);
                 drop(poll);
             }),
-            ("the pipes go first, and it is polled once more", |mut poll, mut events, scene| {
-                drop(scene);
+            ("the pipes are dropped first, then the poll polls once more", |mut poll, mut events, pipes| {
+                drop(pipes);
                 poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
                 drop(poll);
             }),
-            ("the poll goes first", |poll, _, scene| {
+            ("the poll is dropped first", |poll, _, pipes| {
                 drop(poll);
-                drop(scene);
+                drop(pipes);
             }),
-            ("the poll goes in between", |poll, _, (server, client)| {
+            ("the poll is dropped in between", |poll, _, (server, client)| {
                 drop(server);
                 drop(poll);
                 drop(client);
             }),
-            ("a registry stays", |poll, _, scene| {
+            ("a registry is dropped last", |poll, _, pipes| {
                 let registry = poll.registry().try_clone().unwrap();
                 drop(poll);
-                drop(scene);
+                drop(pipes);
                 drop(registry);
             }),
         ];
-        let play = |scene: Beginning, ending: Ending| {
+        let run = |setup: Setup, teardown: Teardown| {
             let (mut poll, mut events) = poll();
-            let scene = scene(&mut poll, &mut events);
-            ending(poll, events, scene);
+            let pipes = setup(&mut poll, &mut events);
+            teardown(poll, events, pipes);
         };
-        for (state, scene) in scenes {
-            for (order, ending) in endings {
-                // The first of everything may stay.
-                play(scene, ending);
+        for (state, setup) in states {
+            for (order, teardown) in orders {
+                // The first run may open handles and allocate memory that the process keeps.
+                run(setup, teardown);
                 let before = (handles::open_handles(), allocated::allocated_bytes());
-                (0..3).for_each(|_| play(scene, ending));
+                (0..3).for_each(|_| run(setup, teardown));
                 assert_eq!((handles::open_handles(), allocated::allocated_bytes()), before, "{state}, {order}");
             }
         }
-        // And in one poll that goes on: of those that are gone it keeps little, and no more of many than of few.
-        // (Writes that are out wait to be read, and nobody is left who would.)
-        let are_read = [
-            a_connect_is_out,
-            a_connect_has_ended,
-            a_connect_was_called_off,
-            reads_are_out,
-            reads_have_ended,
-            something_is_unread,
-            all_was_disowned,
-            it_is_to_be_told_in_level_mode,
+        // The same with one poll that continues: what it keeps of dropped pipes does not grow with their number. (The
+        // states with pending writes are left out: a pending write completes only when it is read.)
+        let setups = [
+            connect_is_pending,
+            connect_has_completed,
+            connect_was_cancelled,
+            reads_are_pending,
+            reads_have_completed,
+            bytes_are_unread,
+            pending_operations_were_discarded,
+            server_is_ready_in_level_mode,
         ];
         let (mut poll, mut events) = poll();
         let mut left_after = |rounds: usize| {
             for _ in 0..rounds {
-                are_read.iter().for_each(|scene| drop(scene(&mut poll, &mut events)));
+                setups.iter().for_each(|setup| drop(setup(&mut poll, &mut events)));
             }
             while {
                 poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();

@@ -1,10 +1,10 @@
-//! The API is mio's: this file is compiled and run against both crates.
+//! The API of this crate behaves as mio's. This file is compiled and run against both crates.
 //!
-//! `tests/mio/surface.rs` names all that there is; this is what it prints, how it compares, and how it is used.
-//! `compat/mio/api` runs the very same file with `minimio` being mio's name there. So it uses nothing that mio lacks,
-//! the other tests' support included.
+//! `tests/mio/surface.rs` names every public item; this file tests how the items are printed, compared and used.
+//! `compat/mio/api` runs the same file with mio under the name `minimio`. So this file uses nothing that mio lacks, and
+//! also not `tests/support`.
 //!
-//! What exists on some systems only is set apart by `cfg`, as it is in mio.
+//! Items that exist only on some systems have a `cfg`, as in mio.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
@@ -22,7 +22,7 @@ fn loopback() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-/// Polls until `done` says so of an event. mio's `poll` may come back with none.
+/// Polls until `done` returns true for an event. mio's `poll` may return without an event.
 fn poll_until(poll: &mut Poll, events: &mut Events, mut done: impl FnMut(&Event) -> bool) {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -31,7 +31,7 @@ fn poll_until(poll: &mut Poll, events: &mut Events, mut done: impl FnMut(&Event)
             Err(err) if err.kind() == ErrorKind::Interrupted => continue,
             Err(err) => panic!("poll: {err}"),
         }
-        // All of them are shown, also those behind the one that is awaited.
+        // `done` sees all events of the batch, also those after the first match.
         let mut found = false;
         for event in events.iter() {
             found |= done(event);
@@ -39,30 +39,31 @@ fn poll_until(poll: &mut Poll, events: &mut Events, mut done: impl FnMut(&Event)
         if found {
             return;
         }
-        assert!(Instant::now() < end, "the event did not come");
+        assert!(Instant::now() < end, "the event was not reported");
     }
 }
 
-// What is `const` in mio can be asked for here.
+// Functions that are `const` in mio can initialize constants.
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
-const ASKED: [bool; 5] = [BOTH.is_readable(), BOTH.is_writable(), BOTH.is_aio(), BOTH.is_lio(), BOTH.is_priority()];
+const PREDICATES: [bool; 5] =
+    [BOTH.is_readable(), BOTH.is_writable(), BOTH.is_aio(), BOTH.is_lio(), BOTH.is_priority()];
 const CLIENT: Token = Token(1);
 #[test]
 fn constants_can_be_computed_and_matched() {
-    assert_eq!(ASKED, [true, true, false, false, false]);
+    assert_eq!(PREDICATES, [true, true, false, false, false]);
     assert!(matches!(Token(1), CLIENT));
     assert!(!matches!(Token(2), CLIENT));
     match BOTH {
-        Interest::READABLE | Interest::WRITABLE => panic!("neither is both"),
+        Interest::READABLE | Interest::WRITABLE => panic!("a constant equals one of its parts"),
         BOTH => {}
-        other => panic!("{other:?} is not what it was"),
+        other => panic!("{other:?} is not `BOTH`"),
     }
 }
 
-/// Only Linux and Android have it.
+/// Only Linux and Android have `PRIORITY`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
-fn priority_is_an_interest_of_its_own() {
+fn priority_is_a_separate_interest() {
     const ALL: Interest = BOTH.add(Interest::PRIORITY);
     const IS_PRIORITY: bool = ALL.is_priority();
     assert_eq!((IS_PRIORITY, Interest::PRIORITY.is_readable(), BOTH.is_priority()), (true, false, false));
@@ -72,7 +73,7 @@ fn priority_is_an_interest_of_its_own() {
     assert!(Interest::WRITABLE < Interest::PRIORITY && BOTH < Interest::PRIORITY && Interest::PRIORITY < ALL);
 }
 
-/// Descriptors are what Unix has.
+/// Tests of descriptors, which only Unix has.
 #[cfg(unix)]
 mod unix {
     use super::*;
@@ -87,7 +88,7 @@ mod unix {
     }
 
     #[test]
-    fn a_source_that_is_a_descriptor_is_shown_and_taken_apart_as_mios() {
+    fn source_fd_prints_and_destructures_as_in_mio() {
         assert_eq!(format!("{:?}", SourceFd(&7)), "SourceFd(7)");
         let SourceFd(fd) = SourceFd(&7);
         assert_eq!(*fd, 7);
@@ -99,21 +100,21 @@ mod unix {
 
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(4);
-        let (here, mut there) = UnixStream::pair().unwrap();
-        let fd = here.as_raw_fd();
+        let (watched, mut peer) = UnixStream::pair().unwrap();
+        let fd = watched.as_raw_fd();
         poll.registry().register(&mut SourceFd(&fd), Token(3), Interest::READABLE).unwrap();
-        there.write_all(b"!").unwrap();
+        peer.write_all(b"!").unwrap();
         poll_until(&mut poll, &mut events, |event| event.token() == Token(3) && event.is_readable());
         poll.registry().reregister(&mut SourceFd(&fd), Token(4), Interest::WRITABLE).unwrap();
         poll_until(&mut poll, &mut events, |event| event.token() == Token(4) && event.is_writable());
         poll.registry().deregister(&mut SourceFd(&fd)).unwrap();
-        let failure = poll.registry().deregister(&mut SourceFd(&fd)).unwrap_err();
-        assert_eq!(failure.kind(), ErrorKind::NotFound);
+        let err = poll.registry().deregister(&mut SourceFd(&fd)).unwrap_err();
+        assert_eq!(err.kind(), ErrorKind::NotFound);
     }
 }
 
 #[test]
-fn tokens_compare_hash_and_print_as_mios() {
+fn tokens_compare_hash_and_print_as_in_mio() {
     let (one, two) = (Token(1), Token(2));
     assert!(one < two && one == Token(1) && one != two && one.max(two) == two);
     assert_eq!(&one, &Token(1));
@@ -132,7 +133,7 @@ fn tokens_compare_hash_and_print_as_mios() {
 }
 
 #[test]
-fn interests_combine_as_mios() {
+fn interests_combine_as_in_mio() {
     let (readable, writable) = (Interest::READABLE, Interest::WRITABLE);
     let both = readable | writable;
     assert_eq!(both, readable.add(writable));
@@ -155,7 +156,7 @@ fn interests_combine_as_mios() {
 }
 
 #[test]
-fn interests_compare_and_print_as_mios() {
+fn interests_compare_and_print_as_in_mio() {
     let (readable, writable) = (Interest::READABLE, Interest::WRITABLE);
     let both = readable | writable;
     assert!(readable < writable && writable < both && readable <= both && both == both.max(readable));
@@ -170,7 +171,7 @@ fn interests_compare_and_print_as_mios() {
 }
 
 #[test]
-fn events_are_a_buffer_as_mios() {
+fn events_are_a_buffer_as_in_mio() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
     assert_eq!(events.capacity(), 16);
@@ -203,13 +204,13 @@ fn events_are_a_buffer_as_mios() {
     events.clear();
     assert!(events.is_empty());
     assert_eq!(events.capacity(), 16);
-    // A wake is told once.
+    // A wake is reported once.
     poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
     assert!(events.is_empty());
 }
 
 #[test]
-fn wrong_registrations_fail_as_mios() {
+fn invalid_registrations_fail_as_in_mio() {
     let poll = Poll::new().unwrap();
     let mut socket = UdpSocket::bind(loopback()).unwrap();
     let registry = poll.registry();
@@ -224,7 +225,7 @@ fn wrong_registrations_fail_as_mios() {
     registry.register(&mut socket, Token(1), Interest::READABLE).unwrap();
 }
 
-/// A source of the program's own, as mio's users write it.
+/// A source of the program that contains another source, as in programs that use mio.
 struct Wrapped {
     socket: UdpSocket,
     registered: bool,
@@ -247,7 +248,7 @@ impl event::Source for Wrapped {
 }
 
 #[test]
-fn a_source_of_the_programs_own_and_a_boxed_one_are_registered_as_mios() {
+fn a_source_of_the_program_and_a_boxed_source_are_registered_as_in_mio() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(8);
     let sender = UdpSocket::bind(loopback()).unwrap();
@@ -265,7 +266,7 @@ fn a_source_of_the_programs_own_and_a_boxed_one_are_registered_as_mios() {
 
     poll.registry().reregister(&mut own, Token(2), Interest::READABLE | Interest::WRITABLE).unwrap();
     poll_until(&mut poll, &mut events, |event| event.token() == Token(2) && event.is_readable());
-    // Through the trait object itself, too.
+    // The trait object itself is a source too.
     poll.registry().reregister(&mut *boxed, Token(3), Interest::WRITABLE).unwrap();
     poll_until(&mut poll, &mut events, |event| event.token() == Token(3) && event.is_writable());
     poll.registry().reregister(&mut boxed, Token(4), Interest::WRITABLE).unwrap();
@@ -275,9 +276,9 @@ fn a_source_of_the_programs_own_and_a_boxed_one_are_registered_as_mios() {
     assert!(!own.registered);
 }
 
-/// As mio's own introduction has it: accept, answer, close.
+/// This follows the introduction of mio: accept, respond, close.
 #[test]
-fn a_server_written_for_mio_serves() {
+fn a_server_that_was_written_for_mio_works() {
     const SERVER: Token = Token(0);
     const CLIENT: Token = Token(1);
     const SERVED: Token = Token(2);
@@ -290,9 +291,9 @@ fn a_server_written_for_mio_serves() {
     poll.registry().register(&mut client, CLIENT, Interest::READABLE | Interest::WRITABLE).unwrap();
 
     let mut served = None;
-    let (mut request, mut answer) = (Vec::new(), Vec::new());
-    let mut asked = false;
-    poll_until_answered(&mut poll, &mut events, |registry, event| {
+    let (mut request, mut response) = (Vec::new(), Vec::new());
+    let mut has_sent = false;
+    poll_with_registry(&mut poll, &mut events, |registry, event| {
         match event.token() {
             SERVER => {
                 let (mut stream, _) = match server.accept() {
@@ -304,38 +305,38 @@ fn a_server_written_for_mio_serves() {
                 served = Some(stream);
             }
             CLIENT => {
-                if event.is_writable() && !asked {
+                if event.is_writable() && !has_sent {
                     assert!(client.take_error().unwrap().is_none());
                     client.set_nodelay(true).unwrap();
-                    assert_eq!(client.write_vectored(&[IoSlice::new(b"a "), IoSlice::new(b"question")]).unwrap(), 10);
+                    assert_eq!(client.write_vectored(&[IoSlice::new(b"a "), IoSlice::new(b"request")]).unwrap(), 9);
                     client.shutdown(Shutdown::Write).unwrap();
-                    asked = true;
+                    has_sent = true;
                 }
-                read_to_wait(&client, &mut answer);
-                return answer == b"AN ANSWER";
+                read_available(&client, &mut response);
+                return response == b"A RESPONSE";
             }
             SERVED => {
                 let stream = served.as_mut().unwrap();
-                if read_to_wait(stream, &mut request) {
-                    assert_eq!(request, b"a question");
+                if read_available(stream, &mut request) {
+                    assert_eq!(request, b"a request");
                     let mut stream = served.take().unwrap();
-                    stream.write_all(b"AN ANSWER").unwrap();
+                    stream.write_all(b"A RESPONSE").unwrap();
                     registry.deregister(&mut stream).unwrap();
                 }
             }
-            token => panic!("{token:?} is nobody's"),
+            token => panic!("unexpected event: {token:?}"),
         }
         false
     });
 }
 
-fn poll_until_answered(poll: &mut Poll, events: &mut Events, mut handle: impl FnMut(&Registry, &Event) -> bool) {
+fn poll_with_registry(poll: &mut Poll, events: &mut Events, mut handle: impl FnMut(&Registry, &Event) -> bool) {
     let registry = poll.registry().try_clone().unwrap();
     poll_until(poll, events, |event| handle(&registry, event));
 }
 
-/// Reads until it would block, or to the end: then it is true.
-fn read_to_wait(mut stream: &TcpStream, bytes: &mut Vec<u8>) -> bool {
+/// Reads until the stream would block or ends. Returns whether it has ended.
+fn read_available(mut stream: &TcpStream, bytes: &mut Vec<u8>) -> bool {
     let (mut left, mut right) = ([0; 3], [0; 5]);
     loop {
         match stream.read_vectored(&mut [IoSliceMut::new(&mut left), IoSliceMut::new(&mut right)]) {
@@ -351,7 +352,7 @@ fn read_to_wait(mut stream: &TcpStream, bytes: &mut Vec<u8>) -> bool {
 }
 
 #[test]
-fn a_registry_and_a_waker_serve_another_thread_as_mios() {
+fn a_registry_and_a_waker_work_on_another_thread_as_in_mio() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(8);
     let registry = poll.registry().try_clone().unwrap();
@@ -363,7 +364,7 @@ fn a_registry_and_a_waker_serve_another_thread_as_mios() {
         registry.register(&mut receiver, Token(1), Interest::READABLE).unwrap();
         sender.send_to(b"hello", receiver.local_addr().unwrap()).unwrap();
         waker.wake().unwrap();
-        // The waker lives until its wake was seen, as mio wants it.
+        // mio requires that the waker lives until its wake was reported.
         (receiver, waker)
     });
     let mut seen = HashSet::new();
@@ -377,7 +378,7 @@ fn a_registry_and_a_waker_serve_another_thread_as_mios() {
 }
 
 #[test]
-fn every_option_of_a_socket_is_mios() {
+fn the_options_of_sockets_are_as_in_mio() {
     let socket = UdpSocket::bind(loopback()).unwrap();
     socket.set_broadcast(true).unwrap();
     socket.set_multicast_loop_v4(false).unwrap();
@@ -396,7 +397,7 @@ fn every_option_of_a_socket_is_mios() {
 }
 
 #[test]
-fn nothing_ready_is_no_event_when_the_timeout_has_passed() {
+fn a_poll_without_ready_sources_returns_no_event_after_the_timeout() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(8);
     let start = Instant::now();

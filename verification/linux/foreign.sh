@@ -39,7 +39,7 @@ mips)
   left_out=(
     --skip a_refused_connection_is_an_error
     --skip a_reset_closes_everything_and_is_an_error
-    --skip a_refused_connect_is_told_by_a_writable_event_and_take_error
+    --skip a_refused_connect_is_reported_by_a_writable_event_and_take_error
   )
   ;;
 *)

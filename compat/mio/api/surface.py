@@ -49,11 +49,11 @@ PRELUDE = set(
 
 
 HEADER = """\
-//! Every public item, method, field, constant and implementation of a trait that mio {version} has, with its signature:
-//! this compiles with mio and with this crate. There is nothing to run.
+//! Names every public item, method, field, constant and trait implementation of mio {version}, with its signature. The file
+//! compiles with mio and with this crate. There is nothing to run.
 //!
-//! It is written by `compat/mio/api/check.sh --write`, from what rustdoc says of mio on each system, and not to be
-//! changed by hand. Without `--write`, the script finds what is missing here.
+//! `compat/mio/api/check.sh --write` generates this file from rustdoc's description of mio on each system. Do not edit
+//! it. Without `--write`, the script prints what is missing here.
 
 #![allow(dead_code, unused_imports, clippy::all)]
 
