@@ -104,7 +104,8 @@ fn each_of_many_pending_responses_is_reported_once() {
     }
     for _ in 0..streams.len() {
         let token = executor.recv().unwrap();
-        let (_, stream) = streams.iter_mut().find(|(name, _)| *name == token).expect("a registered token");
+        let (_, stream) =
+            streams.iter_mut().find(|(name, _)| *name == token).expect("the token of a registered stream");
         let stream = stream.take().expect("the stream was reported before");
         assert!(read_response(stream).ends_with(&format!("number-{token}")));
     }
@@ -129,7 +130,7 @@ fn a_reported_stream_is_not_reported_again_until_it_is_registered_again() {
 }
 
 #[test]
-fn registering_a_stream_with_a_second_poll_is_already_exists() {
+fn registering_a_stream_with_a_second_poll_fails_with_already_exists() {
     let (first, second) = (Poll::new().unwrap(), Poll::new().unwrap());
     let (mut stream, _peer) = ready_stream();
     first.registrator().register(&mut stream, 1, READ).unwrap();

@@ -25,7 +25,7 @@ fn a_poll_without_events_returns_after_its_timeout() {
 }
 
 #[test]
-fn a_timeout_of_one_nanosecond_ends() {
+fn a_timeout_of_one_nanosecond_expires() {
     let (mut poll, mut events) = poll();
     let start = Instant::now();
     poll.poll(&mut events, Some(Duration::from_nanos(1))).unwrap();

@@ -30,7 +30,7 @@ fn sources() -> Vec<NamedSource> {
 }
 
 #[test]
-fn registering_a_source_twice_is_already_exists() {
+fn registering_a_source_twice_fails_with_already_exists() {
     let (poll, _) = poll();
     for (name, mut source, _peer) in sources() {
         poll.registry().register(&mut source, SOURCE, READ).unwrap();
@@ -41,7 +41,7 @@ fn registering_a_source_twice_is_already_exists() {
 }
 
 #[test]
-fn registering_a_source_with_a_second_poll_is_already_exists() {
+fn registering_a_source_with_a_second_poll_fails_with_already_exists() {
     let (first, _) = poll();
     let (second, _) = poll();
     for (name, mut source, _peer) in sources() {
@@ -81,7 +81,7 @@ fn a_registry_that_outlives_its_poll_keeps_no_source_registered() {
 }
 
 #[test]
-fn reregistering_or_deregistering_an_unregistered_source_is_not_found() {
+fn reregistering_or_deregistering_an_unregistered_source_fails_with_not_found() {
     let (first, _) = poll();
     let (second, _) = poll();
     for (name, mut source, _peer) in sources() {

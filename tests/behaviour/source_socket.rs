@@ -80,7 +80,7 @@ fn a_socket_in_edge_mode_is_rearmed_by_reregistering() {
 }
 
 #[test]
-fn registering_a_raw_socket_twice_is_already_exists() {
+fn registering_a_raw_socket_twice_fails_with_already_exists() {
     let (mut first, mut events) = poll();
     let (second, _) = poll();
     let (socket, sender) = socket_and_sender();
@@ -103,7 +103,7 @@ fn registering_a_raw_socket_twice_is_already_exists() {
 }
 
 #[test]
-fn reregistering_or_deregistering_an_unregistered_raw_socket_is_not_found() {
+fn reregistering_or_deregistering_an_unregistered_raw_socket_fails_with_not_found() {
     let (poll, _) = poll();
     let (socket, _) = socket_and_sender();
     let raw = socket.as_raw_socket();

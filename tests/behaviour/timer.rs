@@ -12,7 +12,7 @@ use crate::support::*;
 const TIMER: Token = Token(1);
 const MS: Duration = Duration::from_millis(1);
 
-fn registered(poll: &Poll, token: Token) -> Timer {
+fn registered_timer(poll: &Poll, token: Token) -> Timer {
     let mut timer = Timer::new();
     poll.registry().register(&mut timer, token, Interest::READABLE).unwrap();
     timer
@@ -21,7 +21,7 @@ fn registered(poll: &Poll, token: Token) -> Timer {
 #[test]
 fn a_timer_is_never_early() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     for micros in [0, 1, 50, 333, 1000, 1001, 7777] {
         let delay = Duration::from_micros(micros);
         let start = Instant::now();
@@ -35,7 +35,7 @@ fn a_timer_is_never_early() {
 #[test]
 fn a_timer_ends_a_wait_without_a_timeout() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     timer.set(5 * MS).unwrap();
     poll.poll(&mut events, None).unwrap();
     assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [TIMER]);
@@ -44,14 +44,14 @@ fn a_timer_ends_a_wait_without_a_timeout() {
 #[test]
 fn a_timer_that_is_not_set_is_not_reported() {
     let (mut poll, mut events) = poll();
-    let _timer = registered(&poll, TIMER);
+    let _timer = registered_timer(&poll, TIMER);
     expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
 fn an_expired_timer_is_reported_by_a_poll_with_a_timeout_of_zero() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     timer.set_at(Instant::now()).unwrap();
     poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
     assert_eq!(events.len(), 1);
@@ -63,7 +63,7 @@ fn an_expired_timer_is_reported_by_a_poll_with_a_timeout_of_zero() {
 #[test]
 fn a_poll_returns_at_its_timeout_if_the_timer_expires_later() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     let start = Instant::now();
     timer.set(3 * SHORT_WAIT).unwrap();
     poll.poll(&mut events, Some(MS)).unwrap();
@@ -85,7 +85,7 @@ fn timers_are_reported_in_the_order_of_their_deadlines() {
     let timers: Vec<Timer> = timers
         .iter()
         .map(|&(_, rank)| {
-            let timer = registered(&poll, Token(rank as usize));
+            let timer = registered_timer(&poll, Token(rank as usize));
             timer.set_at(base + rank * Duration::from_micros(7)).unwrap();
             timer
         })
@@ -104,7 +104,7 @@ fn timers_that_were_not_cancelled_or_dropped_are_reported_in_order() {
     let base = Instant::now() + 5 * MS;
     let mut timers: Vec<_> = (0..300u32)
         .map(|i| {
-            let timer = registered(&poll, Token(i as usize));
+            let timer = registered_timer(&poll, Token(i as usize));
             timer.set_at(base + (i * 7 % 300) * Duration::from_micros(9)).unwrap();
             timer
         })
@@ -142,7 +142,7 @@ fn timers_that_were_not_cancelled_or_dropped_are_reported_in_order() {
 #[test]
 fn setting_a_timer_replaces_its_deadline_or_period() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     timer.set(MS).unwrap();
     let start = Instant::now();
     timer.set(20 * MS).unwrap();
@@ -160,7 +160,7 @@ fn setting_a_timer_replaces_its_deadline_or_period() {
 #[test]
 fn setting_a_timer_discards_an_expired_deadline_that_was_not_reported() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     timer.set(Duration::ZERO).unwrap();
     timer.set(Duration::from_secs(3600)).unwrap();
     expect_no_event(&mut poll, &mut events);
@@ -169,7 +169,7 @@ fn setting_a_timer_discards_an_expired_deadline_that_was_not_reported() {
 #[test]
 fn a_cancelled_timer_is_not_reported() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     timer.set(MS).unwrap();
     timer.cancel();
     expect_no_event(&mut poll, &mut events);
@@ -182,7 +182,7 @@ fn a_cancelled_timer_is_not_reported() {
 #[test]
 fn a_periodic_timer_does_not_drift() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     let period = 3 * MS;
     let before = Instant::now();
     timer.set_every(period).unwrap();
@@ -196,7 +196,7 @@ fn a_periodic_timer_does_not_drift() {
         let periods = longest.as_nanos() / period.as_nanos();
         assert!(
             shortest.as_nanos() <= periods * period.as_nanos(),
-            "between {shortest:?} and {longest:?} is no multiple of {period:?}"
+            "no multiple of {period:?} is between {shortest:?} and {longest:?}"
         );
     }
 }
@@ -204,7 +204,7 @@ fn a_periodic_timer_does_not_drift() {
 #[test]
 fn missed_ticks_are_one_event() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     timer.set_every(MS).unwrap();
     let start = Instant::now();
     while start.elapsed() < 10 * MS {
@@ -228,7 +228,7 @@ fn a_timer_can_be_set_before_it_is_registered() {
 #[test]
 fn a_deregistered_timer_keeps_its_deadline_until_it_is_registered_again() {
     let (mut first, mut events) = poll();
-    let mut timer = registered(&first, TIMER);
+    let mut timer = registered_timer(&first, TIMER);
     timer.set(MS).unwrap();
     first.registry().deregister(&mut timer).unwrap();
     expect_no_event(&mut first, &mut events);
@@ -243,7 +243,7 @@ fn a_deregistered_timer_keeps_its_deadline_until_it_is_registered_again() {
 #[test]
 fn a_timer_keeps_its_period_after_its_poll_was_dropped() {
     let (first, _) = poll();
-    let mut timer = registered(&first, TIMER);
+    let mut timer = registered_timer(&first, TIMER);
     timer.set_every(MS).unwrap();
     drop(first);
     let (mut second, mut events) = poll();
@@ -256,8 +256,8 @@ fn a_timer_keeps_its_period_after_its_poll_was_dropped() {
 #[test]
 fn a_timer_set_by_another_thread_ends_a_blocked_wait() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
-    let later = registered(&poll, Token(2));
+    let timer = registered_timer(&poll, TIMER);
+    let later = registered_timer(&poll, Token(2));
     later.set(Duration::from_secs(3600)).unwrap();
     let (reported, is_reported) = mpsc::channel();
     let polling_thread = thread::spawn(move || {
@@ -299,7 +299,7 @@ fn a_timer_registered_by_another_thread_ends_a_blocked_wait() {
 #[test]
 fn a_wait_that_was_interrupted_for_a_cancelled_timer_continues() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     let canceller = thread::spawn(move || {
         let end = Instant::now() + SHORT_WAIT / 2;
         while Instant::now() < end {
@@ -322,7 +322,7 @@ fn a_wait_that_was_interrupted_for_a_cancelled_timer_continues() {
 #[test]
 fn dropping_a_timer_discards_its_event() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     timer.set(Duration::ZERO).unwrap();
     drop(timer);
     expect_no_event(&mut poll, &mut events);
@@ -332,7 +332,7 @@ fn dropping_a_timer_discards_its_event() {
 #[test]
 fn deregistering_a_timer_discards_its_event() {
     let (mut poll, mut events) = poll();
-    let mut timer = registered(&poll, TIMER);
+    let mut timer = registered_timer(&poll, TIMER);
     timer.set(Duration::ZERO).unwrap();
     poll.registry().deregister(&mut timer).unwrap();
     expect_no_event(&mut poll, &mut events);
@@ -341,7 +341,7 @@ fn deregistering_a_timer_discards_its_event() {
 #[test]
 fn reregistering_a_timer_changes_its_token_but_not_its_deadline() {
     let (mut poll, mut events) = poll();
-    let mut timer = registered(&poll, TIMER);
+    let mut timer = registered_timer(&poll, TIMER);
     timer.set(MS).unwrap();
     let deadline = poll.next_deadline();
     poll.registry().reregister(&mut timer, Token(2), Interest::READABLE).unwrap();
@@ -378,7 +378,7 @@ fn a_timer_can_be_registered_for_reading_only() {
 #[test]
 fn a_period_of_zero_is_an_error_and_changes_nothing() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     timer.set(MS).unwrap();
     assert_eq!(timer.set_every(Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidInput);
     assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
@@ -388,8 +388,8 @@ fn a_period_of_zero_is_an_error_and_changes_nothing() {
 #[test]
 fn a_deadline_beyond_the_clock_is_never_reached() {
     let (mut poll, mut events) = poll();
-    let never = registered(&poll, TIMER);
-    let soon = registered(&poll, Token(2));
+    let never = registered_timer(&poll, TIMER);
+    let soon = registered_timer(&poll, Token(2));
     never.set(Duration::MAX).unwrap();
     assert_eq!(poll.next_deadline(), None);
     soon.set(MS).unwrap();
@@ -405,8 +405,8 @@ fn a_deadline_beyond_the_clock_is_never_reached() {
 fn next_deadline_returns_the_earliest_deadline() {
     let (mut poll, mut events) = poll();
     assert_eq!(poll.next_deadline(), None);
-    let far = registered(&poll, TIMER);
-    let near = registered(&poll, Token(2));
+    let far = registered_timer(&poll, TIMER);
+    let near = registered_timer(&poll, Token(2));
     let now = Instant::now();
     far.set_at(now + Duration::from_secs(3600)).unwrap();
     assert_eq!(poll.next_deadline(), Some(now + Duration::from_secs(3600)));
@@ -423,7 +423,7 @@ fn timers_beyond_the_capacity_are_reported_by_the_next_poll() {
     for capacity in [1, 2, 3] {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(capacity);
-        let timers: Vec<_> = (0..5).map(|i| registered(&poll, Token(i))).collect();
+        let timers: Vec<_> = (0..5).map(|i| registered_timer(&poll, Token(i))).collect();
         for timer in &timers {
             timer.set(Duration::ZERO).unwrap();
         }
@@ -439,7 +439,7 @@ fn timers_beyond_the_capacity_are_reported_by_the_next_poll() {
 #[test]
 fn sources_are_reported_while_a_timer_is_set() {
     let (mut poll, mut events) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     timer.set(Duration::from_secs(3600)).unwrap();
     let (_stream, mut peer) = registered_stream(&poll, Token(2), Interest::READABLE);
     peer.write_all(b"x").unwrap();
@@ -448,21 +448,21 @@ fn sources_are_reported_while_a_timer_is_set() {
 
 #[test]
 fn a_timer_is_reported_only_by_its_own_poll() {
-    let (mut here, mut events) = poll();
-    let (mut there, mut other_events) = poll();
-    let timer = registered(&here, TIMER);
-    let other_timer = registered(&there, Token(2));
+    let (mut first, mut events) = poll();
+    let (mut second, mut other_events) = poll();
+    let timer = registered_timer(&first, TIMER);
+    let other_timer = registered_timer(&second, Token(2));
     timer.set(MS).unwrap();
     other_timer.set(MS).unwrap();
-    assert_eq!(next_tokens(&mut here, &mut events), [TIMER]);
-    expect_no_event(&mut here, &mut events);
-    assert_eq!(next_tokens(&mut there, &mut other_events), [Token(2)]);
+    assert_eq!(next_tokens(&mut first, &mut events), [TIMER]);
+    expect_no_event(&mut first, &mut events);
+    assert_eq!(next_tokens(&mut second, &mut other_events), [Token(2)]);
 }
 
 #[test]
 fn a_timer_has_a_debug_format() {
     let (poll, _) = poll();
-    let timer = registered(&poll, TIMER);
+    let timer = registered_timer(&poll, TIMER);
     timer.set_every(MS).unwrap();
     let text = format!("{timer:?}");
     assert!(text.contains("period: Some(1ms)") && text.contains("registered: true"), "{text}");

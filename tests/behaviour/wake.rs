@@ -107,12 +107,12 @@ fn two_wakers_with_the_same_token_are_two_events() {
 
 #[test]
 fn a_waker_wakes_only_its_own_poll() {
-    let (mut here, mut events) = poll();
-    let (mut there, mut other_events) = poll();
-    let waker = Waker::new(there.registry(), WAKER).unwrap();
+    let (mut first, mut events) = poll();
+    let (mut second, mut other_events) = poll();
+    let waker = Waker::new(second.registry(), WAKER).unwrap();
     waker.wake().unwrap();
-    expect_no_event(&mut here, &mut events);
-    assert_eq!(next_tokens(&mut there, &mut other_events), [WAKER]);
+    expect_no_event(&mut first, &mut events);
+    assert_eq!(next_tokens(&mut second, &mut other_events), [WAKER]);
 }
 
 #[test]
