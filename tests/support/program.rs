@@ -64,8 +64,8 @@ impl Program {
         let printed = output.recv_timeout(limit).unwrap_or_else(|_| {
             // When the program is dead, its pipes are closed, and the output until then can be shown.
             let _ = self.0.kill();
-            let printed = output.recv_timeout(WAIT_LIMIT);
-            panic!("the program has not ended within {limit:?}, and has printed: {printed:?}");
+            let printed = output.recv_timeout(WAIT_LIMIT).map(|text| text.unwrap_or_default()).unwrap_or_default();
+            panic!("the program has not ended within {limit:?}, and has printed: {printed}");
         });
         (self.0.wait().unwrap().code(), printed.unwrap())
     }
