@@ -46,8 +46,8 @@ fn timers_prints_no_early_timer_and_no_cancelled_one() {
     };
     let (ticks, tea, eggs) = (times("  tick"), times("the tea is ready"), times("the eggs are ready"));
     assert!(ticks[0] >= 100., "{lines:#?}");
-    // Three ticks pass while the example drinks its tea, and are one event. If the eggs are late, there may be one
-    // tick more.
+    // Three ticks pass while the example drinks its tea, and are one event. If the eggs are late, a seventh tick may be
+    // reported with them.
     assert!((1..6).contains(&ticks.len()), "{lines:#?}");
     assert!(tea.len() == 1 && tea[0] >= 250., "{lines:#?}");
     assert!(eggs.len() == 1 && eggs[0] >= 650., "{lines:#?}");

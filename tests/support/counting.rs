@@ -19,7 +19,7 @@ struct Counter {
 }
 
 impl Counter {
-    // The constant only initializes the array `COUNTERS`; each element is a `static` of its own.
+    // The constant only initializes the array `COUNTERS`, whose elements are separate counters.
     #[allow(clippy::declare_interior_mutable_const)]
     const FREE: Counter = Counter { thread: AtomicUsize::new(0), count: AtomicUsize::new(0) };
 
