@@ -1,5 +1,5 @@
-//! The memory that a program lends to `kevent`. The changes and the place for answers may be the same: a change is
-//! read before its answer, or that of a later one, is written.
+//! The caller's two arrays of `kevent`. They may be the same memory: a change is read before its receipt, or the
+//! receipt of a later change, is written.
 
 use std::os::raw::c_int;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub struct Changes {
 impl Changes {
     /// # Safety
     ///
-    /// `count` changes can be read at `first` for as long as this lives.
+    /// `count` changes can be read at `first` for as long as the returned value lives.
     pub unsafe fn new(first: *const kevent, count: c_int) -> Result<Changes, Errno> {
         let left = usize::try_from(count).map_err(|_| Errno(ffi::EINVAL))?;
         Ok(Changes { next: first, left })
@@ -27,9 +27,9 @@ impl Iterator for Changes {
 
     fn next(&mut self) -> Option<kevent> {
         self.left = self.left.checked_sub(1)?;
-        // SAFETY: `new` was promised that it is there.
+        // SAFETY: the caller of `new` promised `left` readable changes from `next` on, and `left` was not 0.
         let change = unsafe { *self.next };
-        // SAFETY: this is at most one past the last.
+        // SAFETY: the new pointer is at most one past the last change.
         self.next = unsafe { self.next.add(1) };
         Some(change)
     }
@@ -44,12 +44,13 @@ pub struct Events {
 impl Events {
     /// # Safety
     ///
-    /// `room` events can be written at `first` for as long as this lives.
+    /// `room` events can be written at `first` for as long as the returned value lives.
     pub unsafe fn new(first: *mut kevent, room: c_int) -> Result<Events, Errno> {
         let room = usize::try_from(room).map_err(|_| Errno(ffi::EINVAL))?;
         Ok(Events { first, room, count: 0 })
     }
 
+    /// Returns how many more events fit.
     pub fn room(&self) -> usize {
         self.room - self.count
     }
@@ -58,27 +59,27 @@ impl Events {
         self.count
     }
 
-    /// There must be room.
+    /// Appends an event. Panics if the array is full.
     pub fn push(&mut self, event: kevent) {
         assert!(self.room() > 0, "a full array of events");
-        // SAFETY: `new` was promised room for more than `count` events.
-        let place = unsafe { self.first.add(self.count) };
-        // SAFETY: as above.
-        unsafe { *place = event };
+        // SAFETY: the caller of `new` promised an array that is longer than `count`.
+        let slot = unsafe { self.first.add(self.count) };
+        // SAFETY: the same promise: the slot is inside the array and can be written.
+        unsafe { *slot = event };
         self.count += 1;
     }
 }
 
-/// What a program is ready to wait for; `None` is for ever.
+/// Converts the timeout of `kevent`. A null pointer is `None`: wait without a limit.
 ///
 /// # Safety
 ///
-/// `time` can be read, if it is not null.
+/// `time` is null or can be read.
 pub unsafe fn timeout(time: *const timespec) -> Result<Option<Duration>, Errno> {
     if time.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promised that a pointer that is not null can be read.
     let time = unsafe { *time };
     match (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec)) {
         (Ok(seconds), Ok(nanoseconds)) if nanoseconds < 1_000_000_000 => Ok(Some(Duration::new(seconds, nanoseconds))),

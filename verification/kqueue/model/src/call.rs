@@ -1,8 +1,9 @@
-//! What makes a function a system call: it answers −1 and `errno`, and no signal interrupts it except in its sleep.
+//! Makes a function behave as a system call: it returns −1 and sets `errno`, and a signal interrupts it only while it
+//! is blocked.
 //!
-//! A kernel runs no signal handler while it holds a lock. The model blocks all signals for as long, and lets them
-//! through where `epoll_pwait2` sleeps. So a handler may call `kevent`, whatever its thread was doing in the model, and
-//! a signal that comes between a look and the sleep after it is not lost.
+//! A kernel runs no signal handler while it holds a lock. The model blocks all signals for the whole call and unblocks
+//! them only inside `epoll_pwait2`. So a signal handler may call `kevent` even if its thread was running in the model,
+//! and a signal that arrives between the check for pending knotes and the wait after it is not lost.
 
 use std::os::raw::c_int;
 
@@ -11,23 +12,24 @@ use crate::ffi::{self, sigset_t};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(pub c_int);
 
-/// The error of the last call of this thread.
+/// Returns the error of this thread's last failed call.
 pub fn errno() -> Errno {
-    // SAFETY: it takes nothing.
-    let place = unsafe { ffi::__errno_location() };
-    // SAFETY: it is this thread's own.
-    Errno(unsafe { *place })
+    // SAFETY: the function takes no argument.
+    let location = unsafe { ffi::__errno_location() };
+    // SAFETY: the location is this thread's own `errno`.
+    Errno(unsafe { *location })
 }
 
 fn set_errno(errno: Errno) {
-    // SAFETY: it takes nothing.
-    let place = unsafe { ffi::__errno_location() };
-    // SAFETY: it is this thread's own.
-    unsafe { *place = errno.0 };
+    // SAFETY: the function takes no argument.
+    let location = unsafe { ffi::__errno_location() };
+    // SAFETY: the location is this thread's own `errno`.
+    unsafe { *location = errno.0 };
 }
 
-/// Signals are blocked while this lives.
+/// A guard: all signals are blocked while it lives.
 pub struct Signals {
+    /// The signal mask of the program, which the drop restores.
     program: sigset_t,
 }
 
@@ -39,7 +41,7 @@ impl Signals {
         Signals { program }
     }
 
-    /// Those that the program has blocked itself.
+    /// Returns the signals that the program itself has blocked.
     pub fn of_the_program(&self) -> &sigset_t {
         &self.program
     }
@@ -47,12 +49,12 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        // SAFETY: the set outlives the call; a null one is not written.
+        // SAFETY: the set outlives the call; the null pointer means that the old set is not wanted.
         unsafe { ffi::pthread_sigmask(ffi::SIG_SETMASK, &self.program, std::ptr::null_mut()) };
     }
 }
 
-/// Runs a function as a system call. As one, it leaves `errno` alone when it succeeds.
+/// Runs a function as a system call. If the function succeeds, `errno` keeps its value.
 pub fn system_call(call: impl FnOnce(&Signals) -> Result<c_int, Errno>) -> c_int {
     let before = errno();
     let result = call(&Signals::block());

@@ -1,4 +1,4 @@
-//! What C knows: macOS's `<sys/event.h>`, which this library provides, and Linux, on which it stands.
+//! C declarations: macOS's `<sys/event.h>`, which this library implements, and the Linux calls that it uses.
 
 #![allow(non_camel_case_types)]
 
@@ -65,14 +65,14 @@ pub const ECONNRESET: c_int = 104;
 pub const ECONNREFUSED: c_int = 111;
 
 extern "C" {
-    /// Where this thread's `errno` is.
+    /// Returns the address of this thread's `errno`.
     pub fn __errno_location() -> *mut c_int;
 }
 
 // <unistd.h>, <fcntl.h>, <sys/ioctl.h>
 
 extern "C" {
-    /// glibc's other name of `close`, which is left when the first is taken.
+    /// glibc's second name of `close`. The model replaces the first.
     pub fn __close(fd: c_int) -> c_int;
     pub fn getpid() -> c_int;
     pub fn read(fd: c_int, buffer: *mut c_void, length: usize) -> isize;
@@ -97,7 +97,7 @@ extern "C" {
 
 // <signal.h>, <pthread.h>
 
-/// As glibc has it: 1024 bits. The kernel's is the first 64 of them.
+/// glibc's type, 1024 bits. The kernel uses the first 64.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sigset_t([c_ulong; 1024 / c_ulong::BITS as usize]);
@@ -120,7 +120,7 @@ pub struct epoll_event {
     pub data: u64,
 }
 
-/// The time of `epoll_pwait2`, 64 bits everywhere.
+/// The timeout of `epoll_pwait2`: 64-bit fields on all processors.
 #[repr(C)]
 pub struct __kernel_timespec {
     pub tv_sec: i64,
@@ -175,18 +175,18 @@ pub const MSG_DONTWAIT: c_int = 0x40;
 pub const MSG_NOSIGNAL: c_int = 0x4000;
 pub const TCP_INFO: c_int = 11;
 
-/// As far as it is used here; the kernel writes no more than it is given room for.
+/// The fields up to the last one used here. The kernel writes no more than the length that it is given.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct tcp_info {
     pub tcpi_state: u8,
     _options: [u8; 7],
     _times: [u32; 4],
-    /// Of a listener: the connections that wait for `accept`.
+    /// For a listener: the number of connections that wait for `accept`.
     pub tcpi_unacked: u32,
     _numbers: [u32; 19],
     _totals: [u64; 11],
-    /// What the peer has acknowledged, its half of the handshake first.
+    /// The number of segments that the peer has acknowledged, beginning with the handshake.
     pub tcpi_delivered: u32,
     _rest: u32,
 }
@@ -202,5 +202,5 @@ extern "C" {
     pub fn send(fd: c_int, buffer: *const c_void, length: usize, flags: c_int) -> isize;
 }
 
-/// A string of C's.
+/// A C string.
 pub type c_str = *const c_char;

@@ -1,14 +1,14 @@
-//! The filters: when a descriptor is ready, and what is said of it then.
+//! The filters: when a descriptor is ready, and what its event contains.
 //!
-//! A filter is asked twice. When something has happened in the descriptor, its answer decides whether the knote becomes
-//! pending; and again when the knote is about to be reported, since the program may have been faster.
+//! A filter is evaluated twice: when an edge arrives, to decide whether the knote becomes pending; and again when the
+//! knote is about to be reported, because the program may have read the data in between.
 
 use std::os::raw::c_int;
 
 use crate::ffi;
 use crate::linux::{self, Poll};
 
-/// In the order in which a descriptor's knotes stand in the table.
+/// A filter that the model knows. The order is the order of a descriptor's knotes in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Filter {
     Read,
@@ -23,7 +23,7 @@ impl Filter {
             ffi::EVFILT_READ => Some(Filter::Read),
             ffi::EVFILT_WRITE => Some(Filter::Write),
             ffi::EVFILT_USER => Some(Filter::User),
-            // The kernel adds those of `AIO` itself, and nobody else may.
+            // Only the kernel adds `AIO` knotes; a change that names this filter is an error.
             _ => None,
         }
     }
@@ -38,16 +38,16 @@ impl Filter {
     }
 }
 
-/// What a descriptor is. It can't become anything else before it is closed.
+/// The kind of a descriptor. It does not change before the descriptor is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A socket that is connected, or listens: TCP, a Unix stream, a Unix socket with packets.
+    /// A socket that connects or listens: TCP, a Unix stream, a Unix `SOCK_SEQPACKET`.
     Stream,
     Datagram,
     Pipe,
-    /// A terminal, an eventfd, a kqueue, and whatever else `poll` knows something of.
+    /// A terminal, an eventfd, a kqueue, and everything else that `poll` supports.
     Device,
-    /// What epoll refuses because nobody ever waits for it: files, directories, `/dev/null`.
+    /// A descriptor that epoll refuses because it never blocks: a file, a directory, `/dev/null`.
     NeverWaits,
 }
 
@@ -62,25 +62,25 @@ impl Kind {
     }
 }
 
-/// That it is ready, and why.
+/// The variable part of a ready descriptor's event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Ready {
     pub data: isize,
     pub eof: bool,
-    /// The error that goes with the end: the peer's reset, for one.
+    /// The error that ended the connection, for example `ECONNRESET`; 0 for none.
     pub error: c_int,
 }
 
-/// How much can be written is left out. This stands for something.
+/// The `data` of a `WRITE` event. The model does not compute how many bytes fit.
 const SOME_ROOM: isize = 1;
 
 pub fn read(fd: c_int, kind: Kind) -> Option<Ready> {
     let poll = Poll::of(fd);
     let bytes = || linux::bytes_waiting(fd).unwrap_or(1);
     match kind {
-        // Its number is gone, and nobody has told us.
+        // The descriptor was closed in a way that the model does not see.
         _ if poll.has(ffi::POLLNVAL) => None,
-        // Of a file, at its end there are none.
+        // At the end of a file, no bytes are left.
         Kind::NeverWaits => ready_if(bytes() > 0, Ready { data: bytes(), ..Ready::default() }),
         Kind::Stream if linux::is_listener(fd) => match poll.has(ffi::POLLIN) {
             true => Some(Ready { data: connections_waiting(fd), ..Ready::default() }),
@@ -92,7 +92,7 @@ pub fn read(fd: c_int, kind: Kind) -> Option<Ready> {
             let eof = poll.has(ffi::POLLRDHUP) || error != 0;
             ready_if(poll.has(ffi::POLLIN) || eof, Ready { data: bytes(), eof, error })
         }
-        // An error is told by the call that follows.
+        // A pending error makes the socket ready without an end: the program's next call returns the error.
         Kind::Datagram => {
             let eof = poll.has(ffi::POLLRDHUP);
             ready_if(poll.has(ffi::POLLIN | ffi::POLLERR) || eof, Ready { data: bytes(), eof, error: 0 })
@@ -134,13 +134,14 @@ fn ready_if(condition: bool, ready: Ready) -> Option<Ready> {
     }
 }
 
-/// A socket that was never connected hangs up on Linux, but has not come to an end: there is no `POLLRDHUP`. A kqueue
-/// has nothing to say of it. One that is being connected does neither.
+/// Returns whether the socket was never connected. Linux reports `POLLHUP` for it, without `POLLRDHUP`; a kqueue
+/// reports nothing. A socket that is connecting has neither flag.
 fn is_unconnected(poll: Poll) -> bool {
     poll.has(ffi::POLLHUP) && !poll.has(ffi::POLLRDHUP)
 }
 
-/// Linux tells how many wait at a TCP listener, and of others only that somebody does.
+/// Returns how many connections wait for `accept`. Linux has the number for a TCP listener only; for other listeners it
+/// reports only that at least one waits.
 fn connections_waiting(fd: c_int) -> isize {
     match linux::is_tcp(fd) {
         true => std::cmp::max(linux::tcp_info(fd).tcpi_unacked as isize, 1),
@@ -148,9 +149,10 @@ fn connections_waiting(fd: c_int) -> isize {
     }
 }
 
-/// The error of a connection that has failed, 0 for none. Linux gives it away once only, and that once belongs to the
-/// program: the next `read` or `SO_ERROR`. So it is inferred: `poll` says that there is an error, and the connection's
-/// numbers whether the peer has ever agreed to it. Timeouts and unreachable hosts are taken for one of the two.
+/// Returns the error of a failed connection, 0 for none. Linux returns a socket's error only once, and the program must
+/// get it, from its next `read` or `SO_ERROR`. So the model infers the error: `poll` reports that there is one, and
+/// `tcp_info` shows whether the peer ever accepted the connection. A timeout or an unreachable host is reported as one
+/// of the two.
 fn pending_error(fd: c_int, poll: Poll) -> c_int {
     if !poll.has(ffi::POLLERR) {
         0
@@ -161,12 +163,13 @@ fn pending_error(fd: c_int, poll: Poll) -> c_int {
     }
 }
 
-/// Whether nothing more can be sent. `poll` knows if the peer, too, has ended; else the socket is asked.
+/// Returns whether the sending half is shut down. `POLLHUP` means that both halves are. Otherwise the socket's state
+/// decides.
 fn has_ended_writing(fd: c_int, poll: Poll) -> bool {
     if poll.has(ffi::POLLHUP) {
         true
     } else if linux::is_tcp(fd) {
-        // In all other states it has sent its end, or is about to.
+        // In all other states, TCP has sent its FIN or is about to.
         let state = linux::tcp_info(fd).tcpi_state;
         !matches!(state, ffi::TCP_ESTABLISHED | ffi::TCP_SYN_SENT | ffi::TCP_SYN_RECV | ffi::TCP_CLOSE_WAIT)
     } else {

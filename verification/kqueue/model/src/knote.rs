@@ -1,4 +1,4 @@
-//! Knotes: what a program has asked a kqueue to watch, and which of them are pending.
+//! Knotes: what a program has registered with a kqueue, and which knotes are pending.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::raw::{c_int, c_void};
@@ -6,10 +6,10 @@ use std::os::raw::{c_int, c_void};
 use crate::ffi::{self, kevent};
 use crate::filter::{self, Filter, Kind, Ready};
 
-/// What a knote is found by: an identifier, which is a descriptor if the filter is `READ` or `WRITE`, and a filter.
+/// The key of a knote: an identifier, which is a descriptor if the filter is `READ` or `WRITE`, and a filter.
 pub type Key = (usize, Filter);
 
-/// The descriptor of a knote that has one.
+/// Returns the descriptor of a knote, or `None` if its filter has none.
 pub fn descriptor((ident, filter): Key) -> Option<c_int> {
     match filter {
         Filter::Read | Filter::Write => c_int::try_from(ident).ok(),
@@ -18,15 +18,15 @@ pub fn descriptor((ident, filter): Key) -> Option<c_int> {
 }
 
 pub struct Knote {
-    /// Those with which the knote was made. An `EV_ADD` of a knote that exists does not change them.
+    /// The flags of the first `EV_ADD`. Another `EV_ADD` of the same knote does not change them.
     flags: u16,
     udata: usize,
     pub kind: Kind,
     pub disabled: bool,
-    /// Disabled by a report, and not by the program.
+    /// Disabled by a report (`EV_DISPATCH`), not by the program.
     pub dispatched: bool,
     queued: bool,
-    /// Of `USER`.
+    // The next three are the state of a `USER` knote.
     triggered: bool,
     fflags: u32,
     data: isize,
@@ -51,19 +51,19 @@ impl Knote {
         self.flags & flag != 0
     }
 
-    /// What a change says of a knote that exists.
+    /// Applies a change to an existing knote, whatever its filter is.
     pub fn modify(&mut self, change: &kevent) {
         self.udata = change.udata as usize;
     }
 
-    /// What it says besides of one that the program triggers itself.
+    /// Applies the `fflags` and `data` of a change, which matter to `USER` only.
     pub fn touch(&mut self, change: &kevent) {
         let given = change.fflags & ffi::NOTE_FFLAGSMASK;
         match change.fflags & ffi::NOTE_FFCTRLMASK {
             ffi::NOTE_FFAND => self.fflags &= given,
             ffi::NOTE_FFOR => self.fflags |= given,
             ffi::NOTE_FFCOPY => self.fflags = given,
-            // They stay as they are.
+            // `NOTE_FFNOP`: the flags stay as they are.
             _ => {}
         }
         self.data = change.data;
@@ -78,7 +78,7 @@ impl Knote {
             Filter::Write => filter::write(ident as c_int, self.kind),
             Filter::User if self.triggered => Some(Ready { data: self.data, ..Ready::default() }),
             Filter::User => None,
-            // There since the operation is complete, and ended as FreeBSD has it.
+            // The knote exists only because the operation completed. FreeBSD sets `EV_EOF` then.
             Filter::Aio => Some(Ready { eof: true, ..Ready::default() }),
         }
     }
@@ -94,7 +94,7 @@ impl Knote {
         }
     }
 
-    /// Reported, one with `EV_CLEAR` starts from nothing.
+    /// Resets a knote with `EV_CLEAR` after its report.
     pub fn clear(&mut self) {
         if self.has(ffi::EV_CLEAR) {
             self.triggered = false;
@@ -104,7 +104,7 @@ impl Knote {
     }
 }
 
-/// All knotes of a kqueue, and the queue: those that are pending, each once, in the order in which they became so.
+/// All knotes of a kqueue, and the queue of pending knotes, each once, in the order in which they became pending.
 #[derive(Default)]
 pub struct Notes {
     knotes: BTreeMap<Key, Knote>,
@@ -118,7 +118,7 @@ impl Notes {
 
     pub fn insert(&mut self, key: Key, knote: Knote) {
         self.knotes.insert(key, knote);
-        // So that a knote can become pending where nothing may be allocated: in a signal handler.
+        // A knote can become pending in a signal handler, which must not allocate.
         self.queue.reserve(self.knotes.len() - self.queue.len());
     }
 
@@ -127,9 +127,9 @@ impl Notes {
         self.knotes.remove(&key)
     }
 
-    /// Makes a knote pending, if its filter says that it is ready.
+    /// Makes a knote pending if it is ready and not disabled.
     pub fn activate(&mut self, key: Key) {
-        // One that is not there any more has been closed or deleted since.
+        // If the knote does not exist, it was deleted, or its descriptor closed, after the edge.
         if let Some(knote) = self.knotes.get_mut(&key) {
             if !knote.disabled && !knote.queued && knote.ready(key).is_some() {
                 knote.queued = true;
@@ -138,7 +138,7 @@ impl Notes {
         }
     }
 
-    /// The opposite.
+    /// Makes a knote not pending.
     pub fn withdraw(&mut self, key: Key) {
         if let Some(knote) = self.knotes.get_mut(&key) {
             if knote.queued {
@@ -152,8 +152,8 @@ impl Notes {
         self.queue.len()
     }
 
-    /// Takes the next one that is pending from the queue. It has no event if it is not ready any more: the program was
-    /// faster.
+    /// Takes the next pending knote from the queue. It has no event if it is no longer ready, for example because the
+    /// program has read the data.
     pub fn take(&mut self) -> Option<(Key, Option<kevent>)> {
         let key = self.queue.pop_front()?;
         let knote = self.knotes.get_mut(&key)?;
@@ -162,14 +162,14 @@ impl Notes {
         Some((key, event))
     }
 
-    /// Those with a descriptor that could be reported.
+    /// Returns the enabled knotes that have a descriptor.
     pub fn watched(&self) -> impl Iterator<Item = Key> + '_ {
         let watched = |(key, knote): (&Key, &Knote)| if knote.disabled { None } else { Some(*key) };
         self.knotes.iter().filter_map(watched).filter(|key| descriptor(*key).is_some())
     }
 
-    /// The event of a knote that was ready a moment ago.
-    pub fn late_event(&self, key: Key) -> Option<kevent> {
+    /// Returns the event of a knote, whether or not it is ready.
+    pub fn spurious_event(&self, key: Key) -> Option<kevent> {
         self.knotes.get(&key).map(|knote| knote.event(key, Ready::default()))
     }
 }

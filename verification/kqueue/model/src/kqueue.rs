@@ -1,12 +1,12 @@
 //! One kqueue: changes, and the wait.
 //!
-//! The descriptor that the program holds is an epoll instance with three things in it: an epoll for each of the filters
-//! `READ` and `WRITE`, and a bell, which is rung while the queue of pending knotes is not empty. So it is readable when
-//! there is something to report, for whoever looks: `poll`, an epoll, another kqueue, and the wait in here.
+//! The program's descriptor is an epoll instance that contains three descriptors: one epoll for the filter `READ`, one
+//! for `WRITE`, and a `Bell`, an eventfd that is readable while knotes are pending. So the program's descriptor is
+//! readable when there is something to report, for `poll`, an epoll, another kqueue, and the wait in this file.
 //!
-//! All entries of the inner epolls are edge-triggered. An edge is what a kernel's `knote()` is: a hint that something
-//! has happened. Whether the descriptor is ready, and whether that is told once or for as long as it lasts, is decided
-//! here.
+//! All entries of the inner epolls are edge-triggered. An edge means the same as a kernel's call of `knote()`:
+//! something has happened in the descriptor. This file decides whether the descriptor is ready, and whether the knote
+//! is reported once or as long as it stays ready.
 
 use std::cmp;
 use std::os::raw::c_int;
@@ -23,12 +23,12 @@ use crate::linux::{self, Bell, Descriptor, Epoll};
 use crate::settings::Settings;
 
 pub struct Kqueue {
-    /// The program's epoll under a number of our own, since the program may close its own number while a thread sleeps.
+    /// A duplicate of the program's epoll, because the program may close its own descriptor while a thread waits.
     outer: Epoll,
-    /// Stands in the program's epoll, and is never rung. The program may duplicate its descriptor, and by this we know
-    /// the duplicate.
+    /// An entry of the program's epoll that is never signalled. It identifies duplicates of the program's descriptor:
+    /// they contain this entry too.
     mark: Bell,
-    /// How many times `kevent` was called.
+    /// The number of `kevent` calls.
     pub calls: AtomicU64,
     state: Mutex<State>,
 }
@@ -46,7 +46,8 @@ struct State {
 // Open and close.
 
 impl Kqueue {
-    /// The second is the program's descriptor. It is inherited by `exec`, as on most systems.
+    /// Returns the kqueue and the program's descriptor. A program started by `exec` inherits the descriptor, as on most
+    /// systems.
     pub fn new(settings: Settings) -> Result<(Kqueue, Descriptor), Errno> {
         let Epoll(program) = Epoll::new(0)?;
         let outer = Epoll(program.duplicate()?);
@@ -62,25 +63,25 @@ impl Kqueue {
         Ok((Kqueue { outer, mark, calls: AtomicU64::new(0), state: Mutex::new(state) }, program))
     }
 
-    /// Whether this is one of the numbers that the program has for it.
+    /// Returns whether `fd` is one of the program's descriptors for this kqueue.
     pub fn is(&self, fd: c_int) -> bool {
         fd != self.outer.0.number() && Epoll::has(fd, &self.mark)
     }
 
-    /// The program has closed it. Whoever still waits is told.
+    /// Records that the program has closed its last descriptor. Blocked waits return `EBADF`.
     pub fn close(&self) {
         let mut state = self.enter();
         state.closed = true;
         state.bell.ring();
     }
 
-    /// A descriptor of the program's is about to be closed, and its knotes die with it, even if a duplicate lives.
-    pub fn forget(&self, fd: c_int) {
+    /// Deletes the knotes of a descriptor that the program is about to close, even if the descriptor has a duplicate.
+    pub fn remove_descriptor(&self, fd: c_int) {
         if let Ok(ident) = usize::try_from(fd) {
             let mut state = self.enter();
             state.delete((ident, Filter::Read));
             state.delete((ident, Filter::Write));
-            state.answer_the_bell();
+            state.update_bell();
         }
     }
 
@@ -96,11 +97,11 @@ impl Kqueue {
 // Change.
 
 impl Kqueue {
-    /// Makes the changes, each by itself, as other threads see it. A change that fails, or wants a receipt, is answered
-    /// in `events`. Where there is no room for the answer, the rest is not looked at.
+    /// Applies the changes. Each change takes the lock separately, so other threads see them one after the other. The
+    /// error or receipt of a change is written to `events`. If `events` is full, the remaining changes are not applied.
     pub fn change(&self, changes: Changes, events: &mut Events) -> Result<(), Errno> {
         for change in changes {
-            let result = self.make(&change);
+            let result = self.apply(&change);
             if result.is_ok() && change.flags & ffi::EV_RECEIPT == 0 {
                 continue;
             }
@@ -113,21 +114,22 @@ impl Kqueue {
         Ok(())
     }
 
-    /// An asynchronous operation is complete whose control block has asked to be told here, once.
+    /// Reports the completion of an asynchronous operation, as a kernel does for an operation whose control block names
+    /// this kqueue. The report happens once.
     pub fn complete(&self, change: &kevent) {
         let mut state = self.enter();
         let key = (change.ident, Filter::Aio);
         state.notes.insert(key, Knote::new(change, Kind::NeverWaits));
         state.notes.activate(key);
-        state.answer_the_bell();
+        state.update_bell();
     }
 
-    fn make(&self, change: &kevent) -> Result<(), Errno> {
+    fn apply(&self, change: &kevent) -> Result<(), Errno> {
         let mut state = self.enter();
         let result = state.change(change);
-        // What it has brought about shows on the descriptor at once, and wakes whoever waits.
-        state.look();
-        state.answer_the_bell();
+        // If a knote became pending, the kqueue's descriptor is readable immediately, and blocked waits return.
+        state.collect_edges();
+        state.update_bell();
         result
     }
 }
@@ -172,8 +174,8 @@ impl State {
         Ok(())
     }
 
-    /// The mode stays what it was when the knote was made; and where `EV_DISPATCH` has disabled it, adding it again
-    /// does not enable it.
+    /// The mode stays as the first `EV_ADD` set it. Another `EV_ADD` does not enable a knote that `EV_DISPATCH` has
+    /// disabled.
     fn modify(&mut self, key: Key, change: &kevent) -> Result<(), Errno> {
         let adds = change.flags & ffi::EV_ADD != 0;
         let system = self.settings.system;
@@ -192,7 +194,7 @@ impl State {
         if enables {
             self.enable(key)?;
         }
-        // Ready now is reported again, told before or not.
+        // A knote that is ready now is reported again, even if it was reported before.
         self.notes.activate(key);
         Ok(())
     }
@@ -230,13 +232,13 @@ impl State {
         }
     }
 
-    /// Asks for edges. The answer is what kind of thing it has turned out to be.
+    /// Adds the descriptor to the epoll of its filter. Returns its kind, which only epoll knows for `NeverWaits`.
     fn watch(&self, key: Key, kind: Kind) -> Result<Kind, Errno> {
         match (self.inner(key.1), descriptor(key)) {
             (Some((inner, events)), Some(fd)) if kind != Kind::NeverWaits => match inner.add(fd, events) {
                 Ok(()) => Ok(kind),
                 Err(Errno(ffi::EPERM)) => Ok(Kind::NeverWaits),
-                // A kqueue in itself.
+                // The program has added a kqueue to itself.
                 Err(Errno(ffi::ELOOP)) => Err(Errno(ffi::EINVAL)),
                 Err(error) => Err(error),
             },
@@ -247,13 +249,14 @@ impl State {
     fn unwatch(&self, key: Key, kind: Kind) {
         if let (Some((inner, _)), Some(fd)) = (self.inner(key.1), descriptor(key)) {
             if kind != Kind::NeverWaits {
-                // It can only fail if the descriptor was closed behind our back, and then it is not in there.
+                // This fails only if the descriptor was closed without the model's `close`; then epoll has already
+                // removed it.
                 let _ = inner.remove(fd);
             }
         }
     }
 
-    /// The epoll of a filter, and the edges that it is after. Errors and hang-ups come with all of them.
+    /// Returns the epoll of a filter and the events to register there. epoll always adds errors and hang-ups.
     fn inner(&self, filter: Filter) -> Option<(&Epoll, u32)> {
         match filter {
             Filter::Read => Some((&self.reading, ffi::EPOLLIN | ffi::EPOLLRDHUP | ffi::EPOLLET)),
@@ -270,9 +273,9 @@ fn is_broken((ident, _): Key) -> bool {
 // Wait.
 
 impl Kqueue {
-    /// Reports what is pending; if nothing is, waits until something is, or `timeout` has passed.
+    /// Reports the pending knotes. If none is pending, waits until one is or `timeout` has passed.
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>, signals: &Signals) -> Result<(), Errno> {
-        // What no clock can reach never comes.
+        // A deadline that the clock cannot represent never passes.
         let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
         loop {
             self.report(events)?;
@@ -289,7 +292,7 @@ impl Kqueue {
             if self.is_interrupted() {
                 return Err(Errno(ffi::EINTR));
             }
-            self.outer.sleep(left, signals)?;
+            self.outer.block(left, signals)?;
         }
     }
 
@@ -298,9 +301,9 @@ impl Kqueue {
         if state.closed {
             return Err(Errno(ffi::EBADF));
         }
-        state.look();
+        state.collect_edges();
         state.report(events);
-        state.answer_the_bell();
+        state.update_bell();
         Ok(())
     }
 
@@ -311,8 +314,8 @@ impl Kqueue {
 }
 
 impl State {
-    /// Collects the edges.
-    fn look(&mut self) {
+    /// Takes the edges from both inner epolls and makes their knotes pending.
+    fn collect_edges(&mut self) {
         let State { reading, writing, notes, .. } = self;
         reading.take(|fd| notes.activate((fd as usize, Filter::Read)));
         writing.take(|fd| notes.activate((fd as usize, Filter::Write)));
@@ -321,7 +324,7 @@ impl State {
     fn report(&mut self, events: &mut Events) {
         let faults = &mut self.settings.faults;
         let room = if faults.happens(faults.short) { cmp::min(1, events.room()) } else { events.room() };
-        // Each has one turn: those that stay ready go to the end of the queue.
+        // Each pending knote is reported at most once; a knote that stays ready goes to the end of the queue.
         for _ in 0..self.notes.pending() {
             if events.count() == room {
                 return;
@@ -352,7 +355,8 @@ impl State {
         }
     }
 
-    /// As if what made a descriptor ready were gone: the program was faster, or the peer took it back.
+    /// Reports a random descriptor that need not be ready, as a kernel does when the condition ends between the report
+    /// and the program's next call.
     fn report_spuriously(&mut self, events: &mut Events) {
         let faults = &mut self.settings.faults;
         if !faults.happens(faults.spurious) {
@@ -364,14 +368,15 @@ impl State {
         }
         let chosen = faults.below(count);
         let key = self.notes.watched().nth(chosen);
-        if let Some((key, event)) = key.and_then(|key| Some((key, self.notes.late_event(key)?))) {
+        if let Some((key, event)) = key.and_then(|key| Some((key, self.notes.spurious_event(key)?))) {
             events.push(event);
             self.was_reported(key);
         }
     }
 
-    /// Nobody waits beside a full queue, nor is woken by an empty one.
-    fn answer_the_bell(&mut self) {
+    /// Makes the bell readable while knotes are pending, so that no thread stays blocked then, and silent otherwise, so
+    /// that no wait returns without an event.
+    fn update_bell(&mut self) {
         let should = self.notes.pending() > 0;
         if should && !self.rings {
             self.bell.ring();

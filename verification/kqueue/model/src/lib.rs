@@ -1,11 +1,11 @@
 //! An executable model of kqueue on Linux: `kqueue` and `kevent` for C, with macOS's struct and numbers, over epoll.
 //!
-//! It is here to be run against: a program that is written for kqueue runs on Linux with this library beside it. And it
-//! is here to be read: [`knote`] is what a kqueue remembers, [`filter`] when it has something to say of a descriptor,
-//! [`kqueue`](mod@kqueue) how changes and waits work. Where systems differ it does as NetBSD 11 does, and
-//! [`settings`] says what others do.
+//! A program that is written for kqueue can be linked to this library and runs on Linux. The library is also meant to
+//! be read: [`knote`] holds the state of a registration, [`filter`] decides when a descriptor is ready, and
+//! [`kqueue`](mod@kqueue) applies changes and waits. Where systems differ, the model behaves as NetBSD 11; [`settings`]
+//! lists the other behaviours.
 //!
-//! `README.md` has what is modelled and what is not, and how to link to it.
+//! `README.md` lists what is modelled and what is not, and explains how to link to the library.
 
 #![cfg(target_os = "linux")]
 #![allow(non_camel_case_types, non_upper_case_globals)]
@@ -35,13 +35,13 @@ pub extern "C" fn kqueue() -> c_int {
     call::system_call(|_| table::open())
 }
 
-/// Makes changes, then waits for events: for `timeout` at most, for ever if it is null, not at all if there is no room
-/// for any, or if the changes were answered.
+/// Applies changes, then waits for events, for at most `timeout`, or without a limit if `timeout` is null. If `nevents`
+/// is 0, or an error or receipt was written to `eventlist`, the call does not wait.
 ///
 /// # Safety
 ///
-/// There are `nchanges` changes and room for `nevents` events, and the two may overlap if they begin at the same place;
-/// `timeout` can be read if it is not null.
+/// `nchanges` changes can be read, and `nevents` events can be written. The two arrays may overlap only if they begin
+/// at the same address. `timeout` is null or can be read.
 #[no_mangle]
 pub unsafe extern "C" fn kevent(
     kq: c_int,
@@ -54,13 +54,13 @@ pub unsafe extern "C" fn kevent(
     call::system_call(|signals| {
         let kqueue = table::find(kq)?;
         kqueue.calls.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promised that `nchanges` changes can be read.
         let changes = unsafe { Changes::new(changelist, nchanges) }?;
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promised that `nevents` events can be written.
         let mut events = unsafe { Events::new(eventlist, nevents) }?;
         kqueue.change(changes, &mut events)?;
         if events.count() == 0 && events.room() > 0 {
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller promised that `timeout` is null or can be read.
             let timeout = unsafe { arrays::timeout(timeout) }?;
             kqueue.wait(&mut events, timeout, signals)?;
         }
@@ -68,17 +68,17 @@ pub unsafe extern "C" fn kevent(
     })
 }
 
-/// What the program calls instead of the C library's: with a descriptor's number, all knotes of that number go.
+/// Replaces the C library's `close`: deletes all knotes of the descriptor, then closes it.
 #[no_mangle]
 pub extern "C" fn close(fd: c_int) -> c_int {
     call::system_call(|_| {
-        table::forget(fd);
+        table::remove_descriptor(fd);
         Ok(0)
     });
     linux::close(fd)
 }
 
-/// How many times `kevent` was called for this kqueue; −1 if it is none.
+/// Returns how many times `kevent` was called for this kqueue, or −1 if `kq` is not a kqueue.
 #[no_mangle]
 pub extern "C" fn kqueue_model_calls(kq: c_int) -> c_long {
     let mut calls = -1;
@@ -89,8 +89,8 @@ pub extern "C" fn kqueue_model_calls(kq: c_int) -> c_long {
     calls
 }
 
-/// Plays the kernel: an asynchronous operation is complete, whose control block is at `ident` and has asked to be told
-/// by this kqueue, once, with `udata`.
+/// Plays the kernel: reports once, with `udata`, that the asynchronous operation whose control block is at `ident` is
+/// complete.
 #[no_mangle]
 pub extern "C" fn kqueue_model_complete(kq: c_int, ident: usize, udata: *mut c_void) -> c_int {
     call::system_call(|_| {
@@ -101,16 +101,16 @@ pub extern "C" fn kqueue_model_complete(kq: c_int, ident: usize, udata: *mut c_v
     })
 }
 
-/// Changes how one kqueue behaves: words as in the environment. −1 and `EINVAL` if one of them is not understood; those
-/// before it count.
+/// Configures one kqueue, with the same words as in the environment. An unknown word is −1 and `EINVAL`; the words
+/// before it are applied.
 ///
 /// # Safety
 ///
-/// `words` is a string of C's.
+/// `words` is a C string.
 #[no_mangle]
 pub unsafe extern "C" fn kqueue_model_configure(kq: c_int, words: ffi::c_str) -> c_int {
     call::system_call(|_| {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promised a C string.
         let words = unsafe { CStr::from_ptr(words) };
         let words = words.to_str().map_err(|_| Errno(ffi::EINVAL))?;
         table::find(kq)?.configure(words).map_err(|_| Errno(ffi::EINVAL))?;

@@ -1,4 +1,4 @@
-//! What the model needs of Linux, in safe Rust.
+//! Safe wrappers of the Linux calls that the model uses.
 
 use std::fs;
 use std::mem;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::call::{self, Errno, Signals};
 use crate::ffi::{self, epoll_event};
 
-/// A descriptor of the model's own. Not `OwnedFd`, which would close it through the `close` that the model itself is.
+/// A descriptor that the model owns. Not `OwnedFd`: its drop would call the model's own `close`.
 pub struct Descriptor(c_int);
 
 impl Descriptor {
@@ -17,7 +17,7 @@ impl Descriptor {
         check(result).map(Descriptor)
     }
 
-    /// The same open file under a number that nobody else knows.
+    /// Duplicates the descriptor; only the model knows the new number.
     pub fn duplicate(&self) -> Result<Descriptor, Errno> {
         // SAFETY: this command takes an integer.
         Descriptor::new(unsafe { ffi::fcntl(self.0, ffi::F_DUPFD_CLOEXEC, 0 as c_int) })
@@ -27,8 +27,8 @@ impl Descriptor {
         self.0
     }
 
-    /// From here on it is somebody else's.
-    pub fn give_away(self) -> c_int {
+    /// Returns the number without closing it: the program owns the descriptor from now on.
+    pub fn into_number(self) -> c_int {
         let number = self.0;
         mem::forget(self);
         number
@@ -41,15 +41,16 @@ impl Drop for Descriptor {
     }
 }
 
-/// Closes a descriptor, and nothing else.
+/// Closes a descriptor and leaves its knotes alone.
 pub fn close(fd: c_int) -> c_int {
-    // SAFETY: whoever asks for it owns the descriptor.
+    // SAFETY: the caller owns the descriptor.
     unsafe { ffi::__close(fd) }
 }
 
-/// Whether the program's `close` is the C library's, of which `__close` is another name. Then it does not come by here.
-pub fn close_passes_us_by() -> bool {
-    // SAFETY: the name is a string of C's. The null handle asks as the dynamic linker itself would.
+/// Returns whether the program's `close` is the C library's (`__close` is its second name) and not the model's. Then
+/// the model sees no close.
+pub fn close_bypasses_model() -> bool {
+    // SAFETY: the name is a C string. The null handle searches in the dynamic linker's own order.
     let close = unsafe { ffi::dlsym(ptr::null_mut(), b"close\0".as_ptr() as ffi::c_str) };
     ptr::eq(close, ffi::__close as *const c_void)
 }
@@ -62,14 +63,14 @@ fn check(result: c_int) -> Result<c_int, Errno> {
     }
 }
 
-/// The descriptors that are open, as far as `/proc` tells.
+/// Returns the open descriptors that `/proc` lists; none if `/proc` cannot be read.
 pub fn open_descriptors() -> Vec<c_int> {
     let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 pub fn process() -> c_int {
-    // SAFETY: it takes nothing.
+    // SAFETY: the call takes no argument.
     unsafe { ffi::getpid() }
 }
 
@@ -77,12 +78,12 @@ pub fn process() -> c_int {
 
 pub struct Epoll(pub Descriptor);
 
-/// How many events are taken from an epoll at a time.
+/// How many events one `epoll_wait` takes.
 const BATCH: usize = 64;
 
 impl Epoll {
     pub fn new(flags: c_int) -> Result<Epoll, Errno> {
-        // SAFETY: it takes no pointer.
+        // SAFETY: the call takes no pointer.
         Descriptor::new(unsafe { ffi::epoll_create1(flags) }).map(Epoll)
     }
 
@@ -90,12 +91,12 @@ impl Epoll {
         self.control(ffi::EPOLL_CTL_ADD, fd, events)
     }
 
-    /// Whether `epoll` is a number of an epoll that has this in it. Of something that never happens in there, only the
-    /// question is asked: it stays as it is.
+    /// Returns whether the descriptor `epoll` is an epoll that contains `mark`. `EPOLL_CTL_MOD` succeeds only for an
+    /// entry; it sets the entry's events to none, which they are already.
     pub fn has(epoll: c_int, mark: &Bell) -> bool {
         let mark = mark.0.number();
         let mut event = epoll_event { events: 0, data: mark as u64 };
-        // SAFETY: `event` outlives the call, which only reads it; the kernel checks the descriptors.
+        // SAFETY: `event` outlives the call, which only reads it. The kernel checks the descriptors.
         unsafe { ffi::epoll_ctl(epoll, ffi::EPOLL_CTL_MOD, mark, &mut event) == 0 }
     }
 
@@ -105,15 +106,15 @@ impl Epoll {
 
     fn control(&self, op: c_int, fd: c_int, events: u32) -> Result<(), Errno> {
         let mut event = epoll_event { events, data: fd as u64 };
-        // SAFETY: `event` outlives the call, which only reads it; the kernel checks the descriptors.
+        // SAFETY: `event` outlives the call, which only reads it. The kernel checks the descriptors.
         check(unsafe { ffi::epoll_ctl(self.0.number(), op, fd, &mut event) }).map(drop)
     }
 
-    /// Hands over each descriptor in which something has happened since it was handed over last.
+    /// Calls `each` for every descriptor with an edge since the last call.
     pub fn take(&self, mut each: impl FnMut(c_int)) {
         let mut events = [epoll_event { events: 0, data: 0 }; BATCH];
         loop {
-            // SAFETY: there is room for `BATCH` events.
+            // SAFETY: `events` holds `BATCH` events.
             let count = unsafe { ffi::epoll_wait(self.0.number(), events.as_mut_ptr(), BATCH as c_int, 0) };
             for event in events.iter().take(usize::try_from(count).unwrap_or(0)) {
                 each(event.data as c_int);
@@ -124,17 +125,17 @@ impl Epoll {
         }
     }
 
-    /// Sleeps until there is something to take, for `timeout` at most (`None`: as long as it takes). While it sleeps,
-    /// and only then, the program's signals come through.
-    pub fn sleep(&self, timeout: Option<Duration>, signals: &Signals) -> Result<(), Errno> {
+    /// Blocks until an entry is ready, for at most `timeout` (`None`: without a limit). The program's signals are
+    /// unblocked only while this call blocks.
+    pub fn block(&self, timeout: Option<Duration>, signals: &Signals) -> Result<(), Errno> {
         let timeout = timeout.map(|timeout| ffi::__kernel_timespec {
             tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(timeout.subsec_nanos()),
         });
         let timeout: *const ffi::__kernel_timespec = timeout.as_ref().map_or(ptr::null(), |timeout| timeout);
         let mut event = epoll_event { events: 0, data: 0 };
-        // SAFETY: there is room for one event; the time and the set of signals outlive the call, and of the latter it
-        // reads as much as it is told.
+        // SAFETY: `event` is one event. The time and the signal set outlive the call, which reads `KERNEL_SIGSET_SIZE`
+        // bytes of the set.
         let count = unsafe {
             ffi::syscall(
                 ffi::SYS_epoll_pwait2,
@@ -150,53 +151,58 @@ impl Epoll {
     }
 }
 
-// A descriptor that is readable as long as somebody says so.
+// Eventfd.
 
+/// An eventfd: readable from `ring` until `silence`.
 pub struct Bell(pub Descriptor);
 
 impl Bell {
     pub fn new() -> Result<Bell, Errno> {
-        // SAFETY: it takes no pointer.
+        // SAFETY: the call takes no pointer.
         Descriptor::new(unsafe { ffi::eventfd(0, ffi::EFD_CLOEXEC | ffi::EFD_NONBLOCK) }).map(Bell)
     }
 
-    /// Rung twice is rung.
+    /// Makes the bell readable. A second call changes nothing.
     pub fn ring(&self) {
         let one = 1u64;
-        // SAFETY: eight bytes are there to be read. A counter that is full is readable, which is all that is wanted.
+        // SAFETY: the call reads the eight bytes of `one`. If the counter is full, the write fails, and the eventfd is
+        // readable already.
         unsafe { ffi::write(self.0.number(), &one as *const u64 as *const c_void, 8) };
     }
 
+    /// Makes the bell unreadable.
     pub fn silence(&self) {
         let mut count = 0u64;
-        // SAFETY: eight bytes are there to be written. A counter that is zero already is as it should be.
+        // SAFETY: the call writes the eight bytes of `count`. If the counter is zero already, the read fails, and
+        // nothing need be done.
         unsafe { ffi::read(self.0.number(), &mut count as *mut u64 as *mut c_void, 8) };
     }
 }
 
-// What is known of any descriptor.
+// Properties of any descriptor.
 
 pub fn is_open(fd: c_int) -> bool {
-    // SAFETY: this command takes nothing.
+    // SAFETY: this command takes no argument.
     unsafe { ffi::fcntl(fd, ffi::F_GETFD) >= 0 }
 }
 
 pub fn is_pipe(fd: c_int) -> bool {
-    // SAFETY: this command takes nothing.
+    // SAFETY: this command takes no argument.
     unsafe { ffi::fcntl(fd, ffi::F_GETPIPE_SZ) >= 0 }
 }
 
-/// The bytes that wait to be read, or that the next read would bring.
+/// Returns how many bytes can be read; for datagrams, how many the next read returns. `None` if the descriptor does not
+/// support the request.
 pub fn bytes_waiting(fd: c_int) -> Option<isize> {
     let mut count: c_int = 0;
-    // SAFETY: this request writes an `int`, if it knows the descriptor.
+    // SAFETY: this request writes at most one `int`.
     match unsafe { ffi::ioctl(fd, ffi::FIONREAD, &mut count as *mut c_int) } {
         0 => Some(count as isize),
         _ => None,
     }
 }
 
-/// What `poll` says right now.
+/// The result of one `poll` call.
 #[derive(Clone, Copy)]
 pub struct Poll(c_short);
 
@@ -204,7 +210,7 @@ impl Poll {
     pub fn of(fd: c_int) -> Poll {
         let events = ffi::POLLIN | ffi::POLLOUT | ffi::POLLRDHUP;
         let mut entry = ffi::pollfd { fd, events, revents: 0 };
-        // SAFETY: there is one entry. What makes it fail leaves `revents` empty, and that is an answer.
+        // SAFETY: `entry` is one entry. If the call fails, `revents` stays empty: no condition holds.
         unsafe { ffi::poll(&mut entry, 1, 0) };
         Poll(entry.revents)
     }
@@ -214,20 +220,21 @@ impl Poll {
     }
 }
 
-// What is known of sockets. None of it changes anything, `SO_ERROR` least of all, which is not asked for.
+// Properties of sockets. No call here changes the socket; in particular, `SO_ERROR`, which clears the error, is never
+// read.
 
-/// An option that is an `int`.
+/// Returns a socket option that is an `int`.
 fn option(fd: c_int, name: c_int) -> Option<c_int> {
     let mut value: c_int = 0;
     let mut length = mem::size_of::<c_int>() as c_uint;
-    // SAFETY: there is room for an `int`, and `length` says so.
+    // SAFETY: `value` is an `int`, and `length` is its size.
     match unsafe { ffi::getsockopt(fd, ffi::SOL_SOCKET, name, &mut value as *mut c_int as *mut c_void, &mut length) } {
         0 => Some(value),
         _ => None,
     }
 }
 
-/// `None`: it is no socket.
+/// Returns the type of a socket, or `None` if the descriptor is not a socket.
 pub fn socket_type(fd: c_int) -> Option<c_int> {
     option(fd, ffi::SO_TYPE)
 }
@@ -247,17 +254,17 @@ pub fn is_listener(fd: c_int) -> bool {
 pub fn tcp_info(fd: c_int) -> ffi::tcp_info {
     let mut info = ffi::tcp_info::default();
     let mut length = mem::size_of::<ffi::tcp_info>() as c_uint;
-    let place = &mut info as *mut ffi::tcp_info as *mut c_void;
-    // SAFETY: there is room for as much of a `tcp_info` as `length` says, and any bytes are one. Should it fail,
-    // nothing is known, which is what zeros mean.
-    unsafe { ffi::getsockopt(fd, ffi::IPPROTO_TCP, ffi::TCP_INFO, place, &mut length) };
+    let value = &mut info as *mut ffi::tcp_info as *mut c_void;
+    // SAFETY: `length` is the size of `info`, and any bytes are a valid `tcp_info`. If the call fails, `info` stays
+    // zero: nothing is known.
+    unsafe { ffi::getsockopt(fd, ffi::IPPROTO_TCP, ffi::TCP_INFO, value, &mut length) };
     info
 }
 
-/// Whether a Unix stream would refuse to send: sending nothing tells, and sends nothing.
+/// Returns whether a Unix stream would refuse to send. Sending zero bytes checks this and sends nothing.
 pub fn refuses_to_send(fd: c_int) -> bool {
     let nothing = [0u8; 0];
-    // SAFETY: of no bytes, none are read.
+    // SAFETY: the length is zero, so the call reads no byte.
     let result = unsafe { ffi::send(fd, nothing.as_ptr() as *const c_void, 0, ffi::MSG_DONTWAIT | ffi::MSG_NOSIGNAL) };
     result < 0 && call::errno() == Errno(ffi::EPIPE)
 }

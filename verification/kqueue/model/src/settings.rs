@@ -1,32 +1,34 @@
-//! Where systems differ, and what goes wrong: words, separated by commas, from the environment or by a call.
+//! Differences between systems, and random faults. Both are words separated by commas, from the environment or from a
+//! call of `kqueue_model_configure`.
 
 use std::env;
 
-/// What another system does than NetBSD 11.
+/// The differences from NetBSD 11.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct System {
-    /// There is no `EVFILT_USER`: `EINVAL`. NetBSD before 10, OpenBSD but for its newest releases.
+    /// `EVFILT_USER` is unknown: `EINVAL`. NetBSD before 10, OpenBSD except its newest releases.
     pub no_user: bool,
     /// An `EV_ADD` enables a knote that `EV_DISPATCH` has disabled. NetBSD in 2016.
     pub add_enables: bool,
     /// An `EV_ADD` with `NOTE_TRIGGER` triggers. macOS, FreeBSD.
     pub add_triggers: bool,
-    /// The write end of a pipe that nobody reads can't be added: `EPIPE`. macOS, older FreeBSD.
+    /// Adding the write end of a pipe whose reader is closed fails with `EPIPE`. macOS, older FreeBSD.
     pub broken_pipe: bool,
 }
 
-/// What happens by chance, each with its probability.
+/// The random faults, each with its probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Faults {
-    /// That a wait is interrupted before it sleeps.
+    /// A wait is interrupted before it blocks.
     pub eintr: f64,
-    /// That there is no memory for a new knote.
+    /// The kernel has no memory for a new knote.
     pub enomem: f64,
-    /// That a report stops at its first event.
+    /// A report stops after its first event.
     pub short: f64,
-    /// That a wait which has found nothing reports a descriptor all the same.
+    /// A wait that found no event reports a descriptor that is not ready.
     pub spurious: f64,
-    chance: u64,
+    /// The state of the random number generator.
+    random: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -36,7 +38,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// As the environment says. `Err` is a word that it does not understand.
+    /// Reads the settings from the environment. `Err` is the first unknown word.
     pub fn from_environment() -> Result<Settings, String> {
         let mut settings = Settings::default();
         for name in ["KQUEUE_MODEL", "KQUEUE_MODEL_FAULTS"] {
@@ -61,7 +63,7 @@ impl Settings {
                 "broken-pipe" => self.system.broken_pipe = true,
                 _ => return None,
             },
-            Some(("seed", seed)) => self.faults.chance = sown(seed.parse().ok()?),
+            Some(("seed", seed)) => self.faults.random = seed_state(seed.parse().ok()?),
             Some((name, probability)) => {
                 let probability = probability.parse().ok().filter(|p| (0.0..=1.0).contains(p))?;
                 match name {
@@ -79,31 +81,33 @@ impl Settings {
 
 impl Default for Faults {
     fn default() -> Faults {
-        Faults { eintr: 0.0, enomem: 0.0, short: 0.0, spurious: 0.0, chance: sown(0) }
+        Faults { eintr: 0.0, enomem: 0.0, short: 0.0, spurious: 0.0, random: seed_state(0) }
     }
 }
 
-/// Where chance begins. Seeds that are neighbours are no neighbours here; and a state of zero would stay zero.
-fn sown(seed: u64) -> u64 {
+/// Returns the generator's first state. Neighbouring seeds give states that are far apart. The state is never zero: a
+/// zero state would stay zero.
+fn seed_state(seed: u64) -> u64 {
     seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 << 63
 }
 
 impl Faults {
-    /// Whether something of this probability happens now.
+    /// Returns whether an event of this probability happens now.
     pub fn happens(&mut self, probability: f64) -> bool {
-        // What is not asked for takes no chance from the others, so that a seed means the same with and without it.
+        // A fault with probability 0 draws no number, so the other faults stay the same for the same seed.
         probability > 0.0 && (self.next() >> 11) as f64 / ((1u64 << 53) as f64) < probability
     }
 
+    /// Returns a random number below `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 
-    /// Marsaglia's xorshift.
+    /// Returns the next number of Marsaglia's xorshift.
     fn next(&mut self) -> u64 {
-        self.chance ^= self.chance << 13;
-        self.chance ^= self.chance >> 7;
-        self.chance ^= self.chance << 17;
-        self.chance
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
     }
 }

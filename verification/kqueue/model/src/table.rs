@@ -10,11 +10,11 @@ use crate::kqueue::Kqueue;
 use crate::linux;
 use crate::settings::Settings;
 
-/// By the program's descriptors.
+/// All kqueues, each with the number of the program's descriptor.
 static KQUEUES: Mutex<Vec<(c_int, Arc<Kqueue>)>> = Mutex::new(Vec::new());
 
-/// The process that they belong to, 0 before there is one. A kqueue is not inherited by `fork`; and in the child, a
-/// lock that another thread held is held for ever.
+/// The process that owns the kqueues, 0 before the first one is opened. A child made by `fork` inherits no kqueue. It
+/// must not take a lock either: if another thread of the parent held the lock, it stays locked in the child.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
 
 fn enter() -> MutexGuard<'static, Vec<(c_int, Arc<Kqueue>)>> {
@@ -23,7 +23,7 @@ fn enter() -> MutexGuard<'static, Vec<(c_int, Arc<Kqueue>)>> {
 
 fn are_ours() -> bool {
     match PROCESS.load(Ordering::Acquire) {
-        // Nothing was opened yet, so nothing need be looked for.
+        // No kqueue was opened yet.
         0 => false,
         process => process == linux::process(),
     }
@@ -35,18 +35,16 @@ pub fn open() -> Result<c_int, Errno> {
         Err(process) if process != this => return Err(Errno(ffi::ENOSYS)),
         _ => {}
     }
-    if linux::close_passes_us_by() {
-        eprintln!(
-            "kqueue model: the C library's `close` comes first, so no close would be noticed; README.md: Linking"
-        );
+    if linux::close_bypasses_model() {
+        eprintln!("kqueue model: linked behind the C library, whose `close` hides the model's; see README.md, Linking");
         return Err(Errno(ffi::ENOSYS));
     }
     let settings = Settings::from_environment().map_err(|word| {
-        eprintln!("kqueue model: cannot understand `{word}` in the environment");
+        eprintln!("kqueue model: unknown word `{word}` in KQUEUE_MODEL or KQUEUE_MODEL_FAULTS");
         Errno(ffi::EINVAL)
     })?;
     let (kqueue, descriptor) = Kqueue::new(settings)?;
-    let number = descriptor.give_away();
+    let number = descriptor.into_number();
     enter().push((number, Arc::new(kqueue)));
     Ok(number)
 }
@@ -57,32 +55,33 @@ pub fn find(fd: c_int) -> Result<Arc<Kqueue>, Errno> {
     }
     let kqueues = enter();
     let known = kqueues.iter().find(|(number, _)| *number == fd);
-    // A duplicate of one that is known.
+    // If the number is not in the table, it may be a duplicate.
     let found = known.or_else(|| kqueues.iter().find(|(_, kqueue)| kqueue.is(fd)));
     found.map(|(_, kqueue)| kqueue.clone()).ok_or(Errno(ffi::EBADF))
 }
 
-/// The program is about to close this descriptor.
-pub fn forget(fd: c_int) {
+/// Removes a descriptor that the program is about to close: its kqueue, if it is the last descriptor of one, and its
+/// knotes in all other kqueues.
+pub fn remove_descriptor(fd: c_int) {
     if !are_ours() {
         return;
     }
     let own = enter().iter().find(|(number, _)| *number == fd).map(|(_, kqueue)| kqueue.clone());
     if let Some(kqueue) = own {
-        // It lives as long as a duplicate does, and has that one's number then.
+        // If a duplicate exists, the kqueue stays open and is listed under the duplicate's number.
         let other = linux::open_descriptors().into_iter().find(|other| *other != fd && kqueue.is(*other));
         let mut kqueues = enter();
-        if let Some(place) = kqueues.iter().position(|(number, _)| *number == fd) {
+        if let Some(index) = kqueues.iter().position(|(number, _)| *number == fd) {
             match other {
-                Some(other) => kqueues[place].0 = other,
+                Some(other) => kqueues[index].0 = other,
                 None => {
-                    kqueues.swap_remove(place);
+                    kqueues.swap_remove(index);
                     kqueue.close();
                 }
             }
         }
     }
     for (_, kqueue) in enter().iter() {
-        kqueue.forget(fd);
+        kqueue.remove_descriptor(fd);
     }
 }
