@@ -1,16 +1,16 @@
-//! What the crate has no type for, as a source: any descriptor on Unix, any socket on Windows.
+//! A source that the crate has no type for: any descriptor on Unix, any socket on Windows.
 //!
 //! ```text
-//! cargo run --example any_fd                  # what another process prints, through a pipe
-//! ls | cargo run --example any_fd stdin       # what is typed or piped in; on Unix only
+//! cargo run --example any_fd                  # prints the output of another process, through a pipe
+//! ls | cargo run --example any_fd stdin       # prints its own standard input; on Unix only
 //! ```
 //!
-//! It may be one that blocks. To switch the standard input to non-blocking would switch the shell's, and is not needed:
-//! in level mode, an event says that there is something, and whoever reads *once* does not wait. (Edge mode is for what
-//! does not block: there, a program reads until `WouldBlock`.)
+//! The descriptor may be in blocking mode. This program must not make its standard input non-blocking, because the
+//! shell shares that open file. In level mode this is not needed: after an event, *one* read does not block. (Edge mode
+//! needs a non-blocking source, because the program reads until `WouldBlock`.)
 //!
-//! A regular file is another matter (`any_fd stdin <Cargo.toml`): nobody ever waits for one, so it is not registered.
-//! Epoll would refuse it, with `PermissionDenied`; a kqueue would say that it is readable until its end, then nothing.
+//! A regular file (`any_fd stdin <Cargo.toml`) never blocks, so it is not registered. Epoll would refuse the file with
+//! `PermissionDenied`; a kqueue would report it as readable until its end, and then not at all.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -19,25 +19,30 @@ use minimio::{Events, Interest, Poll, Token};
 
 fn main() -> io::Result<()> {
     system::run()?;
-    println!("Now try: a buffer of two bytes; then cargo run --example delayed");
+    println!("Now try: BUFFER_SIZE = 2 in examples/any_fd.rs; then cargo run --example delayed");
     Ok(())
 }
 
-/// Prints what `read` brings whenever `source` is readable, until the end of it.
+const SOURCE: Token = Token(0);
+
+/// How many bytes one event reads. In level mode, a smaller buffer only means more events.
+const BUFFER_SIZE: usize = 1024;
+
+/// Calls `read` whenever `source` is readable and prints the bytes, until `read` returns 0.
 fn print_all(source: &mut impl Source, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(16);
-    poll.registry().register(source, Token(0), Interest::READABLE.level())?;
-    let mut buffer = [0; 1024];
+    poll.registry().register(source, SOURCE, Interest::READABLE.level())?;
+    let mut buffer = [0; BUFFER_SIZE];
     loop {
         match poll.poll(&mut events, None) {
-            // A signal came, and nothing else.
+            // A signal interrupted the wait.
             Err(err) if err.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
-        // There is one source, so this is its event.
+        // Only one source is registered, so the event is from it.
         match read(&mut buffer)? {
-            // The crate would not see it close: it is told before.
+            // `SourceFd` and `SourceSocket` only borrow the descriptor, so deregister it before it is closed.
             0 => return poll.registry().deregister(source),
             count => io::stdout().write_all(&buffer[..count])?,
         }
@@ -56,7 +61,7 @@ mod system {
 
     pub fn run() -> io::Result<()> {
         if env::args().nth(1).as_deref() == Some("stdin") {
-            // Not `io::stdin()` itself: that reads ahead, into a buffer of its own that no poll knows of.
+            // Not `io::stdin()`: it reads ahead into its own buffer, and no event reports the bytes in that buffer.
             return print_file(io::stdin().as_fd().try_clone_to_owned()?.into());
         }
         let script = "for word in one two three; do echo $word; sleep 0.1; done";
@@ -71,7 +76,7 @@ mod system {
         if !file.metadata()?.is_file() {
             let fd = file.as_raw_fd();
             match super::print_all(&mut SourceFd(&fd), |buffer| (&file).read(buffer)) {
-                // Nobody waits for `/dev/null` either.
+                // Epoll refuses this descriptor because it never blocks, for example `/dev/null`. Read it to its end.
                 Err(err) if err.kind() == ErrorKind::PermissionDenied => {}
                 result => return result,
             }
@@ -91,10 +96,10 @@ mod system {
 
     use minimio::windows::SourceSocket;
 
-    /// Only sockets can be asked whether they are ready, so here it is one, of the standard library's.
+    /// On Windows only sockets report readiness, so the source is a socket of the standard library.
     pub fn run() -> io::Result<()> {
         if env::args().nth(1).is_some() {
-            return Err(io::Error::new(ErrorKind::Unsupported, "only sockets can be waited for here"));
+            return Err(io::Error::new(ErrorKind::Unsupported, "on Windows, only sockets can be registered"));
         }
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let mut sender = TcpStream::connect(listener.local_addr()?)?;

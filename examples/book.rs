@@ -1,14 +1,15 @@
-//! The program that the book builds its queue for: a reactor, which waits, and an executor, which knows what to do.
+//! The program that the book builds its queue for: a reactor, which waits for events, and an executor, which handles
+//! them.
 //!
 //! ```text
 //! cargo run --example book
 //! ```
 //!
-//! The reactor has a thread of its own. All it does is wait for events and hand their tokens through a channel. The
-//! executor receives a token, looks up the closure that was left under it, and runs it. So neither ever waits for one
-//! particular answer, and a token is all that the two know of each other.
+//! The reactor runs on its own thread. It waits for events and sends their tokens through a channel. The executor
+//! receives a token, looks up the closure stored under it, and runs the closure. Neither waits for one particular
+//! response, and the token is all that they share.
 //!
-//! The server is the delayed server of the other examples, in this process: no network is needed.
+//! The server is the delayed server of the other examples. It runs in this process, so no network is needed.
 
 mod http;
 mod server;
@@ -23,7 +24,7 @@ use std::time::Instant;
 use minimio::book::{Events, Interests, Poll, Registrator, TcpStream, Token};
 use server::{Background, Limits, Server};
 
-/// What is asked for: how many milliseconds the server waits, and what it answers then.
+/// The requests: how many milliseconds the server waits, and the text of its response.
 const REQUESTS: [(u32, &str); 4] = [(900, "fourth"), (300, "second"), (600, "third"), (0, "first")];
 
 fn main() -> io::Result<()> {
@@ -37,23 +38,23 @@ fn main() -> io::Result<()> {
     for (token, (delay, text)) in REQUESTS.into_iter().enumerate() {
         let mut stream = send_request(server.addr(), delay, text)?;
         registrator.register(&mut stream, token, Interests::READABLE)?;
-        println!("request {token} is on its way: wait {delay} ms, then say `{text}`");
+        println!("request {token} sent: respond with `{text}` after {delay} ms");
         executor.spawn(token, move || {
-            let answer = read_answer(stream)?;
-            println!("request {token} is answered after {:4} ms: {answer}", start.elapsed().as_millis());
+            let response = read_response(stream)?;
+            println!("request {token}: response after {:4} ms: {response}", start.elapsed().as_millis());
             Ok(())
         });
     }
 
-    println!("\nThe executor waits for whatever is ready.\n");
+    println!("\nThe executor handles the responses in the order in which they arrive.\n");
     executor.run(&tokens, &registrator)?;
     reactor.join().unwrap_or_else(|_| Err(io::Error::new(ErrorKind::Other, "the reactor has panicked")))?;
-    println!("\nFour answers, and the wait of the longest.");
-    println!("Now try: a fifth request; then cargo run --example any_fd");
+    println!("\nAll four responses took as long as the longest delay.");
+    println!("Now try: more REQUESTS in examples/book.rs; then cargo run --example any_fd");
     Ok(())
 }
 
-/// The reactor. It ends when the loop is closed, or nobody wants its tokens any more.
+/// Starts the reactor. It ends when the loop is closed (`Interrupted`), or when the receiver of the tokens is dropped.
 fn start_reactor(mut poll: Poll) -> (Receiver<Token>, JoinHandle<io::Result<()>>) {
     let (sender, tokens) = mpsc::channel();
     let reactor = thread::spawn(move || {
@@ -75,7 +76,7 @@ fn start_reactor(mut poll: Poll) -> (Receiver<Token>, JoinHandle<io::Result<()>>
 
 type Task = Box<dyn FnOnce() -> io::Result<()>>;
 
-/// What is left to do, by the token of the event that it waits for.
+/// The tasks that are not done, by the token of the event that each waits for.
 struct Executor {
     tasks: HashMap<Token, Task>,
 }
@@ -85,10 +86,10 @@ impl Executor {
         self.tasks.insert(token, Box::new(task));
     }
 
-    /// Runs each task when its token comes. When none is left, the reactor may go home too.
+    /// Runs each task when its token arrives. Closes the loop when no task is left, which ends the reactor.
     fn run(&mut self, tokens: &Receiver<Token>, registrator: &Registrator) -> io::Result<()> {
         while !self.tasks.is_empty() {
-            let token = tokens.recv().map_err(|_| io::Error::new(ErrorKind::Other, "the reactor has gone"))?;
+            let token = tokens.recv().map_err(|_| io::Error::new(ErrorKind::Other, "the reactor has ended"))?;
             if let Some(task) = self.tasks.remove(&token) {
                 task()?;
             }
@@ -97,7 +98,7 @@ impl Executor {
     }
 }
 
-/// Sends a request, after which the server is to hang up: so the end of the stream is the end of the answer.
+/// Sends a request with `Connection: close`, so the end of the stream is the end of the response.
 fn send_request(server: SocketAddr, delay: u32, text: &str) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(server)?;
     let request = format!("GET /{delay}/{text} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
@@ -105,7 +106,7 @@ fn send_request(server: SocketAddr, delay: u32, text: &str) -> io::Result<TcpStr
     Ok(stream)
 }
 
-fn read_answer(mut stream: TcpStream) -> io::Result<String> {
+fn read_response(mut stream: TcpStream) -> io::Result<String> {
     let mut response = String::new();
     stream.read_to_string(&mut response)?;
     Ok(response.lines().last().unwrap_or_default().to_owned())

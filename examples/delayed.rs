@@ -1,4 +1,4 @@
-//! Ten requests, ten delays, two threads: one asks, the other answers, and neither ever sleeps for a delay.
+//! Ten requests with ten delays, and two threads: a client and a server. Neither thread sleeps for a single delay.
 //!
 //! ```text
 //! cargo run --example delayed
@@ -15,7 +15,7 @@ use std::time::Duration;
 use client::{Client, Outcome};
 use server::{Background, Limits, Server};
 
-/// What is asked for, in this order: how many milliseconds to wait, and what to answer then.
+/// The requests, in the order in which they are sent: how many milliseconds to wait, and the text of the response.
 const REQUESTS: [(u64, &str); 10] = [
     (700, "at"),
     (200, "thread"),
@@ -29,7 +29,7 @@ const REQUESTS: [(u64, &str); 10] = [
     (500, "ten"),
 ];
 
-/// How much longer than the longest delay everything may take, on a machine that has other things to do.
+/// How much longer than the longest delay the whole run may take. A busy machine needs some of it.
 const TOLERANCE: Duration = Duration::from_millis(400);
 
 fn main() {
@@ -43,7 +43,7 @@ fn main() {
     }
 }
 
-/// Whether every answer was right, and came in time.
+/// Returns whether every response was right and on time.
 fn run() -> io::Result<bool> {
     let addr = ([127, 0, 0, 1], 0).into();
     let server = Background::start(Server::bind(addr, Limits::default(), io::sink())?)?;
@@ -68,7 +68,7 @@ fn print_head() {
     print_row("sent", "request", "0        250       500       750      1000 ms", "answered");
 }
 
-/// A row for an answer. True: it is the right one, and not early.
+/// Prints a row for a response. Returns whether the response is right and not early.
 fn print_outcome(outcome: &Outcome) -> bool {
     let (delay, word) = REQUESTS[outcome.request];
     let delay = Duration::from_millis(delay);
@@ -86,7 +86,8 @@ fn print_outcome(outcome: &Outcome) -> bool {
     is_right
 }
 
-/// How long it took, and how long it would have taken one by one. True: about as long as the longest delay.
+/// Prints how long the run took, and how long it would have taken one request at a time. Returns whether it took about
+/// as long as the longest delay.
 fn print_total(total: Duration) -> bool {
     let sum = REQUESTS.iter().map(|(delay, _)| Duration::from_millis(*delay)).sum();
     let is_in_time = total < longest() + TOLERANCE;
@@ -94,10 +95,10 @@ fn print_total(total: Duration) -> bool {
     print_row("", "together", &bar(total, sum), &time(total));
     print_row("", "one by one", &bar(sum, sum), &time(sum));
     match is_in_time {
-        true => println!("\nTo wait for ten takes as long as to wait for the longest."),
+        true => println!("\nWaiting for all ten takes as long as waiting for the longest."),
         false => println!("\nThat took too long: the longest delay is {}.", time(longest())),
     }
-    println!("Now try: cargo run --example delayed_server");
+    println!("Now try: other REQUESTS here; then cargo run --example delayed_server");
     is_in_time
 }
 

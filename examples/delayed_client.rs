@@ -1,4 +1,5 @@
-//! Asks a delayed server for many answers at once, in one thread, and prints them in the order in which they arrive.
+//! Sends many requests to a delayed server at once, on one thread, and prints the responses in the order in which they
+//! arrive.
 //!
 //! ```text
 //! cargo run --example delayed_client addr [ms/text …]
@@ -26,7 +27,7 @@ fn main() {
     if requests.is_empty() {
         requests.extend(DEFAULTS.map(String::from));
     }
-    match resolve(&server).and_then(|addr| ask(addr, &requests)) {
+    match resolve(&server).and_then(|addr| request_all(addr, &requests)) {
         Ok(true) => {}
         Ok(false) => process::exit(1),
         Err(err) => {
@@ -36,21 +37,21 @@ fn main() {
     }
 }
 
-/// The address, also where it comes as `localhost:8080` or as the server prints it.
+/// Returns the address of `server`, which may also be a name (`localhost:8080`) or the URL that the server prints.
 fn resolve(server: &str) -> io::Result<SocketAddr> {
     let host = server.trim_start_matches("http://").trim_end_matches('/');
     host.to_socket_addrs()?.next().ok_or_else(|| ErrorKind::AddrNotAvailable.into())
 }
 
-/// Whether all went well.
-fn ask(addr: SocketAddr, requests: &[String]) -> io::Result<bool> {
+/// Sends all requests and prints their outcomes. Returns whether all succeeded.
+fn request_all(addr: SocketAddr, requests: &[String]) -> io::Result<bool> {
     let mut client = Client::new(addr, requests.iter().map(|request| format!("/{}", http::encode(request))))?;
-    let mut is_well = true;
+    let mut all_succeeded = true;
     while let Some(outcome) = client.next_outcome()? {
-        is_well &= outcome.response.as_ref().map_or(false, |response| response.status == 200);
+        all_succeeded &= outcome.response.as_ref().map_or(false, |response| response.status == 200);
         print(&requests[outcome.request], &outcome);
     }
-    Ok(is_well)
+    Ok(all_succeeded)
 }
 
 fn print(request: &str, outcome: &Outcome) {

@@ -1,4 +1,5 @@
-//! Ten thousand requests that wait at once for a delayed server, which is a process of its own and has one thread.
+//! Ten thousand requests that wait for a delayed server at the same time. The server is a separate process with one
+//! thread.
 //!
 //! ```text
 //! cargo build --release --examples
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use client::{Client, Outcome};
 
-/// Says to a second run of this program that the first one has tried to get more descriptors.
+/// The environment variable that marks the second run of this program, which has as many descriptors as it may have.
 const RAISED: &str = "DELAYED_LOAD_RAISED";
 
 fn main() {
@@ -37,20 +38,20 @@ fn main() {
     }
 }
 
-/// A process may raise its limit of open descriptors, but not by means of the standard library: a shell does it. Where
-/// there is none, this run goes on with what it has.
+/// Runs this program again with a higher limit of open descriptors. The standard library cannot raise the limit, so a
+/// shell does. If there is no shell, returns `None`, and this run continues with the limit it has.
 fn run_again_with_more_descriptors() -> Option<i32> {
     let script = r#"ulimit -n "$(ulimit -H -n)" 2>/dev/null; exec "$0" "$@""#;
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(script).arg(env::current_exe().ok()?).args(env::args_os().skip(1)).env(RAISED, "yes");
     match shell.status().ok()?.code() {
-        // That is the shell's own code, for a program that it cannot run.
+        // The shell returns these codes if it cannot run the program.
         Some(126 | 127) => None,
         code => Some(code.unwrap_or(1)),
     }
 }
 
-/// Whether every answer was right.
+/// Returns whether every response was right.
 fn run() -> io::Result<bool> {
     let count = argument(1, 10_000)?;
     let delay = argument(2, 5000)?;
@@ -60,7 +61,7 @@ fn run() -> io::Result<bool> {
     let paths = (0..count).map(|request| format!("/{delay}/{request}"));
     let mut client = Client::new(server.addr, paths)?;
     let mut next = client.next_outcome()?;
-    // The first answers are here, so the server has never had more to remember than now.
+    // The first response has just arrived, so the server holds its largest number of pending responses now.
     let memory = server.memory();
 
     let mut right = 0;
@@ -70,9 +71,10 @@ fn run() -> io::Result<bool> {
         total = outcome.elapsed;
         next = client.next_outcome()?;
     }
-    println!("{right} of {count} answers were right; with a delay of {delay} ms, all took {total:.2?}.");
+    println!("{right} of {count} responses were right; with a delay of {delay} ms, all took {total:.2?}.");
     print_waiting(client.most_waiting(), count);
     print_memory(memory_before, memory, client.most_waiting());
+    println!("Now try: other numbers, such as delayed_load 2000 3000, which are [count] and [ms].");
     Ok(right == count)
 }
 
@@ -84,7 +86,8 @@ fn argument(at: usize, default: usize) -> io::Result<usize> {
     }
 }
 
-/// An error if there can be no answer because this program is at its limits.
+/// Returns whether the response is right. A request that failed is an error, probably because a limit of the system was
+/// reached.
 fn is_right(outcome: &Outcome) -> io::Result<bool> {
     match &outcome.response {
         Ok(response) => Ok(response.status == 200 && response.body == outcome.request.to_string().as_bytes()),
@@ -92,7 +95,8 @@ fn is_right(outcome: &Outcome) -> io::Result<bool> {
             err.kind(),
             format!(
                 "request {} failed: {err}\n\
-                 Each takes a descriptor in either process, and a port: raise the limit (ulimit -n), or ask for fewer.",
+                 Each request takes a descriptor in both processes, and a port: raise the limit (ulimit -n), or send \
+                 fewer requests.",
                 outcome.request + 1
             ),
         )),
@@ -100,23 +104,23 @@ fn is_right(outcome: &Outcome) -> io::Result<bool> {
 }
 
 fn print_waiting(waiting: usize, count: usize) {
-    println!("{waiting} waited at once, for a server of one thread.");
+    println!("{waiting} waited at the same time, for a server with one thread.");
     if waiting < count {
-        println!("That is not all of them, since the first was answered too soon: try a longer delay.");
+        println!("The first response came before the last request was sent: try a longer delay.");
     }
 }
 
 fn print_memory(before: Option<usize>, after: Option<usize>, waiting: usize) {
     match (before, after) {
         (Some(before), Some(after)) => println!(
-            "The server grew from {before} to {after} KiB, which is {} bytes for each of them.",
+            "The server grew from {before} to {after} KiB, which is {} bytes for each waiting request.",
             after.saturating_sub(before) * 1024 / waiting.max(1)
         ),
-        _ => println!("How much memory the server takes, this system does not tell."),
+        _ => println!("This system has no /proc, so the server's memory is not known."),
     }
 }
 
-/// The server's process, which ends with this.
+/// The server's process. Dropping this ends the process.
 struct ServerProcess {
     process: Child,
     addr: SocketAddr,
@@ -130,13 +134,14 @@ impl ServerProcess {
             let hint = "build it first, with cargo build --examples and the same profile";
             io::Error::new(err.kind(), format!("cannot run {}: {err}\n{hint}", program.display()))
         })?;
-        // From here on it is stopped, whatever happens.
+        // From here on, the drop of `server` ends the process, even if the next line fails.
         let mut server = ServerProcess { process, addr: ([0; 4], 0).into() };
         server.addr = server.read_addr()?;
         Ok(server)
     }
 
-    /// The server says in its first line where it listens. The others are read, lest it wait for that, and dropped.
+    /// Reads the server's address from its first line. A thread reads and drops the other lines; otherwise the pipe
+    /// would fill, and the server would block.
     fn read_addr(&mut self) -> io::Result<SocketAddr> {
         let stdout = self.process.stdout.take().ok_or(ErrorKind::BrokenPipe)?;
         let mut lines = BufReader::new(stdout);
@@ -144,10 +149,10 @@ impl ServerProcess {
         lines.read_line(&mut first)?;
         thread::spawn(move || io::copy(&mut lines, &mut io::sink()));
         let addr = first.trim_end().strip_prefix("listening on http://").and_then(|addr| addr.parse().ok());
-        addr.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "the server does not say where it listens"))
+        addr.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "the server's first line is not its address"))
     }
 
-    /// How many KiB of memory it has in use, where `/proc` tells.
+    /// Returns the server's resident memory in KiB, or `None` on a system without `/proc`.
     fn memory(&self) -> Option<usize> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
@@ -157,7 +162,7 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // Both fail only if it has ended by itself.
+        // Both fail only if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

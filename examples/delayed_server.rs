@@ -1,5 +1,5 @@
-//! An HTTP server that takes its time: `GET /<ms>/<text>` answers `<text>` after `<ms>` milliseconds. It serves
-//! everybody in one thread, and sleeps only when there is nothing to do.
+//! An HTTP server that delays its responses: `GET /<ms>/<text>` returns `<text>` after `<ms>` milliseconds. One thread
+//! serves all clients. The thread blocks only in `poll`, when there is nothing to do.
 //!
 //! ```text
 //! cargo run --example delayed_server [addr]
@@ -27,7 +27,7 @@ fn serve(addr: &str) -> io::Result<()> {
         addr.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not an address like 127.0.0.1:8080"))?;
     let server = Server::bind(addr, Limits::default(), io::stdout())?;
     let url = format!("http://{}", server.addr()?);
-    // The server works whether or not somebody reads what it says.
+    // An error means that standard output is closed. The server does not need it.
     let _ = writeln!(io::stdout(), "listening on {url}\ntry: curl {url}/1000/hello");
     server.run()
 }

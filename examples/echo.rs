@@ -4,14 +4,16 @@
 //! cargo run --example echo
 //! ```
 //!
-//! The modes differ in when an event comes, and so in what the server does about it:
+//! The modes differ in when an event comes, and so in what the server must do:
 //!
-//! - *level*: with every poll, while the source is ready. The server does one turn; if there is more, the next event
-//!   brings it back. But it must say what it waits for: bytes that it can't take now would be told again and again.
-//! - *edge*: when the source becomes ready. The server says once that it waits for everything, and does turns until
-//!   nothing is left to do: of what it leaves, nobody tells it again.
+//! - *level*: every poll reports the source while it is ready. The server handles one step per event; if more is left,
+//!   the
+//!   next poll reports the source again. But the server must keep the interest up to date: otherwise bytes that it
+//!   cannot take yet would be reported by every poll.
+//! - *edge*: the source is reported when it becomes ready. The server registers both directions once, and repeats steps
+//!   until the stream returns `WouldBlock`: the rest would not be reported again.
 //!
-//! Look at `serve_level` and `serve_edge`. All else is the same for both.
+//! Compare `serve_level` and `serve_edge`. All other code is the same for both modes.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -24,30 +26,31 @@ use std::time::Duration;
 use minimio::net::{TcpListener, TcpStream};
 use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 
-/// How many clients there are, and how many bytes each of them sends.
+/// The number of clients, and how many bytes each client sends.
 const CLIENTS: usize = 3;
 const BYTES: usize = 8 * 1024 * 1024;
 
-/// How many of a client's bytes the server holds. The others wait in the system's buffers, and if there is no room
-/// either, the client waits.
+/// How many bytes of a client the server holds. The other bytes wait in the kernel's buffers; when these are full, the
+/// client blocks.
 const BUFFER: usize = 4 * 1024;
 
-// The tokens of connections count from 0, these from the other end.
+// The tokens of connections count up from 0, these count down from the largest number.
 const ACCEPT: Token = Token(usize::MAX);
 const STOP: Token = Token(usize::MAX - 1);
 
 fn main() -> io::Result<()> {
-    println!("{CLIENTS} clients send {} MiB each, and get them back.", BYTES / 1024 / 1024);
+    println!("{CLIENTS} clients send {} MiB each, and the server sends all bytes back.", BYTES / 1024 / 1024);
     for mode in [Mode::Level, Mode::Edge] {
-        let Counts { polls, events, changes } = show(mode)?;
-        println!("{mode:?}: {polls} polls brought {events} events, and interest changed {changes} times.");
+        let Counts { polls, events, changes } = run_mode(mode)?;
+        println!("{mode:?}: {polls} polls returned {events} events; the interest changed {changes} times.");
     }
-    println!("Now try: a BUFFER of 64 KiB; then cargo run --example executor");
+    println!("Edge mode needs fewer polls; level mode needs no loop around each event.");
+    println!("Now try: a larger BUFFER in examples/echo.rs; then cargo run --example executor");
     Ok(())
 }
 
-/// Serves here, until the clients have finished, which are threads.
-fn show(mode: Mode) -> io::Result<Counts> {
+/// Runs the server on this thread, and the clients on others, until all clients have finished.
+fn run_mode(mode: Mode) -> io::Result<Counts> {
     let server = Server::new(mode)?;
     let addr = server.listener.local_addr()?;
     let stop = Waker::new(server.poll.registry(), STOP)?;
@@ -89,7 +92,7 @@ struct Server {
 struct Connection {
     stream: TcpStream,
     buffer: [u8; BUFFER],
-    /// Which part of the buffer is still to be sent back.
+    /// The part of the buffer that is not sent back yet.
     unsent: Range<usize>,
 }
 
@@ -104,13 +107,13 @@ impl Server {
         Ok(Server { poll, mode, listener, retry, connections, accepted: 0, counts })
     }
 
-    /// Serves until it is told to stop, and then those that are still there.
+    /// Serves until the waker with the token `STOP` is used and no connection is open.
     fn run(mut self) -> io::Result<Counts> {
         let mut events = Events::with_capacity(64);
         let mut is_stopped = false;
         while !is_stopped || !self.connections.is_empty() {
             match self.poll.poll(&mut events, None) {
-                // A signal came, and nothing else.
+                // A signal interrupted the wait.
                 Err(err) if err.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
@@ -127,30 +130,31 @@ impl Server {
         Ok(self.counts)
     }
 
-    /// Accepts whoever waits for it. The listener is in edge mode here and there: in level mode, each poll would come
-    /// back at once while there is no descriptor to accept with.
+    /// Accepts all connections that wait. The listener is always in edge mode: in level mode, every poll would return
+    /// immediately while the process has no free descriptor.
     fn accept(&mut self) -> io::Result<()> {
         loop {
             match self.listener.accept() {
                 Ok((stream, _)) => self.admit(stream),
                 Err(err) if err.kind() == ErrorKind::WouldBlock => return Ok(()),
-                // One that came and went says nothing about the next.
+                // This client disconnected before the accept. The next one may be fine.
                 Err(err) if err.kind() == ErrorKind::ConnectionAborted => {}
-                // There are no descriptors left. When there are, that is no edge, so a timer brings us back.
+                // The process has no free descriptor. A descriptor that becomes free is no edge of the listener, so a
+                // timer repeats the accept.
                 Err(_) => return self.retry.set(Duration::from_millis(100)),
             }
         }
     }
 
     fn admit(&mut self, mut stream: TcpStream) {
-        // No two clients ever have the same token: an event for one that is gone finds nobody.
+        // Tokens are never reused, so a late event of a closed connection finds no connection.
         let token = Token(self.accepted);
         self.accepted += 1;
         let interest = match self.mode {
             Mode::Level => Interest::READABLE.level(),
             Mode::Edge => Interest::READABLE | Interest::WRITABLE,
         };
-        // If the system has no room to watch it, its client sees it close.
+        // If the registration fails, the stream is dropped, and its client sees it close.
         if self.poll.registry().register(&mut stream, token, interest).is_ok() {
             self.connections.insert(token, Connection { stream, buffer: [0; BUFFER], unsent: 0..0 });
         }
@@ -163,10 +167,10 @@ impl Server {
         };
         match result {
             Ok(true) => {}
-            // The next event brings us back.
+            // The next event of this connection continues here.
             Err(err) if err.kind() == ErrorKind::WouldBlock => {}
-            // A client has got all its bytes back, or has failed, which concerns nobody else. What is dropped is
-            // closed, and registered no more.
+            // The client has received all its bytes, or its connection failed; other clients are not affected. The drop
+            // closes and deregisters the stream.
             Ok(false) | Err(_) => drop(self.connections.remove(&token)),
         }
     }
@@ -175,7 +179,7 @@ impl Server {
         match self.connections.get_mut(&token) {
             Some(connection) => {
                 let old = connection.interest();
-                let result = connection.turn();
+                let result = connection.step();
                 let new = connection.interest();
                 if new != old {
                     self.counts.changes += 1;
@@ -189,18 +193,18 @@ impl Server {
 
     fn serve_edge(&mut self, token: Token) -> io::Result<bool> {
         if let Some(connection) = self.connections.get_mut(&token) {
-            // A client that never pauses can keep us here while others wait. `server/connection.rs` shows how to leave,
-            // and to come back without an event.
-            while connection.turn()? {}
+            // A client that never pauses can keep the server in this loop while other clients wait.
+            // `server/connection.rs` shows how to limit the loop and continue later without an event.
+            while connection.step()? {}
         }
         Ok(false)
     }
 }
 
 impl Connection {
-    /// Reads if nothing is left to send, and sends; each as much as can be had at once. False: the client has sent its
-    /// last, and has got everything back.
-    fn turn(&mut self) -> io::Result<bool> {
+    /// Reads once if the buffer is empty, then writes once. Returns false when the client has shut down its side and
+    /// all its bytes are sent back.
+    fn step(&mut self) -> io::Result<bool> {
         if self.unsent.is_empty() {
             match self.stream.read(&mut self.buffer)? {
                 0 => return Ok(false),
@@ -211,7 +215,7 @@ impl Connection {
         Ok(true)
     }
 
-    /// What the next turn begins with.
+    /// Returns the direction that the next step uses first.
     fn interest(&self) -> Interest {
         match self.unsent.is_empty() {
             true => Interest::READABLE,
@@ -220,7 +224,7 @@ impl Connection {
     }
 }
 
-/// Clients may block: each has a thread, or two.
+/// Runs the clients, which block: each has two threads.
 fn run_clients(addr: SocketAddr) -> io::Result<()> {
     thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| run_client(addr))).collect();
@@ -237,18 +241,18 @@ fn run_client(addr: SocketAddr) -> io::Result<()> {
             (&stream).write_all(&bytes)?;
             stream.shutdown(Shutdown::Write)
         });
-        // It is slow to read, so that everybody else runs out of room and has to wait.
+        // Read late, so that all buffers on the way fill and the server has to wait for this client.
         thread::sleep(Duration::from_millis(100));
         (&stream).read_to_end(&mut echo)?;
         join(sender)
     })?;
     match echo == bytes {
         true => Ok(()),
-        false => Err(io::Error::new(ErrorKind::InvalidData, "what came back is not what was sent")),
+        false => Err(io::Error::new(ErrorKind::InvalidData, "the received bytes differ from the sent ones")),
     }
 }
 
-/// What a thread has returned; its panic becomes ours.
+/// Returns the result of a thread. If the thread panicked, this panics too.
 fn join(thread: ScopedJoinHandle<'_, io::Result<()>>) -> io::Result<()> {
     thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
 }

@@ -1,18 +1,19 @@
-//! `async fn` without a runtime: an executor and a reactor, by hand.
+//! `async fn` without a runtime: a small executor and reactor.
 //!
 //! ```text
 //! cargo run --example executor
 //! ```
 //!
-//! A future does nothing by itself. Somebody polls it; when it can't go on, it leaves its waker with somebody who will
-//! know when it can; and when that has used the waker, it is polled again. These three go round in a circle:
+//! A future runs only while it is polled. The executor polls it. If the future's operation returns `WouldBlock`, the
+//! future stores its waker in the reactor. When the reactor receives an event for that socket, it uses the waker, and
+//! the executor polls the future again:
 //!
 //! ```text
-//!              polls who was woken              tries, and leaves its waker
+//!              polls the woken task            tries, then stores its waker
 //!   Executor ──────────────────────► Attempt ───────────────────────────────► Reactor
 //!      ▲                                                                         │
 //!      └─────────────────────────────────────────────────────────────────────────┘
-//!                       waits for events, and wakes whom they are for
+//!                   waits for events, and wakes the tasks that wait for them
 //! ```
 
 mod http;
@@ -35,7 +36,7 @@ use minimio::{Events, Interest, Token};
 use http::{write_request, Responses};
 use server::{Background, Limits, Server};
 
-/// What each task asks for, one after the other: how many milliseconds to wait, and what to answer then.
+/// The requests of each task, one after the other: how many milliseconds to wait, and the text of the response.
 const TASKS: [&[(u64, &str)]; 3] =
     [&[(700, "all")], &[(200, "one"), (400, "them")], &[(300, "thread"), (200, "awaits")]];
 
@@ -50,8 +51,8 @@ fn main() -> io::Result<()> {
         let reactor = Rc::clone(&executor.reactor);
         executor.spawn(async move {
             for (delay, word) in *requests {
-                let answer = get(&reactor, addr, &format!("/{delay}/{word}")).await?;
-                println!("{:6.1} ms  task {task} has waited for {delay} ms: {answer}", time());
+                let response = get(&reactor, addr, &format!("/{delay}/{word}")).await?;
+                println!("{:6.1} ms  task {task} waited for {delay} ms: {response}", time());
             }
             Ok(())
         });
@@ -59,12 +60,12 @@ fn main() -> io::Result<()> {
     executor.run()?;
 
     let sum: u64 = TASKS.iter().copied().flatten().map(|(delay, _)| delay).sum();
-    println!("{:6.1} ms  is all it took. One after the other, it would have been {sum} ms.", time());
-    println!("Now try: all the requests in one task; then cargo run --example book");
+    println!("{:6.1} ms in total. One request after the other would have taken {sum} ms.", time());
+    println!("Now try: other TASKS in examples/executor.rs; then cargo run --example book");
     server.stop()
 }
 
-/// What the server answers. It reads as if it blocked; each `await` is a place where others have their turn.
+/// Returns the body of the server's response. The code looks as if it blocked, but at each `await` other tasks can run.
 async fn get(reactor: &Rc<RefCell<Reactor>>, addr: SocketAddr, path: &str) -> io::Result<String> {
     let mut socket = Socket::connect(reactor, addr).await?;
     let mut request = &write_request(addr, path)[..];
@@ -81,12 +82,12 @@ async fn get(reactor: &Rc<RefCell<Reactor>>, addr: SocketAddr, path: &str) -> io
             Ok(Some(response)) => return Ok(String::from_utf8_lossy(&response.body).into_owned()),
             Ok(None) if count == 0 => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(None) => {}
-            Err(_) => return Err(io::Error::new(ErrorKind::InvalidData, "the answer is not HTTP")),
+            Err(_) => return Err(io::Error::new(ErrorKind::InvalidData, "the response is not HTTP")),
         }
     }
 }
 
-/// A stream that can be awaited.
+/// A stream whose operations are futures.
 struct Socket {
     stream: TcpStream,
     token: Token,
@@ -115,7 +116,7 @@ impl Socket {
     }
 }
 
-/// The future below all others: an operation that is tried until it is done, or has failed.
+/// The innermost future: an operation that is repeated until it does not return `WouldBlock`.
 struct Attempt<'a, F> {
     socket: &'a mut Socket,
     operation: F,
@@ -139,16 +140,18 @@ where
     }
 }
 
-/// Waits for events, and knows who else waits for them.
+/// Waits for events and wakes the tasks that wait for them.
 struct Reactor {
     poll: minimio::Poll,
     events: Events,
     waiting: HashMap<Token, Waker>,
+    /// How many sockets were registered; the next token.
     sockets: usize,
 }
 
 impl Reactor {
-    /// In edge mode, once and for everything: whoever waits has been told `WouldBlock`, so the edge is still to come.
+    /// Registers a stream once, in edge mode, for both directions. A task waits only after `WouldBlock`, so its edge is
+    /// still to come.
     fn register(&mut self, stream: &mut TcpStream) -> io::Result<Token> {
         let token = Token(self.sockets);
         self.sockets += 1;
@@ -158,7 +161,7 @@ impl Reactor {
 
     fn wait(&mut self) -> io::Result<()> {
         match self.poll.poll(&mut self.events, None) {
-            // A signal came, and nothing else.
+            // A signal interrupted the wait.
             Err(err) if err.kind() == ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
@@ -170,7 +173,7 @@ impl Reactor {
     }
 }
 
-/// Polls tasks, one at a time.
+/// Polls the woken tasks, one at a time.
 struct Executor {
     reactor: Rc<RefCell<Reactor>>,
     tasks: HashMap<usize, (Task, Waker)>,
@@ -193,12 +196,12 @@ impl Executor {
         let number = self.spawned;
         self.spawned += 1;
         let waker = Waker::from(Arc::new(TaskWaker { number, woken: Arc::clone(&self.woken) }));
-        // It is polled for the first time as it is ever after.
+        // The first poll of a task is due to a wake too.
         waker.wake_by_ref();
         self.tasks.insert(number, (Box::pin(task), waker));
     }
 
-    /// Goes on until all tasks are done, or one has failed.
+    /// Runs until all tasks are done or one has failed.
     fn run(&mut self) -> io::Result<()> {
         while !self.tasks.is_empty() {
             match self.woken.next() {
@@ -210,7 +213,7 @@ impl Executor {
     }
 
     fn poll(&mut self, number: usize) -> io::Result<()> {
-        // If it is done and gone, somebody has woken it once too often.
+        // A finished task can still be in the queue, if it was woken more than once.
         if let Some((task, waker)) = self.tasks.get_mut(&number) {
             if let Poll::Ready(result) = task.as_mut().poll(&mut Context::from_waker(waker)) {
                 self.tasks.remove(&number);
@@ -221,14 +224,14 @@ impl Executor {
     }
 }
 
-/// The tasks that were woken. Any thread may use a task's waker, while this one waits in the reactor and sees no queue:
-/// so the reactor has to be woken as well.
+/// The queue of woken tasks. Any thread may use a task's waker while the executor's thread is blocked in the reactor,
+/// so a wake must also end that wait.
 struct Woken {
     tasks: Mutex<VecDeque<usize>>,
     waker: minimio::Waker,
 }
 
-/// The token of that waker. Sockets count from 0.
+/// The token of `Woken::waker`. The tokens of sockets count up from 0.
 const WOKEN: Token = Token(usize::MAX);
 
 impl Woken {
@@ -245,7 +248,7 @@ struct TaskWaker {
 impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         self.woken.tasks.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.number);
-        // If this fails, the task goes on with the next event.
+        // If this fails, the task is polled after the next event.
         let _ = self.woken.waker.wake();
     }
 }

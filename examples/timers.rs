@@ -4,8 +4,8 @@
 //! cargo run --example timers
 //! ```
 //!
-//! A timer is registered with a token, and when its time has come there is an event. It needs no thread and no
-//! descriptor: the poll just waits no longer than until the nearest of them is due.
+//! A timer is registered with a token, and its expiration is an event. It needs no thread and no descriptor: `poll`
+//! waits at most until the earliest deadline.
 
 use std::io::{self, ErrorKind};
 use std::thread;
@@ -18,6 +18,8 @@ const TEA: Token = Token(1);
 const EGGS: Token = Token(2);
 const ALARM: Token = Token(3);
 
+const TEA_TIME: Duration = ms(250);
+
 fn main() -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(16);
@@ -27,44 +29,45 @@ fn main() -> io::Result<()> {
     let alarm = timer(&poll, ALARM)?;
 
     let start = Instant::now();
-    let say = |text: &str| println!("{:6.1} ms  {text}", start.elapsed().as_secs_f64() * 1000.0);
+    let print = |text: &str| println!("{:6.1} ms  {text}", start.elapsed().as_secs_f64() * 1000.0);
     tick.set_every(ms(100))?;
-    tea.set(ms(250))?;
+    tea.set(TEA_TIME)?;
     eggs.set_at(start + ms(650))?;
     alarm.set(Duration::from_secs(3600))?;
-    say("a tick every 100 ms, tea in 250, eggs in 650, an alarm in an hour");
+    print("set: tick every 100 ms, tea in 250 ms, eggs in 650 ms, alarm in one hour");
 
-    // While a timer is set, there is something to wait for.
+    // `next_deadline` is `None` when no timer is set.
     while poll.next_deadline().is_some() {
         match poll.poll(&mut events, None) {
-            // A signal came, and nothing else.
+            // A signal interrupted the wait.
             Err(err) if err.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
         for event in &events {
             match event.token() {
-                TICK => say("tick"),
+                TICK => print("tick"),
                 TEA => {
-                    say("the tea is ready: this thread drinks it, and hears no ticks");
-                    // Never do that in a poll loop! Three ticks pass. They are one event afterwards, and the next one
-                    // comes at its time as if nothing had been.
+                    print("tea is ready: this thread sleeps 300 ms and misses ticks");
+                    // Never sleep in a poll loop! Three ticks expire meanwhile. They are one event afterwards, and the
+                    // next tick is on schedule again.
                     thread::sleep(ms(300));
                 }
                 EGGS => {
-                    say("the eggs are ready: no more ticks, and no alarm");
-                    // It may be set again whenever somebody likes, from any thread.
+                    print("eggs are ready: cancel the ticks and the alarm");
+                    // Any thread may set a cancelled timer again, at any time.
                     tick.cancel();
                     alarm.cancel();
                 }
-                _ => say("the alarm"),
+                _ => print("alarm"),
             }
         }
     }
-    println!("Now try: do not cancel the alarm, or the ticks; then cargo run --example udp");
+    println!("The ticks missed during the sleep were one event; the alarm was none.");
+    println!("Now try: another TEA_TIME in examples/timers.rs; then cargo run --example udp");
     Ok(())
 }
 
-/// A timer that is registered and not set.
+/// Returns a timer that is registered and not set.
 fn timer(poll: &Poll, token: Token) -> io::Result<Timer> {
     let mut timer = Timer::new();
     poll.registry().register(&mut timer, token, Interest::READABLE)?;

@@ -1,11 +1,12 @@
-//! Requests over UDP, where some are lost: a timer brings back those that nobody has answered.
+//! Requests over UDP, some of which are lost. A timer repeats a request without a response.
 //!
 //! ```text
 //! cargo run --example udp
 //! ```
 //!
-//! A datagram that is lost looks like one that is late. So the client waits for whatever comes first, the answer or its
-//! timer, and these are two events of one poll. The server lives in the same loop, and loses on purpose.
+//! The client cannot distinguish a lost datagram from a late one. So it waits for the response and for a timer, two
+//! sources of one poll, and handles the first event. The server runs in the same loop, and drops some requests on
+//! purpose.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -18,10 +19,10 @@ const SERVER: Token = Token(0);
 const CLIENT: Token = Token(1);
 const TIMEOUT: Token = Token(2);
 
-/// How often each request is lost on its way. The last one never arrives.
+/// How often the server drops each request. It drops the last request every time.
 const LOSSES: [u32; 4] = [0, 1, 2, u32::MAX];
 
-/// How often the client sends a request before it gives up.
+/// How many times the client sends a request before it gives up.
 const ATTEMPTS: u32 = 4;
 
 fn main() -> io::Result<()> {
@@ -33,7 +34,7 @@ fn main() -> io::Result<()> {
 
     while !client.is_done() {
         match poll.poll(&mut events, None) {
-            // A signal came, and nothing else.
+            // A signal interrupted the wait.
             Err(err) if err.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
@@ -41,27 +42,30 @@ fn main() -> io::Result<()> {
             match event.token() {
                 SERVER => serve(&server)?,
                 CLIENT => client.receive()?,
-                _ => client.time_out()?,
+                TIMEOUT => client.time_out()?,
+                token => unreachable!("{token:?} is not registered"),
             }
         }
     }
-    println!("Now try: lose the answers instead; then cargo run --example echo");
+    println!("Lost requests were sent again after longer waits; the last was given up.");
+    println!("Now try: other LOSSES in examples/udp.rs; then cargo run --example echo");
     Ok(())
 }
 
-/// A client with one request under way.
+/// A client that sends one request at a time.
 struct Client {
     socket: UdpSocket,
     timer: Timer,
-    /// Which request, and how often it was sent.
+    /// The number of the current request.
     request: usize,
+    /// How many times the current request was sent.
     attempt: u32,
 }
 
 impl Client {
     fn new(poll: &Poll, server: SocketAddr) -> io::Result<Client> {
         let socket = UdpSocket::bind(([127, 0, 0, 1], 0).into())?;
-        // From now on it receives only what the server sends.
+        // A connected UDP socket receives only datagrams from the server.
         socket.connect(server)?;
         let mut client = Client { socket, timer: Timer::new(), request: 0, attempt: 0 };
         poll.registry().register(&mut client.socket, CLIENT, Interest::READABLE)?;
@@ -74,22 +78,23 @@ impl Client {
         self.request == LOSSES.len()
     }
 
-    /// How long to wait for the answer: each time twice as long, lest a server that is slow gets even more to do.
-    fn wait(&self) -> Duration {
+    /// Returns how long to wait for the response. Each attempt waits twice as long, so that a slow server does not
+    /// receive even more requests.
+    fn timeout(&self) -> Duration {
         Duration::from_millis(20) * 2_u32.pow(self.attempt)
     }
 
     fn send(&mut self) -> io::Result<()> {
         self.attempt += 1;
-        self.timer.set(self.wait())?;
+        self.timer.set(self.timeout())?;
         match self.socket.send(format!("{} {}", self.request, self.attempt).as_bytes()) {
-            // No room for it? Then this is where it is lost, and the timer knows what to do.
+            // The send buffer is full: the datagram is lost here, and the timer repeats it.
             Err(err) if err.kind() == ErrorKind::WouldBlock => Ok(()),
             result => result.map(drop),
         }
     }
 
-    /// In edge mode, an event is told once: all that has come must be read now.
+    /// Reads all responses. In edge mode, datagrams that are not read now are not reported again.
     fn receive(&mut self) -> io::Result<()> {
         while let Some((text, _)) = next_datagram(&self.socket)? {
             match parse(&text) {
@@ -97,16 +102,17 @@ impl Client {
                     println!("request {request}: answered at attempt {attempt}");
                     self.end_request()?;
                 }
-                // An answer that is late: another one was here before it, or nobody has waited any longer.
+                // A late response: the request was answered by an earlier datagram, or was given up.
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// Timers stand before sockets in a batch of events, so this is never about a request that has just been answered.
+    /// Repeats the current request, or gives it up. Timers come before sockets in a batch of events, so `receive` has
+    /// not finished this request earlier in the same batch.
     fn time_out(&mut self) -> io::Result<()> {
-        print!("request {}: no answer within {} ms, ", self.request, self.wait().as_millis());
+        print!("request {}: no response within {} ms, ", self.request, self.timeout().as_millis());
         if self.attempt < ATTEMPTS {
             println!("sent again");
             self.send()
@@ -127,21 +133,21 @@ impl Client {
     }
 }
 
-/// Sends back what has come, but for what is lost.
+/// Sends each datagram back, except those that are dropped according to `LOSSES`.
 fn serve(server: &UdpSocket) -> io::Result<()> {
     while let Some((text, client)) = next_datagram(server)? {
         match parse(&text) {
             Some((request, attempt)) if LOSSES.get(request).map_or(false, |losses| attempt <= *losses) => {
                 println!("request {request}: lost on the way");
             }
-            // What finds no room is lost in earnest.
+            // If the send buffer is full, the response really is lost.
             _ => drop(server.send_to(text.as_bytes(), client)),
         }
     }
     Ok(())
 }
 
-/// The next datagram, and who has sent it. `None`: there is none for now, and an event will tell of the next.
+/// Returns the next datagram and its sender. `None`: no datagram is left, and an event reports the next one.
 fn next_datagram(socket: &UdpSocket) -> io::Result<Option<(String, SocketAddr)>> {
     let mut buffer = [0; 64];
     match socket.recv_from(&mut buffer) {
@@ -151,7 +157,7 @@ fn next_datagram(socket: &UdpSocket) -> io::Result<Option<(String, SocketAddr)>>
     }
 }
 
-/// Which request this is, or answers, and which attempt at it.
+/// Returns the request number and the attempt number in a request or response.
 fn parse(text: &str) -> Option<(usize, u32)> {
     let (request, attempt) = text.split_once(' ')?;
     Some((request.parse().ok()?, attempt.parse().ok()?))

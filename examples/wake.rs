@@ -1,15 +1,15 @@
-//! Two threads: one computes, the other waits for events, and each result is one.
+//! Two threads: a worker computes, the other waits for events, and each result of the worker wakes it.
 //!
 //! ```text
 //! cargo run --example wake
 //! ```
 //!
-//! A poll waits for what the kernel knows of, and a channel between two threads is not among that. So whoever sends
-//! something through it wakes the poll as well:
+//! `poll` waits for sources of the kernel, and a channel between two threads is not one. So after each send into the
+//! channel, the worker also wakes the poll:
 //!
 //! ```text
 //!   worker                        poll loop
-//!     │ 1. send ───► channel ───► 4. try_recv, until it is empty
+//!     │ 1. send ───► channel ───► 4. try_recv, until the channel is empty
 //!     │ 2. wake ───► Waker ─────► 3. an event with the waker's token
 //! ```
 
@@ -24,7 +24,7 @@ const RESULTS: Token = Token(0);
 /// The worker counts the primes below each of these.
 const LIMITS: [u32; 6] = [10, 100, 1_000, 10_000, 20_000, 40_000];
 
-/// Below which number there are how many primes.
+/// A limit, and how many primes are below it.
 type Count = (u32, usize);
 
 fn main() -> io::Result<()> {
@@ -33,12 +33,13 @@ fn main() -> io::Result<()> {
     let (sender, results) = mpsc::channel();
 
     let events = thread::scope(|scope| {
-        // The worker borrows the waker: one of its own would go with the thread, and take the last wake along.
+        // The worker borrows the waker. If the worker owned it, the waker would be dropped when the thread ends, and a
+        // wake that is not reported yet would be lost.
         scope.spawn(|| work(sender, &waker));
         listen(&mut poll, &results)
     })?;
-    println!("{} wakes were {events} events: wakes that come before the loop looks are one.", LIMITS.len() + 1);
-    println!("Now try: a second worker, with its own waker; then cargo run --example timers");
+    println!("{} wakes became {events} events: wakes between two polls are one event.", LIMITS.len() + 1);
+    println!("Now try: more LIMITS in examples/wake.rs; then cargo run --example timers");
     Ok(())
 }
 
@@ -46,14 +47,16 @@ fn main() -> io::Result<()> {
 fn work(results: Sender<Count>, waker: &Waker) -> io::Result<()> {
     for limit in LIMITS {
         let count = (2..limit).filter(|&number| is_prime(number)).count();
-        // First the result, then the wake. The other way round, the loop might look in between, find nothing, and never
-        // look again.
+        // Send first, then wake. In the other order, the loop could find the channel empty between the two calls and
+        // then wait without the result.
         if results.send((limit, count)).is_err() {
-            return Ok(()); // Nobody waits for it any more.
+            return Ok(()); // The receiver was dropped: the loop has ended.
         }
         waker.wake()?;
     }
-    // The end is news too, and comes in the same order. (No wake is known to fail; if one did, it would go unheard.)
+    // The end is reported in the same order: drop the sender first, then wake, so that the loop sees `Disconnected`.
+    // (No wake is known to fail. If one did, the loop would wait for ever: `main` joins this thread only after the
+    // loop.)
     drop(results);
     waker.wake()
 }
@@ -62,14 +65,14 @@ fn is_prime(number: u32) -> bool {
     (2..).take_while(|factor| factor * factor <= number).all(|factor| number % factor != 0)
 }
 
-/// The poll loop. A program that does more has more tokens here: of sockets, of timers, of other wakers. Returns how
-/// many events there were.
+/// Runs the poll loop and returns the number of events. A larger program handles more tokens here: of sockets, timers
+/// and other wakers.
 fn listen(poll: &mut Poll, results: &Receiver<Count>) -> io::Result<usize> {
     let mut events = Events::with_capacity(16);
     let mut count = 0;
     loop {
         match poll.poll(&mut events, None) {
-            // A signal came, and nothing else.
+            // A signal interrupted the wait.
             Err(err) if err.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
@@ -84,7 +87,8 @@ fn listen(poll: &mut Poll, results: &Receiver<Count>) -> io::Result<usize> {
     }
 }
 
-/// A wake says that there is something, and not how much. False: there will be no more.
+/// Prints all results that are in the channel: one event can stand for several wakes. Returns false after the last
+/// result.
 fn print_all(results: &Receiver<Count>) -> bool {
     loop {
         match results.try_recv() {

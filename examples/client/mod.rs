@@ -1,5 +1,5 @@
-//! A client that sends many requests at once, each on a connection of its own, and hands out the answers as they
-//! arrive. That takes no thread for each: one poll waits for all of them.
+//! A client that sends many requests at once, each on its own connection, and returns the responses as they arrive. One
+//! `poll` waits for all connections, so the client needs one thread only.
 
 #![allow(dead_code)] // No example uses all of it.
 
@@ -14,18 +14,18 @@ use minimio::{Events, Interest, Poll, Token};
 
 use crate::http::{write_request, Response, Responses};
 
-/// How many connections are being made at a time: a listener lets only so many wait, and to be turned away costs a
-/// second.
-const CONNECTING: usize = 100;
+/// The largest number of connections in stage `Connecting`. A listener's queue is limited, and a connect that finds the
+/// queue full is repeated by the kernel only after a second.
+const MAX_CONNECTING: usize = 100;
 
-/// When to give up if nothing happens at all. The server lets nobody ask for a delay as long as this.
-const PATIENCE: Duration = Duration::from_secs(65);
+/// The client fails after this time without an event. It is longer than the longest delay that the server accepts.
+const MAX_SILENCE: Duration = Duration::from_secs(65);
 
-/// How a request went.
+/// The result of a request.
 pub struct Outcome {
-    /// Which one it was, counted from 0.
+    /// The number of the request, from 0.
     pub request: usize,
-    /// When this was known, counted from the beginning.
+    /// The time from the creation of the client to this result.
     pub elapsed: Duration,
     pub response: io::Result<Response>,
 }
@@ -35,17 +35,18 @@ pub struct Client {
     events: Events,
     addr: SocketAddr,
     start: Instant,
-    /// What is still to be asked for.
+    /// The paths of the requests that are not started.
     paths: VecDeque<String>,
-    /// Every request so far has its place here, which is its token. It leaves the place when it is over.
+    /// All requests that were started. The index of a request is its token. `None`: the request is finished.
     calls: Vec<Option<Call>>,
-    /// How many are in each stage, and how many have been in the last one together.
+    /// How many calls are in each stage.
     stages: [usize; 3],
+    /// The largest number of calls that were in stage `Waiting` at the same time.
     most_waiting: usize,
     outcomes: VecDeque<Outcome>,
 }
 
-/// A request under way.
+/// A request that was started and is not finished.
 struct Call {
     stream: TcpStream,
     stage: Stage,
@@ -61,7 +62,7 @@ enum Stage {
 }
 
 impl Client {
-    /// A client that asks `addr` for all of `paths`.
+    /// Creates a client that requests all `paths` from `addr`.
     pub fn new(addr: SocketAddr, paths: impl IntoIterator<Item = String>) -> io::Result<Client> {
         Ok(Client {
             poll: Poll::new()?,
@@ -76,12 +77,12 @@ impl Client {
         })
     }
 
-    /// How many requests have ever waited for their answers at the same time.
+    /// Returns the largest number of requests that waited for their responses at the same time.
     pub fn most_waiting(&self) -> usize {
         self.most_waiting
     }
 
-    /// Waits until one more request is over. `None`: all are.
+    /// Waits until one more request is finished. Returns `None` if all are.
     pub fn next_outcome(&mut self) -> io::Result<Option<Outcome>> {
         loop {
             self.connect();
@@ -91,13 +92,13 @@ impl Client {
             if self.stages == [0; 3] {
                 return Ok(None);
             }
-            self.turn()?;
+            self.poll_once()?;
         }
     }
 
-    /// Begins to connect for the requests that come next.
+    /// Starts the next requests, up to the limit of connecting ones.
     fn connect(&mut self) {
-        while self.stages[Stage::Connecting as usize] < CONNECTING {
+        while self.stages[Stage::Connecting as usize] < MAX_CONNECTING {
             let path = match self.paths.pop_front() {
                 Some(path) => path,
                 None => return,
@@ -116,15 +117,15 @@ impl Client {
         }
     }
 
-    /// Waits for a batch of events, and lets each call go as far as it can.
-    fn turn(&mut self) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, Some(PATIENCE)) {
-            // A signal came, and nothing else.
+    /// Waits for a batch of events and advances each call that has one.
+    fn poll_once(&mut self) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, Some(MAX_SILENCE)) {
+            // A signal interrupted the wait.
             Err(err) if err.kind() == ErrorKind::Interrupted => return Ok(()),
             result => result?,
         }
         if self.events.is_empty() {
-            return Err(io::Error::new(ErrorKind::TimedOut, "the server does not answer"));
+            return Err(io::Error::new(ErrorKind::TimedOut, "the server does not respond"));
         }
         let tokens: Vec<Token> = self.events.iter().map(Event::token).collect();
         for Token(request) in tokens {
@@ -134,7 +135,7 @@ impl Client {
     }
 
     fn advance(&mut self, request: usize) {
-        // It may be over by an earlier event of this batch.
+        // An earlier event of this batch may have finished the request.
         if let Some(call) = &mut self.calls[request] {
             self.stages[call.stage as usize] -= 1;
             match call.advance() {
@@ -162,7 +163,7 @@ impl Call {
         Ok(Call { stream, stage: Stage::Connecting, unsent, responses: Responses::default() })
     }
 
-    /// Goes as far as it can without waiting.
+    /// Does as much as possible without blocking. Returns the response when it is complete.
     fn advance(&mut self) -> io::Result<Option<Response>> {
         let result = match self.stage {
             Stage::Connecting => self.connect(),
@@ -170,7 +171,7 @@ impl Call {
             Stage::Waiting => self.receive(),
         };
         match result {
-            // The next event brings us back.
+            // The next event of this stream continues here.
             Err(err) if err.kind() == ErrorKind::WouldBlock => Ok(None),
             result => result,
         }
@@ -185,7 +186,7 @@ impl Call {
                 self.stage = Stage::Sending;
                 self.send()
             }
-            // The event came early.
+            // The event was not about the connect, which is still pending.
             Err(err) if err.kind() == ErrorKind::NotConnected => Ok(None),
             Err(err) => Err(err),
         }
@@ -209,7 +210,7 @@ impl Call {
                 Ok(Some(response)) => return Ok(Some(response)),
                 Ok(None) if count == 0 => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(None) => {}
-                Err(_) => return Err(io::Error::new(ErrorKind::InvalidData, "the answer is not HTTP")),
+                Err(_) => return Err(io::Error::new(ErrorKind::InvalidData, "the response is not HTTP")),
             }
         }
     }

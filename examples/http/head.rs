@@ -1,30 +1,30 @@
-//! What requests and responses have in common: they arrive in pieces, and begin with a head of lines.
+//! The common part of requests and responses: they arrive in pieces, and begin with a head of lines.
 
 use std::cmp;
 use std::ops::Range;
 use std::str;
 
-/// The longest head that is read, with the empty line at its end.
+/// The longest accepted head, including the empty line at its end.
 pub const MAX_HEAD: usize = 8 * 1024;
 
-/// What is wrong with a head.
+/// The fault of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     Malformed,
     TooLong,
 }
 
-/// The bytes that have arrived and are not used up. What comes out depends on the bytes alone, not on how they were
-/// cut.
+/// The bytes that have arrived and are not consumed. The result depends on the bytes only, not on how they were split
+/// into pieces.
 #[derive(Default)]
 pub struct Intake {
     bytes: Vec<u8>,
-    /// All before this is used up.
+    /// All bytes before this index are consumed.
     start: usize,
-    /// Where the line begins that has not ended yet.
+    /// The beginning of the line that is not complete.
     line: usize,
-    /// All before this was searched for the end of a line: a head that arrives byte by byte is read once, not each
-    /// time.
+    /// All bytes before this index were searched for the end of a line. So a head that arrives byte by byte is searched
+    /// only once.
     searched: usize,
 }
 
@@ -41,27 +41,27 @@ impl Intake {
         self.start == self.bytes.len()
     }
 
-    /// Takes a head. `None`: it has not arrived completely.
+    /// Takes a head. Returns `None` if the head is not complete.
     pub fn take_head(&mut self) -> Result<Option<Head<'_>>, Fault> {
         while let Some(line) = self.next_line()? {
             if line.is_empty() {
                 let head = self.start..line.start;
                 self.start = self.line;
-                // An empty line before a message is no message: some clients send one too many after the last.
+                // Skip an empty line before a message: some clients send one after the previous message.
                 if !head.is_empty() {
                     return Head::new(&self.bytes[head]).map(Some);
                 }
             }
         }
         if self.is_empty() {
-            // Thousands of connections that wait for an answer need no buffer for it.
+            // Free the buffer: thousands of connections may wait for a response at the same time.
             *self = Intake::default();
         }
         Ok(None)
     }
 
-    /// Where the next line stands, without its end. Lines end in CR LF: a bare LF, which others may take for the end of
-    /// a line or not, is how requests are smuggled.
+    /// Returns the range of the next line, without its CR LF. A bare LF is an error: some servers treat it as the end
+    /// of a line and some do not, which request smuggling exploits.
     fn next_line(&mut self) -> Result<Option<Range<usize>>, Fault> {
         let limit = self.start + MAX_HEAD;
         let here = cmp::min(limit, self.bytes.len());
@@ -83,14 +83,14 @@ impl Intake {
         }
     }
 
-    /// Uses up to `count` bytes up, and says how many those were.
+    /// Consumes at most `count` bytes and returns how many.
     pub fn skip(&mut self, count: usize) -> usize {
         let skipped = cmp::min(count, self.bytes.len() - self.start);
         self.advance(skipped);
         skipped
     }
 
-    /// Takes exactly `count` bytes. `None`: they have not all arrived.
+    /// Takes exactly `count` bytes. Returns `None` if fewer have arrived.
     pub fn take(&mut self, count: usize) -> Option<Vec<u8>> {
         let taken = self.bytes[self.start..].get(..count)?.to_vec();
         self.advance(count);
@@ -111,7 +111,7 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// `lines` all end in CR LF.
+    /// Parses a head, all of whose `lines` end in CR LF.
     fn new(lines: &'a [u8]) -> Result<Head<'a>, Fault> {
         let lines = str::from_utf8(lines).map_err(|_| Fault::Malformed)?;
         let is_control = |char: char| char.is_control() && char != '\t';
@@ -122,11 +122,11 @@ impl<'a> Head<'a> {
         Ok(Head { first_line, fields })
     }
 
-    /// Names and values.
+    /// Returns the names and values of the fields.
     pub fn fields(&self) -> impl Iterator<Item = Result<(&'a str, &'a str), Fault>> {
         self.fields.split_terminator("\r\n").map(|line| {
-            // A space before the colon, and a line that continues the one above, are smugglers' tools too: no token has
-            // one.
+            // A space before the colon, or a line that continues the previous one, is an error too, because both are
+            // used for request smuggling. A valid name contains no space.
             match line.split_once(':') {
                 Some((name, value)) if is_token(name) => Ok((name, value.trim_matches(&[' ', '\t'][..]))),
                 _ => Err(Fault::Malformed),
@@ -135,13 +135,13 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Whether this is a name in the sense of HTTP: a method's, or a field's.
+/// Returns whether `name` is an HTTP token, which a method and a field name must be.
 pub fn is_token(name: &str) -> bool {
     let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_token_byte)
 }
 
-/// A length, which is digits and nothing else: `+5`, `5, 5` and `0x5` mean different things to different readers.
+/// Parses a length, which must be digits only: servers disagree about `+5`, `5, 5` and `0x5`.
 pub fn length(value: &str) -> Result<usize, Fault> {
     match value.bytes().all(|byte| byte.is_ascii_digit()) {
         true => value.parse().map_err(|_| Fault::Malformed),

@@ -1,8 +1,8 @@
-//! As much of HTTP/1.1 as the examples need, and nothing about sockets: bytes go in as they arrive, messages come out
-//! when they are complete.
+//! The part of HTTP/1.1 that the examples need, without sockets: the caller pushes bytes as they arrive and takes
+//! complete messages.
 //!
 //! - `head.rs`: bytes that arrive in pieces, and the lines that begin every message.
-//! - `request.rs`: taking requests out of a stream, and writing one.
+//! - `request.rs`: parsing requests from a stream of bytes, and writing one.
 //! - `response.rs`: the same for responses.
 //! - `percent.rs`: text in a path.
 

@@ -1,21 +1,21 @@
-//! Text in a path: bytes that a path can't hold are written as `%` and two hexadecimal digits.
+//! Percent-encoding: a byte that a path cannot contain is written as `%` and two hexadecimal digits.
 
 use std::fmt::Write;
 
-/// `text` as a part of a path. A slash stays a slash.
+/// Encodes `text` as a part of a path. A slash stays a slash.
 pub fn encode(text: &str) -> String {
     let mut path = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             path.push(char::from(byte));
         } else {
-            write!(path, "%{byte:02X}").expect("a string takes everything");
+            write!(path, "%{byte:02X}").expect("writing to a string cannot fail");
         }
     }
     path
 }
 
-/// The text of a part of a path. `None`: a `%` without its two digits.
+/// Decodes a part of a path. Returns `None` if a `%` is not followed by two digits.
 pub fn decode(path: &str) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();

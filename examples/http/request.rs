@@ -1,29 +1,29 @@
-//! Requests: a server takes them out of what a client sends, a client writes them.
+//! Requests: a server parses them, a client writes them.
 
 use std::net::SocketAddr;
 
 use super::head::{is_token, length, Fault, Head, Intake};
 use super::Status;
 
-/// The longest body that a request may have. Nobody reads it, but it has to be passed over to find the next request.
+/// The longest body that a request may have. The server skips the body to find the next request.
 pub const MAX_BODY: usize = 64 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub method: String,
     pub path: String,
-    /// Whether the connection stays open after the answer.
+    /// Whether the connection stays open after the response.
     pub keep_alive: bool,
 }
 
-/// Takes requests out of a stream of bytes that arrives in pieces.
+/// Parses requests from a stream of bytes that arrives in pieces.
 ///
-/// It forgives a missing `Host`, so that a request can be typed by hand, and nothing that could make two readers see
-/// different requests in the same bytes. After an error there is no telling where the next request would begin.
+/// A missing `Host` is accepted, so that a request can be typed by hand. Everything that two parsers could understand
+/// differently is an error. After an error the beginning of the next request is unknown.
 #[derive(Default)]
 pub struct Requests {
     intake: Intake,
-    /// A request whose head is here, and how much of its body is still to come.
+    /// A request whose head is complete, and how many bytes of its body are missing.
     unfinished: Option<(Request, usize)>,
 }
 
@@ -32,7 +32,7 @@ impl Requests {
         self.intake.push(bytes);
     }
 
-    /// Takes the next request. `None`: it has not arrived completely. An error is the status to answer with.
+    /// Takes the next request. Returns `None` if the request is not complete. An error is the status of the response.
     pub fn take(&mut self) -> Result<Option<Request>, Status> {
         if self.unfinished.is_none() {
             self.unfinished = match self.intake.take_head()? {
@@ -52,13 +52,13 @@ impl Requests {
         }
     }
 
-    /// Whether a part of a request has arrived. To be asked when `take` had nothing to give.
+    /// Returns whether a part of a request has arrived. Call this after `take` returned `None`.
     pub fn is_midway(&self) -> bool {
         self.unfinished.is_some() || !self.intake.is_empty()
     }
 }
 
-/// The request, and the length of its body.
+/// Returns the request and the length of its body.
 fn read_head(head: &Head<'_>) -> Result<(Request, usize), Status> {
     let (method, path, is_old) = read_first_line(head.first_line)?;
     let (mut close, mut keep_alive) = (false, false);
@@ -69,7 +69,7 @@ fn read_head(head: &Head<'_>) -> Result<(Request, usize), Status> {
             close |= lists(value, "close");
             keep_alive |= lists(value, "keep-alive");
         } else if name.eq_ignore_ascii_case("Content-Length") {
-            // A second length is an attempt to have one for us, and one for somebody before us.
+            // A second length is an error: a proxy might use the first and this server the second.
             if body.replace(length(value)?).is_some() {
                 return Err(Status::BAD_REQUEST);
             }
@@ -86,7 +86,7 @@ fn read_head(head: &Head<'_>) -> Result<(Request, usize), Status> {
     }
 }
 
-/// Method, path, and whether it is HTTP/1.0.
+/// Returns the method, the path, and whether the version is HTTP/1.0.
 fn read_first_line(line: &str) -> Result<(&str, &str, bool), Status> {
     let mut words = line.split(' ');
     let (method, path, version) = match (words.next(), words.next(), words.next(), words.next()) {
@@ -104,7 +104,7 @@ fn read_first_line(line: &str) -> Result<(&str, &str, bool), Status> {
     }
 }
 
-/// Whether `option` is one of those in `value`, which has commas between them.
+/// Returns whether the comma-separated list `value` contains `option`.
 fn lists(value: &str, option: &str) -> bool {
     value.split(',').any(|word| word.trim().eq_ignore_ascii_case(option))
 }
@@ -118,7 +118,7 @@ impl From<Fault> for Status {
     }
 }
 
-/// The request of a client that wants one answer and no more.
+/// Returns the bytes of a request that closes the connection after its response.
 pub fn write_request(host: SocketAddr, path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").into_bytes()
 }

@@ -1,14 +1,14 @@
-//! Responses: a server writes them, a client takes them out of what the server sends.
+//! Responses: a server writes them, a client parses them.
 
 use std::fmt;
 use std::io::Write;
 
 use super::head::{length, Fault, Head, Intake};
 
-/// The longest body that a client takes.
+/// The longest body that a client accepts.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// How a request went, in a number and in words.
+/// The status of a response: the number and its phrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status(pub u16, pub &'static str);
 
@@ -22,7 +22,7 @@ impl Status {
     pub const NOT_IMPLEMENTED: Status = Status(501, "Not Implemented");
     pub const VERSION_NOT_SUPPORTED: Status = Status(505, "HTTP Version Not Supported");
 
-    /// Appends a response. Its length tells the client where the next one begins.
+    /// Appends a response to `output`. It contains its length, so the client finds the beginning of the next one.
     pub fn write_response(self, body: &[u8], keep_alive: bool, out: &mut Vec<u8>) {
         let allow = if self == Status::METHOD_NOT_ALLOWED { "Allow: GET\r\n" } else { "" };
         let connection = if keep_alive { "keep-alive" } else { "close" };
@@ -36,7 +36,7 @@ impl Status {
              \r\n",
             body.len(),
         )
-        .expect("a vector takes everything");
+        .expect("writing to a vector cannot fail");
         out.extend_from_slice(body);
     }
 }
@@ -54,11 +54,11 @@ pub struct Response {
     pub keep_alive: bool,
 }
 
-/// Takes responses out of a stream of bytes that arrives in pieces. It knows only those that tell their length.
+/// Parses responses from a stream of bytes that arrives in pieces. Each response must contain its length.
 #[derive(Default)]
 pub struct Responses {
     intake: Intake,
-    /// A response whose head is here, and the length of its body.
+    /// A response whose head is complete, and the length of its body.
     unfinished: Option<(Response, usize)>,
 }
 
@@ -67,7 +67,7 @@ impl Responses {
         self.intake.push(bytes);
     }
 
-    /// Takes the next response. `None`: it has not arrived completely.
+    /// Takes the next response. Returns `None` if the response is not complete.
     pub fn take(&mut self) -> Result<Option<Response>, Fault> {
         if self.unfinished.is_none() {
             self.unfinished = match self.intake.take_head()? {
@@ -80,7 +80,7 @@ impl Responses {
     }
 }
 
-/// The response without its body, and the length of that.
+/// Returns the response without its body, and the length of the body.
 fn read_head(head: &Head<'_>) -> Result<(Response, usize), Fault> {
     let mut words = head.first_line.splitn(3, ' ');
     let status = match (words.next(), words.next()) {

@@ -1,4 +1,4 @@
-//! What is answered to a request, and when.
+//! The answer to a request: status, body and delay.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer to `request`, where nobody may ask for a delay above `longest`.
-    pub fn new(request: &Request, longest: Duration) -> Answer {
+    /// Returns the answer to `request`. A delay above `max_delay` is refused.
+    pub fn new(request: &Request, max_delay: Duration) -> Answer {
         if request.method != "GET" {
             return Answer::refusal(Status::METHOD_NOT_ALLOWED, "");
         }
@@ -20,25 +20,25 @@ impl Answer {
             Some(parts) => parts,
             None => return Answer::refusal(Status::NOT_FOUND, "Try /1000/hello\n"),
         };
-        // More digits than a number can have are too many as well.
+        // A number that does not fit into `u64` is refused like a delay that is too long.
         match delay.parse().map(Duration::from_millis) {
-            Ok(delay) if delay <= longest => match decode(text) {
+            Ok(delay) if delay <= max_delay => match decode(text) {
                 Some(body) => Answer { status: Status::OK, body, delay },
-                None => Answer::refusal(Status::BAD_REQUEST, "After a % come two hexadecimal digits\n"),
+                None => Answer::refusal(Status::BAD_REQUEST, "A % must be followed by two hexadecimal digits\n"),
             },
-            _ => Answer::refusal(Status::BAD_REQUEST, "Nobody waits that long\n"),
+            _ => Answer::refusal(Status::BAD_REQUEST, "The delay is too long\n"),
         }
     }
 
-    /// An answer that needs no thought. That to a wrong method has no body, since the method may have been HEAD, which
-    /// allows none.
+    /// Returns an error answer without a delay. The answer to an unknown method has no body, because the method may be
+    /// HEAD, whose response must not have one.
     pub fn refusal(status: Status, body: &str) -> Answer {
         Answer { status, body: body.into(), delay: Duration::ZERO }
     }
 }
 
-/// The digits and the text in `/<ms>/<text>`; what follows a question mark does not count. Some servers of this kind,
-/// and so their clients, have `/delay` in front.
+/// Returns the digits and the text of `/<ms>/<text>`. A query after a question mark is ignored. A prefix `/delay` is
+/// accepted, because clients of similar servers send it.
 fn parts(path: &str) -> Option<(&str, &str)> {
     let path = path.split('?').next()?;
     let path = path.strip_prefix("/delay").unwrap_or(path);

@@ -1,4 +1,4 @@
-//! The server in a thread of its own.
+//! The server on its own thread.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use minimio::{Events, Waker};
 
 use super::Server;
 
-/// A server that runs until this is dropped.
+/// A running server. Dropping this stops the server.
 pub struct Background {
     addr: SocketAddr,
     stopper: Waker,
@@ -23,11 +23,11 @@ impl Background {
         let addr = server.addr()?;
         let stopper = server.stopper()?;
         let connections = Arc::new(AtomicUsize::new(0));
-        let gauge = Arc::clone(&connections);
+        let open = Arc::clone(&connections);
         let thread = thread::Builder::new().name("server".into()).spawn(move || {
             let mut events = Events::with_capacity(1024);
-            while server.turn(&mut events)? {
-                gauge.store(server.connections(), Ordering::Release);
+            while server.poll_once(&mut events)? {
+                open.store(server.connections(), Ordering::Release);
             }
             Ok(())
         })?;
@@ -38,17 +38,17 @@ impl Background {
         self.addr
     }
 
-    /// How many connections were open after the last batch of events.
+    /// Returns how many connections were open after the last batch of events.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Acquire)
     }
 
-    /// Stops the server, and says how it went.
+    /// Stops the server and returns its result.
     pub fn stop(mut self) -> io::Result<()> {
-        self.end()
+        self.stop_and_join()
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    fn stop_and_join(&mut self) -> io::Result<()> {
         match self.thread.take() {
             Some(thread) => {
                 self.stopper.wake()?;
@@ -61,7 +61,7 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // Whoever wants to know calls `stop`.
-        let _ = self.end();
+        // A caller that wants the result calls `stop`.
+        let _ = self.stop_and_join();
     }
 }

@@ -1,10 +1,10 @@
-//! A connection: it takes requests, keeps the answers until their time has come, and writes them.
+//! A connection: it takes requests, keeps the answers until they are due, and writes them.
 //!
-//! Delays run at once: each counts from the arrival of its own request, also where several came in a row. Answers leave
-//! in the order of their requests, as HTTP wants it, so a short delay behind a long one waits for it.
+//! The delays of several requests run at the same time: each counts from the arrival of its own request. HTTP requires
+//! the answers in the order of the requests, so a short delay behind a long one waits for the long one.
 //!
-//! A client that ends its side of the connection is taken to be gone, and the answers that it would have to wait for
-//! are dropped: until something is sent to it, nobody can tell it from one that is.
+//! When a client shuts down its side of the connection, the server drops its pending answers and closes: before it
+//! sends something, the server cannot distinguish this client from one that closed the connection completely.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -20,28 +20,29 @@ use super::log::Log;
 use super::Limits;
 use crate::http::{Request, Requests, Status};
 
-/// How many answers may wait in a connection, and how many bytes of them for a client to read. A client that wants more
-/// is not read from: first the kernel's buffers fill, and then it has to wait itself.
+/// How many answers of a connection may be pending. A connection at one of these two limits is not read: the kernel's
+/// buffers fill, and then the client's send blocks.
 const MAX_ANSWERS: usize = 32;
+/// How many bytes of answers may wait to be written.
 const MAX_UNREAD: usize = 64 * 1024;
 
-/// How often a connection reads before the others have their turn.
+/// How many times a connection reads before other connections are served.
 const MAX_READS: usize = 4;
 
-/// What connections share.
-pub struct Desk {
+/// The state that all connections share.
+pub struct Shared {
     registry: Registry,
     limits: Limits,
     pub log: Log,
-    /// There are too few descriptors: somebody waits for one of those that are in use.
-    pub is_short: bool,
-    /// What is read comes here first: a connection that waits needs no buffer.
+    /// No descriptor is free, and a client waits to be accepted.
+    pub lacks_descriptors: bool,
+    /// The read buffer. All connections share it, so a waiting connection needs none.
     buffer: Box<[u8]>,
 }
 
-impl Desk {
-    pub fn new(registry: Registry, limits: Limits, log: Log) -> Desk {
-        Desk { registry, limits, log, is_short: false, buffer: vec![0; 16 * 1024].into() }
+impl Shared {
+    pub fn new(registry: Registry, limits: Limits, log: Log) -> Shared {
+        Shared { registry, limits, log, lacks_descriptors: false, buffer: vec![0; 16 * 1024].into() }
     }
 
     fn set_timer(&self, token: Token, deadline: Instant) -> io::Result<Timer> {
@@ -62,7 +63,7 @@ fn timer_token(key: usize) -> Token {
     Token(2 * key + 1)
 }
 
-/// The key of the connection that `token` belongs to.
+/// Returns the key of the connection that `token` belongs to.
 pub fn key(token: Token) -> usize {
     token.0 / 2
 }
@@ -72,27 +73,29 @@ pub struct Connection {
     peer: SocketAddr,
     timer_token: Token,
     phase: Phase,
-    /// There may be something to read. An edge says so once, so it is remembered until there is no more.
+    /// The stream may have bytes to read. An edge is reported once, so this stays true until the stream is drained.
     is_readable: bool,
-    /// The client has sent its last, though not all of it may have been read.
+    /// The client has shut down its side. Some of its bytes may not be read yet.
     is_hung_up: bool,
     requests: Requests,
     answers: VecDeque<Pending>,
     output: Vec<u8>,
-    /// What it waits for, since when, and the timer that puts an end to it.
+    /// What the connection waits for.
     wait: Wait,
+    /// The beginning of that wait.
     since: Instant,
+    /// The limit of that wait.
     timer: Timer,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Takes requests.
+    /// The connection takes requests.
     Open,
-    /// Takes no more of them, but answers those that it has.
+    /// The connection takes no more requests and writes the answers that are pending.
     Closing,
-    /// All is said, and the client has to hang up. To do it first, with bytes of the client's unread, would be a reset,
-    /// which can overtake the last answer.
+    /// All answers are sent, and the server waits until the client closes. If the server closed while bytes of the
+    /// client are unread, the kernel would send a reset, which can destroy the last answer before the client reads it.
     Lingering,
 }
 
@@ -106,7 +109,7 @@ enum Wait {
     HangUp,
 }
 
-/// An answer that waits for its time, and the timer that tells. When the answer goes, so does the timer.
+/// An answer that is not due yet, and its timer. Dropping the answer drops the timer.
 struct Pending {
     answer: Answer,
     keep_alive: bool,
@@ -115,13 +118,13 @@ struct Pending {
 }
 
 impl Connection {
-    pub fn open(key: usize, mut stream: TcpStream, peer: SocketAddr, desk: &Desk) -> io::Result<Connection> {
-        // Small answers leave at once, and not when the client has acknowledged the one before.
+    pub fn open(key: usize, mut stream: TcpStream, peer: SocketAddr, shared: &Shared) -> io::Result<Connection> {
+        // Send small answers immediately, without waiting for the acknowledgement of the previous one.
         stream.set_nodelay(true)?;
-        desk.registry.register(&mut stream, stream_token(key), Interest::READABLE | Interest::WRITABLE)?;
+        shared.registry.register(&mut stream, stream_token(key), Interest::READABLE | Interest::WRITABLE)?;
         let since = Instant::now();
         let timer_token = timer_token(key);
-        let timer = desk.set_timer(timer_token, since + desk.limits.idle)?;
+        let timer = shared.set_timer(timer_token, since + shared.limits.idle)?;
         Ok(Connection {
             stream,
             peer,
@@ -138,7 +141,7 @@ impl Connection {
         })
     }
 
-    /// Remembers what an event says. A timer's says nothing: the clock knows what is due.
+    /// Records the readiness of an event. An event of a timer has nothing to record: the clock decides what is due.
     pub fn note(&mut self, event: &Event) {
         if event.token() != self.timer_token {
             self.is_readable |= event.is_readable();
@@ -146,51 +149,52 @@ impl Connection {
         }
     }
 
-    /// Goes as far as it can without waiting. False: it is over.
-    pub fn advance(&mut self, desk: &mut Desk) -> io::Result<bool> {
+    /// Does as much as possible without blocking. Returns false if the connection must be closed.
+    pub fn advance(&mut self, shared: &mut Shared) -> io::Result<bool> {
         for _ in 0..MAX_READS {
-            self.answer_requests(desk)?;
+            self.answer_requests(shared)?;
             if self.phase == Phase::Closing && self.answers.is_empty() && self.output.is_empty() {
-                // Those who wait for a descriptor come first.
-                if desk.is_short {
+                // Clients that wait for a free descriptor are more important than a lingering close.
+                if shared.lacks_descriptors {
                     return Ok(false);
                 }
                 self.stream.shutdown(Shutdown::Write)?;
                 self.phase = Phase::Lingering;
             }
-            match self.read(&mut desk.buffer)? {
+            match self.read(&mut shared.buffer)? {
                 Some(0) => return Ok(false),
                 Some(_) => {}
-                // Whoever has hung up is gone, even if the end is behind requests that there is no room for.
-                None => return Ok(self.rest(&desk.limits)? && !self.is_hung_up),
+                // Close after the client's shutdown, even if unread requests precede it.
+                None => return Ok(self.set_time_limit(&shared.limits)? && !self.is_hung_up),
             }
         }
-        // There is more, but now it is the others' turn. The timer brings it back after them.
-        let is_in_time = self.rest(&desk.limits)?;
+        // More bytes may be left, but other connections must be served first. The timer expires immediately, and its
+        // event continues this connection in a later batch.
+        let is_in_time = self.set_time_limit(&shared.limits)?;
         self.timer.set_at(Instant::now())?;
         Ok(is_in_time)
     }
 
-    /// Does what there is to do without reading.
-    fn answer_requests(&mut self, desk: &mut Desk) -> io::Result<()> {
+    /// Takes the requests that were read, and writes the answers that are due.
+    fn answer_requests(&mut self, shared: &mut Shared) -> io::Result<()> {
         loop {
-            let is_hungry = self.take_requests(desk)?;
+            let needs_bytes = self.take_requests(shared)?;
             self.release_answers();
             self.write()?;
-            // Requests that are here already would bring no event: if there is room now, they are taken now.
-            if is_hungry || !self.has_room() {
+            // No event reports requests that were already read. If the writes made room, take them now.
+            if needs_bytes || !self.has_room() {
                 return Ok(());
             }
         }
     }
 
-    /// Takes requests while there is room for their answers. True: the next one is not here yet.
-    fn take_requests(&mut self, desk: &mut Desk) -> io::Result<bool> {
+    /// Takes requests while there is room for their answers. Returns true if the next request is not complete.
+    fn take_requests(&mut self, shared: &mut Shared) -> io::Result<bool> {
         while self.has_room() {
             match self.requests.take() {
-                Ok(Some(request)) => self.take_request(&request, desk)?,
+                Ok(Some(request)) => self.take_request(&request, shared)?,
                 Ok(None) => return Ok(true),
-                Err(status) => self.refuse(status, desk)?,
+                Err(status) => self.refuse(status, shared)?,
             }
         }
         Ok(false)
@@ -200,26 +204,26 @@ impl Connection {
         self.phase == Phase::Open && self.answers.len() < MAX_ANSWERS && self.output.len() < MAX_UNREAD
     }
 
-    fn take_request(&mut self, request: &Request, desk: &mut Desk) -> io::Result<()> {
-        let answer = Answer::new(request, desk.limits.delay);
+    fn take_request(&mut self, request: &Request, shared: &mut Shared) -> io::Result<()> {
+        let answer = Answer::new(request, shared.limits.delay);
         let (Request { method, path, .. }, delay) = (request, answer.delay.as_millis());
-        desk.log.line(format_args!("{} {method} {path}: {} after {delay} ms", self.peer, answer.status));
-        // When others wait for a descriptor, one is given back after each answer.
-        self.schedule(answer, request.keep_alive && !desk.is_short, desk)
+        shared.log.line(format_args!("{} {method} {path}: {} after {delay} ms", self.peer, answer.status));
+        // If clients wait for a free descriptor, close this connection after its answer.
+        self.schedule(answer, request.keep_alive && !shared.lacks_descriptors, shared)
     }
 
-    /// What has arrived is no request, and where the next one begins nobody knows.
-    fn refuse(&mut self, status: Status, desk: &mut Desk) -> io::Result<()> {
-        desk.log.line(format_args!("{} {status}", self.peer));
-        self.schedule(Answer::refusal(status, &format!("{status}\n")), false, desk)
+    /// Answers bytes that are not a request, and takes no more requests: the beginning of the next one is not known.
+    fn refuse(&mut self, status: Status, shared: &mut Shared) -> io::Result<()> {
+        shared.log.line(format_args!("{} {status}", self.peer));
+        self.schedule(Answer::refusal(status, &format!("{status}\n")), false, shared)
     }
 
-    fn schedule(&mut self, answer: Answer, keep_alive: bool, desk: &Desk) -> io::Result<()> {
+    fn schedule(&mut self, answer: Answer, keep_alive: bool, shared: &Shared) -> io::Result<()> {
         self.since = Instant::now();
         let due = self.since + answer.delay;
         let timer = match answer.delay {
             Duration::ZERO => None,
-            _ => Some(desk.set_timer(self.timer_token, due)?),
+            _ => Some(shared.set_timer(self.timer_token, due)?),
         };
         if !keep_alive {
             self.phase = Phase::Closing;
@@ -228,7 +232,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Hands out the answers whose time has come, up to the first whose time has not.
+    /// Moves the answers that are due to the output, up to the first that is not due.
     fn release_answers(&mut self) {
         let now = Instant::now();
         while self.answers.front().map_or(false, |pending| pending.due <= now) {
@@ -238,7 +242,7 @@ impl Connection {
         }
     }
 
-    /// Writes until all is written, or the client has to read first.
+    /// Writes until the output is empty or the stream is full.
     fn write(&mut self) -> io::Result<()> {
         while !self.output.is_empty() {
             match self.stream.write(&self.output) {
@@ -251,24 +255,24 @@ impl Connection {
                 Err(err) => return Err(err),
             }
         }
-        // As in `Desk`: who waits needs no buffer.
+        // Free the buffer: a waiting connection needs none.
         self.output = Vec::new();
         Ok(())
     }
 
-    /// Reads once, if it wants anything. `None`: there is nothing for now; zero: there will never be anything again.
+    /// Reads once, if there is room for more. Returns `None` if nothing was read, and 0 at the end of the stream.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        let wants_it = self.has_room() || self.phase == Phase::Lingering;
-        if !wants_it || !self.is_readable {
+        let may_read = self.has_room() || self.phase == Phase::Lingering;
+        if !may_read || !self.is_readable {
             return Ok(None);
         }
         match self.stream.read(buffer) {
             Ok(count) => {
-                // What is said after the last answer goes nowhere.
+                // Bytes that arrive after the last answer are dropped.
                 if self.phase == Phase::Open {
                     self.requests.push(&buffer[..count]);
                 }
-                // A buffer that is not full has emptied the socket, and what comes later is a new edge.
+                // If the buffer is not full, the socket is empty, and later bytes are a new edge.
                 self.is_readable = count == buffer.len();
                 Ok(Some(count))
             }
@@ -280,8 +284,8 @@ impl Connection {
         }
     }
 
-    /// Sets the timer to the end of its patience. False: it has ended already.
-    fn rest(&mut self, limits: &Limits) -> io::Result<bool> {
+    /// Sets the timer to the limit of the current wait. Returns false if the limit has already passed.
+    fn set_time_limit(&mut self, limits: &Limits) -> io::Result<bool> {
         let (wait, now) = (self.waits_for(), Instant::now());
         if wait != self.wait {
             self.wait = wait;
@@ -290,7 +294,7 @@ impl Connection {
         let limit = match wait {
             Wait::Request | Wait::Reader => limits.idle,
             Wait::RestOfRequest | Wait::HangUp => limits.stall,
-            // The answer's own timer ends it.
+            // The timer of the answer ends this wait.
             Wait::Delay => {
                 self.timer.cancel();
                 return Ok(true);
@@ -305,8 +309,7 @@ impl Connection {
         match self.phase {
             Phase::Lingering => Wait::HangUp,
             _ if !self.output.is_empty() => Wait::Reader,
-            // As soon as a request has begun, the clock ticks for its end, even where an earlier answer is still to
-            // come.
+            // The limit of a partly received request applies even while an earlier answer is pending.
             Phase::Open if self.has_room() && self.requests.is_midway() => Wait::RestOfRequest,
             _ if !self.answers.is_empty() => Wait::Delay,
             _ => Wait::Request,

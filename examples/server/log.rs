@@ -1,4 +1,4 @@
-//! A line for each request, written a batch at a time: a flood of requests is not a flood of system calls.
+//! The log: one line for each request. All lines of a batch of events are written with one system call.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -14,10 +14,10 @@ impl Log {
     }
 
     pub fn line(&mut self, line: fmt::Arguments<'_>) {
-        writeln!(self.lines, "{line}").expect("a vector takes everything");
+        writeln!(self.lines, "{line}").expect("writing to a vector cannot fail");
     }
 
-    /// Writes what has gathered.
+    /// Writes the lines collected since the last call.
     pub fn flush(&mut self) {
         if self.lines.is_empty() {
             return;
@@ -25,7 +25,7 @@ impl Log {
         let written = self.out.write_all(&self.lines).and_then(|()| self.out.flush());
         self.lines.clear();
         if written.is_err() {
-            // Nobody reads it any more (`delayed_server | head -1`). The server goes on without a log.
+            // The reader of the log is gone, as in `delayed_server | head -1`. The server continues without a log.
             self.out = Box::new(io::sink());
         }
     }

@@ -1,15 +1,16 @@
-//! The delayed server: `GET /<ms>/<text>` is answered with `<text>` after `<ms>` milliseconds. One thread serves
-//! everybody.
+//! The delayed server: `GET /<ms>/<text>` is answered with `<text>` after `<ms>` milliseconds. One thread serves all
+//! clients.
 //!
-//! - `mod.rs`: the server: one poll, and whom each of its events is for.
+//! - `mod.rs`: the server: one poll, which passes each event to the listener or to a connection.
 //! - `connection.rs`: a connection, which takes requests, waits, and answers.
-//! - `answer.rs`: what is answered, and when.
-//! - `slab.rs`: where connections live, and how a token finds its own.
+//! - `answer.rs`: the answer to a request.
+//! - `slab.rs`: the table of connections, by key.
 //! - `log.rs`: a line for each request.
-//! - `background.rs`: the server in a thread of its own, for a program that has more to do.
+//! - `background.rs`: the server on its own thread, for a program that does other work.
 //!
-//! Nothing here blocks but `poll`. A connection goes as far as it can whenever an event comes for it, and it always
-//! leaves something behind that brings the next one: an edge of its socket, the timer of an answer, or its own timer.
+//! The server blocks only in `poll`. On each of its events, a connection does as much as possible without blocking.
+//! After that, at least one source is armed that continues the work: its socket, the timer of an answer, or its own
+//! timer.
 
 #![allow(dead_code, unused_imports)] // No example uses all of it.
 
@@ -28,18 +29,18 @@ use minimio::net::{TcpListener, TcpStream};
 use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 
 pub use background::Background;
-use connection::{Connection, Desk};
+use connection::{Connection, Shared};
 use log::Log;
 pub use slab::Slab;
 
-/// How long the server waits for whom.
+/// The server's time limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The longest delay that may be asked for.
+    /// The longest delay that a request may have.
     pub delay: Duration,
     /// How long a request may take from its first byte to its last.
     pub stall: Duration,
-    /// How long a connection may lie idle, or a client may leave its answers unread.
+    /// How long a connection may be idle, or a client may leave its answers unread.
     pub idle: Duration,
 }
 
@@ -49,24 +50,25 @@ impl Default for Limits {
     }
 }
 
-// The tokens of connections count from 0, see `slab.rs`; these from the other end.
+// The tokens of connections count up from 0, see `connection.rs`; these count down from the largest number.
 const LISTENER: Token = Token(usize::MAX);
 const RETRY: Token = Token(usize::MAX - 1);
 const STOP: Token = Token(usize::MAX - 2);
 
-/// When to ask again for a connection that could not be accepted.
+/// How long to wait before the next accept when no descriptor is free.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// How many connections are accepted before those that are there have their turn.
-const ACCEPTS: usize = 256;
+/// How many connections are accepted before open connections are served again.
+const MAX_ACCEPTS: usize = 256;
 
 pub struct Server {
     poll: Poll,
     listener: TcpListener,
-    /// Brings us back to the listener, which in edge mode does not tell again of a connection that it has told of.
+    /// Repeats the accept. The listener is in edge mode, so a connection that was reported and not accepted is not
+    /// reported again.
     retry: Timer,
     connections: Slab<Connection>,
-    desk: Desk,
+    shared: Shared,
 }
 
 impl Server {
@@ -77,20 +79,20 @@ impl Server {
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let mut retry = Timer::new();
         poll.registry().register(&mut retry, RETRY, Interest::READABLE)?;
-        let desk = Desk::new(poll.registry().try_clone()?, limits, Log::new(log));
-        Ok(Server { poll, listener, retry, connections: Slab::new(), desk })
+        let shared = Shared::new(poll.registry().try_clone()?, limits, Log::new(log));
+        Ok(Server { poll, listener, retry, connections: Slab::new(), shared })
     }
 
     pub fn addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// How many connections are open.
+    /// Returns how many connections are open.
     pub fn connections(&self) -> usize {
         self.connections.len()
     }
 
-    /// What stops the server, from any thread.
+    /// Returns a waker that stops the server, from any thread.
     pub fn stopper(&self) -> io::Result<Waker> {
         Waker::new(self.poll.registry(), STOP)
     }
@@ -98,14 +100,14 @@ impl Server {
     /// Serves until it is stopped.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
-        while self.turn(&mut events)? {}
+        while self.poll_once(&mut events)? {}
         Ok(())
     }
 
-    /// Waits for a batch of events and serves it. False: the server was stopped.
-    pub fn turn(&mut self, events: &mut Events) -> io::Result<bool> {
+    /// Waits for a batch of events and serves it. Returns false if the server was stopped.
+    pub fn poll_once(&mut self, events: &mut Events) -> io::Result<bool> {
         match self.poll.poll(events, None) {
-            // A signal came, and nothing else.
+            // A signal interrupted the wait.
             Err(err) if err.kind() == ErrorKind::Interrupted => return Ok(true),
             result => result?,
         }
@@ -117,54 +119,55 @@ impl Server {
                 token => self.serve(token, event),
             }
         }
-        if self.desk.is_short && self.connections.len() < open {
+        if self.shared.lacks_descriptors && self.connections.len() < open {
             self.accept()?;
         }
         self.connections.end_of_batch();
-        self.desk.log.flush();
+        self.shared.log.flush();
         Ok(true)
     }
 
-    /// Accepts whoever waits for it.
+    /// Accepts the connections that wait, at most `MAX_ACCEPTS`.
     fn accept(&mut self) -> io::Result<()> {
-        for _ in 0..ACCEPTS {
+        for _ in 0..MAX_ACCEPTS {
             match self.listener.accept() {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(err) if err.kind() == ErrorKind::WouldBlock => {
-                    self.desk.is_short = false;
+                    self.shared.lacks_descriptors = false;
                     return Ok(());
                 }
-                // One that came and went says nothing about the next.
+                // This client disconnected before the accept. The next one may be fine.
                 Err(err) if err.kind() == ErrorKind::ConnectionAborted => {}
-                Err(err) => return self.run_short(&err),
+                Err(err) => return self.wait_for_descriptor(&err),
             }
         }
         self.retry.set(Duration::ZERO)
     }
 
-    /// There are no descriptors left. To try again at once would be to spin: a timer does it, or a connection that
-    /// closes.
-    fn run_short(&mut self, err: &io::Error) -> io::Result<()> {
-        if !self.desk.is_short {
-            self.desk.log.line(format_args!("cannot accept for now: {err}"));
+    /// Handles a failed accept: no descriptor is free. An immediate retry would fail again in a busy loop, so the
+    /// accept is repeated by a timer, or when a connection closes.
+    fn wait_for_descriptor(&mut self, err: &io::Error) -> io::Result<()> {
+        if !self.shared.lacks_descriptors {
+            self.shared.log.line(format_args!("cannot accept for now: {err}"));
         }
-        self.desk.is_short = true;
+        self.shared.lacks_descriptors = true;
         self.retry.set(RETRY_AFTER)
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let desk = &self.desk;
-        // The kernel may have no room to watch it. Then its client sees it close, and the others are none the worse.
-        let _ = self.connections.insert(|key| Connection::open(key, stream, peer, desk));
+        let shared = &self.shared;
+        // If the registration fails, the stream is dropped and its client sees it close. Other clients are not
+        // affected.
+        let _ = self.connections.insert(|key| Connection::open(key, stream, peer, shared));
     }
 
     fn serve(&mut self, token: Token, event: &Event) {
         let key = connection::key(token);
-        // It may have been closed by an earlier event of this batch.
+        // An earlier event of this batch may have closed the connection.
         if let Some(connection) = self.connections.get_mut(key) {
             connection.note(event);
-            // A connection that fails concerns nobody else: it is closed as one that is over.
-            if !connection.advance(&mut self.desk).unwrap_or(false) {
+            // A failed connection is closed like a finished one. Other connections are not affected.
+            if !connection.advance(&mut self.shared).unwrap_or(false) {
                 self.connections.remove(key);
             }
         }

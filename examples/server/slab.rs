@@ -1,45 +1,46 @@
-//! Values that are called by number: the smallest number that is free.
+//! A table of values with small numbers as keys.
 
-/// A number is free for the next value only at the end of the batch of events in which its last value was removed:
-/// those events may still speak of that one. No later batch does, since a source that was dropped is not reported any
-/// more.
+/// A table whose keys are reused. The key of a removed value becomes free only at the end of the batch of events,
+/// because later events of the same batch may still carry the old value's token. Later batches do not: a source that
+/// was dropped is not reported any more.
 pub struct Slab<T> {
-    places: Vec<Option<T>>,
+    slots: Vec<Option<T>>,
     free: Vec<usize>,
     freed_in_this_batch: Vec<usize>,
 }
 
 impl<T> Slab<T> {
     pub fn new() -> Slab<T> {
-        Slab { places: Vec::new(), free: Vec::new(), freed_in_this_batch: Vec::new() }
+        Slab { slots: Vec::new(), free: Vec::new(), freed_in_this_batch: Vec::new() }
     }
 
     pub fn len(&self) -> usize {
-        self.places.len() - self.free.len() - self.freed_in_this_batch.len()
+        self.slots.len() - self.free.len() - self.freed_in_this_batch.len()
     }
 
-    /// Puts in what `make` makes of the number it is going to have.
+    /// Inserts the value that `make` returns for its key.
     pub fn insert<E>(&mut self, make: impl FnOnce(usize) -> Result<T, E>) -> Result<(), E> {
         match self.free.last() {
             Some(&key) => {
-                self.places[key] = Some(make(key)?);
+                self.slots[key] = Some(make(key)?);
                 self.free.pop();
             }
-            None => self.places.push(Some(make(self.places.len())?)),
+            None => self.slots.push(Some(make(self.slots.len())?)),
         }
         Ok(())
     }
 
     pub fn get_mut(&mut self, key: usize) -> Option<&mut T> {
-        self.places.get_mut(key)?.as_mut()
+        self.slots.get_mut(key)?.as_mut()
     }
 
     pub fn remove(&mut self, key: usize) {
-        if self.places[key].take().is_some() {
+        if self.slots[key].take().is_some() {
             self.freed_in_this_batch.push(key);
         }
     }
 
+    /// Makes the keys of removed values free. Call this after each batch of events.
     pub fn end_of_batch(&mut self) {
         self.free.append(&mut self.freed_in_this_batch);
     }

@@ -561,7 +561,7 @@ fn the_client_reports_a_failed_request() {
     assert_eq!((code, output.lines().count()), (Some(0), 5), "{output}");
     let (code, output) = client(&["0/fine", "99999/never"]);
     assert_eq!(code, Some(1), "{output}");
-    assert!(output.contains("400  Nobody waits that long"), "{output}");
+    assert!(output.contains("400  The delay is too long"), "{output}");
     drop(server);
     let (code, output) = client(&["0/fine"]);
     assert_eq!(code, Some(1), "{output}");
@@ -611,8 +611,8 @@ fn a_server_that_cannot_listen_prints_the_error() {
 fn delayed_load_receives_all_responses_of_concurrent_requests() {
     let (code, output) = Program::start(Command::new(example("delayed_load")).args(["200", "1000"])).finish();
     assert_eq!(code, Some(0), "{output}");
-    assert!(output.starts_with("200 of 200 answers were right"), "{output}");
-    assert!(output.contains("\n200 waited at once"), "{output}");
+    assert!(output.starts_with("200 of 200 responses were right"), "{output}");
+    assert!(output.contains("\n200 waited at the same time"), "{output}");
 }
 
 #[test]
