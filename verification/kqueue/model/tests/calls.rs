@@ -1,4 +1,4 @@
-//! The call itself: errors, receipts, room, time.
+//! The call `kevent`: errors, receipts, the size of the event list, timeouts.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use support::*;
 
 const RECEIPT: u16 = EV_RECEIPT;
 
-fn answers(room: &[kevent]) -> Vec<(i16, u16, isize)> {
-    room.iter().map(|answer| (answer.filter, answer.flags, answer.data)).collect()
+fn fields(events: &[kevent]) -> Vec<(i16, u16, isize)> {
+    events.iter().map(|event| (event.filter, event.flags, event.data)).collect()
 }
 
 #[test]
-fn a_change_of_what_is_not_there_is_an_error() {
+fn a_change_of_a_knote_that_does_not_exist_is_an_error() {
     let (kq, (reader, _writer)) = (Kqueue::new(), pipe());
     for flags in [EV_DELETE, EV_ENABLE, EV_DISABLE, 0] {
         assert_eq!(kq.change(ident(&reader), READ, flags), Err(ENOENT));
@@ -25,7 +25,7 @@ fn a_change_of_what_is_not_there_is_an_error() {
 }
 
 #[test]
-fn what_is_no_kqueue_is_a_bad_descriptor() {
+fn a_descriptor_that_is_not_a_kqueue_is_ebadf() {
     let (reader, _writer) = pipe();
     let no_kqueue = std::mem::ManuallyDrop::new(Kqueue(ident(&reader) as i32));
     assert_eq!(no_kqueue.change(77, USER, EDGE), Err(EBADF));
@@ -37,7 +37,7 @@ fn what_is_no_kqueue_is_a_bad_descriptor() {
 }
 
 #[test]
-fn a_receipt_answers_every_change_and_then_nothing_is_waited_for() {
+fn each_change_gets_a_receipt_and_the_call_does_not_wait() {
     let (kq, (ours, theirs)) = (Kqueue::new(), connection());
     write_to(&theirs, b"zz");
     let fd = ident(&ours);
@@ -46,24 +46,24 @@ fn a_receipt_answers_every_change_and_then_nothing_is_waited_for() {
     let mut room = [record(0, 0, 0); 4];
     assert_eq!(kq.call(&changes, &mut room, None), Ok(3));
     let done = [(READ, EV_ERROR, 0), (WRITE, EV_ERROR, ENOENT as isize), (WRITE, EV_ERROR, 0)];
-    assert_eq!(answers(&room[..3]), done);
+    assert_eq!(fields(&room[..3]), done);
     assert_eq!(kq.soon(), [event(fd, WRITE, 0), event(fd, READ, 2)]);
 }
 
 #[test]
-fn the_changes_and_the_answers_may_be_the_same_memory() {
+fn the_changes_and_the_receipts_may_be_the_same_memory() {
     let (kq, (ours, _theirs)) = (Kqueue::new(), connection());
     let fd = ident(&ours);
     let mut both = [record(fd, READ, EDGE), record(fd, WRITE, EV_DELETE), record(fd, WRITE, EDGE | RECEIPT)];
-    let place = both.as_mut_ptr();
-    // SAFETY: there are three, and the call may write over what it has read.
-    let count = unsafe { kqueue_model::kevent(kq.0, place, 3, place, 3, std::ptr::null()) };
+    let first = both.as_mut_ptr();
+    // SAFETY: `both` holds three, and the call may overwrite a change that it has read.
+    let count = unsafe { kqueue_model::kevent(kq.0, first, 3, first, 3, std::ptr::null()) };
     assert_eq!(count, 2);
-    assert_eq!(answers(&both[..2]), [(WRITE, EV_ERROR, ENOENT as isize), (WRITE, EV_ERROR, 0)]);
+    assert_eq!(fields(&both[..2]), [(WRITE, EV_ERROR, ENOENT as isize), (WRITE, EV_ERROR, 0)]);
 }
 
 #[test]
-fn an_error_without_room_is_the_calls_and_what_comes_after_is_lost() {
+fn an_error_without_room_fails_the_call_and_later_changes_are_not_applied() {
     let (kq, (reader, _writer)) = (Kqueue::new(), pipe());
     let fd = ident(&reader);
     let changes = [record(fd, READ, EDGE), record(fd, WRITE, EV_DELETE), record(fd, READ, EV_DELETE)];
@@ -72,7 +72,7 @@ fn an_error_without_room_is_the_calls_and_what_comes_after_is_lost() {
 }
 
 #[test]
-fn a_receipt_without_room_loses_what_comes_after() {
+fn after_a_receipt_without_room_later_changes_are_not_applied() {
     let (kq, (reader, _writer)) = (Kqueue::new(), pipe());
     let fd = ident(&reader);
     let changes = [record(fd, READ, EDGE | RECEIPT), record(fd, READ, EV_DELETE)];
@@ -81,22 +81,22 @@ fn a_receipt_without_room_loses_what_comes_after() {
 }
 
 #[test]
-fn changes_are_made_before_the_wait_of_the_same_call() {
+fn changes_are_applied_before_the_wait_of_the_same_call() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     write_to(&writer, b"x");
     let mut room = [record(0, 0, 0)];
     assert_eq!(kq.call(&[record(ident(&reader), READ, EDGE)], &mut room, None), Ok(1));
-    assert_eq!(answers(&room), [(READ, EDGE, 1)]);
+    assert_eq!(fields(&room), [(READ, EDGE, 1)]);
 }
 
 #[test]
-fn without_room_there_is_no_wait() {
+fn without_room_the_call_does_not_wait() {
     let kq = Kqueue::new();
     assert_eq!(kq.call(&[], &mut [], None), Ok(0));
 }
 
 #[test]
-fn a_timeout_is_kept_to_the_nanosecond_and_never_short() {
+fn a_timeout_is_precise_and_never_too_short() {
     let kq = Kqueue::new();
     for timeout in [Duration::from_micros(300), Duration::from_millis(20)] {
         let best = (0..20)
@@ -112,7 +112,7 @@ fn a_timeout_is_kept_to_the_nanosecond_and_never_short() {
 }
 
 #[test]
-fn a_time_that_is_none_is_refused() {
+fn an_invalid_timeout_is_refused() {
     let kq = Kqueue::new();
     let mut room = [record(0, 0, 0)];
     for (tv_sec, tv_nsec) in [(0, 1_000_000_000), (0, -1), (-1, 0)] {
@@ -121,7 +121,7 @@ fn a_time_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_time_beyond_all_clocks_never_comes() {
+fn a_timeout_beyond_the_range_of_the_clock_never_passes() {
     let kq = Kqueue::new();
     kq.change(77, USER, EDGE).unwrap();
     let number = kq.0;
@@ -135,7 +135,7 @@ fn a_time_beyond_all_clocks_never_comes() {
 }
 
 #[test]
-fn errno_stays_as_it_was_when_all_is_well() {
+fn a_successful_call_does_not_change_errno() {
     let (kq, (reader, _writer)) = (Kqueue::new(), pipe());
     assert_eq!(kq.change(ident(&reader), READ, EV_DELETE), Err(ENOENT));
     kq.change(ident(&reader), READ, EDGE).unwrap();

@@ -1,4 +1,4 @@
-//! Knotes die with their descriptor's number; and a kqueue is a descriptor itself.
+//! Closing a descriptor deletes its knotes; and a kqueue is a descriptor itself.
 
 use std::io;
 use std::os::raw::c_int;
@@ -8,24 +8,24 @@ mod support;
 use support::*;
 
 #[test]
-fn a_knote_dies_with_the_number_even_if_a_duplicate_lives() {
+fn a_close_deletes_the_knote_even_if_a_duplicate_is_open() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     let duplicate = duplicate_as(901, &reader);
     kq.change(901, READ, EV_ADD).unwrap();
     kq.change(ident(&reader), READ, EV_ADD).unwrap();
     write_to(&writer, b"q");
-    // The standard library's close.
+    // The standard library closes the descriptor.
     drop(duplicate);
     assert_eq!(kq.soon(), [event(ident(&reader), READ, 1)]);
     assert_eq!(kq.change(901, READ, EV_DELETE), Err(EBADF));
-    // Nor does it come back.
+    // A new descriptor with the same number does not bring the knote back.
     let _duplicate = duplicate_as(901, &reader);
     assert_eq!(kq.soon(), [event(ident(&reader), READ, 1)]);
     assert_eq!(kq.change(901, READ, EV_DELETE), Err(ENOENT));
 }
 
 #[test]
-fn the_next_descriptor_of_that_number_begins_without_knotes() {
+fn a_reused_descriptor_number_has_no_knotes() {
     let (kq, (reader, writer), (next, next_writer)) = (Kqueue::new(), pipe(), pipe());
     let first = duplicate_as(902, &reader);
     kq.change(902, READ, EV_ADD).unwrap();
@@ -44,7 +44,7 @@ fn the_next_descriptor_of_that_number_begins_without_knotes() {
 }
 
 #[test]
-fn a_kqueue_is_readable_as_long_as_something_is_pending() {
+fn a_kqueue_is_readable_while_a_knote_is_pending() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
     kq.change(77, USER, EDGE).unwrap();
@@ -61,12 +61,12 @@ fn a_kqueue_is_readable_as_long_as_something_is_pending() {
 #[test]
 fn an_edge_triggered_epoll_around_a_kqueue_sees_each_arrival() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
-    // SAFETY: it takes no pointer.
+    // SAFETY: the call takes no pointer.
     let outer = unsafe { epoll_create1(0) };
     let mut entry = epoll_event { events: EPOLLIN | EPOLLET, data: 0 };
     // SAFETY: the entry outlives the call.
     assert_eq!(unsafe { epoll_ctl(outer, EPOLL_CTL_ADD, kq.0, &mut entry) }, 0);
-    // SAFETY: there is room for one event.
+    // SAFETY: `entry` is one event.
     let mut edges = || unsafe { epoll_wait(outer, &mut entry, 1, 0) };
     kq.change(ident(&reader), READ, EDGE).unwrap();
     kq.change(77, USER, EDGE).unwrap();
@@ -78,7 +78,7 @@ fn an_edge_triggered_epoll_around_a_kqueue_sees_each_arrival() {
     for _ in 0..3 {
         kq.trigger(77).unwrap();
         assert_eq!(edges(), 1);
-        // It is pending already.
+        // The knote is pending already, so a second trigger is no edge.
         kq.trigger(77).unwrap();
         assert_eq!(edges(), 0);
         assert_eq!(kq.now().len(), 1);
@@ -89,7 +89,7 @@ fn an_edge_triggered_epoll_around_a_kqueue_sees_each_arrival() {
 }
 
 #[test]
-fn a_kqueue_watches_a_kqueue() {
+fn a_kqueue_can_be_registered_with_another_kqueue() {
     let (outer, inner, (reader, writer)) = (Kqueue::new(), Kqueue::new(), pipe());
     outer.change(inner.0 as usize, READ, EV_ADD).unwrap();
     inner.change(ident(&reader), READ, EDGE).unwrap();
@@ -109,7 +109,7 @@ fn a_duplicate_of_a_kqueue_is_the_same_kqueue() {
     kq.trigger(77).unwrap();
     assert_eq!(duplicate.now(), [event(77, USER, 0)]);
     other.stays_silent();
-    // It lives as long as one of its numbers does.
+    // The kqueue stays open until its last descriptor is closed.
     let number = kq.0;
     drop(kq);
     assert_eq!(kqueue_model::kqueue_model_calls(number), -1);
@@ -129,7 +129,7 @@ impl AsRawFd for Raw {
 }
 
 #[test]
-fn a_kqueue_that_is_closed_ends_the_waits_in_it() {
+fn closing_a_kqueue_ends_its_waits() {
     let kq = Kqueue::new();
     let number = kq.0;
     let waiter = std::thread::spawn(move || {
@@ -150,20 +150,20 @@ fn a_forked_child_has_no_kqueue_and_can_close() {
     }
     let (kq, (reader, _writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
-    // SAFETY: the child calls the model, which takes no lock there, and leaves.
+    // SAFETY: the child calls only the model, which takes no lock in a child, and `_exit`.
     let child = unsafe { fork() };
     if child == 0 {
-        // SAFETY: there are no changes and no room.
+        // SAFETY: both lengths are 0, so the call accesses no memory.
         let result = unsafe { kqueue_model::kevent(kq.0, [].as_ptr(), 0, [].as_mut_ptr(), 0, std::ptr::null()) };
         let is_bad = result == -1 && io::Error::last_os_error().raw_os_error() == Some(EBADF);
         let closes = kqueue_model::close(reader.as_raw_fd()) == 0;
-        // SAFETY: it takes no pointer, and does not return.
+        // SAFETY: the call takes no pointer and does not return.
         unsafe { _exit(if is_bad && closes { 0 } else { 1 }) };
     }
     let mut status = -1;
-    // SAFETY: there is room for the status.
+    // SAFETY: `status` outlives the call.
     assert_eq!(unsafe { waitpid(child, &mut status, 0) }, child);
     assert_eq!(status, 0);
-    // What the child closed was its own.
+    // The child closed only its own copy of the descriptor, so the knote still exists.
     assert_eq!(kq.change(ident(&reader), READ, EV_DELETE), Ok(()));
 }

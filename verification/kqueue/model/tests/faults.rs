@@ -1,10 +1,10 @@
-//! What kernels do, and tests rarely meet.
+//! Faults that kernels cause and tests rarely meet.
 
 mod support;
 use support::*;
 
 #[test]
-fn a_wait_is_interrupted_only_where_it_would_sleep() {
+fn a_wait_is_interrupted_only_when_it_would_block() {
     let kq = Kqueue::with("eintr=1");
     kq.change(77, USER, EDGE).unwrap();
     assert_eq!(kq.wait(SOON), Err(EINTR));
@@ -14,7 +14,7 @@ fn a_wait_is_interrupted_only_where_it_would_sleep() {
 }
 
 #[test]
-fn memory_ends_for_new_knotes_only() {
+fn only_new_knotes_fail_with_enomem() {
     let kq = Kqueue::new();
     kq.change(77, USER, EDGE).unwrap();
     kq.configure("enomem=1");
@@ -25,7 +25,7 @@ fn memory_ends_for_new_knotes_only() {
 }
 
 #[test]
-fn a_batch_cut_short_loses_nothing() {
+fn a_short_batch_loses_no_event() {
     let kq = Kqueue::with("short=1");
     for number in 0..5 {
         kq.change(number, USER, EDGE).unwrap();
@@ -39,23 +39,23 @@ fn a_batch_cut_short_loses_nothing() {
 }
 
 #[test]
-fn a_spurious_event_is_of_a_descriptor_that_is_watched() {
+fn a_spurious_event_names_an_enabled_knote() {
     let (kq, (reader, writer), (disabled, _writer)) = (Kqueue::with("spurious=1"), pipe(), pipe());
     kq.change(77, USER, EDGE).unwrap();
     kq.change(ident(&disabled), READ, EV_ADD | EV_DISABLE).unwrap();
     assert_eq!(kq.now(), []);
     kq.change(ident(&reader), READ, EV_ADD | EV_DISPATCH).unwrap();
     assert_eq!(kq.wait(SOON), Ok(vec![event(ident(&reader), READ, 0)]));
-    // It counts as a report.
+    // The spurious event counts as a report, so the knote is disabled now.
     assert_eq!(kq.now(), []);
-    // A true one comes first.
+    // A real event is reported before a spurious one.
     write_to(&writer, b"x");
     kq.change(ident(&reader), READ, EV_ENABLE).unwrap();
     assert_eq!(kq.now(), [event(ident(&reader), READ, 1)]);
 }
 
 #[test]
-fn a_seed_tells_what_happens() {
+fn the_same_seed_gives_the_same_faults() {
     let history = |seed: u32| {
         let kq = Kqueue::with(&format!("seed={seed},enomem=0.3"));
         (0..200).map(|number| kq.change(number, USER, EDGE).is_err()).collect::<Vec<_>>()
@@ -67,7 +67,7 @@ fn a_seed_tells_what_happens() {
 }
 
 #[test]
-fn a_word_that_is_not_understood_is_refused() {
+fn an_unknown_word_is_refused() {
     let kq = Kqueue::new();
     for words in ["no-uzer", "eintr", "eintr=", "eintr=2", "seed=x", "luck=0.5"] {
         assert_eq!(kq.configure(words), -1, "{words}");

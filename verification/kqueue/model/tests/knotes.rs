@@ -1,10 +1,10 @@
-//! What a kqueue remembers: modes, changes, and what they do to each other.
+//! Knotes: modes, changes, and the order of reports.
 
 mod support;
 use support::*;
 
 #[test]
-fn a_level_knote_is_reported_as_long_as_it_is_ready() {
+fn a_level_triggered_knote_is_reported_while_it_is_ready() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EV_ADD).unwrap();
     kq.stays_silent();
@@ -18,7 +18,7 @@ fn a_level_knote_is_reported_as_long_as_it_is_ready() {
 }
 
 #[test]
-fn an_edge_is_reported_once_for_each_arrival_with_all_that_waits() {
+fn each_arrival_is_reported_once_with_all_unread_bytes() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
     write_to(&writer, b"abc");
@@ -26,24 +26,24 @@ fn an_edge_is_reported_once_for_each_arrival_with_all_that_waits() {
     kq.stays_silent();
     write_to(&writer, b"de");
     assert_eq!(kq.soon(), [event(ident(&reader), READ, 5)]);
-    // Reading a part of it is no arrival.
+    // Reading a part of the bytes is not an arrival.
     read_from(&reader, 2);
     kq.stays_silent();
 }
 
 #[test]
-fn an_edge_is_forgotten_if_the_program_reads_first() {
+fn an_edge_is_not_reported_if_the_program_reads_first() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
     write_to(&writer, b"abc");
-    // By any call, it becomes pending.
+    // Any call makes the knote pending.
     kq.change(77, USER, EDGE).unwrap();
     read_from(&reader, 3);
     kq.stays_silent();
 }
 
 #[test]
-fn adding_an_edge_again_reports_again_what_is_ready() {
+fn adding_an_edge_triggered_knote_again_reports_it_again() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
     write_to(&writer, b"abc");
@@ -54,7 +54,7 @@ fn adding_an_edge_again_reports_again_what_is_ready() {
 }
 
 #[test]
-fn adding_again_changes_the_udata_and_leaves_the_mode() {
+fn adding_again_changes_udata_but_not_the_mode() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
     write_to(&writer, b"abc");
@@ -65,7 +65,7 @@ fn adding_again_changes_the_udata_and_leaves_the_mode() {
 }
 
 #[test]
-fn a_oneshot_is_gone_after_its_report() {
+fn a_oneshot_knote_is_deleted_by_its_report() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EV_ADD | EV_ONESHOT).unwrap();
     write_to(&writer, b"x");
@@ -77,7 +77,7 @@ fn a_oneshot_is_gone_after_its_report() {
 }
 
 #[test]
-fn a_dispatched_knote_waits_to_be_enabled_and_adding_it_does_not() {
+fn adding_a_dispatched_knote_does_not_enable_it() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EV_ADD | EV_DISPATCH).unwrap();
     write_to(&writer, b"x");
@@ -93,7 +93,7 @@ fn a_dispatched_knote_waits_to_be_enabled_and_adding_it_does_not() {
 }
 
 #[test]
-fn where_adding_enables_it_does() {
+fn with_add_enables_adding_enables_a_dispatched_knote() {
     let (kq, (reader, writer)) = (Kqueue::with("add-enables"), pipe());
     kq.change(ident(&reader), READ, EV_ADD | EV_DISPATCH).unwrap();
     write_to(&writer, b"x");
@@ -103,7 +103,7 @@ fn where_adding_enables_it_does() {
 }
 
 #[test]
-fn a_disabled_knote_says_nothing_until_it_is_enabled() {
+fn a_disabled_knote_is_not_reported_until_it_is_enabled() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EV_ADD | EV_DISABLE).unwrap();
     write_to(&writer, b"x");
@@ -111,17 +111,17 @@ fn a_disabled_knote_says_nothing_until_it_is_enabled() {
     assert!(!is_readable(kq.0));
     kq.change(ident(&reader), READ, EV_ENABLE).unwrap();
     assert_eq!(kq.soon(), [event(ident(&reader), READ, 1)]);
-    // Pending already, it is taken back.
+    // Disabling a pending knote makes it not pending.
     kq.change(ident(&reader), READ, EV_DISABLE).unwrap();
     kq.stays_silent();
 }
 
 #[test]
-fn a_deleted_knote_says_nothing_even_if_it_was_pending() {
+fn a_deleted_knote_is_not_reported_even_if_it_was_pending() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
     write_to(&writer, b"x");
-    // By any call, it becomes pending.
+    // Any call makes the knote pending.
     kq.change(77, USER, EDGE).unwrap();
     assert!(is_readable(kq.0));
     kq.change(ident(&reader), READ, EV_DELETE).unwrap();
@@ -130,13 +130,13 @@ fn a_deleted_knote_says_nothing_even_if_it_was_pending() {
 }
 
 #[test]
-fn the_filters_of_a_descriptor_are_two_knotes() {
+fn the_two_filters_of_a_descriptor_are_separate_knotes() {
     let (kq, (ours, theirs)) = (Kqueue::new(), connection());
     kq.change(ident(&ours), READ, EDGE).unwrap();
     kq.change(ident(&ours), WRITE, EDGE).unwrap();
     assert_eq!(kq.soon(), [event(ident(&ours), WRITE, 0)]);
     write_to(&theirs, b"x");
-    // What arrives is no edge of the other filter.
+    // An arrival is not an edge of the other filter.
     assert_eq!(kq.soon(), [event(ident(&ours), READ, 1)]);
     kq.change(ident(&ours), READ, EV_DELETE).unwrap();
     kq.change(ident(&ours), WRITE, EDGE).unwrap();
@@ -144,7 +144,7 @@ fn the_filters_of_a_descriptor_are_two_knotes() {
 }
 
 #[test]
-fn what_does_not_fit_comes_next_and_nobody_is_starved() {
+fn events_that_do_not_fit_come_next_and_no_knote_starves() {
     let kq = Kqueue::new();
     let pipes: Vec<_> = (0..5).map(|_| pipe()).collect();
     for (reader, writer) in &pipes {
@@ -157,12 +157,12 @@ fn what_does_not_fit_comes_next_and_nobody_is_starved() {
     let mut all: Vec<usize> = pipes.iter().map(|(reader, _)| ident(reader)).collect();
     all.sort_unstable();
     assert_eq!(seen, all);
-    // And no batch has one of them twice.
+    // No batch contains a knote twice.
     assert_eq!(kq.now().len(), 5);
 }
 
 #[test]
-fn two_kqueues_watch_one_descriptor_each_for_itself() {
+fn two_kqueues_report_the_same_descriptor_independently() {
     let (first, second, (reader, writer)) = (Kqueue::new(), Kqueue::new(), pipe());
     first.change(ident(&reader), READ, EDGE).unwrap();
     second.change(ident(&reader), READ, EDGE).unwrap();

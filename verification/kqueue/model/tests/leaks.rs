@@ -1,4 +1,4 @@
-//! One test, so that no other opens or closes anything meanwhile.
+//! A single test, so that no other test of this process opens or closes descriptors at the same time.
 
 use std::fs;
 

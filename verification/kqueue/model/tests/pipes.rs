@@ -1,4 +1,4 @@
-//! Pipes, files, and what else has a descriptor.
+//! Pipes, files and other descriptors.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,7 +8,7 @@ mod support;
 use support::*;
 
 #[test]
-fn a_pipe_whose_writer_is_gone_ends_with_the_data_left() {
+fn closing_the_writer_is_reported_with_the_unread_bytes() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
     write_to(&writer, b"abc");
@@ -17,25 +17,25 @@ fn a_pipe_whose_writer_is_gone_ends_with_the_data_left() {
 }
 
 #[test]
-fn a_pipe_whose_reader_is_gone_ends_for_its_writer() {
+fn closing_the_reader_is_an_end_for_the_writer() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&writer), WRITE, EDGE).unwrap();
     assert_eq!(kq.soon(), [event(ident(&writer), WRITE, 0)]);
     drop(reader);
     let expected = Event { data: 0, ..eof(ident(&writer), WRITE, 0, 0) };
     assert_eq!(kq.soon(), [expected]);
-    // As on NetBSD 11, it can be added when it is so already.
+    // As on NetBSD 11, the write end can also be added after the reader was closed.
     let other = Kqueue::new();
     other.change(ident(&writer), WRITE, EDGE).unwrap();
     assert_eq!(other.soon(), [expected]);
 }
 
 #[test]
-fn where_a_broken_pipe_is_refused_it_is() {
+fn with_broken_pipe_adding_a_pipe_without_a_reader_fails() {
     let (kq, (reader, writer)) = (Kqueue::with("broken-pipe"), pipe());
     kq.change(ident(&writer), WRITE, EDGE).unwrap();
     drop(reader);
-    // One that is there stays.
+    // A knote that already exists stays.
     kq.change(ident(&writer), WRITE, EDGE).unwrap();
     kq.change(ident(&writer), WRITE, EV_DELETE).unwrap();
     assert_eq!(kq.change(ident(&writer), WRITE, EDGE), Err(EPIPE));
@@ -53,7 +53,7 @@ fn the_wrong_end_of_a_pipe_is_accepted_and_never_ready() {
 }
 
 #[test]
-fn a_file_is_ready_until_its_end() {
+fn a_file_is_readable_until_its_end() {
     let mut file = File::open("Cargo.toml").unwrap();
     let length = file.metadata().unwrap().len() as isize;
     let kq = Kqueue::new();
@@ -73,8 +73,8 @@ fn a_file_is_ready_until_its_end() {
 }
 
 #[test]
-fn an_eventfd_is_as_good_as_a_pipe() {
-    // SAFETY: it takes no pointer.
+fn an_eventfd_is_readable_and_writable() {
+    // SAFETY: the call takes no pointer.
     let counter = unsafe { eventfd(0, 0) };
     let kq = Kqueue::new();
     kq.change(counter as usize, READ, EDGE).unwrap();

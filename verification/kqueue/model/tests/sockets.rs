@@ -8,7 +8,7 @@ use std::{env, fs, process};
 mod support;
 use support::*;
 
-/// A kqueue that watches both directions.
+/// Returns a kqueue with edge-triggered knotes for both directions.
 fn watched(socket: &impl AsRawFd) -> Kqueue {
     let kq = Kqueue::new();
     kq.change(ident(socket), READ, EDGE).unwrap();
@@ -20,8 +20,8 @@ fn of(events: &[Event], filter: i16) -> Vec<Event> {
     events.iter().copied().filter(|event| event.filter == filter).collect()
 }
 
-/// Waits until something is said of a filter.
-fn said_of(kq: &Kqueue, filter: i16) -> Event {
+/// Waits until an event of a filter is reported.
+fn wait_for_filter(kq: &Kqueue, filter: i16) -> Event {
     loop {
         let events = kq.soon();
         assert_ne!(events, []);
@@ -32,14 +32,14 @@ fn said_of(kq: &Kqueue, filter: i16) -> Event {
 }
 
 #[test]
-fn the_peers_end_comes_together_with_the_data_before_it() {
+fn the_peers_shutdown_is_reported_with_the_data_before_it() {
     let (ours, theirs) = connection();
     let kq = Kqueue::new();
     kq.change(ident(&ours), READ, EDGE).unwrap();
     write_to(&theirs, b"bye");
     drop(theirs);
     let mut events = kq.soon();
-    // The data may have been here before the end was.
+    // The data may have been reported before the end arrived.
     if events == [event(ident(&ours), READ, 3)] {
         events = kq.soon();
     }
@@ -51,17 +51,17 @@ fn the_peers_end_comes_together_with_the_data_before_it() {
 }
 
 #[test]
-fn the_peers_end_leaves_our_half_open() {
+fn the_peers_shutdown_does_not_end_our_writing() {
     let (ours, theirs) = connection();
     theirs.shutdown(Shutdown::Write).unwrap();
     let kq = watched(&ours);
-    assert_eq!(said_of(&kq, READ), eof(ident(&ours), READ, 0, 0));
+    assert_eq!(wait_for_filter(&kq, READ), eof(ident(&ours), READ, 0, 0));
     kq.change(ident(&ours), WRITE, EDGE).unwrap();
-    assert_eq!(said_of(&kq, WRITE), event(ident(&ours), WRITE, 0));
+    assert_eq!(wait_for_filter(&kq, WRITE), event(ident(&ours), WRITE, 0));
 }
 
 #[test]
-fn a_reset_ends_both_halves_and_leaves_its_error_to_the_program() {
+fn a_reset_ends_both_halves_and_the_program_can_still_read_the_error() {
     for nothing_was_registered_before in [false, true] {
         let (ours, theirs) = connection();
         let kq = Kqueue::new();
@@ -78,16 +78,16 @@ fn a_reset_ends_both_halves_and_leaves_its_error_to_the_program() {
         let expected = [eof(ident(&ours), WRITE, 0, ECONNRESET), eof(ident(&ours), READ, 0, ECONNRESET)];
         assert_eq!(kq.soon(), expected);
         assert_eq!(ours.take_error().unwrap().unwrap().raw_os_error(), Some(ECONNRESET));
-        // The error was taken, the end stays.
+        // Reading the error clears it; the end stays.
         register();
         assert_eq!(kq.soon(), [eof(ident(&ours), WRITE, 0, 0), eof(ident(&ours), READ, 0, 0)]);
     }
 }
 
 #[test]
-fn a_refused_connection_ends_both_halves_and_leaves_its_error_to_the_program() {
+fn a_refused_connection_ends_both_halves_and_the_program_can_still_read_the_error() {
     let socket = unconnected();
-    begin_to_connect(&socket, deaf_port());
+    start_connect(&socket, unused_port());
     let kq = watched(&socket);
     let expected = [eof(ident(&socket), WRITE, 0, ECONNREFUSED), eof(ident(&socket), READ, 0, ECONNREFUSED)];
     assert_eq!(kq.soon(), expected);
@@ -95,7 +95,7 @@ fn a_refused_connection_ends_both_halves_and_leaves_its_error_to_the_program() {
 }
 
 #[test]
-fn of_an_unconnected_socket_nothing_is_said_until_it_connects() {
+fn an_unconnected_socket_is_not_reported_until_it_connects() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let socket = unconnected();
     let kq = Kqueue::new();
@@ -103,7 +103,7 @@ fn of_an_unconnected_socket_nothing_is_said_until_it_connects() {
     kq.change(ident(&socket), WRITE, EV_ADD).unwrap();
     assert!(!is_readable(kq.0));
     kq.stays_silent();
-    begin_to_connect(&socket, listener.local_addr().unwrap().port());
+    start_connect(&socket, listener.local_addr().unwrap().port());
     assert_eq!(kq.soon(), [event(ident(&socket), WRITE, 0)]);
 }
 
@@ -141,7 +141,7 @@ fn a_full_socket_is_writable_again_when_the_peer_has_read() {
     let mut filled = 0;
     let chunk = [0u8; 4096];
     loop {
-        // SAFETY: the bytes are there.
+        // SAFETY: the buffer holds as many bytes as the length.
         match unsafe { write(ours.as_raw_fd(), chunk.as_ptr() as *const _, chunk.len()) } {
             count if count > 0 => filled += count,
             _ => break,
@@ -155,7 +155,7 @@ fn a_full_socket_is_writable_again_when_the_peer_has_read() {
 }
 
 #[test]
-fn a_listener_tells_how_many_wait() {
+fn a_tcp_listener_reports_how_many_connections_wait() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let kq = watched(&listener);
     kq.stays_silent();
@@ -167,7 +167,7 @@ fn a_listener_tells_how_many_wait() {
 }
 
 #[test]
-fn a_unix_listener_tells_that_somebody_waits() {
+fn a_unix_listener_reports_one_waiting_connection() {
     let path = env::temp_dir().join(format!("kqueue-model-{}", process::id()));
     let listener = UnixListener::bind(&path).unwrap();
     let kq = watched(&listener);
@@ -177,7 +177,7 @@ fn a_unix_listener_tells_that_somebody_waits() {
 }
 
 #[test]
-fn a_unix_peer_that_closes_ends_both_halves() {
+fn a_close_of_a_unix_peer_ends_both_halves() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     drop(theirs);
     let kq = watched(&ours);
@@ -185,18 +185,18 @@ fn a_unix_peer_that_closes_ends_both_halves() {
 }
 
 #[test]
-fn a_datagram_socket_tells_of_a_refusal_without_an_end() {
+fn a_refused_datagram_is_reported_without_an_end() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let kq = watched(&socket);
     assert_eq!(kq.soon(), [event(ident(&socket), WRITE, 0)]);
     let other = UdpSocket::bind("127.0.0.1:0").unwrap();
     other.send_to(b"four", socket.local_addr().unwrap()).unwrap();
-    assert_eq!(said_of(&kq, READ), event(ident(&socket), READ, 4));
+    assert_eq!(wait_for_filter(&kq, READ), event(ident(&socket), READ, 4));
     read_from(&socket, 9);
 
     socket.connect(other.local_addr().unwrap()).unwrap();
     drop(other);
-    socket.send(b"anybody?").unwrap();
-    assert_eq!(said_of(&kq, READ), event(ident(&socket), READ, 0));
+    socket.send(b"request").unwrap();
+    assert_eq!(wait_for_filter(&kq, READ), event(ident(&socket), READ, 0));
     assert_eq!(socket.take_error().unwrap().unwrap().raw_os_error(), Some(ECONNREFUSED));
 }

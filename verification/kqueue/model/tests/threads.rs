@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 mod support;
 use support::*;
 
-/// The same kqueue, for a thread that may outlive the borrow but not the test.
-fn lend(kq: &Kqueue) -> ManuallyDrop<Kqueue> {
+/// Returns a handle of the same kqueue for another thread, which must end before the test does. Dropping the handle
+/// does not close the kqueue.
+fn share(kq: &Kqueue) -> ManuallyDrop<Kqueue> {
     ManuallyDrop::new(Kqueue(kq.0))
 }
 
@@ -20,7 +21,7 @@ fn lend(kq: &Kqueue) -> ManuallyDrop<Kqueue> {
 fn a_change_by_another_thread_takes_effect_in_a_wait() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     write_to(&writer, b"x");
-    let other = lend(&kq);
+    let other = share(&kq);
     let expected = event(ident(&reader), READ, 1);
     let waiter = thread::spawn(move || other.soon());
     thread::sleep(A_WHILE);
@@ -33,7 +34,7 @@ fn a_trigger_or_a_write_by_another_thread_ends_a_wait() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(77, USER, EDGE).unwrap();
     kq.change(ident(&reader), READ, EDGE).unwrap();
-    let other = lend(&kq);
+    let other = share(&kq);
     let triggers = thread::spawn(move || {
         thread::sleep(A_WHILE);
         other.trigger(77).unwrap();
@@ -55,10 +56,10 @@ fn no_trigger_is_lost_between_threads() {
     let kq = Kqueue::new();
     kq.change(1, USER, EDGE).unwrap();
     kq.change(2, USER, EDGE).unwrap();
-    let other = lend(&kq);
+    let other = share(&kq);
     let answers = Kqueue::new();
     answers.change(1, USER, EDGE).unwrap();
-    let to = lend(&answers);
+    let to = share(&answers);
     let echo = thread::spawn(move || {
         for _ in 0..ROUNDS {
             assert_eq!(other.soon(), [event(1, USER, 0)]);
@@ -73,22 +74,23 @@ fn no_trigger_is_lost_between_threads() {
 }
 
 #[test]
-fn several_waiters_share_the_edges_and_lose_none() {
+fn several_waiting_threads_share_the_edges_and_lose_none() {
     const BYTES: usize = 5_000;
     let kq = Kqueue::new();
     let pipes: Vec<_> = (0..8).map(|_| pipe()).collect();
     for (reader, _) in &pipes {
-        // SAFETY: it takes integers.
+        // SAFETY: this command takes an integer.
         unsafe { fcntl(ident(reader) as c_int, 4, O_NONBLOCK) };
         kq.change(ident(reader), READ, EV_ADD | EV_DISPATCH).unwrap();
     }
     let read = Arc::new(AtomicUsize::new(0));
     let waiters: Vec<_> = (0..3)
         .map(|_| {
-            let (kq, read) = (lend(&kq), read.clone());
+            let (kq, read) = (share(&kq), read.clone());
             thread::spawn(move || {
                 while read.load(Ordering::SeqCst) < 8 * BYTES {
-                    // The last byte ends all waits but one: the others look again.
+                    // One thread reads the last byte. The timeout ends the waits of the others, which then see that
+                    // all bytes are read.
                     for event in kq.wait_for(2, Duration::from_millis(50)).unwrap() {
                         let count = std::cmp::max(read_from(&Number(event.ident as c_int), 7), 0);
                         read.fetch_add(count as usize, Ordering::SeqCst);
@@ -116,13 +118,13 @@ impl std::os::unix::io::AsRawFd for Number {
 }
 
 #[test]
-fn registering_and_closing_beside_a_wait_disturbs_nobody() {
+fn registering_and_closing_other_descriptors_during_a_wait_loses_no_event() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let churners: Vec<_> = (0..2)
         .map(|_| {
-            let (kq, stop) = (lend(&kq), stop.clone());
+            let (kq, stop) = (share(&kq), stop.clone());
             thread::spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let (reader, writer) = pipe();
@@ -148,12 +150,12 @@ fn registering_and_closing_beside_a_wait_disturbs_nobody() {
 }
 
 #[test]
-fn a_wait_sleeps_and_does_not_spin() {
+fn a_wait_blocks_and_does_not_spin() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EV_ADD).unwrap();
     let socket = unconnected();
     kq.change(ident(&socket), WRITE, EV_ADD).unwrap();
-    // Told once, then drained: it stands in the queue when the wait begins.
+    // The knote was reported and then drained, so it is still in the queue when the wait begins.
     write_to(&writer, b"x");
     assert_eq!(kq.soon().len(), 1);
     read_from(&reader, 1);
@@ -163,19 +165,20 @@ fn a_wait_sleeps_and_does_not_spin() {
     assert!(spent < Duration::from_millis(30), "{spent:?}");
 }
 
-/// What this thread has used of the processor.
+/// Returns the processor time of this thread.
 fn processor_time() -> Duration {
     extern "C" {
         fn clock_gettime(clock: c_int, time: *mut timespec) -> c_int;
     }
     let mut time = timespec { tv_sec: 0, tv_nsec: 0 };
     const CLOCK_THREAD_CPUTIME_ID: c_int = 3;
-    // SAFETY: there is room for a time.
+    // SAFETY: `time` outlives the call.
     assert_eq!(unsafe { clock_gettime(CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-// Signals. Their handlers are the process's, so that there is one for all tests; it does what its thread wants.
+// Signals. A process has one handler, which all tests share. The handler triggers the kqueue in its thread's
+// `TRIGGERS`.
 
 thread_local! {
     static TRIGGERS: Cell<c_int> = const { Cell::new(-1) };
@@ -189,7 +192,7 @@ extern "C" fn handler(_: c_int) {
     let kq = TRIGGERS.with(Cell::get);
     if kq >= 0 {
         let change = kevent { fflags: NOTE_TRIGGER, ..record(77, USER, 0) };
-        // SAFETY: there is one change, and no room.
+        // SAFETY: `change` is one change, and the event list is empty.
         unsafe { kqueue_model::kevent(kq, &change, 1, std::ptr::null_mut(), 0, std::ptr::null()) };
     }
 }
@@ -201,20 +204,20 @@ extern "C" {
 }
 
 fn this_thread() -> usize {
-    // SAFETY: it takes nothing.
+    // SAFETY: the call takes no argument.
     unsafe { pthread_self() }
 }
 
-/// Sends a signal to a thread, which must live.
+/// Sends a signal to a thread that has not ended.
 fn send_to(thread: usize) {
-    // SAFETY: our callers join their threads after this.
+    // SAFETY: the caller keeps the thread alive until this returns.
     assert_eq!(unsafe { pthread_kill(thread, SIGUSR1) }, 0);
 }
 
 #[test]
-fn a_signal_interrupts_a_wait_after_the_changes_were_made() {
+fn a_signal_interrupts_a_wait_after_the_changes_were_applied() {
     let _alone = SIGNALS.lock();
-    // SAFETY: the handler does what a handler may.
+    // SAFETY: the handler only calls the model, which is safe in a signal handler, and accesses atomics and a `Cell`.
     unsafe { signal(SIGUSR1, handler) };
     let kq = Kqueue::new();
     let waiter = this_thread();
@@ -230,10 +233,10 @@ fn a_signal_interrupts_a_wait_after_the_changes_were_made() {
 }
 
 #[test]
-fn a_signal_handler_triggers_whatever_it_interrupts() {
+fn a_signal_handler_can_trigger_at_any_moment() {
     const ENOUGH: c_int = 10_000;
     let _alone = SIGNALS.lock();
-    // SAFETY: the handler does what a handler may.
+    // SAFETY: the handler only calls the model, which is safe in a signal handler, and accesses atomics and a `Cell`.
     unsafe { signal(SIGUSR1, handler) };
     let kq = Kqueue::new();
     kq.change(77, USER, EDGE).unwrap();
@@ -244,7 +247,7 @@ fn a_signal_handler_triggers_whatever_it_interrupts() {
     let sender = thread::spawn({
         let done = Arc::clone(&done);
         move || {
-            // Pauses of all lengths up to two waits, so that now an event is first and now a signal.
+            // Pauses of all lengths up to two waits, so that sometimes the event comes first and sometimes the signal.
             for number in (0..200).cycle().step_by(7) {
                 if done.load(Ordering::SeqCst) {
                     break;
@@ -257,7 +260,7 @@ fn a_signal_handler_triggers_whatever_it_interrupts() {
             }
         }
     });
-    // Signals hit this thread everywhere: in the model, in the allocator, in its sleep.
+    // Signals interrupt this thread in the model, in the allocator, and while it is blocked.
     let (reader, _writer) = pipe();
     let (mut events, mut interruptions) = (0, 0);
     let end = Instant::now() + Duration::from_secs(60);

@@ -1,10 +1,10 @@
-//! The filter that the program triggers itself.
+//! `EVFILT_USER`: the filter that the program triggers.
 
 mod support;
 use support::*;
 
 #[test]
-fn triggers_before_the_wait_are_one_event() {
+fn several_triggers_before_the_wait_are_one_event() {
     let kq = Kqueue::new();
     kq.change(77, USER, EDGE).unwrap();
     kq.stays_silent();
@@ -12,13 +12,13 @@ fn triggers_before_the_wait_are_one_event() {
     kq.trigger(77).unwrap();
     assert_eq!(kq.soon(), [event(77, USER, 0)]);
     kq.stays_silent();
-    // Adding it again brings nothing back.
+    // Adding the knote again does not trigger it again.
     kq.change(77, USER, EDGE).unwrap();
     kq.stays_silent();
 }
 
 #[test]
-fn without_clear_it_stays_triggered() {
+fn without_ev_clear_the_knote_stays_triggered() {
     let kq = Kqueue::new();
     kq.change(77, USER, EV_ADD).unwrap();
     kq.trigger(77).unwrap();
@@ -28,7 +28,7 @@ fn without_clear_it_stays_triggered() {
 }
 
 #[test]
-fn a_trigger_that_adds_does_not_trigger() {
+fn adding_with_note_trigger_does_not_trigger() {
     let kq = Kqueue::new();
     let change = kevent { fflags: NOTE_TRIGGER, ..record(77, USER, EDGE) };
     for _ in 0..2 {
@@ -38,13 +38,13 @@ fn a_trigger_that_adds_does_not_trigger() {
     kq.configure("add-triggers");
     kq.call(&[change], &mut [], None).unwrap();
     assert_eq!(kq.soon(), [event(77, USER, 0)]);
-    // So it is where there was none before.
+    // The same holds for a knote that did not exist before.
     kq.call(&[kevent { ident: 78, ..change }], &mut [], None).unwrap();
     assert_eq!(kq.soon(), [event(78, USER, 0)]);
 }
 
 #[test]
-fn what_is_not_there_cannot_be_triggered() {
+fn a_knote_that_does_not_exist_cannot_be_triggered() {
     let kq = Kqueue::new();
     assert_eq!(kq.trigger(78), Err(ENOENT));
     kq.change(78, USER, EDGE).unwrap();
@@ -53,7 +53,7 @@ fn what_is_not_there_cannot_be_triggered() {
 }
 
 #[test]
-fn a_trigger_brings_flags_and_data() {
+fn a_trigger_sets_fflags_and_data() {
     let kq = Kqueue::new();
     kq.change(77, USER, EDGE).unwrap();
     let change = kevent { fflags: NOTE_TRIGGER | NOTE_FFCOPY | 6, data: 5, ..record(77, USER, 0) };
@@ -68,7 +68,7 @@ fn a_trigger_brings_flags_and_data() {
 }
 
 #[test]
-fn a_trigger_brings_its_udata_too_even_if_it_is_none() {
+fn a_trigger_sets_udata_even_to_null() {
     let kq = Kqueue::new();
     kq.call(&[kevent { udata: 7 as *mut _, ..record(77, USER, EDGE) }], &mut [], None).unwrap();
     let trigger = kevent { fflags: NOTE_TRIGGER, ..record(77, USER, 0) };
@@ -79,7 +79,7 @@ fn a_trigger_brings_its_udata_too_even_if_it_is_none() {
 }
 
 #[test]
-fn its_identifier_is_no_descriptor() {
+fn the_identifier_is_not_a_descriptor() {
     let kq = Kqueue::new();
     let (reader, _writer) = pipe();
     let number = ident(&reader);
@@ -92,13 +92,13 @@ fn its_identifier_is_no_descriptor() {
 }
 
 #[test]
-fn where_there_is_none_it_is_an_unknown_filter() {
+fn with_no_user_the_filter_is_unknown() {
     let kq = Kqueue::with("no-user");
     assert_eq!(kq.change(77, USER, EDGE), Err(EINVAL));
 }
 
 #[test]
-fn what_the_kernel_completes_is_told_once_and_nobody_else_can_add_it() {
+fn a_completion_is_reported_once_and_a_program_cannot_add_the_filter() {
     let kq = Kqueue::new();
     assert_eq!(kq.change(77, EVFILT_AIO, EV_ADD), Err(EINVAL));
     assert_eq!(kqueue_model::kqueue_model_complete(kq.0, 0x7000, 5 as *mut _), 0);

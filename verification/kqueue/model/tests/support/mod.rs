@@ -1,4 +1,4 @@
-//! A kqueue for tests, and what they do to sockets that the standard library can't.
+//! A kqueue for tests, and calls on sockets and pipes that the standard library lacks.
 
 #![allow(dead_code)]
 
@@ -14,7 +14,7 @@ pub use kqueue_model::ffi::*;
 
 pub struct Kqueue(pub c_int);
 
-/// What is told of a knote.
+/// An event of a knote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Event {
     pub ident: usize,
@@ -29,9 +29,9 @@ pub const READ: i16 = EVFILT_READ;
 pub const WRITE: i16 = EVFILT_WRITE;
 pub const USER: i16 = EVFILT_USER;
 pub const EDGE: u16 = EV_ADD | EV_CLEAR;
-/// Long enough for whatever should happen.
+/// A timeout for events that must come: longer than any of them takes.
 pub const SOON: Duration = Duration::from_secs(10);
-/// Long enough for what should not.
+/// How long a test waits to see that no event comes.
 pub const A_WHILE: Duration = Duration::from_millis(30);
 pub const NOW: Duration = Duration::ZERO;
 
@@ -50,7 +50,7 @@ impl Kqueue {
         Kqueue(kq)
     }
 
-    /// One that behaves otherwise.
+    /// Opens a kqueue with settings.
     pub fn with(words: &str) -> Kqueue {
         let kqueue = Kqueue::new();
         assert_eq!(kqueue.configure(words), 0);
@@ -59,7 +59,7 @@ impl Kqueue {
 
     pub fn configure(&self, words: &str) -> c_int {
         let words = CString::new(words).unwrap();
-        // SAFETY: it is a string of C's.
+        // SAFETY: `words` is a C string.
         unsafe { kqueue_model::kqueue_model_configure(self.0, words.as_ptr()) }
     }
 
@@ -67,13 +67,13 @@ impl Kqueue {
         kqueue_model::kqueue_model_calls(self.0)
     }
 
-    /// The call itself. The answers are the events in `room` as far as it says.
-    pub fn call(&self, changes: &[kevent], room: &mut [kevent], timeout: Option<timespec>) -> Result<usize, c_int> {
+    /// Calls `kevent`. Returns how many events and receipts it wrote to `events`.
+    pub fn call(&self, changes: &[kevent], events: &mut [kevent], timeout: Option<timespec>) -> Result<usize, c_int> {
         let timeout = timeout.as_ref().map_or(ptr::null(), |timeout| timeout as *const timespec);
         let (first, count) = (changes.as_ptr(), changes.len() as c_int);
-        // SAFETY: the slices and the time outlive the call, and are as long as it says.
+        // SAFETY: the slices and the time outlive the call, and the lengths are those of the slices.
         let result =
-            unsafe { kqueue_model::kevent(self.0, first, count, room.as_mut_ptr(), room.len() as c_int, timeout) };
+            unsafe { kqueue_model::kevent(self.0, first, count, events.as_mut_ptr(), events.len() as c_int, timeout) };
         usize::try_from(result).map_err(|_| io::Error::last_os_error().raw_os_error().unwrap())
     }
 
@@ -90,9 +90,9 @@ impl Kqueue {
         self.wait_for(64, timeout)
     }
 
-    /// The events, in the order of identifiers and filters.
-    pub fn wait_for(&self, room: usize, timeout: Duration) -> Result<Vec<Event>, c_int> {
-        let mut events = vec![record(0, 0, 0); room];
+    /// Waits for at most `capacity` events, and returns them sorted by identifier and filter.
+    pub fn wait_for(&self, capacity: usize, timeout: Duration) -> Result<Vec<Event>, c_int> {
+        let mut events = vec![record(0, 0, 0); capacity];
         let time = timespec { tv_sec: timeout.as_secs() as c_long, tv_nsec: timeout.subsec_nanos() as c_long };
         let count = self.call(&[], &mut events, Some(time))?;
         let mut events: Vec<Event> = events[..count].iter().map(Event::of).collect();
@@ -100,11 +100,12 @@ impl Kqueue {
         Ok(events)
     }
 
-    /// What comes before the timeout does. A wait that nobody woke would find it in the end, too late.
+    /// Waits for events that must come before the timeout. A wait that was not woken would also return them, but only
+    /// after the timeout.
     pub fn soon(&self) -> Vec<Event> {
         let start = Instant::now();
         let events = self.wait(SOON).unwrap();
-        assert!(start.elapsed() < SOON, "only the timeout has ended the wait");
+        assert!(start.elapsed() < SOON, "the timeout ended the wait, not an event");
         events
     }
 
@@ -136,7 +137,7 @@ impl Event {
     }
 }
 
-/// `data` is compared for `READ` only: of `WRITE` it means nothing here.
+/// Returns the expected event. The model sets `data` to 1 for `WRITE`, so the argument is ignored there.
 pub fn event(ident: usize, filter: i16, data: isize) -> Event {
     Event { ident, filter, eof: false, error: 0, data: if filter == WRITE { 1 } else { data }, token: 0 }
 }
@@ -145,15 +146,15 @@ pub fn eof(ident: usize, filter: i16, data: isize, error: c_int) -> Event {
     Event { eof: true, error: error as u32, ..event(ident, filter, data) }
 }
 
-/// What `poll` says of a descriptor.
+/// Returns whether `poll` reports the descriptor as readable.
 pub fn is_readable(fd: c_int) -> bool {
     let mut entry = pollfd { fd, events: POLLIN, revents: 0 };
-    // SAFETY: there is one entry.
+    // SAFETY: `entry` is one entry.
     unsafe { poll(&mut entry, 1, 0) };
     entry.revents & POLLIN != 0
 }
 
-/// Two ends of a TCP connection.
+/// Returns the two ends of a TCP connection.
 pub fn connection() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -166,28 +167,28 @@ pub fn pipe() -> (OwnedFd, OwnedFd) {
         fn pipe(fds: *mut c_int) -> c_int;
     }
     let mut fds = [0; 2];
-    // SAFETY: there is room for two.
+    // SAFETY: `fds` holds two numbers.
     assert_eq!(unsafe { pipe(fds.as_mut_ptr()) }, 0);
-    // SAFETY: the first is new, and nobody else's.
+    // SAFETY: `pipe` has just returned the first descriptor, and no other code owns it yet.
     let reader = unsafe { OwnedFd::from_raw_fd(fds[0]) };
-    // SAFETY: so is the second.
+    // SAFETY: the same holds for the second descriptor.
     let writer = unsafe { OwnedFd::from_raw_fd(fds[1]) };
     (reader, writer)
 }
 
 pub fn write_to(fd: &impl AsRawFd, bytes: &[u8]) {
-    // SAFETY: the bytes are there.
+    // SAFETY: the length is that of `bytes`.
     let count = unsafe { write(fd.as_raw_fd(), bytes.as_ptr() as *const c_void, bytes.len()) };
     assert_eq!(count, bytes.len() as isize);
 }
 
 pub fn read_from(fd: &impl AsRawFd, count: usize) -> isize {
     let mut bytes = vec![0u8; count];
-    // SAFETY: there is room for as many bytes.
+    // SAFETY: `bytes` holds `count` bytes.
     unsafe { read(fd.as_raw_fd(), bytes.as_mut_ptr() as *mut c_void, count) }
 }
 
-/// Closes with a reset.
+/// Closes a stream with a reset.
 pub fn reset(stream: TcpStream) {
     extern "C" {
         fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, length: c_uint) -> c_int;
@@ -199,20 +200,20 @@ pub fn reset(stream: TcpStream) {
     assert_eq!(unsafe { setsockopt(stream.as_raw_fd(), SOL_SOCKET, SO_LINGER, value, 8) }, 0);
 }
 
-/// An IPv4 TCP socket that is not connected.
+/// Returns a non-blocking IPv4 TCP socket that is not connected.
 pub fn unconnected() -> TcpStream {
     extern "C" {
         fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
     }
-    // SAFETY: it takes no pointer.
+    // SAFETY: the call takes no pointer.
     let fd = unsafe { socket(2, SOCK_STREAM | O_NONBLOCK, 0) };
     assert!(fd >= 0);
-    // SAFETY: it is new, and nobody else's.
+    // SAFETY: the call above has just returned the descriptor, and no other code owns it yet.
     unsafe { TcpStream::from_raw_fd(fd) }
 }
 
-/// Begins to connect, to a port of this machine.
-pub fn begin_to_connect(socket: &TcpStream, port: u16) {
+/// Starts a connect to a port on loopback.
+pub fn start_connect(socket: &TcpStream, port: u16) {
     extern "C" {
         fn connect(fd: c_int, address: *const c_void, length: c_uint) -> c_int;
     }
@@ -226,16 +227,16 @@ pub fn begin_to_connect(socket: &TcpStream, port: u16) {
     assert_eq!(io::Error::last_os_error().raw_os_error(), Some(EINPROGRESS));
 }
 
-/// A port at which nobody listens.
-pub fn deaf_port() -> u16 {
+/// Returns a port without a listener.
+pub fn unused_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The same open file, under a number of the test's choice that nobody else uses.
+/// Duplicates a descriptor as `number`, which must be unused.
 pub fn duplicate_as(number: c_int, fd: &impl AsRawFd) -> OwnedFd {
     const F_DUPFD: c_int = 0;
     // SAFETY: this command takes an integer.
     assert_eq!(unsafe { fcntl(fd.as_raw_fd(), F_DUPFD, number) }, number);
-    // SAFETY: it is new, and nobody else's.
+    // SAFETY: the call above has just returned the descriptor, and no other code owns it yet.
     unsafe { OwnedFd::from_raw_fd(number) }
 }
