@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs the crate's tests with the kqueue backend on Linux, over the model of a kqueue; then, if no argument is given, the
+# Runs the crate's tests with the kqueue backend on Linux, over the model of a kqueue. Without arguments, also runs the
 # example `delayed`, and a program that counts the calls of `kevent`.
 #
-#     run-tests.sh [argument of cargo test …]
+#     tests.sh [argument of cargo test …]
 #
-# KQUEUE_MODEL and KQUEUE_MODEL_FAULTS say which system the model is to resemble, and what goes wrong: see README.md.
-# CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
+# KQUEUE_MODEL and KQUEUE_MODEL_FAULTS select the modelled system and random faults: see model/README.md.
+# CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 target=${CARGO_TARGET_DIR:-$PWD/target}

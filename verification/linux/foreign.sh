@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # Runs the tests as programs for another processor.
 #
-#     run-foreign.sh i686 | aarch64 | mips
+#     foreign.sh i686 | aarch64 | mips
 #
-# | | proves | runs |
+# | processor | covers | executed by |
 # |---|---|---|
-# | i686 | 32-bit pointers and C types, on a 64-bit kernel | by the machine's own processor |
-# | aarch64 | `epoll_event` is not packed; no `epoll_wait` but `epoll_pwait` | under qemu-user |
-# | mips | the other byte order, and flags and calls with numbers of their own | under qemu-user |
+# | i686 | 32-bit pointers and C types, on a 64-bit kernel | the machine's own processor |
+# | aarch64 | `epoll_event` is not packed; the system call is `epoll_pwait`, because there is no `epoll_wait` | qemu-user |
+# | mips | big-endian byte order, and other numbers for flags and system calls | qemu-user |
 #
-# qemu-user passes system calls on and translates what it knows. It does not know `epoll_pwait2`, so there it is the fall-back
-# that runs. A program under qemu-user cannot start another one, so `tests/examples`, which starts the example programs, and
-# `tests/isolated/descriptors.rs`, whose processes may have few descriptors, are left to i686.
-# CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
+# qemu-user translates the system calls that it knows. It does not know `epoll_pwait2`, so the crate's fallback runs
+# there. A program under qemu-user cannot start another program, so only i686 runs `tests/examples`, which starts the
+# example programs, and `tests/isolated/descriptors.rs`, whose processes have a low limit of descriptors.
+# CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
@@ -34,8 +34,8 @@ mips)
   verification/setup/debian.sh gcc-mips-linux-gnu libc6-dev-mips-cross qemu-user
   export CARGO_TARGET_MIPS_UNKNOWN_LINUX_GNU_LINKER=mips-linux-gnu-gcc
   export CARGO_TARGET_MIPS_UNKNOWN_LINUX_GNU_RUNNER="qemu-mips -L /usr/mips-linux-gnu"
-  # qemu-user does not translate the number that SO_ERROR brings, and on MIPS errors have numbers of their own: the host's 111,
-  # connection refused, is not its 146. So what these expect of `take_error` cannot be had there.
+  # On MIPS, errors have other numbers: connection refused is 146, on the host 111. qemu-user does not translate the
+  # number that SO_ERROR returns, so the expectations of these tests about `take_error` cannot hold there.
   left_out=(
     --skip a_refused_connection_is_an_error
     --skip a_reset_closes_everything_and_is_an_error
@@ -43,7 +43,7 @@ mips)
   )
   ;;
 *)
-  echo "usage: run-foreign.sh i686 | aarch64 | mips" >&2
+  echo "usage: foreign.sh i686 | aarch64 | mips" >&2
   exit 2
   ;;
 esac
@@ -60,7 +60,7 @@ if [[ $everything == yes ]]; then
 fi
 status=0
 run --lib --test behaviour --test stress --test mio -- "${left_out[@]}" || status=1
-# Each of these tests is run as the child process that it would otherwise start.
+# Run each of these tests directly as the child process that it would otherwise start.
 isolated=$(run --test isolated -- --list | sed -n 's/: test$//p' | grep -v '^descriptors::')
 for test in $isolated; do
   MINIMIO_TEST_CHILD=$test run --test isolated -- --exact "$test" || status=1

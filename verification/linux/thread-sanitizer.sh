@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Runs the stress test, and the tests of wakers, timers and descriptors, under ThreadSanitizer: no two threads touch the same
-# memory without an order between them.
+# Runs the stress test, and the tests of wakers, timers and descriptors, under ThreadSanitizer, which reports data
+# races.
 #
-#     thread-sanitizer.sh [seconds]      (of stress; default: 60)
+#     thread-sanitizer.sh [seconds]      (of the stress test; default: 60)
 #
-# The standard library is built with the sanitizer too, from the source that `rust-src.sh` brings. Nothing is suppressed.
-# CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
+# The standard library is built with the sanitizer too, from the source that `setup/rust-source.sh` installs. Nothing is
+# suppressed.
+# CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seconds=${1:-60}
@@ -13,13 +14,13 @@ verification/setup/debian.sh gcc libc6-dev
 . verification/setup/rust-source.sh
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/thread-sanitizer
 export RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 RUSTFLAGS="-Zsanitizer=thread" RUSTDOCFLAGS="-Zsanitizer=thread"
-# The first report ends the program, with this status. A race is not reported when the sanitizer has forgotten where the
-# earlier access was: it is to remember as much as it can.
+# The first report ends the program with this status. The sanitizer cannot report a race whose earlier access has left
+# its history, so the history is as large as possible.
 export TSAN_OPTIONS="halt_on_error=1 exitcode=66 history_size=7"
 target=x86_64-unknown-linux-gnu
 std=(-Zbuild-std=std,panic_unwind,test --target "$target")
 
-# A race that is meant must be found, or nothing that is not found means anything.
+# Checks that the sanitizer reports a deliberate race. Otherwise its silence about the tests would mean nothing.
 self_test() {
   local scratch status=0
   scratch=$(mktemp -d)
@@ -32,9 +33,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 static mut COUNT: usize = 0;
 static STARTED: AtomicUsize = AtomicUsize::new(0);
 
-// Neither counts before both are here, and a relaxed number puts nothing in order: what `spawn` puts in order when one
-// thread has ended before the other begins, as happens on a busy machine, is no excuse then. Each counts a few
-// times only: of many accesses the sanitizer keeps where the first was, and reports nothing when it has forgotten that.
+// Each thread waits until both have started. Otherwise, on a busy machine, one thread could end before the other
+// starts, and there would be no race. The relaxed accesses order nothing else. Each thread counts only a few times:
+// after many accesses, the first one has left the sanitizer's history, and the race is not reported.
 fn count() {
     STARTED.fetch_add(1, Ordering::Relaxed);
     while STARTED.load(Ordering::Relaxed) < 2 {
@@ -54,15 +55,15 @@ RUST
   cargo build --quiet "${std[@]}" --manifest-path "$scratch/Cargo.toml"
   "$CARGO_TARGET_DIR/$target/debug/race" >"$scratch/output" 2>&1 || status=$?
   if ((status != 66)) || ! grep -q 'WARNING: ThreadSanitizer: data race' "$scratch/output"; then
-    echo "a race that is meant was not reported (status $status):"
+    echo "the deliberate race was not reported (status $status):"
     cat "$scratch/output"
     return 1
   fi
-  echo "a race that is meant: reported"
+  echo "the deliberate race: reported"
 }
 
 self_test
-# At full speed, threads meet more often.
+# A release build is faster, so accesses of the threads overlap more often.
 MINIMIO_STRESS_SECONDS=$seconds cargo test --quiet --release "${std[@]}" --test stress -- --nocapture
 cargo test --quiet --no-fail-fast "${std[@]}" --test behaviour -- wake:: timer:: registration:: source_fd:: unix:: poll_descriptor::
 cargo test --quiet --no-fail-fast "${std[@]}" --test isolated -- signals:: sigpipe::

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Counts system calls: runs the programs in `src/` under strace, and compares what each marked stretch of them called with
-# what it says it should have called: each call, in order, and no other.
+# Counts system calls: runs the programs in `src/` under strace. Each program marks sections and lists the calls that
+# each section must make; the script compares the lists with the trace: each call, in order, and no other.
 #
-#     system-calls.sh [program …]
+#     run.sh
 #
-# CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
+# CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 ../../setup/debian.sh strace perl-base
@@ -15,11 +15,11 @@ traces=$(mktemp -d)
 trap 'rm -rf "$traces"' EXIT
 passed=0 failed=0
 
-# Reads the traces of all threads of a program. Prints a line for each stretch, `ok` or `not`.
+# Reads the traces of all threads of a program. Prints a line for each section, `ok` or `not`.
 compare() {
   perl -e '
-    # Ten calls of a kind in a row are `call*10`.
-    sub briefly {
+    # Shortens ten equal calls in a row to `call*10`.
+    sub shorten {
       my @runs;
       for my $call (@_) {
         if (@runs && $runs[-1][0] eq $call) { $runs[-1][1]++ } else { push @runs, [$call, 1] }
@@ -28,33 +28,34 @@ compare() {
     }
     for my $trace (@ARGV) {
       open my $in, "<", $trace or die "$trace: $!";
-      my ($stretch, @calls);
+      my ($section, @calls);
       while (<$in>) {
         if (/^write\(\d+, "begin (.*?)\\n", /) {
-          print "not $stretch: it has no end\n" if defined $stretch;
-          ($stretch, @calls) = ($1);
+          print "not $section: it has no end\n" if defined $section;
+          ($section, @calls) = ($1);
         } elsif (/^write\(\d+, "end (.*?)\\n", /) {
           my @wanted = map { /(.*)\*(\d+)$/ ? ($1) x $2 : $_ } split " ", $1;
           my $same = "@calls" eq "@wanted";
-          my ($is, $should) = map { briefly(@$_) } \@calls, \@wanted;
-          print $same ? "ok  $stretch: $is\n" : "not $stretch: should be <$should>, is <$is>\n";
-          undef $stretch;
+          my ($is, $should) = map { shorten(@$_) } \@calls, \@wanted;
+          print $same ? "ok  $section: $is\n" : "not $section: should be <$should>, is <$is>\n";
+          undef $section;
         } elsif (/^(\w+)\(/) {
           my $name = $1;
-          # The one that a machine needs whose clock cannot be read without a call. It is the machine that asks, not the program.
+          # On some machines reading the clock is a system call, so this call depends on the machine, not on the
+          # program.
           next if $name eq "clock_gettime";
           $name .= "($1)" if $name eq "epoll_wait" && /, (-?\d+)\) += /;
           push @calls, $name;
         }
       }
-      print "not $stretch: it has no end\n" if defined $stretch;
+      print "not $section: it has no end\n" if defined $section;
     }
   ' "$@"
 }
 
-# run_traced NAME STRETCHES [strace option …]: the program must succeed, and have so many stretches.
+# run_traced NAME SECTIONS [strace option …]: the program must succeed and have this number of sections.
 run_traced() {
-  local name=$1 stretches=$2 lines status=0
+  local name=$1 sections=$2 lines status=0
   shift 2
   rm -f "$traces"/*
   timeout 120 strace -ff -qq -s 400 -o "$traces/trace" "$@" "$program" "$name" 2>"$traces/errors" || status=$?
@@ -67,8 +68,8 @@ run_traced() {
     echo "  not: the program ended with status $status"
     grep -vE '^(begin|end) ' "$traces/errors" | sed 's/^/    /' || true
     failed=$((failed + 1))
-  elif (($(wc -l <<<"$lines") != stretches)); then
-    echo "  not: $(wc -l <<<"$lines") stretches were counted, there should be $stretches"
+  elif (($(wc -l <<<"$lines") != sections)); then
+    echo "  not: $(wc -l <<<"$lines") sections were counted, not $sections"
     failed=$((failed + 1))
   fi
 }
@@ -81,7 +82,7 @@ run_untraced() {
   fi
 }
 
-# The comparison must itself be able to fail.
+# Checks that the comparison finds differences.
 self_test() {
   printf '%s\n' 'write(2, "begin a\n", 8) = 8' 'epoll_wait(3, [], 16, 0) = 0' 'write(2, "end epoll_wait(0)\n", 20) = 20' \
     'write(2, "begin b\n", 8) = 8' 'epoll_wait(3, [], 16, 1) = 0' 'write(2, "end epoll_wait(0)\n", 20) = 20' \

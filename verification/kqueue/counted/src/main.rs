@@ -1,4 +1,4 @@
-//! Counts how many times `kevent` is called for what a program does. The model keeps the count.
+//! Checks how many times each operation calls `kevent`. The model counts the calls.
 
 #[cfg(minimio_kqueue)]
 fn main() {
@@ -7,7 +7,7 @@ fn main() {
 
 #[cfg(not(minimio_kqueue))]
 fn main() {
-    eprintln!("this is for the crate with its kqueue backend, over the model: ../run-tests.sh runs it");
+    eprintln!("this program needs the kqueue backend over the model: run verification/kqueue/tests.sh");
     std::process::exit(2);
 }
 
@@ -39,7 +39,7 @@ mod counted {
             // SAFETY: the function takes no pointer.
             let before = unsafe { kqueue_model_calls(kqueue) };
             work(&mut self.poll, &mut self.events);
-            // SAFETY: as above.
+            // SAFETY: the function takes no pointer.
             let made = unsafe { kqueue_model_calls(kqueue) } - before;
             if made == calls {
                 self.right += 1;
@@ -78,9 +78,9 @@ mod counted {
 
         counter.poll.registry().register(&mut stream, Token(1), Interest::READABLE).unwrap();
         let mut buf = [0; 64];
-        counter.expect(100, "a hundred messages", |poll, events| {
+        counter.expect(100, "a hundred round trips", |poll, events| {
             for _ in 0..100 {
-                peer.write_all(b"question").unwrap();
+                peer.write_all(b"request").unwrap();
                 poll.poll(events, None).unwrap();
                 let count = stream.read(&mut buf).unwrap();
                 stream.write_all(&buf[..count]).unwrap();

@@ -1,9 +1,9 @@
-//! Programs whose system calls `system-calls.sh` counts, under strace.
+//! Programs whose system calls `run.sh` counts, under strace.
 //!
-//! [`counted`] marks what is to be counted by two lines on standard error, which the trace shows among the calls: where
-//! it begins, and where it ends with the calls that there must have been. The script compares, call by call and in
-//! order. A call stands there by its name, `epoll_wait` with its timeout: `epoll_wait(-1)`; `*10` means ten of them.
-//! Each thread is counted by itself.
+//! [`counted`] writes a line to standard error before and after a piece of work. Both lines appear in the trace; the
+//! second one lists the expected calls. The script compares them with the calls between the lines, one by one and in
+//! order. A call is written as its name, `epoll_wait` with its timeout: `epoll_wait(-1)`; `*10` means ten of them. Each
+//! thread is counted separately.
 
 use std::fs;
 use std::hint;
@@ -39,24 +39,25 @@ fn main() {
         "old-kernel" => old_kernel(),
         "interrupted" => interrupted(),
         _ => panic!(
-            "which program? polls, timers, wakes, blocked, sockets, unix-sockets, storm, old-kernel, interrupted"
+            "usage: system-calls PROGRAM, one of polls, timers, wakes, blocked, \
+             sockets, unix-sockets, storm, old-kernel, interrupted"
         ),
     }
 }
 
-/// Does something, between the two marks.
-fn counted<R>(what: &str, calls: &str, does: impl FnOnce() -> R) -> R {
-    // A descriptor of its own, since the library's standard error has a lock, which costs calls when threads meet
-    // there.
+/// Runs `work` between the two lines.
+fn counted<R>(what: &str, calls: &str, work: impl FnOnce() -> R) -> R {
+    // A duplicate of the descriptor, because `io::stderr` has a lock, which makes system calls when threads contend for
+    // it.
     let mut marks = fs::File::from(io::stderr().as_fd().try_clone_to_owned().unwrap());
     let (begin, end) = (format!("begin {what}\n"), format!("end {calls}\n"));
     marks.write_all(begin.as_bytes()).unwrap();
-    let result = does();
+    let result = work();
     marks.write_all(end.as_bytes()).unwrap();
     result
 }
 
-/// The tokens of one poll, and how often each.
+/// Polls once and compares the tokens of the events.
 fn poll_once(poll: &mut Poll, events: &mut Events, timeout: Option<Duration>, expected: &[Token]) {
     poll.poll(events, timeout).unwrap();
     assert!(events.iter().map(|event| event.token()).eq(expected.iter().copied()), "{events:?}, not {expected:?}");
@@ -72,7 +73,7 @@ fn new() -> (Poll, Events) {
     (Poll::new().unwrap(), Events::with_capacity(16))
 }
 
-/// A stream of ours and its peer.
+/// Returns a stream of the crate and its peer.
 fn pair() -> (TcpStream, net::TcpStream) {
     let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -81,7 +82,7 @@ fn pair() -> (TcpStream, net::TcpStream) {
     (TcpStream::from_std(stream), peer)
 }
 
-/// Every poll is one call, whatever its timeout, whatever is ready.
+/// Every poll is one call, whatever its timeout is and whether or not a source is ready.
 fn polls() {
     let (mut poll, mut events) = new();
     let registry = poll.registry().try_clone().unwrap();
@@ -105,7 +106,7 @@ fn polls() {
     counted("ten polls with a timeout, a source is ready", "epoll_pwait2*10", || {
         poll_ten_times(&mut poll, &mut events, Some(LONG), &[SOURCE]);
     });
-    counted("ten polls for ever, a source is ready", "epoll_wait(-1)*10", || {
+    counted("ten polls without a timeout, a source is ready", "epoll_wait(-1)*10", || {
         poll_ten_times(&mut poll, &mut events, None, &[SOURCE]);
     });
 
@@ -115,7 +116,7 @@ fn polls() {
     counted("ten polls with a timeout of zero, a source is ready, a timer is set", "epoll_wait(0)*10", || {
         poll_ten_times(&mut poll, &mut events, Some(Duration::ZERO), &[SOURCE]);
     });
-    counted("ten polls for ever, a source is ready, a timer is set", "epoll_pwait2*10", || {
+    counted("ten polls without a timeout, a source is ready, a timer is set", "epoll_pwait2*10", || {
         poll_ten_times(&mut poll, &mut events, None, &[SOURCE]);
     });
     registry.deregister(&mut stream).unwrap();
@@ -123,13 +124,13 @@ fn polls() {
         poll_ten_times(&mut poll, &mut events, Some(MILLISECOND), &[]);
     });
 
-    counted("a poll comes to be", "epoll_create1 eventfd2 epoll_ctl", Poll::new).unwrap();
+    counted("a poll is created", "epoll_create1 eventfd2 epoll_ctl", Poll::new).unwrap();
     let other = Poll::new().unwrap();
-    counted("a poll goes", "close*2", || drop(other));
+    counted("a poll is dropped", "close*2", || drop(other));
     counted("a registry is cloned", NOTHING, || drop(registry.try_clone().unwrap()));
 }
 
-/// Timers cost no calls of their own.
+/// Timers make no system calls.
 fn timers() {
     let (mut poll, mut events) = new();
     let registry = poll.registry().try_clone().unwrap();
@@ -145,7 +146,7 @@ fn timers() {
         }
     };
     let cancel = |timers: &Vec<Timer>| timers.iter().for_each(Timer::cancel);
-    // The heap takes its memory the first time.
+    // The first use allocates the heap.
     register(&mut timers);
     set(&timers);
     cancel(&timers);
@@ -181,10 +182,10 @@ fn timers() {
         timer.set_every(50 * MILLISECOND).unwrap();
         poll_once(&mut poll, &mut events, None, &[TIMER]);
     });
-    counted("what is due next", NOTHING, || assert!(poll.next_deadline().is_some()));
+    counted("the next deadline is read", NOTHING, || assert!(poll.next_deadline().is_some()));
 }
 
-/// A wake of a poller that is not blocked makes no call, and the poll that reports it makes its one.
+/// A wake of a polling thread that is not blocked makes no call, and the poll that reports the wake makes one.
 fn wakes() {
     let (mut poll, mut events) = new();
     let registry = poll.registry().try_clone().unwrap();
@@ -215,7 +216,7 @@ fn wakes() {
         poll_once(&mut poll, &mut events, None, &[WAKER, Token(10), Token(11), Token(12), Token(13)]);
     });
 
-    // Four threads at once, while the poller is busy with other things than polling.
+    // Four threads wake at the same time while the polling thread does other work.
     let start = Arc::new(Barrier::new(5));
     let running = Arc::new(AtomicUsize::new(4));
     let threads: Vec<_> = (0..4)
@@ -223,7 +224,7 @@ fn wakes() {
             let (waker, start, running) = (Arc::clone(&waker), Arc::clone(&start), Arc::clone(&running));
             thread::spawn(move || {
                 start.wait();
-                counted("250,000 wakes of a busy poller, one of four threads", NOTHING, || {
+                counted("250,000 wakes of a busy polling thread, by one of four threads", NOTHING, || {
                     for _ in 0..250_000 {
                         waker.wake().unwrap();
                     }
@@ -242,20 +243,20 @@ fn wakes() {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 
     poll.as_raw_fd();
-    counted("the first wake of a poll whose descriptor was asked for", "write", || waker.wake().unwrap());
+    counted("the first wake of a poll whose descriptor is exposed", "write", || waker.wake().unwrap());
     counted("the wakes after it", NOTHING, || {
         for _ in 0..100 {
             waker.wake().unwrap();
         }
     });
-    counted("the poll that reports them, the kick among its events", "epoll_wait(0)", || {
+    counted("the poll that reports them, and consumes the notifier's event", "epoll_wait(0)", || {
         poll_once(&mut poll, &mut events, Some(Duration::ZERO), &[WAKER]);
     });
 }
 
-/// Runs one thing while the main thread is in a poll, asleep.
+/// Runs `work` on another thread while the main thread is blocked in a poll.
 fn while_blocked<R: Send + 'static>(
-    does: impl FnOnce() -> R + Send + 'static,
+    work: impl FnOnce() -> R + Send + 'static,
 ) -> (thread::JoinHandle<R>, Arc<AtomicBool>) {
     let polling = Arc::new(AtomicBool::new(false));
     let poller = format!("/proc/self/task/{}/stat", std::process::id());
@@ -264,16 +265,16 @@ fn while_blocked<R: Send + 'static>(
         move || {
             let end = Instant::now() + Duration::from_secs(20);
             while !(polling.load(Ordering::Acquire) && fs::read_to_string(&poller).unwrap().contains(") S ")) {
-                assert!(Instant::now() < end, "the poller does not block");
+                assert!(Instant::now() < end, "the polling thread does not block");
                 thread::yield_now();
             }
-            does()
+            work()
         }
     });
     (other, polling)
 }
 
-/// Whoever has news for a blocked poller makes one call, and the poller none too many.
+/// A thread that must wake a blocked polling thread makes one call, and the polling thread makes no unnecessary call.
 fn blocked() {
     let (mut poll, mut events) = new();
     let registry = poll.registry().try_clone().unwrap();
@@ -285,7 +286,7 @@ fn blocked() {
     for (timeout, wait) in [(None, "epoll_wait(-1)"), (Some(LONG), "epoll_pwait2")] {
         let waker = Arc::clone(&waker);
         let (other, polling) =
-            while_blocked(move || counted("a wake of a blocked poller", "write", || waker.wake().unwrap()));
+            while_blocked(move || counted("a wake of a blocked polling thread", "write", || waker.wake().unwrap()));
         counted("the poll that it ends", wait, || {
             polling.store(true, Ordering::Release);
             poll_once(&mut poll, &mut events, timeout, &[WAKER]);
@@ -295,9 +296,13 @@ fn blocked() {
 
     let (other, polling) = while_blocked({
         let timer = Arc::clone(&timer);
-        move || counted("an earlier deadline for a blocked poller", "write", || timer.set(200 * MILLISECOND).unwrap())
+        move || {
+            counted("an earlier deadline for a blocked polling thread", "write", || {
+                timer.set(200 * MILLISECOND).unwrap()
+            })
+        }
     });
-    // Once with the old deadline, once with the new one.
+    // The poll waits once with the old deadline and once with the new one.
     counted("the poll that it shortens", "epoll_wait(-1) epoll_pwait2", || {
         polling.store(true, Ordering::Release);
         poll_once(&mut poll, &mut events, None, &[TIMER]);
@@ -308,10 +313,10 @@ fn blocked() {
     let mut later = Timer::new();
     registry.register(&mut later, Token(9), Interest::READABLE).unwrap();
     let (other, polling) = while_blocked(move || {
-        counted("a later deadline for a blocked poller", NOTHING, || later.set(LONG).unwrap());
-        counted("a deadline cancelled while the poller is blocked", NOTHING, || later.cancel());
+        counted("a later deadline for a blocked polling thread", NOTHING, || later.set(LONG).unwrap());
+        counted("a deadline cancelled while the polling thread is blocked", NOTHING, || later.cancel());
     });
-    counted("the poll that they do not concern", "epoll_pwait2", || {
+    counted("the poll that they do not interrupt", "epoll_pwait2", || {
         polling.store(true, Ordering::Release);
         poll_once(&mut poll, &mut events, None, &[TIMER]);
     });
@@ -320,7 +325,7 @@ fn blocked() {
     let (stream, mut peer) = pair();
     let (other, polling) = while_blocked(move || {
         let mut stream = stream;
-        counted("a source registered while the poller is blocked", "epoll_ctl", || {
+        counted("a source registered while the polling thread is blocked", "epoll_ctl", || {
             registry.register(&mut stream, SOURCE, Interest::READABLE).unwrap();
         });
         peer.write_all(b"!").unwrap();
@@ -333,7 +338,7 @@ fn blocked() {
     other.join().unwrap();
 }
 
-/// What a program does with sockets is one call each.
+/// Each operation on a socket is one call.
 fn sockets() {
     let (mut poll, mut events) = new();
     let registry = poll.registry().try_clone().unwrap();
@@ -384,7 +389,7 @@ fn sockets() {
     counted("a datagram received", "recvfrom", || assert_eq!(socket.recv_from(&mut buf).unwrap(), (4, addr)));
 }
 
-/// So it is with Unix sockets, also if there are addresses.
+/// Each operation on a Unix socket is one call too, including operations with addresses.
 fn unix_sockets() {
     let path = |name: &str| std::env::temp_dir().join(format!("c{}{name}", std::process::id()));
     let (server, client) = (path("s"), path("c"));
@@ -400,7 +405,7 @@ fn unix_sockets() {
     });
     let mut buf = [0; 16];
     counted("a read", "recvfrom", || assert_eq!(peer.read(&mut buf).unwrap(), 8));
-    counted("a pair, and its end", "socketpair close*2", || drop(UnixStream::pair().unwrap()));
+    counted("a pair is created and dropped", "socketpair close*2", || drop(UnixStream::pair().unwrap()));
 
     let socket = counted("a datagram socket", "socket", || UnixDatagram::unbound().unwrap());
     let receiver = UnixDatagram::bind(&client).unwrap();
@@ -408,11 +413,11 @@ fn unix_sockets() {
     counted("a datagram received", "recvfrom", || assert_eq!(receiver.recv_from(&mut buf).unwrap().0, 4));
     fs::remove_file(&client).unwrap();
 
-    // The standard library has no stream with an address of its own.
-    let connects = "use Socket; socket(my $it, AF_UNIX, SOCK_STREAM, 0); bind($it, sockaddr_un($ARGV[0])) \
+    // The standard library cannot bind a stream to an address before it connects.
+    let script = "use Socket; socket(my $it, AF_UNIX, SOCK_STREAM, 0); bind($it, sockaddr_un($ARGV[0])) \
                     && connect($it, sockaddr_un($ARGV[1])) || die $!; <STDIN>";
     let mut perl =
-        Command::new("perl").args(["-e", connects]).args([&client, &server]).stdin(Stdio::piped()).spawn().unwrap();
+        Command::new("perl").args(["-e", script]).args([&client, &server]).stdin(Stdio::piped()).spawn().unwrap();
     let (mut poll, mut events) = new();
     poll.registry().register(&mut listener, SOURCE, Interest::READABLE).unwrap();
     poll_once(&mut poll, &mut events, None, &[SOURCE]);
@@ -424,8 +429,8 @@ fn unix_sockets() {
     fs::remove_file(server).unwrap();
 }
 
-/// One round of the sleeps that have to be told in milliseconds: never shorter than asked for.
-fn sleeps(poll: &mut Poll, events: &mut Events) {
+/// Polls with timeouts that `epoll_wait` must round up to milliseconds. No wait is shorter than its timeout.
+fn poll_with_short_timeouts(poll: &mut Poll, events: &mut Events) {
     for micros in [1, 999, 1000, 1001, 2500, 3000] {
         let (start, timeout) = (Instant::now(), Duration::from_micros(micros));
         poll_once(poll, events, Some(timeout), &[]);
@@ -433,16 +438,16 @@ fn sleeps(poll: &mut Poll, events: &mut Events) {
     }
 }
 
-/// Where the kernel does not know `epoll_pwait2`, it is told so once. strace plays that kernel.
+/// If the kernel does not have `epoll_pwait2`, the crate tries the call only once. strace plays that kernel.
 fn old_kernel() {
     let (mut poll, mut events) = new();
-    counted("the first sleep finds out", "epoll_pwait2 epoll_wait(2)", || {
+    counted("the first wait tries epoll_pwait2", "epoll_pwait2 epoll_wait(2)", || {
         poll_once(&mut poll, &mut events, Some(Duration::from_micros(1500)), &[]);
     });
     let in_milliseconds = "epoll_wait(1)*3 epoll_wait(2) epoll_wait(3)*2";
-    counted("the others know", in_milliseconds, || sleeps(&mut poll, &mut events));
+    counted("later waits do not", in_milliseconds, || poll_with_short_timeouts(&mut poll, &mut events));
     let (mut poll, mut events) = new();
-    counted("other polls know it too", in_milliseconds, || sleeps(&mut poll, &mut events));
+    counted("nor do other polls", in_milliseconds, || poll_with_short_timeouts(&mut poll, &mut events));
 
     let mut timer = Timer::new();
     poll.registry().register(&mut timer, TIMER, Interest::READABLE).unwrap();
@@ -450,24 +455,24 @@ fn old_kernel() {
     counted("a timer is set, but the timeout comes first", "epoll_wait(2)", || {
         poll_once(&mut poll, &mut events, Some(Duration::from_micros(1999)), &[]);
     });
-    counted("zero is zero", "epoll_wait(0)", || poll_once(&mut poll, &mut events, Some(Duration::ZERO), &[]));
+    counted("a timeout of zero", "epoll_wait(0)", || poll_once(&mut poll, &mut events, Some(Duration::ZERO), &[]));
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
     waker.wake().unwrap();
     counted("a wake", "epoll_wait(0)", || poll_once(&mut poll, &mut events, Some(LONG), &[WAKER]));
 }
 
-/// A signal says nothing about what the kernel knows. strace plays the signal, in the first of all sleeps.
+/// A signal does not mean that the kernel lacks `epoll_pwait2`. strace plays the signal, in the first wait.
 fn interrupted() {
     let (mut poll, mut events) = new();
-    counted("a sleep that a signal interrupts", "epoll_pwait2", || {
+    counted("a wait that a signal interrupts", "epoll_pwait2", || {
         assert_eq!(poll.poll(&mut events, Some(LONG)).unwrap_err().kind(), ErrorKind::Interrupted);
         assert!(events.is_empty());
     });
-    counted("the sleeps after it", "epoll_pwait2*6", || sleeps(&mut poll, &mut events));
+    counted("the waits after it", "epoll_pwait2*6", || poll_with_short_timeouts(&mut poll, &mut events));
 }
 
-/// A million wakes from four threads while the poller polls as fast as it can; not traced, since that would slow it
-/// down. The notifier is never read, so its counter is the number of kicks.
+/// Four threads wake a million times while the polling thread polls as fast as it can. Not traced: strace would slow
+/// the threads down. The crate never reads the eventfd, so its counter is the number of notifications.
 fn storm() {
     const WAKES: usize = 1_000_000;
     const THREADS: usize = 4;
@@ -481,7 +486,7 @@ fn storm() {
         polling.store(true, Ordering::Release);
         poll_once(&mut poll, &mut events, None, &[WAKER]);
         other.join().unwrap();
-        assert_eq!(kicks(), 1, "the wake of a blocked poller is a kick, and is counted");
+        assert_eq!(notifications(), 1, "the wake of a blocked polling thread notifies the kernel, and is counted");
 
         let running = Arc::new(AtomicUsize::new(THREADS));
         let start = Arc::new(Barrier::new(THREADS + 1));
@@ -494,7 +499,7 @@ fn storm() {
                         waker.wake().unwrap();
                     }
                     running.fetch_sub(1, Ordering::AcqRel);
-                    // The poller may be asleep by now.
+                    // The polling thread may be blocked by now.
                     waker.wake().unwrap();
                 })
             })
@@ -510,14 +515,14 @@ fn storm() {
             }
         }
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        let kicks = kicks() - 1;
-        println!("{WAKES} wakes, {work:?} of work for each event: {batches} events, {kicks} kicks");
-        assert!(kicks <= WAKES / 100, "more than one kick for a hundred wakes");
+        let notifications = notifications() - 1;
+        println!("{WAKES} wakes, {work:?} of work for each event: {batches} events, {notifications} notifications");
+        assert!(notifications <= WAKES / 100, "more than one notification for a hundred wakes");
     }
 }
 
-/// The counter of the only eventfd of this process.
-fn kicks() -> usize {
+/// Returns the counter of the only eventfd of this process.
+fn notifications() -> usize {
     let eventfds: Vec<_> = fs::read_dir("/proc/self/fd")
         .unwrap()
         .map(|entry| entry.unwrap())
