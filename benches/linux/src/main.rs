@@ -1,9 +1,9 @@
-//! What minimio costs beside its peers, counted: the same work done by a bare epoll loop, by minimio, by mio and by
-//! polling. Prints a table for each measure; `README.md` says how to read them.
+//! The cost of the same work in a bare epoll loop, minimio, mio and polling. Prints a table for each measure;
+//! `README.md` explains the tables.
 //!
-//!     cargo run --release                                   all of it
-//!     cargo run --release -- --quick                        the same, but times of a few rounds only
-//!     cargo run --release -- minimio ping-pong 1000         only does the work, for a tool to look at
+//!     cargo run --release                                   all tables
+//!     cargo run --release -- --quick                        the same, with few rounds of timing
+//!     cargo run --release -- minimio ping-pong 1000         only the work, to run under a tool
 
 mod counting;
 mod libraries;
@@ -19,26 +19,26 @@ use libraries::{Bare, Minimio, Mio, Polling};
 use measure::{Result, Rounds};
 use scenarios::{scenarios, Scenario};
 
-/// A library at work.
+/// A scenario of one library.
 pub struct Subject {
     library: &'static str,
     scenario: Scenario,
 }
 
 impl Subject {
-    /// Does the work. If it hangs, a signal ends the program, and that is a failure as well.
+    /// Does the work. If it takes longer than `SECONDS`, the signal of `alarm` ends the program, which then fails.
     fn run(&self, count: usize) -> Duration {
         const SECONDS: u32 = 60;
-        // SAFETY: `alarm` takes no pointer, and nothing here waits for its signal.
+        // SAFETY: `alarm` takes no pointer, and this program has no handler for its signal.
         unsafe { libc::alarm(SECONDS) };
         let time = (self.scenario.run)(count);
-        // SAFETY: as above. Zero calls it off.
+        // SAFETY: as above. Zero cancels the alarm.
         unsafe { libc::alarm(0) };
         time
     }
 }
 
-/// Each scenario of all libraries.
+/// Returns each scenario for all libraries.
 fn subjects() -> Vec<[Subject; 4]> {
     let subject = |library| move |scenario| Subject { library, scenario };
     let bare = scenarios::<Bare>().map(subject("bare"));

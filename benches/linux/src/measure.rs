@@ -1,5 +1,5 @@
-//! What a scenario costs, in four measures. Whatever is counted is the difference of two runs, one twice as long as the
-//! other, so that what comes before and after the work cancels out.
+//! The cost of a scenario, in four measures. Each count is the difference of two runs, one twice as long as the other,
+//! so the setup before the work and the cleanup after it cancel out.
 
 use std::env;
 use std::error::Error;
@@ -13,25 +13,25 @@ use crate::Subject;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// How often a scenario is timed.
+/// How many times a scenario is timed.
 #[derive(Clone, Copy)]
 pub struct Rounds(pub usize);
 
-/// What one operation costs.
+/// The cost of one operation.
 pub struct Cost {
     pub instructions: Option<f64>,
     pub system_calls: f64,
     pub allocations: f64,
-    /// Of each round.
+    /// The time of each round.
     pub times: Vec<Duration>,
 }
 
-/// Measures the same scenario of several libraries. The times are taken in turn, so that a machine that is busy with
-/// something else disturbs all alike.
+/// Measures the same scenario of several libraries. Each round times all libraries one after the other, so that other
+/// programs on the machine affect all libraries equally.
 pub fn measure(subjects: &[Subject], rounds: Rounds) -> Result<Vec<Cost>> {
     let mut costs = Vec::new();
     for subject in subjects {
-        // What is done once for all of them, such as to find out about the C library, is done now.
+        // A first run does the work that a process does only once, such as resolving functions of the C library.
         subject.run(subject.scenario.count);
         costs.push(Cost {
             instructions: match subject.scenario.kind {
@@ -47,7 +47,7 @@ pub fn measure(subjects: &[Subject], rounds: Rounds) -> Result<Vec<Cost>> {
         });
     }
     let rounds = match subjects[0].scenario.kind {
-        // A million operations each.
+        // Each round is a million operations.
         Kind::Crowd => rounds.0.min(9),
         Kind::Work | Kind::Sleep | Kind::Turns => rounds.0,
     };
@@ -66,27 +66,27 @@ fn difference(subject: &Subject, measure: fn(&Subject, usize) -> Result<u64>) ->
     Ok((many as f64 - few as f64) / count as f64)
 }
 
-/// User-space instructions.
+/// Counts the user-space instructions.
 fn instructions(subject: &Subject, count: usize) -> Result<u64> {
     let report = run(subject, count, "valgrind", &["--tool=callgrind", "--callgrind-out-file=/dev/null"])?;
     let collected = report.lines().find_map(|line| line.split_once("Collected :"));
     let number = collected.and_then(|(_, number)| number.trim().parse().ok());
-    Ok(number.ok_or(format!("valgrind has said: {report}"))?)
+    Ok(number.ok_or(format!("no count in the output of valgrind: {report}"))?)
 }
 
-/// All but those that look at the clock, which not every machine needs, and those with which [`Kind::Turns`] watches
-/// the poller and, at the end, waits for the other thread.
+/// Counts the system calls, except clock reads, which are system calls on some machines only, and the calls with which
+/// [`Kind::Turns`] observes the polling thread and joins the other thread.
 fn system_calls(subject: &Subject, count: usize) -> Result<u64> {
-    let but_for = "trace=!clock_gettime,pread64,sched_yield,futex";
-    let report = run(subject, count, "strace", &["-f", "-qq", "-c", "-U", "calls,name", "-e", but_for])?;
+    let filter = "trace=!clock_gettime,pread64,sched_yield,futex";
+    let report = run(subject, count, "strace", &["-f", "-qq", "-c", "-U", "calls,name", "-e", filter])?;
     let calls = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
         [calls, "total"] => calls.parse().ok(),
         _ => None,
     };
-    Ok(report.lines().find_map(calls).ok_or(format!("strace has said: {report}"))?)
+    Ok(report.lines().find_map(calls).ok_or(format!("no count in the output of strace: {report}"))?)
 }
 
-/// Those that wake somebody are writes, and the kernel counts writes.
+/// Counts the writes, with the kernel's own counter. Each wake that interrupts the polling thread is one write.
 fn writes(subject: &Subject, count: usize) -> Result<u64> {
     let written = || -> Result<u64> {
         let io = fs::read_to_string("/proc/self/io").map_err(|err| format!("cannot read /proc/self/io: {err}"))?;
@@ -104,7 +104,7 @@ fn allocations(subject: &Subject, count: usize) -> Result<u64> {
     Ok(counting::allocations() - before)
 }
 
-/// Runs this program, to do but the work, under a tool. Returns what the tool reports.
+/// Runs this program under a tool, with arguments for the work only. Returns the output of the tool.
 fn run(subject: &Subject, count: usize, tool: &str, options: &[&str]) -> Result<String> {
     let this = env::current_exe().map_err(|err| format!("cannot find this program: {err}"))?;
     let mut command = Command::new(tool);

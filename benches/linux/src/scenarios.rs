@@ -1,5 +1,5 @@
-//! The work, written once. Each scenario does it `count` times, and returns how long that took, without what comes
-//! before and after.
+//! The work, the same for all libraries. Each scenario does it `count` times and returns the time, without its setup
+//! and cleanup.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -16,25 +16,26 @@ use crate::libraries::Library;
 pub struct Scenario {
     pub name: &'static str,
     pub kind: Kind,
-    /// How often a run does it.
+    /// How many operations a run does.
     pub count: usize,
     pub run: fn(usize) -> Duration,
 }
 
-/// What there is to be counted.
+/// The kind of a scenario, which decides what is counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// One thread that never waits for anything: all of it.
+    /// One thread that never blocks: everything is counted.
     Work,
-    /// One thread that waits for time to pass: no instructions, since valgrind doesn't know the call.
+    /// One thread that waits for a timeout: no instructions, because valgrind does not know `epoll_pwait2`.
     Sleep,
-    /// Two threads in turn: no instructions, since what they do depends on who comes first.
+    /// Two threads in turn: no instructions, because they depend on the scheduling.
     Turns,
-    /// Many threads at once. As above; and strace would change who comes first, so the kernel counts the writes.
+    /// Many threads at once: no instructions, and writes instead of system calls, because strace would change the
+    /// scheduling.
     Crowd,
 }
 
-/// How many streams there are in a batch.
+/// The number of streams in a batch.
 const BATCH: usize = 64;
 const FOR_EVER: Option<Duration> = None;
 const NO_TIME: Option<Duration> = Some(Duration::ZERO);
@@ -53,8 +54,8 @@ pub fn scenarios<L: Library>() -> [Scenario; 12] {
         scenario("wake, then poll", Work, 128, wake_and_poll::<L>),
         scenario("timeout of 100 µs", Sleep, 20, |count| sleep::<L>(count, Duration::from_micros(100))),
         scenario("timeout of 1 ms", Sleep, 5, |count| sleep::<L>(count, Duration::from_millis(1))),
-        scenario("wake of a blocked poller", Turns, 32, wake_blocked::<L>),
-        scenario("wake of a busy poller, 4 threads", Crowd, 1_000_000, wake_busy::<L>),
+        scenario("wake of a blocked thread", Turns, 32, wake_blocked::<L>),
+        scenario("wake of a busy thread, by 4 threads", Crowd, 1_000_000, wake_busy::<L>),
     ]
 }
 
@@ -73,7 +74,7 @@ fn nothing_ready<L: Library>(count: usize) -> Duration {
     })
 }
 
-/// A byte goes there and back, between two streams in one queue. `serve` reads and answers.
+/// Two streams of one queue send a byte to each other. `serve` reads the byte and sends it back.
 fn ping_pong<L: Library>(count: usize, serve: impl Fn(&mut L::Stream, &mut [u8]) -> usize) -> Duration {
     let mut library = L::new();
     let mut ends = pair::<L>();
@@ -89,7 +90,7 @@ fn ping_pong<L: Library>(count: usize, serve: impl Fn(&mut L::Stream, &mut [u8])
     })
 }
 
-/// Each stream of a batch gets a byte, then all are read, by `serve`.
+/// Each stream of a batch receives a byte; then `serve` reads all streams.
 fn batch<L: Library>(count: usize, serve: impl Fn(&mut L::Stream, &mut [u8]) -> usize) -> Duration {
     let mut library = L::new();
     let mut pairs: Vec<_> = (0..BATCH).map(|_| pair::<L>()).collect();
@@ -127,7 +128,7 @@ fn accept<L: Library>(count: usize) -> Duration {
     timed(|| {
         for _ in 0..count {
             let client = L::connect(address);
-            // On loopback, a connection is made before `connect` returns, but for a kernel that is very busy.
+            // On loopback, the connection is usually complete before `connect` returns, but not on a very busy machine.
             let accepted = loop {
                 match L::accept(&listener) {
                     Err(err) if err.kind() == ErrorKind::WouldBlock => thread::yield_now(),
@@ -139,7 +140,7 @@ fn accept<L: Library>(count: usize) -> Duration {
     })
 }
 
-/// The poller is woken while it is elsewhere, and then comes to look.
+/// A wake before the poll, which then reports the wake without blocking.
 fn wake_and_poll<L: Library>(count: usize) -> Duration {
     let mut library = L::new();
     let waker = library.waker();
@@ -160,7 +161,7 @@ fn sleep<L: Library>(count: usize, timeout: Duration) -> Duration {
     })
 }
 
-/// From the wake of a poller that is asleep in the kernel, to the return of its poll.
+/// The time from the wake of a blocked polling thread to the return of its poll.
 fn wake_blocked<L: Library>(count: usize) -> Duration {
     let mut library = L::new();
     let waker = library.waker();
@@ -170,7 +171,7 @@ fn wake_blocked<L: Library>(count: usize) -> Duration {
         let wakes = scope.spawn(|| {
             let mut wakes = Vec::with_capacity(count);
             for number in 0..count {
-                while awoken.load(Ordering::Acquire) < number || !is_asleep(&poller) {
+                while awoken.load(Ordering::Acquire) < number || !is_blocked(&poller) {
                     thread::yield_now();
                 }
                 wakes.push(Instant::now());
@@ -189,14 +190,14 @@ fn wake_blocked<L: Library>(count: usize) -> Duration {
     })
 }
 
-/// Four threads wake the poller as fast as they can, and the poller polls as fast as it can.
+/// Four threads wake the polling thread as fast as they can, and the polling thread polls as fast as it can.
 fn wake_busy<L: Library>(count: usize) -> Duration {
     const THREADS: usize = 4;
     let mut library = L::new();
     let waker = library.waker();
     let running = AtomicUsize::new(THREADS);
     let start = Barrier::new(THREADS + 1);
-    // All of it: the poller may be the last to hear that they have started.
+    // The time includes the start of the threads: the polling thread may pass the barrier last.
     timed(|| {
         thread::scope(|scope| {
             for _ in 0..THREADS {
@@ -206,7 +207,7 @@ fn wake_busy<L: Library>(count: usize) -> Duration {
                         L::wake(&waker);
                     }
                     running.fetch_sub(1, Ordering::AcqRel);
-                    // The poller may be asleep by now.
+                    // The polling thread may be blocked by now.
                     L::wake(&waker);
                 });
             }
@@ -218,7 +219,7 @@ fn wake_busy<L: Library>(count: usize) -> Duration {
     })
 }
 
-/// A connected pair that sends what it is given at once.
+/// Returns a connected pair that sends small writes immediately.
 fn pair<L: Library>() -> [L::Stream; 2] {
     let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
     let one = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -230,8 +231,8 @@ fn pair<L: Library>() -> [L::Stream; 2] {
     })
 }
 
-// Four ways to serve a stream that can be read. All return how many bytes they have read; two read until the stream has
-// no more.
+// Four ways to serve a readable stream. All return the number of bytes read; `take_all` and `answer_all` read until
+// `WouldBlock`.
 
 #[inline(always)]
 fn take(stream: &mut impl Read, buf: &mut [u8]) -> usize {
@@ -279,8 +280,8 @@ fn write(stream: &mut impl Write, bytes: &[u8]) {
     assert_eq!(stream.write(bytes).unwrap(), bytes.len());
 }
 
-/// By the `stat` file of a thread.
-fn is_asleep(thread: &File) -> bool {
+/// Returns whether a thread is blocked, from its `stat` file in `/proc`.
+fn is_blocked(thread: &File) -> bool {
     let mut stat = [0; 64];
     let len = thread.read_at(&mut stat, 0).unwrap();
     let name_end = stat[..len].iter().rposition(|&byte| byte == b')').unwrap();

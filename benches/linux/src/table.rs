@@ -1,4 +1,4 @@
-//! Prints what was measured, in Markdown.
+//! Prints the results as Markdown.
 
 use std::fs;
 use std::process::Command;
@@ -21,7 +21,7 @@ pub fn print(rows: &[Row], rounds: Rounds) -> Result<()> {
         print_table("allocations", rows, |_, cost, _| Some(hundredths(cost.allocations)));
     }
     print_table("time", rows, |kind, cost, bare| match kind {
-        // A sleep is as long as it is: there is nothing to compare it to.
+        // The length of a wait is shown as it is, not as a ratio.
         Kind::Sleep => Some(microseconds(median(cost.times.iter().copied()))),
         _ if ptr::eq(cost, bare) => Some(microseconds(median(cost.times.iter().copied()))),
         Kind::Work | Kind::Turns | Kind::Crowd => {
@@ -32,26 +32,28 @@ pub fn print(rows: &[Row], rounds: Rounds) -> Result<()> {
     Ok(())
 }
 
-/// With what the tables were made.
+/// Returns the versions and the number of rounds with which the tables were made.
 fn circumstances(rounds: Rounds) -> Result<String> {
     let [minimio, mio, polling] = ["minimio", "mio", "polling"].map(version);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|err| format!("which kernel? {err}"))?;
-    let compiler = Command::new("rustc").arg("--version").output().map_err(|err| format!("which compiler? {err}"))?;
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_err(|err| format!("cannot read the kernel's version: {err}"))?;
+    let compiler = Command::new("rustc").arg("--version").output().map_err(|err| format!("cannot run rustc: {err}"))?;
     let compiler = String::from_utf8_lossy(&compiler.stdout);
-    // What is behind the number is whoever has built it.
+    // The part after the number names the kernel's builder.
     let kernel = kernel.trim().split('-').next().unwrap_or_default();
     let (compiler, rounds) = (compiler.trim(), rounds.0);
     Ok(format!("minimio {minimio}, mio {mio}, polling {polling}; {compiler}; Linux {kernel}; times of {rounds} rounds"))
 }
 
-/// By the lock file that this program was built with.
+/// Returns the version of a package in the lock file of this program.
 fn version(package: &str) -> &'static str {
     let lock = include_str!("../Cargo.lock");
     let (_, entry) = lock.split_once(&format!("name = \"{package}\"\nversion = \"")).expect("an entry");
     entry.split('"').next().expect("a version")
 }
 
-/// A row for each scenario of which `cell` makes something, by its kind, its cost, and that of a bare loop.
+/// Prints a row for each scenario for which `cell` returns a text, from the scenario's kind, the cost, and the cost of
+/// the bare loop.
 fn print_table(measure: &str, rows: &[Row], cell: impl Fn(Kind, &Cost, &Cost) -> Option<String>) {
     let (_, subjects) = &rows[0];
     let libraries = subjects.iter().map(|subject| format!(" {} |", subject.library));

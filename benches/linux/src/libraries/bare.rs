@@ -1,4 +1,4 @@
-//! What a program can't do without: the system calls, and the loop around them.
+//! The minimum: only the system calls and the loop around them.
 
 use std::io::{self, Read, Write};
 use std::mem;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use libc::{c_int, c_long, epoll_event, sockaddr_in, socklen_t, timespec};
 
-use super::{loopback, Library, ROOM, WAKER};
+use super::{loopback, Library, CAPACITY, WAKER};
 
 /// An edge-triggered epoll instance with its buffer, and an eventfd to wake it.
 pub struct Bare {
@@ -30,7 +30,7 @@ impl Library for Bare {
     fn new() -> Bare {
         // SAFETY: `epoll_create1` takes no pointer.
         let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        Bare { epoll: own(epoll), events: Vec::with_capacity(ROOM) }
+        Bare { epoll: own(epoll), events: Vec::with_capacity(CAPACITY) }
     }
 
     #[inline(always)]
@@ -67,7 +67,7 @@ impl Library for Bare {
     #[inline(always)]
     fn wake(eventfd: &OwnedFd) {
         let one: u64 = 1;
-        // SAFETY: there are eight bytes.
+        // SAFETY: the call reads eight bytes, the length of the array.
         let count = unsafe { libc::write(eventfd.as_raw_fd(), (&one as *const u64).cast(), 8) };
         assert_eq!(count, 8);
     }
@@ -96,20 +96,20 @@ impl Library for Bare {
         // SAFETY: `socket` takes no pointer.
         let socket = own(unsafe { libc::socket(libc::AF_INET, kind, 0) });
         let (place, len) = (&place as *const sockaddr_in, mem::size_of_val(&place) as socklen_t);
-        // SAFETY: `place` holds an address of `len` bytes, and outlives the call.
+        // SAFETY: `place` points to an address of `len` bytes that outlives the call.
         let result = unsafe { libc::connect(socket.as_raw_fd(), place.cast(), len) };
-        // SAFETY: the place of this thread's `errno` is always valid.
+        // SAFETY: the address of this thread's `errno` is always valid.
         assert!(result == 0 || unsafe { *libc::__errno_location() } == libc::EINPROGRESS);
         Stream(socket)
     }
 
     #[inline(always)]
     fn accept(listener: &net::TcpListener) -> io::Result<(Stream, SocketAddr)> {
-        // SAFETY: zero is valid for all of its fields.
+        // SAFETY: zero is valid for all fields of the struct.
         let mut place: sockaddr_in = unsafe { mem::zeroed() };
         let mut len = mem::size_of_val(&place) as socklen_t;
         let (room, flags) = (&mut place as *mut sockaddr_in, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
-        // SAFETY: there is room for `len` bytes.
+        // SAFETY: the buffer holds `len` bytes.
         let fd = unsafe { libc::accept4(listener.as_raw_fd(), room.cast(), &mut len, flags) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
@@ -131,14 +131,14 @@ impl Bare {
     fn wait(&mut self, timeout: Option<Duration>) {
         let (epoll, place, room) = (self.epoll.as_raw_fd(), self.events.as_mut_ptr(), self.events.capacity() as c_int);
         let count = match timeout {
-            // SAFETY: there is room for `room` events at `place`.
+            // SAFETY: `room` events can be written at `place`.
             None => unsafe { libc::epoll_wait(epoll, place, room, -1) },
             // SAFETY: as above.
             Some(Duration::ZERO) => unsafe { libc::epoll_wait(epoll, place, room, 0) },
             Some(timeout) => {
                 let timeout = timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
                 let (timeout, mask) = (&timeout as *const timespec, ptr::null::<u8>());
-                // SAFETY: as above; `timeout` outlives the call, and no mask is a mask.
+                // SAFETY: as above; `timeout` outlives the call, and a null signal mask is allowed.
                 let count = unsafe {
                     libc::syscall(libc::SYS_epoll_pwait2, c_long::from(epoll), place, room, timeout, mask, 0 as c_long)
                 };
@@ -146,12 +146,12 @@ impl Bare {
             }
         };
         assert!(count >= 0);
-        // SAFETY: the kernel has initialised `count` of them.
+        // SAFETY: the kernel has written the first `count` events.
         unsafe { self.events.set_len(count as usize) };
     }
 }
 
-/// Takes what a system call has just returned, and nothing else knows yet.
+/// Takes ownership of a descriptor that a system call has just returned.
 #[inline(always)]
 fn own(fd: c_int) -> OwnedFd {
     assert!(fd >= 0);

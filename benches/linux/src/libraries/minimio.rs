@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::minimio::net::{TcpListener, TcpStream};
 use ::minimio::{Events, Interest, Poll, Token, Waker};
 
-use super::{loopback, Library, ROOM, WAKER};
+use super::{loopback, Library, CAPACITY, WAKER};
 
 pub struct Minimio {
     poll: Poll,
@@ -20,7 +20,7 @@ impl Library for Minimio {
     type Waker = Waker;
 
     fn new() -> Minimio {
-        Minimio { poll: Poll::new().unwrap(), events: Events::with_capacity(ROOM) }
+        Minimio { poll: Poll::new().unwrap(), events: Events::with_capacity(CAPACITY) }
     }
 
     #[inline(always)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::mio::net::{TcpListener, TcpStream};
 use ::mio::{Events, Interest, Poll, Token, Waker};
 
-use super::{loopback, Library, ROOM, WAKER};
+use super::{loopback, Library, CAPACITY, WAKER};
 
 pub struct Mio {
     poll: Poll,
@@ -20,7 +20,7 @@ impl Library for Mio {
     type Waker = Waker;
 
     fn new() -> Mio {
-        Mio { poll: Poll::new().unwrap(), events: Events::with_capacity(ROOM) }
+        Mio { poll: Poll::new().unwrap(), events: Events::with_capacity(CAPACITY) }
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! What the scenarios ask of a library, and the four that provide it.
+//! The trait that the scenarios need, and its four implementations.
 
 use std::io::{self, Read, Write};
 use std::net::{self, SocketAddr};
@@ -11,37 +11,37 @@ mod polling;
 
 pub use self::{bare::Bare, minimio::Minimio, mio::Mio, polling::Polling};
 
-/// How many events one poll may bring.
-const ROOM: usize = 256;
+/// How many events one poll can return.
+const CAPACITY: usize = 256;
 
-/// The key of a waker's events, where those have one.
+/// The key of a waker's events, for libraries that report wakes as events.
 const WAKER: usize = usize::MAX;
 
-/// A library in a program's hands. Each method is what a program writes at that place, and is inlined there, so that
-/// what is measured is the library.
+/// A library as a program uses it. Each method contains the code that a program would write and is inlined, so only the
+/// cost of the library is measured.
 pub trait Library {
-    /// A non-blocking stream, as programs that use this library have it.
+    /// The non-blocking stream type of programs that use this library.
     type Stream: Read + Write;
     type Listener;
     type Waker: Sync;
 
     fn new() -> Self;
 
-    /// Waits, and calls `readable` with the key of each stream that can be read. (Of wakers with any key, or not.)
+    /// Waits, and calls `readable` with the key of each readable stream. A wake may call it too, with any key.
     fn poll(&mut self, timeout: Option<Duration>, readable: impl FnMut(usize));
 
-    /// Watches for edges of reading.
+    /// Registers the stream for readable edges.
     fn register(&self, stream: &mut Self::Stream, key: usize);
-    /// Watches for edges of writing instead.
+    /// Reregisters the stream for writable edges.
     fn reregister(&self, stream: &mut Self::Stream, key: usize);
     fn deregister(&self, stream: &mut Self::Stream);
 
     fn waker(&self) -> Self::Waker;
     fn wake(waker: &Self::Waker);
 
-    /// Takes over a stream that is non-blocking already.
+    /// Converts a stream that is already non-blocking.
     fn adopt(stream: net::TcpStream) -> Self::Stream;
-    /// A non-blocking listener on loopback.
+    /// Returns a non-blocking listener on loopback.
     fn listen() -> (Self::Listener, SocketAddr);
     fn connect(address: SocketAddr) -> Self::Stream;
     fn accept(listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)>;

@@ -1,5 +1,5 @@
-//! polling, which has no sockets of its own: those are the standard library's. In edge mode, where it asks for fewest
-//! system calls; in its default, oneshot, a program calls `modify` after each event.
+//! polling, with the sockets of the standard library, because it has none. It runs in edge mode, which needs the fewest
+//! system calls; in its default mode, oneshot, a program calls `modify` after each event.
 
 use std::io;
 use std::net::{self, SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ::polling::{Event, Events, PollMode, Poller};
 
-use super::{loopback, Library, ROOM};
+use super::{loopback, Library, CAPACITY};
 
 pub struct Polling {
     poller: Arc<Poller>,
@@ -21,7 +21,10 @@ impl Library for Polling {
     type Waker = Arc<Poller>;
 
     fn new() -> Polling {
-        Polling { poller: Arc::new(Poller::new().unwrap()), events: Events::with_capacity(ROOM.try_into().unwrap()) }
+        Polling {
+            poller: Arc::new(Poller::new().unwrap()),
+            events: Events::with_capacity(CAPACITY.try_into().unwrap()),
+        }
     }
 
     #[inline(always)]
@@ -35,7 +38,7 @@ impl Library for Polling {
 
     #[inline(always)]
     fn register(&self, stream: &mut TcpStream, key: usize) {
-        // SAFETY: epoll forgets a stream that is dropped while registered.
+        // SAFETY: if a stream is dropped while it is registered, epoll removes it.
         unsafe { self.poller.add_with_mode(&*stream, Event::readable(key), PollMode::Edge) }.unwrap();
     }
 
