@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Real programs on minimio: each as it is published, but for `compat/mio`, which `[patch.crates-io]` sets in mio's place.
+# Runs real programs on minimio: published packages, unchanged, with `compat/mio` in the place of mio by `[patch.crates-io]`.
 #
-#     compat/run.sh             everything
-#     compat/run.sh linux …     the parts named, in the order of `parts`
+#     compat/run.sh             all parts
+#     compat/run.sh linux …     only the named parts
 #
-# | part | what it shows |
+# | part | what it checks |
 # |---|---|
-# | linux | `compat/programs/tokio`, which does all that tokio builds on mio, prints the same with mio and with minimio |
-# | throughput | how many round trips a second it makes over TCP with either, in turns, and the ratio: no more than a look |
-# | wine | it prints the same with either as a Windows program |
-# | kqueue | it prints over the model of a kqueue what it prints on Linux |
-# | tokio, notify, signal_hook, serial | the package's own tests pass, on Linux |
-# | tokio_wine | so do those of tokio that Windows has, under Wine |
+# | linux | `compat/programs/tokio`, which uses everything that tokio builds on mio, prints the same with mio and with minimio |
+# | throughput | prints the program's TCP round trips a second with both, measured in turns, and the ratio; only an indication |
+# | wine | the program prints the same with both as a Windows program |
+# | kqueue | the program prints the same over the model of a kqueue as on Linux |
+# | tokio, notify, signal_hook, serial | the package's own tests pass on Linux |
+# | tokio_wine | tokio's own tests for Windows pass under Wine |
 #
-# Their source, and what their tests need, comes from crates.io. CARGO_TARGET_DIR says where to build (default: `target` in
+# The packages and the dependencies of their tests come from crates.io. CARGO_TARGET_DIR: where to build (default: `target` in
 # the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -28,14 +28,15 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 mkdir -p "$work"
 patch=(--config "patch.crates-io.mio.path='$root/compat/mio'")
 export CARGO_PROFILE_TEST_DEBUG=0 CARGO_PROFILE_DEV_DEBUG=0 CARGO_TERM_COLOR=never
-# More connections at once than some shells allow.
+# The programs open more connections at the same time than the default limit of some shells allows.
 ulimit -n "$(ulimit -H -n)"
 
 passed=0 failed=0
 ok() { echo "  ok  $*" && passed=$((passed + 1)); }
 not() { echo "  not $*" && failed=$((failed + 1)); }
 
-# What a command says goes to a file; if it fails, or hangs for that many seconds, so does this, and shows the end of it.
+# logged SECONDS LOG COMMAND…: runs a command with a time limit, its output in a file. If the command fails, prints the end of the
+# file and fails too.
 logged() {
   local seconds=$1 log=$2 status=0
   shift 2
@@ -47,7 +48,8 @@ logged() {
   return "$status"
 }
 
-# Builds our program, as published or with the patch. Each has a folder to itself, so that it is there for the next part.
+# build NAME [argument of cargo build …]: builds the tokio program, with mio or with the patch. Each build has its own folder, so
+# that later parts can reuse it.
 build() {
   local name=$1
   shift
@@ -60,7 +62,7 @@ build() {
   esac || { echo "$name is built on $mio" && return 1; }
 }
 
-# run NAME COMMAND…: its output is kept, line ends made alike.
+# run NAME COMMAND…: runs a command and keeps its output, with Unix line ends.
 run() {
   local name=$1
   shift
@@ -68,7 +70,7 @@ run() {
   sed -i 's/\r$//' "$work/$name.out"
 }
 
-# same NAME OTHER WHAT: both have said the same, and something.
+# same NAME OTHER CLAIM: checks that both outputs are equal and not empty.
 same() {
   if [[ -s $work/$1.out ]] && diff "$work/$1.out" "$work/$2.out"; then
     cat "$work/$1.out"
@@ -82,7 +84,7 @@ linux() {
   build mio && build minimio "${patch[@]}" &&
     run mio "$work/mio/release/tokio-program" 1000 &&
     run minimio "$work/minimio/release/tokio-program" 1000 || { not "the program on Linux" && return; }
-  same mio minimio "the program says the same with mio and with minimio, on Linux"
+  same mio minimio "the program prints the same with mio and with minimio, on Linux"
 }
 
 throughput() {
@@ -102,7 +104,7 @@ throughput() {
   ok "both made round trips"
 }
 
-# Wine's own work grows with the square of the connections, and some of it stays until the process ends.
+# Few connections: Wine's work grows with the square of their number, and it keeps some memory until the process ends.
 wine() {
   local windows=x86_64-pc-windows-gnu
   . verification/setup/wine-setup.sh wine10
@@ -111,10 +113,10 @@ wine() {
     run mio-windows verification/setup/wine-run.sh "$work/mio-windows/$windows/release/tokio-program.exe" 1000 100 &&
     run minimio-windows verification/setup/wine-run.sh "$work/minimio-windows/$windows/release/tokio-program.exe" 1000 100 ||
     { not "the program under Wine" && return; }
-  same mio-windows minimio-windows "the program says the same with mio and with minimio, under Wine"
+  same mio-windows minimio-windows "the program prints the same with mio and with minimio, under Wine"
 }
 
-# Nothing but the program, and what it is built of, is linked to the model.
+# `--target` applies RUSTFLAGS to the program and its dependencies only, so build scripts are not linked to the model.
 kqueue() {
   local model=$target/kqueue-model/release
   CARGO_TARGET_DIR=$target/kqueue-model logged 600 "$work/model.build" \
@@ -124,37 +126,38 @@ kqueue() {
   build minimio-kqueue --target "$host" "${patch[@]}" &&
     run minimio-kqueue "$work/minimio-kqueue/$host/release/tokio-program" 1000 ||
     { not "the program over the model of a kqueue" && return; }
-  same mio minimio-kqueue "the program says over the model of a kqueue what it says on Linux"
+  same mio minimio-kqueue "the program prints the same over the model of a kqueue as on Linux"
 }
 
-# Brings a package's source, as published, to `$folder`.
-bring() {
+# Copies the published source of the package `$name` to `$folder`.
+fetch_source() {
   mkdir -p "$work/fetch/src" "$work/published"
   printf '%s\n' '[package]' 'name = "fetch"' 'version = "0.0.0"' 'edition = "2021"' '[workspace]' '[dependencies]' \
     "$name = \"=$version\"" >"$work/fetch/Cargo.toml"
   : >"$work/fetch/src/lib.rs"
   rm -rf "$folder" "$work/fetch/Cargo.lock"
   local source
-  source=$(cd "$work/fetch" && cargo metadata --quiet --format-version 1 | "$root/compat/published.py" "$name") &&
+  source=$(cd "$work/fetch" && cargo metadata --quiet --format-version 1 | python3 -c 'import json, os, sys
+(manifest,) = [p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["name"] == sys.argv[1] and p["source"]]
+print(os.path.dirname(manifest))' "$name") &&
     cp -r "$source" "$folder" || return
-  # It may lie in a folder of the checkout's, and is no part of that workspace.
+  # The folder may be inside the checkout, but the package is not a part of that workspace.
   grep -q '^\[workspace\]' "$folder/Cargo.toml" || printf '\n[workspace]\n' >>"$folder/Cargo.toml"
 }
 
-# published NAME VERSION [argument of cargo test …]: the package's own tests. Its lock file is the one it was published with,
-# but for mio.
+# published NAME VERSION [argument of cargo test …]: runs the package's own tests, with its published lock file except for mio.
 published() {
   local name=$1 version=$2 folder=$work/published/$1 flags=("${patch[@]}") updates=() other tests
   shift 2
-  bring || { not "$name $version: its source" && return; }
-  # What its tests use may use another of it in turn, and is to find this one.
+  fetch_source || { not "$name $version: its source" && return; }
+  # A dependency of the tests may depend on another version of this package. Replace that version with this folder too.
   for other in $(locked "$name"); do
     if [[ $other != "$version" ]]; then
       flags+=(--config "patch.crates-io.$name.path='$folder'")
       updates+=(--package "$name@$other")
     fi
   done
-  # Older ones than 1.x are other crates to cargo, and stay.
+  # Cargo treats versions before 1.x as other crates, so they stay.
   for other in $(locked mio); do
     [[ $other != 1.* ]] || updates+=(--package "mio@$other")
   done
@@ -172,17 +175,17 @@ published() {
   ok "$name $version: its own tests, $tests of them"
 }
 
-# The versions of a package in the lock file.
+# locked NAME: prints the versions of a package in the lock file.
 locked() { sed -n "/^name = \"$1\"/{n;s/version = \"\(.*\)\"/\1/p}" "$folder/Cargo.lock"; }
 
 is_patched() {
   local mio
   mio=$(cargo tree --quiet "${flags[@]}" --all-features --edges normal,dev --invert mio@1.2.5 --depth 0)
-  [[ $mio == *"/compat/mio)" ]] || { echo "it stands on $mio" && return 1; }
+  [[ $mio == *"/compat/mio)" ]] || { echo "the package uses $mio, not compat/mio" && return 1; }
 }
 
 tokio() {
-  # All that use sockets, pipes, processes, signals, timers or the driver itself.
+  # All tests that use sockets, pipes, processes, signals, timers or the driver.
   local tests=() name
   for name in async_send_sync io_async_fd io_copy_bidirectional io_driver io_driver_drop net_bind_resource net_panic \
     net_quickack net_unix_pipe no_rt process_arg0 process_change_of_runtime process_issue_2174 process_issue_42 \
@@ -196,7 +199,8 @@ tokio() {
   published tokio 1.54.1 --features full,test-util "${tests[@]}"
 }
 
-# As Windows programs, under Wine, whose sockets don't become readable because of a refusal, with mio neither.
+# Runs tokio's tests as Windows programs under Wine. One is skipped: under Wine, a refused datagram does not make a socket readable,
+# neither with minimio nor with mio.
 tokio_wine() {
   . verification/setup/wine-setup.sh wine10
   local -x MINIMIO_WINE_LIMIT=200
@@ -209,7 +213,7 @@ notify() { published notify 8.2.2 --lib; }
 
 signal_hook() { published signal-hook-mio 0.2.5 --features support-v1_0 --test mio_1_0; }
 
-# Its tests make themselves two serial ports, by this.
+# socat creates the two serial ports of these tests.
 serial() {
   verification/setup/debian.sh socat pkg-config libudev-dev
   published mio-serial 5.0.7 --test test_serialstream -- --test-threads 1

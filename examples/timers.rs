@@ -34,7 +34,7 @@ fn main() -> io::Result<()> {
     tea.set(TEA_TIME)?;
     eggs.set_at(start + ms(650))?;
     alarm.set(Duration::from_secs(3600))?;
-    print("set: tick every 100 ms, tea in 250 ms, eggs in 650 ms, alarm in one hour");
+    print("set: tick every 100 ms, tea in 250, eggs in 650, alarm in an hour");
 
     // `next_deadline` is `None` when no timer is set.
     while poll.next_deadline().is_some() {

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Holds the crate to mio's whole API, on every system: `tests/mio/surface.rs` is what `surface.py` makes of what rustdoc says of
-# mio, and it compiles with mio, and with `compat/mio` in its place. (That it compiles with the crate itself, on these systems
-# and others, is `verification/targets/check.sh`'s part.)
+# Checks that the crate has mio's whole API, on every system: `surface.py` generates `tests/mio/surface.rs` from rustdoc's
+# description of mio, and the file compiles with mio and with `compat/mio`. (`verification/targets/check.sh` checks that it
+# compiles with the crate itself, on these systems and others.)
 #
 #     check.sh              prints what is missing, and fails
-#     check.sh --write      writes `tests/mio/surface.rs` anew
+#     check.sh --write      writes a new `tests/mio/surface.rs`
 #
-# CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
+# CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 verification/setup/debian.sh python3-minimal
 
-# What `target_os` is, and a target where it is so. One processor stands for all: mio asks only for the system.
+# The values of `target_os`, and a target for each. One processor is enough for each, because mio's API depends only on the system.
 systems=(linux android macos ios tvos watchos visionos freebsd netbsd openbsd dragonfly windows)
 targets=(
   x86_64-unknown-linux-gnu x86_64-linux-android

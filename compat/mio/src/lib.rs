@@ -14,21 +14,21 @@ pub use minimio::unix;
 pub use minimio::windows;
 
 pub mod features {
-    //! What mio's features do here: as little as keeps a program that compiles here compiling with mio.
+    //! The features of mio and their effect here. A program that compiles with them here also compiles with mio.
     //!
     //! | feature | in mio | here |
     //! |---|---|---|
-    //! | `os-poll` | `Poll::new`, and a `Poll` that works | nothing: it always works |
+    //! | `os-poll` | `Poll::new`, and a `Poll` that works | nothing: a `Poll` always works |
     //! | `os-ext` | the modules `unix` and `windows`; brings `os-poll` | the same |
     //! | `net` | the module `net` | the same |
-    //! | `log`, on by default | says what it does to the crate `log` | nothing: minimio logs nothing, and `log` is not pulled in |
+    //! | `log`, on by default | writes messages to the crate `log` | nothing: minimio logs nothing and does not depend on `log` |
 }
 
 pub mod guide {
-    //! A server in one page: accept, greet, hang up.
+    //! A small server: accept a connection, send a greeting, close.
     //!
-    //! Everything in it is mio's, so it compiles with either. minimio's own documentation says what an event means, and
-    //! what its modes, timers and wakers add.
+    //! The code uses only mio's API, so it compiles with mio and with minimio. minimio's own documentation describes
+    //! events, modes, timers and wakers.
     #![cfg_attr(feature = "net", doc = "```")]
     #![cfg_attr(not(feature = "net"), doc = "```ignore")]
     //! use mio::net::{TcpListener, TcpStream};
@@ -45,12 +45,12 @@ pub mod guide {
     //!     let mut client = TcpStream::connect(listener.local_addr()?)?;
     //!     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     //!     poll.registry().register(&mut client, CLIENT, Interest::READABLE)?;
-    //!     let mut heard = Vec::new();
+    //!     let mut received = Vec::new();
     //!     loop {
     //!         poll.poll(&mut events, None)?;
     //!         for event in &events {
     //!             match event.token() {
-    //!                 // An event says that there is one at least: accept until there is none.
+    //!                 // An event can stand for several connections: accept until `WouldBlock`.
     //!                 LISTENER => loop {
     //!                     match listener.accept() {
     //!                         Ok((mut stream, _)) => stream.write_all(b"good morning")?,
@@ -58,8 +58,8 @@ pub mod guide {
     //!                         Err(err) => return Err(err),
     //!                     }
     //!                 },
-    //!                 _ => match client.read_to_end(&mut heard) {
-    //!                     Ok(_) => return Ok(assert_eq!(heard, b"good morning")),
+    //!                 _ => match client.read_to_end(&mut received) {
+    //!                     Ok(_) => return Ok(assert_eq!(received, b"good morning")),
     //!                     Err(err) if err.kind() == ErrorKind::WouldBlock => {}
     //!                     Err(err) => return Err(err),
     //!                 },
