@@ -28,8 +28,6 @@
 //! Invariants of this folder: the data of a knote (`udata`) is the token of its source. The exception is the knote of the
 //! [`notifier`], whose data is an address inside the [`Selector`]; a program's token is not equal to that address by
 //! chance. `wait` removes the notifier's event before it returns.
-//!
-//! [`selector`] and [`notifier`] name each other: a notifier registers itself with a selector.
 
 pub(crate) mod event;
 mod ffi;

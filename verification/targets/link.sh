@@ -1,20 +1,18 @@
 #!/usr/bin/env bash
-# Links the library's tests, all other tests and the examples for macOS and the BSDs: every function that the crate or a test
-# declares is there, by the name that it has on that system.
+# Links the library's tests, all other tests and the examples for macOS and the BSDs, to check that every function that the crate
+# or a test declares exists on that system under its name. Runs no program.
 #
-#     link.sh [target …]                (default: all of the list below)
-#     link.sh --self-test [target …]    the same, and gives each function in a copy a name that no system has, and sees
-#                                       each of them refused
+#     link.sh [target …]                (default: the targets that `targets.txt` marks with `link`)
+#     link.sh --self-test [target …]    also gives each function in a copy a name that no system has, and checks that the linker
+#                                       rejects each of them
 #
-# The linker, and the names in each system's C library, come with the `zig` that `ziglang.sh` brings; the standard library is
-# built from the source that `rust-src.sh` brings, two minutes a target. Nothing is run.
-# CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
+# `setup/zig.sh` installs the linker, with the names in each system's C library. The standard library is built from the source
+# that `setup/rust-source.sh` installs, in two minutes per target.
+# CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-# zig knows neither DragonFly nor iOS and its kin.
-targets=(
-  x86_64-apple-darwin aarch64-apple-darwin x86_64-unknown-freebsd x86_64-unknown-netbsd x86_64-unknown-openbsd
-)
+# zig supports neither DragonFly nor Apple's other systems.
+mapfile -t targets < <(awk '!/^(#|$)/ && $3 == "link" { print $1 }' verification/targets/targets.txt)
 self_test=no
 if [[ ${1:-} == --self-test ]]; then
   self_test=yes
@@ -29,10 +27,10 @@ unset RUSTC RUSTC_WRAPPER RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 export RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
 export ZIG_GLOBAL_CACHE_DIR=${zig%/*/*}/zig-cache ZIG_LOCAL_CACHE_DIR=${zig%/*/*}/zig-cache
-# Where rustc would look for libSystem, had it an SDK.
+# rustc looks for libSystem in the SDK; zig has a stub of libSystem here.
 export SDKROOT=${zig%/*}/lib/libc/darwin
 
-# One for all targets. rustc judges a linker by its name, and would take one called `link` for Microsoft's.
+# One linker for all targets. rustc derives a linker's kind from its name, and takes `link` for Microsoft's linker.
 linker=$CARGO_TARGET_DIR/zig-cc
 mkdir -p "$CARGO_TARGET_DIR"
 cat >"$linker" <<'BASH'
@@ -40,7 +38,7 @@ cat >"$linker" <<'BASH'
 arguments=()
 for argument in "$@"; do
   case $argument in
-  # FreeBSD's std names these, and uses nothing of them; zig has none of them.
+  # FreeBSD's standard library names these libraries but uses none of them, and zig does not have them.
   -lkvm | -lmemstat | -lprocstat | -ldevstat) ;;
   *) arguments+=("$argument") ;;
   esac
@@ -49,7 +47,7 @@ exec "$ZIG" cc -target "$ZIG_TARGET" "${arguments[@]}"
 BASH
 chmod +x "$linker"
 
-# cargo_for TARGET WORD…: with that linker.
+# cargo_for TARGET ARGUMENT…: runs cargo with that linker.
 cargo_for() {
   local target=$1 variable zig_target
   shift
@@ -59,13 +57,13 @@ cargo_for() {
     --target "$target" -Zbuild-std=std,panic_unwind,test
 }
 
-# A copy in which no function that is declared exists. Prints the names that they have now.
+# Makes a copy in which no declared function exists, and prints the names that the functions have in it.
 spoil() {
   rm -rf "$spoiled"
   mkdir -p "$spoiled"
   cp -r Cargo.toml README.md src tests examples "$spoiled/"
   cd "$spoiled"
-  # cargo does not tell packages by their folders: it would take what was built for the other.
+  # cargo does not distinguish packages by their folders: with the same version, it would reuse the original's build.
   sed -i 's/^version = .*/version = "0.0.0"/' Cargo.toml
   perl -0777 -pi -e '
     s/^\s*#\[[^\n]*\blink_name\b[^\n]*\n//mg;
@@ -75,24 +73,24 @@ spoil() {
   grep -rhow 'absent_\w*' src tests | sort
 }
 
-# Whatever is declared, a program must have wanted it, but for what is left out here.
-refuses() {
-  local target=$1 names=$2 refused difference
-  # A byte out of band is sent by tests for Linux alone, and the model of a kqueue runs there alone.
+# Checks that the linker rejects every declared function, except for those that the target does not use.
+rejects() {
+  local target=$1 names=$2 rejected difference
+  # Only tests for Linux send an out-of-band byte, and the kqueue model runs only there.
   names=$(grep -vxE 'absent_tests_support_descriptor_(send|kqueue_model_complete)' <<<"$names")
   if [[ $target == *-apple-* ]]; then
-    # Apple's systems have no such functions, and the crate knows.
+    # Apple's systems do not have these functions, and the crate does not call them there.
     names=$(grep -vxE 'absent_src_unix_ffi_(accept4|pipe2)' <<<"$names")
   else
-    # All others have them, so that nobody wants `accept` and `pipe`.
+    # The other systems have them, so the crate does not call `accept` and `pipe` there.
     names=$(grep -vxE 'absent_src_unix_ffi_(accept|pipe)' <<<"$names")
   fi
-  refused=$(cargo_for "$target" build --keep-going --tests --manifest-path "$spoiled/Cargo.toml" 2>&1 |
+  rejected=$(cargo_for "$target" build --keep-going --tests --manifest-path "$spoiled/Cargo.toml" 2>&1 |
     grep -oE 'undefined symbol: _?absent_\w+' | sed 's/.*: _*//' | sort -u) || true
-  if difference=$(diff <(echo "$names") <(echo "$refused")); then
-    echo "  ok  $target: refuses all $(wc -l <<<"$names") names that do not exist"
+  if difference=$(diff <(echo "$names") <(echo "$rejected")); then
+    echo "  ok  $target: the linker rejects all $(wc -l <<<"$names") names that do not exist"
   else
-    echo "  not $target: does not refuse (<), or should not want (>)"
+    echo "  not $target: not rejected (<), or not expected (>)"
     grep '^[<>]' <<<"$difference" | sed 's/^/    /'
     return 1
   fi
@@ -115,7 +113,7 @@ for target in "${targets[@]}"; do
     continue
   fi
   [[ $self_test == yes ]] || continue
-  if refuses "$target" "$names"; then
+  if rejects "$target" "$names"; then
     passed=$((passed + 1))
   else
     failed=$((failed + 1))

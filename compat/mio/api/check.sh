@@ -12,14 +12,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 verification/setup/debian.sh python3-minimal
 
-# The values of `target_os`, and a target for each. One processor is enough for each, because mio's API depends only on the system.
-systems=(linux android macos ios tvos watchos visionos freebsd netbsd openbsd dragonfly windows)
-targets=(
-  x86_64-unknown-linux-gnu x86_64-linux-android
-  x86_64-apple-darwin aarch64-apple-ios aarch64-apple-tvos aarch64-apple-watchos aarch64-apple-visionos
-  x86_64-unknown-freebsd x86_64-unknown-netbsd x86_64-unknown-openbsd x86_64-unknown-dragonfly
-  x86_64-pc-windows-gnu
-)
+# mio's name of each system, and a target. One processor stands for all, because mio selects code only by system.
+list() { awk -v column="$1" '!/^(#|$)/ && $6 != "-" { print $column }' verification/targets/targets.txt; }
+mapfile -t systems < <(list 6)
+mapfile -t targets < <(list 1)
 sysroot=$(verification/setup/std-metadata.sh "${targets[@]}")
 # As RUSTFLAGS, but the path may hold blanks. A target of its own for each, so that build scripts have none of it.
 export CARGO_ENCODED_RUSTFLAGS=$'--sysroot\x1f'"$sysroot" CARGO_ENCODED_RUSTDOCFLAGS=$'--sysroot\x1f'"$sysroot"

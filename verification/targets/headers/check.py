@@ -26,43 +26,13 @@ from facts import compile_facts, facts_of, of_the_machine, write_module
 from headers import Headers, described
 from tools import HERE, NONE, Failed, Toolchain
 
-# rustc's name of a target, Zig's name for the same, and which headers it has.
-TARGETS = [
-    ("x86_64-unknown-linux-gnu", "x86_64-linux-gnu", "linux"),
-    ("aarch64-unknown-linux-gnu", "aarch64-linux-gnu", "linux"),
-    ("i686-unknown-linux-gnu", "x86-linux-gnu", "linux"),
-    ("armv7-unknown-linux-gnueabihf", "arm-linux-gnueabihf", "linux"),
-    ("riscv64gc-unknown-linux-gnu", "riscv64-linux-gnu", "linux"),
-    ("powerpc64le-unknown-linux-gnu", "powerpc64le-linux-gnu", "linux"),
-    # Numbers of their own; pointers of 32 bits in registers of 64.
-    ("mips-unknown-linux-gnu", "mips-linux-gnueabihf", "linux"),
-    ("mips64-unknown-linux-gnuabi64", "mips64-linux-gnuabi64", "linux"),
-    ("sparc64-unknown-linux-gnu", "sparc64-linux-gnu", "linux"),
-    ("x86_64-unknown-linux-gnux32", "x86_64-linux-gnux32", "linux"),
-    # The other C library, in both orders of bytes.
-    ("x86_64-unknown-linux-musl", "x86_64-linux-musl", "linux"),
-    ("i686-unknown-linux-musl", "x86-linux-musl", "linux"),
-    ("aarch64-unknown-linux-musl", "aarch64-linux-musl", "linux"),
-    ("powerpc64-unknown-linux-musl", "powerpc64-linux-musl", "linux"),
-    ("x86_64-apple-darwin", "x86_64-macos", "bsd"),
-    ("aarch64-apple-darwin", "aarch64-macos", "bsd"),
-    ("x86_64-unknown-freebsd", "x86_64-freebsd", "bsd"),
-    ("aarch64-unknown-freebsd", "aarch64-freebsd", "bsd"),
-    ("i686-unknown-freebsd", "x86-freebsd", "bsd"),
-    ("x86_64-unknown-netbsd", "x86_64-netbsd", "bsd"),
-    ("aarch64-unknown-netbsd", "aarch64-netbsd", "bsd"),
-    ("i686-unknown-netbsd", "x86-netbsd", "bsd"),
-    # 64 bits are aligned to 64 here, and to 32 on the i686.
-    ("armv7-unknown-netbsd-eabihf", "arm-netbsd-eabihf", "bsd"),
-    ("x86_64-unknown-openbsd", "x86_64-openbsd", "bsd"),
-    ("aarch64-unknown-openbsd", "aarch64-openbsd", "bsd"),
-    ("i686-unknown-openbsd", "x86-openbsd", "bsd"),
-    ("x86_64-pc-windows-gnu", "x86_64-windows-gnu", "windows"),
-    ("i686-pc-windows-gnu", "x86-windows-gnu", "windows"),
-    # Zig doesn't have its headers, so what is said of it alone is taken on trust. Nor does it have those of Android and
-    # of Apple's other systems, nor can it compile for m68k; but of these, nothing is said alone.
-    ("x86_64-unknown-dragonfly", None, None),
-]
+def read_targets(file):
+    """rustc's name of each target, zig's name for it, and which headers zig has for it."""
+    rows = [line.split() for line in file.read_text().splitlines() if line and not line.startswith("#")]
+    return [(row[0], None if row[3] == "none" else row[3], row[4].strip("-") or None) for row in rows if row[3] != "-"]
+
+
+TARGETS = read_targets(HERE.parent / "targets.txt")
 
 
 class Exempt:
