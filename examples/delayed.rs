@@ -98,7 +98,7 @@ fn print_total(total: Duration) -> bool {
         true => println!("\nWaiting for all ten takes as long as waiting for the longest."),
         false => println!("\nThat took too long: the longest delay is {}.", time(longest())),
     }
-    println!("Now try: other REQUESTS here; then cargo run --example delayed_server");
+    println!("Now try: other REQUESTS in delayed.rs; then cargo run --example delayed_server");
     is_in_time
 }
 

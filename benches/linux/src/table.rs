@@ -35,8 +35,7 @@ pub fn print(rows: &[Row], rounds: Rounds) -> Result<()> {
 /// Returns the versions and the number of rounds with which the tables were made.
 fn circumstances(rounds: Rounds) -> Result<String> {
     let [minimio, mio, polling] = ["minimio", "mio", "polling"].map(version);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")
-        .map_err(|err| format!("cannot read the kernel's version: {err}"))?;
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|err| format!("no kernel version: {err}"))?;
     let compiler = Command::new("rustc").arg("--version").output().map_err(|err| format!("cannot run rustc: {err}"))?;
     let compiler = String::from_utf8_lossy(&compiler.stdout);
     // The part after the number names the kernel's builder.

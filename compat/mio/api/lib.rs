@@ -1,3 +1,3 @@
-//! What mio has and this crate has not: pages of documentation, which `compat/mio` has in its own words.
+//! Items that mio has and minimio has not: pages of documentation, of which `compat/mio` has its own versions.
 
 pub use minimio::{features, guide};

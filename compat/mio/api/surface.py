@@ -1,24 +1,24 @@
 #!/usr/bin/env python3
-"""Writes a Rust file that names all that is public in mio, from what rustdoc says of it.
+"""Writes a Rust file that names every public item of mio, from rustdoc's JSON description of mio.
 
     surface.py SYSTEM=mio.json …  >surface.rs
 
-SYSTEM is what `target_os` is on the target that the file is about. What is alike on all systems given stands there once; the
-rest has a `cfg`. Two calls with the same files print the same.
+SYSTEM is the `target_os` of the target that the file describes. Items that are equal on all given systems appear once; the others
+have a `cfg`. The same files always give the same output.
 
-Named are: modules by their items, types, their public fields and constants, functions and methods with their whole signature
-(`const` and `unsafe` included), traits with each method, implemented once more, and every implementation of a trait that a
-stable compiler can be asked for: auto traits and derived ones too. Left out is what follows from those: the standard library's
-own blanket implementations.
+The output names modules by their items; types with their public fields and constants; functions and methods with their whole
+signature (`const` and `unsafe` included); traits with each method, by an implementation; and every implementation of a trait that
+a stable compiler can check, auto traits and derived ones included. It omits the standard library's blanket implementations, which
+follow from those.
 """
 
 import json
 import sys
 
-# Not for stable programs to name, or (`Drop`) nobody's business.
+# Traits that a stable program cannot name, and `Drop`, which is not a part of the API.
 UNNAMEABLE = {"Freeze", "StructuralPartialEq", "UnsafeUnpin", "Drop"}
 
-# Where the standard library's items can be reached, if not where they are defined. Rust 1.63 has no `std::os::fd`.
+# The public paths of standard library items that are defined in another module. Rust 1.63 has no `std::os::fd`.
 PUBLIC_MODULES = {
     "std::net::tcp": "std::net",
     "std::net::udp": "std::net",
@@ -41,7 +41,7 @@ PUBLIC_MODULES = {
     "std::iter::traits::collect": "std::iter",
     "std::iter::traits::iterator": "std::iter",
 }
-# What needs no path.
+# Names that need no path.
 PRELUDE = set(
     "Box Clone Copy Eq From FnOnce Into IntoIterator Iterator Option Ord PartialEq PartialOrd AsRef Send Sized Sync "
     "Unpin".split()
@@ -66,7 +66,7 @@ use std::{{ffi, fmt, hash, io, net, ops, panic, path, process, time}};
 
 
 class Docs:
-    """What rustdoc says of mio on one system."""
+    """rustdoc's description of mio on one system."""
 
     def __init__(self, file):
         with open(file, encoding="utf-8") as text:
@@ -103,7 +103,7 @@ class Docs:
         self.all_paths.setdefault(id, []).append(path)
         self.public[id] = min(self.all_paths[id], key=len)
 
-    # Rust, from rustdoc's words. `this` is what `Self` stands for.
+    # Rust text from rustdoc's description. `this` is the type that `Self` stands for.
 
     def name(self, path):
         id, written = path["id"], path["path"]
@@ -111,7 +111,7 @@ class Docs:
             return self.public[id][-1]
         summary = self.paths.get(str(id))
         if summary is None or summary["crate_id"] == 0:
-            sys.exit(f"{written}: not public, but part of what is")
+            sys.exit(f"{written}: not public, but part of a public item")
         *modules, name = summary["path"]
         if name in PRELUDE or (name, modules[-1]) == ("Result", "result"):
             return name
@@ -156,7 +156,7 @@ class Docs:
         if kind == "qualified_path":
             trait = self.path(inner["trait"], this)
             return f"<{self.type(inner['self_type'], this)} as {trait}>::{inner['name']}"
-        sys.exit(f"a type of a kind that is new: {type}")
+        sys.exit(f"unknown kind of type: {type}")
 
     def output(self, output, this):
         return f" -> {self.type(output, this)}" if output else ""
@@ -173,7 +173,7 @@ class Docs:
         return " + ".join(words)
 
     def generics(self, generics, this):
-        """The parameters, `<…>`; the names of the types in them; the lifetimes; and the `where`."""
+        """Returns the parameters, `<…>`; the names of the types in them; the lifetimes; and the `where`."""
         declared, names, lifetimes = [], [], []
         for parameter in generics["params"]:
             kind, inner = next(iter(parameter["kind"].items()))
@@ -185,7 +185,7 @@ class Docs:
                 declared.append(parameter["name"] + (f": {bounds}" if bounds else ""))
                 names.append(parameter["name"])
             else:
-                sys.exit(f"a parameter of a kind that is new: {parameter}")
+                sys.exit(f"unknown kind of parameter: {parameter}")
         predicates = []
         for predicate in generics["where_predicates"]:
             inner = predicate["bound_predicate"]
@@ -193,7 +193,7 @@ class Docs:
         where = f" where {', '.join(predicates)}" if predicates else ""
         return f"<{', '.join(declared)}>" if declared else "", names, lifetimes, where
 
-    # Entries: Rust that compiles if, and only if, the item is there and is what it is in mio.
+    # Entries: Rust that compiles only if the item exists and equals mio's item.
 
     def function(self, item, this, owner):
         """A function or a method; `owner` is the path before its name."""
@@ -232,7 +232,7 @@ class Docs:
             yield f"const _: () = {{ fn is_open{declared}({name}({names}): {this}) -> {outputs} {{ {named} }} }};"
         elif "plain" not in kind or kind["plain"]["fields"]:
             if "plain" in kind:
-                sys.exit(f"{name}: public fields with names are new")
+                sys.exit(f"{name}: public fields with names are not supported")
         for id in item["inner"]["struct"]["impls"]:
             inner = self.item(id)["inner"]["impl"]
             if inner["trait"] is None:
@@ -268,7 +268,7 @@ class Docs:
             yield f"const _: fn(&dyn {name}) = |_| ();"
 
     def entries(self):
-        """(section, entry) for all there is; an entry is Rust, or a pair of a type and a trait."""
+        """Yields (section, entry) for all items; an entry is Rust, or a pair of a type and a trait."""
         for id, path in self.public.items():
             item, name = self.item(id), path[-1]
             section = "::".join(path)
@@ -283,7 +283,7 @@ class Docs:
             elif kind == "function":
                 entries = self.function(item, "Self", f"minimio::{'::'.join(path[:-1])}::")
             else:
-                sys.exit(f"{section}: {kind} is new")
+                sys.exit(f"{section}: {kind} is not supported")
             for entry in entries:
                 yield section, entry
         for path, foreign in self.foreign:
@@ -319,13 +319,13 @@ class Docs:
             yield section, (this, trait)
 
     def owner(self, inner):
-        """The public item that an implementation is about: its type, else what its trait is for, else the trait."""
+        """Returns the public item of an implementation: its type, else a type argument of its trait, else the trait."""
         found = list(mentioned(inner["for"])) + list(mentioned(inner["trait"]["args"])) + [inner["trait"]["id"]]
         return next((id for id in found if id in self.public), None)
 
 
 def mentioned(part):
-    """The ids of all types that a part of rustdoc's words mentions, outermost first."""
+    """Yields the ids of all types in a part of rustdoc's description, outermost first."""
     if isinstance(part, dict):
         if "id" in part and "path" in part:
             yield part["id"]
@@ -337,7 +337,7 @@ def mentioned(part):
 
 
 def condition(systems, all_systems):
-    """The `cfg` that holds on these systems and no other of all."""
+    """Returns the `cfg` that holds exactly on these systems."""
     if systems == all_systems:
         return None
     if systems == all_systems - {"windows"}:
@@ -361,7 +361,7 @@ def main():
     out = [HEADER.format(version=next(iter(docs.values())).version)]
     uses_by_systems = {}
     for use, systems in sorted(uses.items()):
-        # A function is named by its path.
+        # A function appears by its path.
         if use.split("::")[-1][0].isupper():
             uses_by_systems.setdefault(frozenset(systems), []).append(use)
     for systems, names in uses_by_systems.items():
@@ -369,7 +369,7 @@ def main():
         out.append((f"#[cfg({when})]\n" if when else "") + f"use minimio::{{{', '.join(names)}}};")
     for section, entries in sorted(sections.items()):
         out.append(f"\n// {section}\n")
-        # Everywhere first, then by system; traits of the same type together, behind the rest.
+        # Items of all systems first, then by system; the traits of a type together, after the other items.
         by_systems = {}
         for entry, systems in entries.items():
             by_systems.setdefault(frozenset(systems), []).append(entry)

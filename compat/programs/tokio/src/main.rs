@@ -1,11 +1,13 @@
-//! All that tokio builds on mio, at once, in one process: what it prints does not depend on who is ready first.
+//! Everything that tokio builds on mio, at the same time, in one process. The output does not depend on the order of
+//! events.
 //!
 //! ```text
 //! tokio-program [MANY [FEW]]        everything, on a runtime of several threads, then on one of a single thread
-//! tokio-program throughput SECONDS  how many round trips a second, over TCP
+//! tokio-program throughput SECONDS  prints how many round trips a second, over TCP
 //! ```
 //!
-//! MANY is how many connections there are at once on several threads (default: 1000), FEW on a single one (as many).
+//! MANY is the number of simultaneous connections on several threads (default: 1000), FEW on a single thread (default:
+//! MANY).
 
 mod process;
 mod signals;
@@ -24,8 +26,9 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-/// For each part, all others going on. A run takes a second on Linux and, under Wine, as long as the machine is busy.
-const PATIENCE: Duration = Duration::from_secs(500);
+/// The time limit of each part, while the other parts run. A run takes a second on Linux, and much longer under Wine on
+/// a busy machine.
+const TIME_LIMIT: Duration = Duration::from_secs(500);
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -48,7 +51,7 @@ fn everything(many: usize, few: usize) -> Result<()> {
 
 fn run(name: &str, runtime: Runtime, connections: usize) -> Result<()> {
     let (tcp, refused, udp, system, process, signals, time) = runtime.block_on(async {
-        // All at the same time. Each says what it saw, and nobody how long it took.
+        // All parts run at the same time. Their reports contain no times, so that the outputs can be compared.
         tokio::try_join!(
             part("tcp", tcp::run(connections)),
             part("refused", tcp::run_refused()),
@@ -66,12 +69,12 @@ fn run(name: &str, runtime: Runtime, connections: usize) -> Result<()> {
     Ok(())
 }
 
-/// A part in a task of its own, which fails by its name.
+/// Runs a part as a task. An error starts with the name of the part.
 async fn part(name: &str, part: impl Future<Output = Result<String>> + Send + 'static) -> Result<String> {
-    match timeout(PATIENCE, tokio::spawn(part)).await {
+    match timeout(TIME_LIMIT, tokio::spawn(part)).await {
         Ok(Ok(Ok(report))) => Ok(report),
         Ok(Ok(Err(err))) => Err(format!("{name}: {err}").into()),
         Ok(Err(err)) => Err(format!("{name}: {err}").into()),
-        Err(_) => Err(format!("{name}: not within {PATIENCE:?}").into()),
+        Err(_) => Err(format!("{name}: not within {TIME_LIMIT:?}").into()),
     }
 }

@@ -1,4 +1,4 @@
-//! Signals, on Unix; on Windows only that none comes.
+//! Signals on Unix. On Windows, only a check that none is reported.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub async fn run(count: usize) -> Result<String> {
     for _ in 0..count {
         let kill = format!("kill -USR1 {}", std::process::id());
         let status = Command::new("/bin/sh").args(["-c", &kill]).status().await?;
-        // Signals of the same kind may come together, so one at a time.
+        // Two pending signals of the same kind are one, so send and receive one at a time.
         seen += usize::from(first.recv().await.is_some() && second.recv().await.is_some() && status.success());
     }
     let silent = timeout(Duration::from_millis(20), other.recv()).await.is_err();

@@ -1,4 +1,4 @@
-//! Connections that are all open before the first byte is sent, each with pauses of its own.
+//! TCP connections: all are open before the first byte is sent, and each has its own pauses.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ async fn serve(listener: TcpListener, connections: usize) -> Result<usize> {
     Ok(lines)
 }
 
-/// Answers each line with itself, in capitals, until the client has shut down or is gone.
+/// Returns each line in capitals, until the client has shut down or closed.
 pub async fn answer<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<usize> {
     let (reader, mut writer) = tokio::io::split(stream);
     let mut lines = BufReader::new(reader).lines();
@@ -60,7 +60,7 @@ pub async fn answer<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<usiz
         match lines.next_line().await {
             Ok(Some(line)) => writer.write_all(format!("{}\n", line.to_uppercase()).as_bytes()).await?,
             Ok(None) => break writer.shutdown().await?,
-            // A named pipe has no other way to end.
+            // The end of a named pipe is reported as this error.
             Err(err) if err.kind() == ErrorKind::BrokenPipe => break,
             Err(err) => return Err(err.into()),
         }
@@ -69,12 +69,12 @@ pub async fn answer<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<usiz
     Ok(count)
 }
 
-/// The bytes of all answers, summed up, when the server has seen the end and ended as well.
+/// Sends all requests, shuts down, waits for the server's end, and returns the sum of the bytes of all responses.
 pub async fn converse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, number: usize) -> Result<u64> {
     let sum = ask(&mut stream, number).await?;
     stream.shutdown().await?;
     if stream.read(&mut [0]).await? != 0 {
-        return Err("the end was not the end".into());
+        return Err("bytes after the last response".into());
     }
     Ok(sum)
 }
@@ -84,19 +84,19 @@ pub async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, number: usiz
     let mut sum = 0;
     for line in 0..system::LINES {
         sleep(Duration::from_millis((number * 7 + line * 13) as u64 % 20)).await;
-        let question = format!("client {number} says {line}\n");
-        stream.write_all(question.as_bytes()).await?;
-        let mut heard = String::new();
-        stream.read_line(&mut heard).await?;
-        if heard != question.to_uppercase() {
-            return Err(format!("{question:?} was answered by {heard:?}").into());
+        let request = format!("client {number} says {line}\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut response = String::new();
+        stream.read_line(&mut response).await?;
+        if response != request.to_uppercase() {
+            return Err(format!("{request:?} was answered by {response:?}").into());
         }
-        sum += heard.bytes().map(u64::from).sum::<u64>();
+        sum += response.bytes().map(u64::from).sum::<u64>();
     }
     Ok(sum)
 }
 
-/// More than any buffer holds, in one direction, so that writing has to wait.
+/// Sends more bytes in one direction than the buffers hold, so that writes must wait.
 async fn bulk() -> Result<String> {
     const SIZE: usize = 16 << 20;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -110,7 +110,7 @@ async fn bulk() -> Result<String> {
         stream.shutdown().await
     });
     let mut stream = TcpStream::connect(addr).await?;
-    // Until the sender's buffers are full for sure.
+    // Wait until the sender's buffers are full.
     sleep(Duration::from_millis(50)).await;
     let (mut size, mut sum, mut buf) = (0, 0u64, vec![0; 1 << 16]);
     loop {
@@ -126,17 +126,17 @@ async fn bulk() -> Result<String> {
     Ok(format!("{size} bytes in bulk, sum {sum}"))
 }
 
-/// What fails, fails alike.
+/// Operations that fail: the kinds of their errors.
 pub async fn run_refused() -> Result<String> {
-    // A port that no system gives away. One that was somebody's a moment ago may be somebody's again, and Wine closes a
-    // listener some time after the program has, with mio as well.
+    // No system assigns port 1. A port that was just closed might be assigned again, and Wine closes a listener some
+    // time after the program has closed it, with mio too.
     let refused = TcpStream::connect("127.0.0.1:1").await.unwrap_err().kind();
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let (client, server) = tokio::try_join!(TcpStream::connect(listener.local_addr()?), listener.accept())?;
     let idle = timeout(Duration::from_millis(20), client.readable()).await.is_err();
     let mut client = client;
-    #[allow(deprecated)] // The peer is to see a reset.
+    #[allow(deprecated)] // The drop must send a reset.
     server.0.set_linger(Some(Duration::ZERO))?;
     drop(server);
     let reset = client.read(&mut [0]).await.map_err(|err| err.kind());

@@ -1,4 +1,4 @@
-//! Round trips over TCP: many clients, each with one question under way.
+//! Round trips over TCP: many clients, each with one pending request.
 
 use std::time::{Duration, Instant};
 

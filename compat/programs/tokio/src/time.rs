@@ -1,4 +1,4 @@
-//! Sleeps, intervals and timeouts while all else goes on.
+//! Sleeps, intervals and timeouts while the other parts run.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Datagrams, asked again when one is lost.
+//! Datagrams: a client repeats a request when a datagram is lost.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub async fn run(clients: usize) -> Result<String> {
     let server = tokio::spawn(async move {
         let mut buf = [0; 64];
         loop {
-            // Another client's socket may be closed when the answer comes: Windows tells that here.
+            // If a client has closed its socket before the response arrives, Windows reports that as an error here.
             let Ok((count, from)) = server.recv_from(&mut buf).await else { continue };
             buf[..count].reverse();
             let _ = server.send_to(&buf[..count], from).await;
@@ -37,7 +37,7 @@ pub async fn run(clients: usize) -> Result<String> {
                     match timeout(Duration::from_millis(500), socket.recv(&mut buf)).await {
                         Ok(Ok(count)) if buf[..count] == expected[..] => break,
                         Ok(Err(err)) => return Err(err.into()),
-                        // Lost, or the answer to a question that was asked twice.
+                        // The datagram is lost, or it is the second response to a repeated request.
                         _ => continue,
                     }
                 }

@@ -12,14 +12,14 @@ use crate::{tcp, Result};
 
 pub const CONNECTIONS: usize = 100;
 pub const CHILDREN: u8 = 20;
-/// That each client says.
+/// How many lines each client sends.
 pub const LINES: usize = 5;
 
 pub async fn run(connections: usize) -> Result<String> {
     let folder = Folder::new()?;
     let path = folder.0.join("listener");
     let streams = streams(&path, connections).await?;
-    let gone = UnixStream::connect(folder.0.join("nobody")).await.unwrap_err().kind();
+    let gone = UnixStream::connect(folder.0.join("missing")).await.unwrap_err().kind();
     let datagrams = datagrams(&folder.0, connections).await?;
     let (pipes, broken) = pipes(connections).await?;
     Ok(format!(
@@ -62,7 +62,7 @@ async fn datagrams(folder: &std::path::Path, count: usize) -> Result<usize> {
     let mut received = 0;
     let mut buf = [0; 64];
     let sends = tokio::spawn(async move {
-        // More than wait in the queue of a socket, so some have to wait here.
+        // More datagrams than the queue of a socket holds, so some sends must wait.
         for number in 0..count {
             client.send(format!("{number}").as_bytes()).await?;
             one.send(format!("{number}").as_bytes()).await?;
@@ -103,7 +103,7 @@ async fn pipes(count: usize) -> Result<(usize, std::io::ErrorKind)> {
     Ok((bytes, broken))
 }
 
-/// A folder of this process, which goes with it.
+/// A temporary folder. The drop removes it.
 struct Folder(PathBuf);
 
 impl Folder {

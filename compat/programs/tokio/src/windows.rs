@@ -9,20 +9,20 @@ use tokio::time::sleep;
 
 use crate::{tcp, Result};
 
-// Under Wine, a process takes its time to start, whoever waits for a pipe has to try again and again, and what becomes
-// of one socket is compared with whatever anybody waits for.
+// Small numbers, because Wine is slow: a process starts slowly, a client must retry until a pipe is free, and each
+// change of a socket is compared with all pending waits.
 pub const CONNECTIONS: usize = 20;
 pub const CHILDREN: u8 = 5;
-/// That each client says.
+/// How many lines each client sends.
 pub const LINES: usize = 2;
 
-/// All instances of the pipe are taken.
+/// The error when all instances of the pipe are in use.
 const ERROR_PIPE_BUSY: i32 = 231;
 
 pub async fn run(connections: usize) -> Result<String> {
     let name = format!(r"\\.\pipe\tokio-program-{}", std::process::id());
     let streams = streams(&name, connections).await?;
-    let missing = ClientOptions::new().open(format!("{name}-nobody")).unwrap_err().kind();
+    let missing = ClientOptions::new().open(format!("{name}-missing")).unwrap_err().kind();
     let (messages, gone) = messages(&format!("{name}-messages"), 100).await?;
     Ok(format!("named pipes: {connections} streams, sum {streams}, {missing:?}; {messages} messages, then {gone:?}"))
 }
@@ -43,7 +43,8 @@ async fn streams(name: &str, connections: usize) -> Result<u64> {
         let mut tasks = JoinSet::new();
         for _ in 0..connections {
             next.connect().await?;
-            // The next one first: without any instance there is no such pipe, and this one may be gone at once.
+            // Create the next instance first: this one may close immediately, and without an instance the pipe does not
+            // exist.
             let following = ServerOptions::new().create(&server_name)?;
             tasks.spawn(tcp::answer(std::mem::replace(&mut next, following)));
         }
@@ -65,7 +66,8 @@ async fn streams(name: &str, connections: usize) -> Result<u64> {
     Ok(sum)
 }
 
-/// Each message is read as it was written; when the server has disconnected, the client is told.
+/// Checks that each message is read as it was written, and that the client gets an error after the server has
+/// disconnected.
 async fn messages(name: &str, count: usize) -> Result<(usize, Option<i32>)> {
     let mut server = ServerOptions::new().pipe_mode(PipeMode::Message).create(name)?;
     let mut client = ClientOptions::new().pipe_mode(PipeMode::Message).open(name)?;
@@ -76,7 +78,7 @@ async fn messages(name: &str, count: usize) -> Result<(usize, Option<i32>)> {
             let size = server.read(&mut buf).await?;
             server.write_all(&buf[..size]).await?;
         }
-        // Until the client has read the last one.
+        // Wait until the client has read the last message.
         assert_eq!(server.read(&mut buf).await?, 3);
         server.disconnect()
     });
