@@ -26,10 +26,10 @@ passed=0 failed=0
 ok() { echo "  ok  $*" && passed=$((passed + 1)); }
 not() { echo "  not $*" && failed=$((failed + 1)); }
 
-# Of the very version that the drop-in says it is.
+# compat/mio and the API tests must use the same version of mio.
 version() { sed -n 's/^version = "\([0-9.]*\)"$/\1/p' compat/mio/Cargo.toml; }
 grep -q "^minimio = .*version = \"=$(version)\"" compat/mio/api/Cargo.toml && ok "the drop-in is mio $(version)" ||
-  not "compat/mio is $(version), but compat/mio/api asks for another mio"
+  not "compat/mio is $(version), but compat/mio/api depends on another mio"
 
 docs=()
 for number in "${!systems[@]}"; do
@@ -47,7 +47,7 @@ fi
 if diff -u tests/mio/surface.rs "$surface"; then
   ok "tests/mio/surface.rs names all of mio $(version): $(grep -c '^const' "$surface") checks for ${#systems[@]} systems"
 else
-  not "tests/mio/surface.rs is not mio's API: check.sh --write, then see what the crate lacks"
+  not "tests/mio/surface.rs is not mio's API: run check.sh --write, then add the missing items to the crate"
 fi
 
 cd compat/mio/api

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::Result;
 
-const QUESTIONS: usize = 20;
+const REQUESTS: usize = 20;
 
 pub async fn run(clients: usize) -> Result<String> {
     let server = UdpSocket::bind("127.0.0.1:0").await?;
@@ -28,12 +28,12 @@ pub async fn run(clients: usize) -> Result<String> {
             let socket = UdpSocket::bind("127.0.0.1:0").await?;
             socket.connect(addr).await?;
             let mut answered = 0;
-            for question in 0..QUESTIONS {
-                let question = format!("{number} asks {question}");
-                let expected: Vec<u8> = question.bytes().rev().collect();
+            for request in 0..REQUESTS {
+                let request = format!("client {number}, request {request}");
+                let expected: Vec<u8> = request.bytes().rev().collect();
                 let mut buf = [0; 64];
                 loop {
-                    socket.send(question.as_bytes()).await?;
+                    socket.send(request.as_bytes()).await?;
                     match timeout(Duration::from_millis(500), socket.recv(&mut buf)).await {
                         Ok(Ok(count)) if buf[..count] == expected[..] => break,
                         Ok(Err(err)) => return Err(err.into()),
@@ -51,5 +51,5 @@ pub async fn run(clients: usize) -> Result<String> {
         answered += task??;
     }
     server.abort();
-    Ok(format!("udp: {clients} sockets, {answered} answers"))
+    Ok(format!("udp: {clients} sockets, {answered} responses"))
 }
