@@ -196,7 +196,7 @@ impl Executor {
         let number = self.spawned;
         self.spawned += 1;
         let waker = Waker::from(Arc::new(TaskWaker { number, woken: Arc::clone(&self.woken) }));
-        // The first poll of a task is due to a wake too.
+        // A wake causes the first poll of a task too.
         waker.wake_by_ref();
         self.tasks.insert(number, (Box::pin(task), waker));
     }

@@ -15,7 +15,7 @@ use minimio::{Events, Interest, Poll, Token};
 use crate::http::{write_request, Response, Responses};
 
 /// The largest number of connections in stage `Connecting`. A listener's queue is limited, and a connect that finds the
-/// queue full is repeated by the kernel only after a second.
+/// queue full takes a second longer.
 const MAX_CONNECTING: usize = 100;
 
 /// The client fails after this time without an event. It is longer than the longest delay that the server accepts.
