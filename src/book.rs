@@ -1,25 +1,25 @@
-//! The names of the book: the queue as Part 2 of *Epoll, Kqueue and IOCP Explained with Rust* has its readers build it.
+//! The names of the book: the queue that readers build in Part 2 of *Epoll, Kqueue and IOCP Explained with Rust*.
 //!
-//! A program of the book's runs after two changes: `use minimio::book::…` instead of `use minimio::…`, and the address
-//! of a server that answers (`cargo run --example delayed_server 127.0.0.1:8080` does, to `/1000/hello` and to
-//! `/delay/1000/url/http://example.com`). This module is made of the crate's public interface alone: whoever has read
-//! the book can read here how its words turn into the field's.
+//! A program of the book runs after two changes: `use minimio::book::…` instead of `use minimio::…`, and the address of a
+//! server that answers. `cargo run --example delayed_server 127.0.0.1:8080` starts one, which answers `/1000/hello` and
+//! `/delay/1000/url/http://example.com`. This module uses only the public interface of the crate, so a reader of the book can
+//! read here how the book's names map to the standard ones.
 //!
-//! | the book | here, in the field's words | what differs |
+//! | the book | the standard name | difference |
 //! |---|---|---|
-//! | [`Poll`] | [`Poll`](crate::Poll) | a timeout is a [`Duration`]; the events are in [`Events`](crate::Events), not counted |
-//! | [`Registrator`] | [`Registry`] | also for [`reregister`](crate::Registry::reregister) and [`deregister`](crate::Registry::deregister) |
-//! | [`Registrator::close_loop`] | [`Waker::wake`] | wakes, and closes nothing; there may be many |
-//! | [`Events`], a vector | [`Events`](crate::Events), a buffer that never grows | |
-//! | [`Event::id`] | [`Event::token`](crate::Event::token) | an event also says *what* is ready |
-//! | [`Token`], a number | [`Token`](crate::Token), a type around it | |
-//! | [`Interests`] | [`Interest`](crate::Interest) | [`WRITABLE`](crate::Interest::WRITABLE) too, and the mode: [`edge`](crate::Interest::edge), [`level`](crate::Interest::level), [`oneshot`](crate::Interest::oneshot) |
-//! | [`TcpStream`], which blocks | [`TcpStream`](crate::TcpStream), which never does | to [connect](crate::TcpStream::connect) takes an event as well |
+//! | [`Poll`] | [`Poll`](crate::Poll) | a timeout is a [`Duration`], and `poll` does not return a count |
+//! | [`Registrator`] | [`Registry`] | also has [`reregister`](crate::Registry::reregister) and [`deregister`](crate::Registry::deregister) |
+//! | [`Registrator::close_loop`] | [`Waker::wake`] | wakes the loop without closing it; a poll can have many wakers |
+//! | [`Events`], a vector | [`Events`](crate::Events), a list that never grows | |
+//! | [`Event::id`] | [`Event::token`](crate::Event::token) | an event also has predicates for the kind of readiness |
+//! | [`Token`], a number | [`Token`](crate::Token), a type that wraps a number | |
+//! | [`Interests`] | [`Interest`](crate::Interest) | also [`WRITABLE`](crate::Interest::WRITABLE), and the modes [`edge`](crate::Interest::edge), [`level`](crate::Interest::level), [`oneshot`](crate::Interest::oneshot) |
+//! | [`TcpStream`], blocking | [`TcpStream`](crate::TcpStream), non-blocking | [`connect`](crate::TcpStream::connect) needs an event too |
 //!
 //! # Examples
 //!
-//! The reactor has a thread of its own, which waits and hands on what is ready; here, the executor that receives it
-//! knows one thing to do.
+//! The reactor is a thread that waits for events and sends their tokens to the executor. The executor in this example has one
+//! task.
 //!
 //! ```
 //! use minimio::book::{Events, Interests, Poll, TcpStream};
@@ -68,116 +68,116 @@ use crate::{Registry, Waker};
 
 pub use crate::Interest as Interests;
 
-/// What the program calls a stream, and finds in its events.
+/// The program's name for a stream, which the stream's events contain.
 pub type Token = usize;
 
-/// The events of a [`Poll::poll`]. Its capacity is the most that one `poll` brings; it is never made larger.
+/// The events of one [`Poll::poll`]. The capacity limits their number; `poll` never increases it.
 pub type Events = Vec<Event>;
 
-/// A stream is ready: which one.
+/// A report that a stream is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     id: Token,
 }
 
 impl Event {
-    /// The token that the stream was registered with.
+    /// Returns the token with which the stream was registered.
     #[must_use]
     pub fn id(&self) -> Token {
         self.id
     }
 }
 
-/// The token of what closes the loop. A stream may have the same, see [`Poll::poll`].
-const CLOSING: crate::Token = crate::Token(usize::MAX);
+/// The token of the waker that closes the loop. A stream may have the same token, see [`Poll::poll`].
+const CLOSE_TOKEN: crate::Token = crate::Token(usize::MAX);
 
-/// Waits for many streams at once.
+/// Waits for events of many streams at once.
 ///
-/// Once it is closed, by [`close_loop`](Registrator::close_loop) or by being dropped, nothing can be registered any
-/// more.
+/// After [`close_loop`](Registrator::close_loop), or after the `Poll` is dropped, no stream can be registered.
 #[derive(Debug)]
 pub struct Poll {
     poll: crate::Poll,
-    ready: crate::Events,
-    /// Whether the closing has come out of the queue.
-    has_heard: bool,
-    gate: Arc<Gate>,
+    events: crate::Events,
+    /// Whether the waker's event has arrived.
+    close_seen: bool,
+    state: Arc<LoopState>,
 }
 
-/// Registers streams with its [`Poll`], and closes that, from any thread. A clone is another handle to the same `Poll`.
+/// Registers streams with its [`Poll`] and closes the loop, from any thread. A clone belongs to the same `Poll`.
 #[derive(Clone, Debug)]
 pub struct Registrator {
-    gate: Arc<Gate>,
+    state: Arc<LoopState>,
 }
 
-/// What a `Poll` and its registrators share.
-struct Gate {
+/// The state that a `Poll` shares with its registrators.
+struct LoopState {
     registry: Registry,
     waker: Waker,
-    /// Held by whoever registers, too: a registration is either before the closing or refused.
+    /// `register` and `close_loop` hold this lock: a registration either precedes the closing or fails.
     is_closed: Mutex<bool>,
 }
 
 impl Poll {
-    /// A new queue, with nothing registered.
+    /// Creates a poll without any registered stream.
     ///
     /// # Errors
     ///
-    /// Those of [`minimio::Poll::new`](crate::Poll::new).
+    /// The errors of [`minimio::Poll::new`](crate::Poll::new).
     pub fn new() -> io::Result<Poll> {
         let poll = crate::Poll::new()?;
         let registry = poll.registry().try_clone()?;
-        let waker = Waker::new(&registry, CLOSING)?;
-        let gate = Arc::new(Gate { registry, waker, is_closed: Mutex::new(false) });
-        Ok(Poll { poll, ready: crate::Events::with_capacity(0), has_heard: false, gate })
+        let waker = Waker::new(&registry, CLOSE_TOKEN)?;
+        let state = Arc::new(LoopState { registry, waker, is_closed: Mutex::new(false) });
+        Ok(Poll { poll, events: crate::Events::with_capacity(0), close_seen: false, state })
     }
 
-    /// What registers streams here. There may be any number of them.
+    /// Returns a registrator of this poll. A poll can have any number of them.
     #[must_use]
     pub fn registrator(&self) -> Registrator {
-        Registrator { gate: Arc::clone(&self.gate) }
+        Registrator { state: Arc::clone(&self.state) }
     }
 
-    /// Waits until a stream is ready, and returns how many are; 0 if none was before `timeout_ms` milliseconds had
-    /// passed. `None`, or a negative number, waits for ever. `events` is emptied first.
+    /// Waits until a stream is ready or `timeout_ms` milliseconds have passed, and returns the number of events. `None`, or a
+    /// negative number, waits without a limit. `poll` first clears `events`.
     ///
     /// A signal does not end the wait.
     ///
     /// # Errors
     ///
-    /// `Interrupted` once the loop is closed, as soon as all that was ready is told. `InvalidInput` if `events` has a
-    /// capacity of 0, as [`Vec::new`] has. Otherwise those of [`minimio::Poll::poll`](crate::Poll::poll).
+    /// - `Interrupted`: the loop is closed, and all events from before were returned.
+    /// - `InvalidInput`: `events` has a capacity of 0, as after [`Vec::new`].
+    /// - Otherwise the errors of [`minimio::Poll::poll`](crate::Poll::poll).
     pub fn poll(&mut self, events: &mut Events, timeout_ms: Option<i32>) -> io::Result<usize> {
         events.clear();
-        if self.ready.capacity() != events.capacity() {
-            self.ready = crate::Events::with_capacity(events.capacity());
+        if self.events.capacity() != events.capacity() {
+            self.events = crate::Events::with_capacity(events.capacity());
         }
         let timeout = timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
-            // Looked at before the wait, which then finds all that was ready when the loop was closed.
-            let is_closed = *self.gate.is_closed();
+            // This is read before the wait, so the wait returns every event from before the closing.
+            let is_closed = *self.state.is_closed();
             let timeout = match is_closed {
                 true => Some(Duration::ZERO),
                 false => deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
             };
-            match self.poll.poll(&mut self.ready, timeout) {
-                // A signal.
+            match self.poll.poll(&mut self.events, timeout) {
+                // A signal ended the wait.
                 Err(err) if err.kind() == ErrorKind::Interrupted => continue,
                 result => result?,
             }
-            events.extend(self.ready.iter().map(|event| Event { id: event.token().0 }));
-            if !self.has_heard && *self.gate.is_closed() {
-                // If a stream bears the same token, it does not matter which of them goes first: they are alike.
-                if let Some(at) = events.iter().position(|event| event.id == CLOSING.0) {
-                    events.remove(at);
-                    self.has_heard = true;
+            events.extend(self.events.iter().map(|event| Event { id: event.token().0 }));
+            if !self.close_seen && *self.state.is_closed() {
+                // If a stream has the same token, its events equal the waker's, so it does not matter which one is removed.
+                if let Some(index) = events.iter().position(|event| event.id == CLOSE_TOKEN.0) {
+                    events.remove(index);
+                    self.close_seen = true;
                 }
             }
             match events.len() {
-                0 if self.ready.is_empty() && is_closed => return Err(closed()),
-                // The closing, and nothing else: once more, for what had no place beside it.
-                0 if !self.ready.is_empty() => {}
+                0 if self.events.is_empty() && is_closed => return Err(closed_error()),
+                // The waker's event was the only one. Events that did not fit beside it may follow, so poll once more.
+                0 if !self.events.is_empty() => {}
                 count => return Ok(count),
             }
         }
@@ -186,81 +186,81 @@ impl Poll {
 
 impl Drop for Poll {
     fn drop(&mut self) {
-        *self.gate.is_closed() = true;
+        *self.state.is_closed() = true;
     }
 }
 
 impl Registrator {
-    /// Begins to watch `stream`. It is told of once, by an event with the id `token`; to be told again, register it
-    /// again.
+    /// Registers `stream` for one event, whose id is `token`. To get another event, register the stream again.
     ///
     /// # Errors
     ///
-    /// `Interrupted` after the loop was closed. `AlreadyExists` if the stream is registered with another `Poll`.
-    /// Otherwise the system's.
+    /// - `Interrupted`: the loop is closed.
+    /// - `AlreadyExists`: the stream is registered with another `Poll`.
+    /// - Otherwise the system's error.
     pub fn register(&self, stream: &mut TcpStream, token: Token, interests: Interests) -> io::Result<()> {
-        let is_closed = self.gate.is_closed();
+        let is_closed = self.state.is_closed();
         if *is_closed {
-            return Err(closed());
+            return Err(closed_error());
         }
-        let (registry, token, interests) = (&self.gate.registry, crate::Token(token), interests.oneshot());
+        let (registry, token, interests) = (&self.state.registry, crate::Token(token), interests.oneshot());
         match registry.register(&mut stream.inner, token, interests) {
-            // Registered here, or else with another `Poll`, which then is the error.
-            Err(taken) if taken.kind() == ErrorKind::AlreadyExists => {
-                registry.reregister(&mut stream.inner, token, interests).map_err(|_| taken)
+            // The stream is registered with this `Poll`, or with another one, in which case `reregister` fails too.
+            Err(err) if err.kind() == ErrorKind::AlreadyExists => {
+                registry.reregister(&mut stream.inner, token, interests).map_err(|_| err)
             }
             result => result,
         }
     }
 
-    /// Closes the loop: [`Poll::poll`], if it waits, stops waiting, and answers `Interrupted` once it has told all that
-    /// was ready.
+    /// Closes the loop. [`Poll::poll`] ends its wait, returns the events from before, and then fails with `Interrupted`.
     ///
     /// # Errors
     ///
-    /// `Interrupted` if it is closed already. Otherwise those of [`Waker::wake`], and the loop is still open.
+    /// - `Interrupted`: the loop is closed already.
+    /// - Otherwise the errors of [`Waker::wake`]; the loop is then still open.
     pub fn close_loop(&self) -> io::Result<()> {
-        let mut is_closed = self.gate.is_closed();
+        let mut is_closed = self.state.is_closed();
         if *is_closed {
-            return Err(closed());
+            return Err(closed_error());
         }
-        self.gate.waker.wake()?;
+        self.state.waker.wake()?;
         *is_closed = true;
         Ok(())
     }
 }
 
-impl Gate {
+impl LoopState {
     fn is_closed(&self) -> MutexGuard<'_, bool> {
         self.is_closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Gate {
+impl fmt::Debug for LoopState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("is_closed", &*self.is_closed()).finish_non_exhaustive()
+        f.debug_struct("LoopState").field("is_closed", &*self.is_closed()).finish_non_exhaustive()
     }
 }
 
-fn closed() -> io::Error {
+fn closed_error() -> io::Error {
     io::Error::new(ErrorKind::Interrupted, "the event loop is closed")
 }
 
-/// A TCP connection that blocks: reading waits until there is something to read. A program that reads only after an
-/// event for the stream does not wait for its first bytes.
+/// A blocking TCP connection: a read blocks until data arrives. A program that reads only after an event of the stream does not
+/// block on the first bytes.
 #[derive(Debug)]
 pub struct TcpStream {
     inner: crate::TcpStream,
 }
 
 impl TcpStream {
-    /// Connects to the first address that answers, and waits for it.
+    /// Connects to the first address that accepts the connection, and blocks until then.
     ///
     /// # Errors
     ///
-    /// Those of [`std::net::TcpStream::connect`].
+    /// The errors of [`std::net::TcpStream::connect`].
     pub fn connect(addr: impl ToSocketAddrs) -> io::Result<TcpStream> {
-        // What nobody has switched to non-blocking blocks.
+        // A stream of the standard library is blocking, and the conversion does not change that.
         net::TcpStream::connect(addr).map(|stream| TcpStream { inner: crate::TcpStream::from_std(stream) })
     }
 }

@@ -1,14 +1,17 @@
-//! What a poll brings: [`Events`], each an [`Event`] with a [`Token`]. And what can bring one: a [`Source`].
+//! What `poll` returns: [`Events`], each an [`Event`] with a [`Token`]. Also the public path of [`Source`].
 
 use std::fmt;
 use std::slice;
 
+// The queue's event module and this one name each other: an `Event` wraps the queue's event, and the kernel writes directly
+// into the queue's list of `Event`s.
 use crate::queue::{RawEvent, RawEvents};
 pub use crate::source::Source;
 
-/// What a program calls a source by. Given at registration, it comes back with each event.
+/// The program's name for a source: passed at registration, and returned with each event of the source.
 ///
-/// Any number will do, `usize::MAX` too: none is reserved. It is the program's to keep tokens apart.
+/// Any number is allowed, also `usize::MAX`: none is reserved. The program chooses different tokens for sources that it must
+/// distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub usize);
 
@@ -26,15 +29,15 @@ impl From<usize> for Token {
     }
 }
 
-/// A source is ready, and how.
+/// A report that a source is ready, and for which operations.
 ///
-/// An event is a hint that a read, write or accept will not block, to be taken as that: try it, and expect
-/// [`WouldBlock`](std::io::ErrorKind::WouldBlock) still, since another thread may have been faster.
+/// An event is a hint that a read, write or accept does not block. The operation may still return
+/// [`WouldBlock`](std::io::ErrorKind::WouldBlock), for example because another thread has read the data first.
 ///
-/// # What an event says
+/// # What an event means
 ///
-/// What comes for a source registered for `READABLE | WRITABLE` in edge mode (a pipe's end: for its own direction). `■`
-/// is set, `·` is clear, `?` may be either:
+/// The table shows the event of a source that is registered for `READABLE | WRITABLE` in edge mode (an end of a pipe: for
+/// its own direction). `■` is set, `·` is clear, and `?` may be either:
 ///
 /// | what happened | readable | writable | read closed | write closed | error |
 /// |---|---|---|---|---|---|
@@ -49,17 +52,19 @@ impl From<usize> for Token {
 /// | a listener has a connection | ■ | · | · | · | · |
 /// | a datagram arrived | ■ | ? | · | · | · |
 /// | an out-of-band byte arrived (with `PRIORITY`) | ■ | ? | · | · | · |
-/// | a Unix stream's peer is gone | ■ | ■ | ■ | ■ | ? |
-/// | a pipe's writer is gone | ■ | · | ■ | ? | · |
-/// | a pipe's reader is gone | · | ■ | · | ■ | ? |
+/// | a Unix stream's peer was closed | ■ | ■ | ■ | ■ | ? |
+/// | a pipe's writer was closed | ■ | · | ■ | ? | · |
+/// | a pipe's reader was closed | · | ■ | · | ■ | ? |
 /// | a waker was woken, a timer is due | ■ | · | · | · | · |
 ///
-/// Writable is `?` where room has been there all along: epoll tells it again with each edge of the other direction.
+/// Writable is `?` where the source was writable before: epoll reports it again with each edge of the other direction.
 ///
-/// On Windows, that both ends have shut down is known only if it was this crate's [`TcpStream`](crate::TcpStream) that
-/// did it here.
+/// On Windows, the crate detects that both ends have shut down only if the program has shut down its end with
+/// [`TcpStream::shutdown`](crate::TcpStream::shutdown).
 ///
-/// | | Linux, Android | macOS and its kin, BSDs | Windows (`AFD_POLL_…`) |
+/// These flags of the systems set the predicates:
+///
+/// | | Linux, Android | macOS and other Apple systems, BSDs | Windows (`AFD_POLL_…`) |
 /// |---|---|---|---|
 /// | readable | `EPOLLIN`, `EPOLLPRI` or `EPOLLHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | writable | `EPOLLOUT`, or `EPOLLERR` alone | `EVFILT_WRITE` | `SEND`, `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
@@ -69,14 +74,15 @@ impl From<usize> for Token {
 /// | priority | `EPOLLPRI` | never | never |
 /// | aio, lio | never | `EVFILT_AIO`; `EVFILT_LIO`, on FreeBSD | never |
 ///
-/// A kqueue tells the two directions by two events, and a named pipe may. What a program puts into the poll's kqueue
-/// itself comes too: the token is its `udata`. If Windows refuses to watch a source, the first five are set, once.
+/// A kqueue reports the two directions as two events, and a named pipe may do that too. If a program adds its own knote to
+/// the poll's kqueue, `poll` reports it with its `udata` as the token. If Windows refuses to watch a source, `poll` reports
+/// it once, with the first five predicates set.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);
 
 impl Event {
-    /// The token with which the source was registered.
+    /// Returns the token with which the source was registered.
     #[doc(alias = "id")]
     #[must_use]
     #[inline]
@@ -84,56 +90,57 @@ impl Event {
         self.0.token()
     }
 
-    /// A read, receive or accept will not block.
+    /// Returns whether a read, receive or accept does not block.
     #[must_use]
     #[inline]
     pub fn is_readable(&self) -> bool {
         self.0.is_readable()
     }
 
-    /// A write or send will not block; a connection has been made, or has failed.
+    /// Returns whether a write or send does not block. For a connecting stream: whether it has connected or failed.
     #[must_use]
     #[inline]
     pub fn is_writable(&self) -> bool {
         self.0.is_writable()
     }
 
-    /// Something is wrong with the source. What it is, the next read or write tells, or `take_error`.
+    /// Returns whether the source has an error, which the next read or write, or `take_error`, returns.
     #[must_use]
     #[inline]
     pub fn is_error(&self) -> bool {
         self.0.is_error()
     }
 
-    /// No more will arrive; what has arrived can still be read. This flag alone is never the end: read until `Ok(0)`.
+    /// Returns whether no more data will arrive. Data that has arrived can still be read, so read until `Ok(0)`.
     #[must_use]
     #[inline]
     pub fn is_read_closed(&self) -> bool {
         self.0.is_read_closed()
     }
 
-    /// Nothing more can be sent.
+    /// Returns whether no more data can be sent.
     #[must_use]
     #[inline]
     pub fn is_write_closed(&self) -> bool {
         self.0.is_write_closed()
     }
 
-    /// There is priority data, such as an out-of-band byte. Only where `Interest::PRIORITY` exists.
+    /// Returns whether priority data has arrived, such as an out-of-band byte. Always false where `Interest::PRIORITY` does
+    /// not exist.
     #[must_use]
     #[inline]
     pub fn is_priority(&self) -> bool {
         self.0.is_priority()
     }
 
-    /// An asynchronous I/O operation is complete. Only where `Interest::AIO` exists.
+    /// Returns whether an asynchronous I/O operation has completed. Always false where `Interest::AIO` does not exist.
     #[must_use]
     #[inline]
     pub fn is_aio(&self) -> bool {
         self.0.is_aio()
     }
 
-    /// A list of asynchronous I/O operations is complete. Only where `Interest::LIO` exists.
+    /// Returns whether a list of asynchronous I/O operations has completed. Always false where `Interest::LIO` does not exist.
     #[must_use]
     #[inline]
     pub fn is_lio(&self) -> bool {
@@ -141,7 +148,7 @@ impl Event {
     }
 }
 
-/// In this crate's words, then in the kernel's.
+/// Formats the token and the predicates, then the kernel's flags.
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event")
@@ -159,12 +166,12 @@ impl fmt::Debug for Event {
     }
 }
 
-/// The buffer that [`Poll::poll`](crate::Poll::poll) fills.
+/// The list of events that [`Poll::poll`](crate::Poll::poll) fills.
 ///
-/// Its capacity is the most that one `poll` brings; what does not fit comes with the next one. Wakers stand first, then
-/// timers by deadline, then sources as the kernel has them. When there is more of the first two than room, one place is
-/// kept for the kernel and one for the timers; a buffer of one or two places serves them in turn, so that nobody
-/// starves.
+/// One `poll` returns at most as many events as the capacity; the next `poll` returns the others. Wakers come first, then
+/// timers by deadline, then sources in the kernel's order. If wakers and timers need more slots than there are, one slot is
+/// kept for the kernel's events and, if a timer is due, one for timers. With a capacity of 1 or 2, wakers, timers and the
+/// kernel take turns. Every source, waker and timer is therefore reported eventually.
 ///
 /// # Examples
 ///
@@ -188,7 +195,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// A buffer for at most `capacity` events a poll. It is allocated here, and never again.
+    /// Creates a list for at most `capacity` events per poll. Only this function allocates memory for it.
     ///
     /// With a capacity of 0, `poll` fails with `InvalidInput`.
     #[must_use]
@@ -196,34 +203,34 @@ impl Events {
         Events { raw: RawEvents::with_capacity(capacity) }
     }
 
-    /// The most events that one poll can bring.
+    /// Returns how many events one poll can return at most.
     #[must_use]
     #[inline]
     pub fn capacity(&self) -> usize {
         self.raw.list.capacity()
     }
 
-    /// How many events the last poll has brought.
+    /// Returns the number of events of the last poll.
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
         self.raw.list.len()
     }
 
-    /// Whether the last poll has brought none.
+    /// Returns whether the last poll returned no event.
     #[must_use]
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.raw.list.is_empty()
     }
 
-    /// The events of the last poll.
+    /// Returns an iterator over the events of the last poll.
     #[inline]
     pub fn iter(&self) -> Iter<'_> {
         Iter { list: self.raw.list.iter() }
     }
 
-    /// Forgets the events. `poll` begins with this; there is no need to call it.
+    /// Removes the events. `poll` does this first, so a program need not call it.
     #[inline]
     pub fn clear(&mut self) {
         self.raw.list.clear();

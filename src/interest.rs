@@ -1,4 +1,4 @@
-//! What a registration asks for: which readiness, and how often it is told.
+//! `Interest`: which readiness a registration reports, and in which mode.
 
 use std::fmt;
 use std::num::NonZeroU8;
@@ -6,40 +6,46 @@ use std::ops::{BitOr, BitOrAssign};
 
 const READABLE: u8 = 1 << 0;
 const WRITABLE: u8 = 1 << 1;
-const AIO: u8 = 1 << 2;
-const LIO: u8 = 1 << 3;
-const PRIORITY: u8 = 1 << 4;
+pub(crate) const AIO: u8 = 1 << 2;
+pub(crate) const LIO: u8 = 1 << 3;
+pub(crate) const PRIORITY: u8 = 1 << 4;
 
-/// The bits above are readiness; the two highest are the mode, and their order as numbers is their strength.
-const READINESS: u8 = 0b0011_1111;
+/// The bits above are readiness. The two highest bits are the mode; a stronger mode is a larger number.
+const READINESS_MASK: u8 = 0b0011_1111;
 const EDGE: u8 = 0;
 const LEVEL: u8 = 1 << 6;
 const ONESHOT: u8 = 2 << 6;
 
-/// What a source is registered for: a set of readiness, and a mode.
+/// The kinds of readiness for which a source is registered, and the mode in which they are reported.
 ///
-/// Readiness is never empty: [`READABLE`](Interest::READABLE), [`WRITABLE`](Interest::WRITABLE) or both (and, where the
-/// system has them, `PRIORITY`, `AIO` and `LIO`). The mode says how often a source that is ready is reported:
+/// The set of readiness is never empty: it contains [`READABLE`](Interest::READABLE), [`WRITABLE`](Interest::WRITABLE) or
+/// both (and, on systems that have them, `PRIORITY`, `AIO` and `LIO`). The mode selects how often a ready source is reported:
 ///
-/// | mode | an event comes | the program |
+/// | mode | `poll` reports the source | the program |
 /// |---|---|---|
 /// | [`edge`](Interest::edge), the default | when the source *becomes* ready | reads or writes until [`WouldBlock`] |
-/// | [`level`](Interest::level) | from every `poll` while the source is ready | does as much as it likes |
-/// | [`oneshot`](Interest::oneshot) | once; then silence in both directions | calls [`reregister`] when it wants the next |
+/// | [`level`](Interest::level) | in every `poll` while the source is ready | reads or writes as much as it wants |
+/// | [`oneshot`](Interest::oneshot) | once, for both directions | calls [`reregister`] to rearm the source |
 ///
-/// After `reregister`, a source that is (still) ready is reported again, in every mode.
+/// In every mode, `reregister` makes the next `poll` report the source if it is ready.
 ///
-/// | | Linux, Android | macOS and its kin, BSDs | Windows (`AFD_POLL_…`) |
+/// These flags of the systems register an interest:
+///
+/// | | Linux, Android | macOS and other Apple systems, BSDs | Windows (`AFD_POLL_…`) |
 /// |---|---|---|---|
 /// | readable | `EPOLLIN`, `EPOLLRDHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT`, `CONNECT_FAIL` |
 /// | writable | `EPOLLOUT` | `EVFILT_WRITE` | `SEND`, `ABORT`, `CONNECT_FAIL` |
-/// | priority | `EPOLLPRI` | there is none | there is none |
-/// | aio, lio | there is none | nothing is watched: the program's own control block asks for `EVFILT_AIO` (macOS and its kin, FreeBSD, DragonFly) or `EVFILT_LIO` (FreeBSD) | there is none |
-/// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | a request is made when the program has read or written, by every `poll`, by `reregister` |
+/// | priority | `EPOLLPRI` | none | none |
+/// | aio, lio | none | none: the program's control block selects `EVFILT_AIO` (Apple systems, FreeBSD, DragonFly) or `EVFILT_LIO` (FreeBSD) | none |
+/// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | no flag; see below |
 ///
-/// So in edge mode on Windows, what was told is told again by the first `poll` after the program has read a part of it,
-/// and not before: whoever reads nothing, only peeks, or can't accept for want of handles, hears of nothing new until
-/// it has read, accepted or reregistered. Elsewhere, an event comes whenever more arrives, and only then.
+/// On Windows, each report needs a request to the kernel. In edge mode, a read or write submits the next request, in level
+/// mode each `poll`, in oneshot mode `reregister`. In edge mode on Windows, this has two effects:
+///
+/// - After a program has read a part of the data, the next `poll` reports the rest. On the other systems, it reports only data
+///   that arrives later.
+/// - While a program reads nothing, only peeks, or cannot accept because no handle is left, `poll` reports no data or connection
+///   that arrives later, until the program has read, accepted or reregistered. On the other systems, it does.
 ///
 /// # Examples
 ///
@@ -49,9 +55,9 @@ const ONESHOT: u8 = 2 << 6;
 /// let both = Interest::READABLE | Interest::WRITABLE;
 /// assert!(both.is_readable() && both.is_writable() && both.is_edge());
 ///
-/// let calm = Interest::READABLE.level();
-/// assert_eq!(format!("{calm:?}"), "READABLE (level)");
-/// assert_ne!(calm, Interest::READABLE);
+/// let level = Interest::READABLE.level();
+/// assert_eq!(format!("{level:?}"), "READABLE (level)");
+/// assert_ne!(level, Interest::READABLE);
 /// ```
 ///
 /// [`WouldBlock`]: std::io::ErrorKind::WouldBlock
@@ -61,30 +67,24 @@ const ONESHOT: u8 = 2 << 6;
 pub struct Interest(NonZeroU8);
 
 impl Interest {
-    /// Readable: there is something to read, to accept, or an end of the stream to notice.
-    pub const READABLE: Interest = Interest::one(READABLE);
+    /// Readable: data, a connection to accept, or the end of the stream.
+    pub const READABLE: Interest = Interest::from_bit(READABLE);
 
-    /// Writable: there is room to write, or the connection is made (or has failed).
-    pub const WRITABLE: Interest = Interest::one(WRITABLE);
+    /// Writable: room for data, or a connection attempt that has succeeded or failed.
+    pub const WRITABLE: Interest = Interest::from_bit(WRITABLE);
 
-    // A system that can watch for more says so beside its queue; the bits are kept apart here.
-    #[allow(dead_code)]
-    pub(crate) const WITH_AIO: Interest = Interest::one(AIO);
-    #[allow(dead_code)]
-    pub(crate) const WITH_LIO: Interest = Interest::one(LIO);
-    #[allow(dead_code)]
-    pub(crate) const WITH_PRIORITY: Interest = Interest::one(PRIORITY);
-
-    const fn one(bit: u8) -> Interest {
+    /// Creates an interest in edge mode. The queue of a system that has more kinds of readiness defines a public constant
+    /// for each.
+    pub(crate) const fn from_bit(bit: u8) -> Interest {
         match NonZeroU8::new(bit) {
             Some(bits) => Interest(bits),
             None => panic!("an interest is never empty"),
         }
     }
 
-    /// The same readiness and mode, with other bits; `self` where those would be no readiness at all.
+    /// Returns an interest with these bits, or `self` if they are zero.
     #[inline]
-    const fn with(self, bits: u8) -> Interest {
+    const fn with_bits(self, bits: u8) -> Interest {
         match NonZeroU8::new(bits) {
             Some(bits) => Interest(bits),
             None => self,
@@ -93,21 +93,21 @@ impl Interest {
 
     #[inline]
     const fn mode(self) -> u8 {
-        self.0.get() & !READINESS
+        self.0.get() & !READINESS_MASK
     }
 
-    /// The union of both: all readiness of either, and the stronger mode (oneshot > level > edge).
+    /// Returns the readiness of both, in the stronger of their modes (oneshot > level > edge).
     ///
-    /// The same as `self | other`, and `const`.
+    /// This is `self | other` as a `const fn`.
     #[allow(clippy::should_implement_trait)]
     #[must_use = "this returns the union and changes neither operand"]
     #[inline]
     pub const fn add(self, other: Interest) -> Interest {
         let mode = if self.mode() >= other.mode() { self.mode() } else { other.mode() };
-        self.with((self.0.get() | other.0.get()) & READINESS | mode)
+        self.with_bits((self.0.get() | other.0.get()) & READINESS_MASK | mode)
     }
 
-    /// `self` without the readiness in `other`, in the mode it had; `None` when no readiness is left.
+    /// Returns the readiness of `self` without that of `other`, in the mode of `self`, or `None` if no readiness is left.
     ///
     /// ```
     /// use minimio::Interest;
@@ -119,85 +119,86 @@ impl Interest {
     #[must_use = "this returns what is left and changes neither operand"]
     #[inline]
     pub fn remove(self, other: Interest) -> Option<Interest> {
-        match self.0.get() & READINESS & !other.0.get() {
+        match self.0.get() & READINESS_MASK & !other.0.get() {
             0 => None,
-            left => Some(self.with(left | self.mode())),
+            left => Some(self.with_bits(left | self.mode())),
         }
     }
 
-    /// The same readiness in edge mode: an event when the source becomes ready. This is the default.
+    /// Returns the same readiness in edge mode, which reports a source when it becomes ready. This is the default.
     #[must_use = "this returns the interest in edge mode and does not change the original"]
     #[inline]
     pub const fn edge(self) -> Interest {
-        self.with(self.0.get() & READINESS | EDGE)
+        self.with_bits(self.0.get() & READINESS_MASK | EDGE)
     }
 
-    /// The same readiness in level mode: an event from every `poll` while the source is ready.
+    /// Returns the same readiness in level mode, which reports a source in every `poll` while it is ready.
     #[must_use = "this returns the interest in level mode and does not change the original"]
     #[inline]
     pub const fn level(self) -> Interest {
-        self.with(self.0.get() & READINESS | LEVEL)
+        self.with_bits(self.0.get() & READINESS_MASK | LEVEL)
     }
 
-    /// The same readiness in oneshot mode: one report, then silence in both directions until `reregister`.
+    /// Returns the same readiness in oneshot mode, which reports a source once, for both directions, until `reregister`.
     ///
-    /// Two directions that are ready in the same batch are one report, perhaps as two events.
+    /// If both directions are ready in the same `poll`, they are one report, which may be two events.
     #[must_use = "this returns the interest in oneshot mode and does not change the original"]
     #[inline]
     pub const fn oneshot(self) -> Interest {
-        self.with(self.0.get() & READINESS | ONESHOT)
+        self.with_bits(self.0.get() & READINESS_MASK | ONESHOT)
     }
 
-    /// Whether this asks for readable readiness.
+    /// Returns whether the interest contains readable readiness.
     #[must_use]
     #[inline]
     pub const fn is_readable(self) -> bool {
         self.0.get() & READABLE != 0
     }
 
-    /// Whether this asks for writable readiness.
+    /// Returns whether the interest contains writable readiness.
     #[must_use]
     #[inline]
     pub const fn is_writable(self) -> bool {
         self.0.get() & WRITABLE != 0
     }
 
-    /// Whether this asks for the completion of asynchronous I/O (where the system has it).
+    /// Returns whether the interest contains the completion of asynchronous I/O operations (on systems that have it).
     #[must_use]
     #[inline]
     pub const fn is_aio(self) -> bool {
         self.0.get() & AIO != 0
     }
 
-    /// Whether this asks for the completion of a list of asynchronous I/O (where the system has it).
+    /// Returns whether the interest contains the completion of lists of asynchronous I/O operations (on systems that have
+    /// it).
     #[must_use]
     #[inline]
     pub const fn is_lio(self) -> bool {
         self.0.get() & LIO != 0
     }
 
-    /// Whether this asks for priority data (where the system has it).
+    /// Returns whether the interest contains priority data (on systems that have it).
     #[must_use]
     #[inline]
     pub const fn is_priority(self) -> bool {
         self.0.get() & PRIORITY != 0
     }
 
-    /// Whether the mode is edge.
+    /// Returns whether the mode is edge.
     #[must_use]
     #[inline]
     pub const fn is_edge(self) -> bool {
         self.mode() == EDGE
     }
 
-    /// Whether the mode is level.
+    /// Returns whether the mode is level.
     #[must_use]
     #[inline]
     pub const fn is_level(self) -> bool {
         self.mode() == LEVEL
     }
 
-    /// Whether the mode is oneshot.
+    /// Returns whether the mode is oneshot.
     #[must_use]
     #[inline]
     pub const fn is_oneshot(self) -> bool {

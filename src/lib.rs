@@ -1,8 +1,8 @@
-//! An event queue: one thread waits for many sockets, timers and other threads at once, and is told what is ready. It
-//! stands on epoll, kqueue or IOCP by calls written by hand, and on nothing else.
+//! An event queue: one thread waits for many sockets, timers and wake-ups from other threads at once, and learns which of
+//! them are ready. It is built on the system calls of epoll, kqueue or IOCP, without any dependency.
 //!
-//! A program registers each source with a [`Poll`], under a [`Token`] of its own choice and with an [`Interest`], and
-//! then waits in a loop:
+//! A program registers each source with a [`Poll`], with a [`Token`] of its own choice and an [`Interest`], and then polls
+//! in a loop:
 //!
 //! ```
 //! use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
@@ -19,7 +19,7 @@
 //! for event in &events {
 //!     assert_eq!(event.token(), Token(7));
 //!     let mut buffer = [0; 1500];
-//!     // An event comes when the socket becomes ready: take all there is before waiting for the next.
+//!     // An event reports that the socket became ready: receive all datagrams before the next `poll`.
 //!     while let Ok((length, from)) = socket.recv_from(&mut buffer) {
 //!         println!("{length} bytes from {from}");
 //!     }
@@ -28,135 +28,150 @@
 //! # }
 //! ```
 //!
-//! Names, signatures and behaviour are those of mio 1.x; what there is beyond that is listed
-//! [below](#beside-mio). The names of *Epoll, Kqueue and IOCP Explained with Rust* are in [`book`].
+//! Names, signatures and behaviour follow mio 1.x; [a section below](#beside-mio) lists the additions and differences.
+//! [`book`] has the names of *Epoll, Kqueue and IOCP Explained with Rust*.
 //!
-//! # What an event says
+//! # What an event means
 //!
-//! An [`Event`] bears the token, and one or more of: readable, writable, an end of reading or of writing, an
-//! error. It is a report of what to try, not a promise: another thread may have been faster, and so every operation
-//! may still answer [`WouldBlock`](std::io::ErrorKind::WouldBlock). Which situation is told how, on which system, is
-//! [one table](Event#what-an-event-says); the project's tests read it there and hold every system to it.
+//! An [`Event`] contains the token, and one or more of: readable, writable, read closed, write closed, error. It is a hint
+//! and not a promise: another thread may use the source first, so every operation may still return
+//! [`WouldBlock`](std::io::ErrorKind::WouldBlock). [One table](Event#what-an-event-means) has the predicates for each
+//! situation. The project's tests read the table and check it on every system.
 //!
 //! `Ok` without events means that the timeout has passed, and nothing else.
 //!
-//! # Modes: when it is said
+//! # Modes
 //!
-//! The mode is a part of the [`Interest`] that a source is registered with: edge unless it says
+//! The mode is part of the [`Interest`] with which a source is registered: edge by default, otherwise
 //! [`level`](Interest::level) or [`oneshot`](Interest::oneshot).
 //!
 //! ```text
 //!                 4 bytes           2 more            the program
 //!                 arrive            arrive            reads all 6
-//! to be read  0 ──┬─── 4 ───────────┬─── 6 ───────────┬─── 0 ────
+//! unread      0 ──┬─── 4 ───────────┬─── 6 ───────────┬─── 0 ────
 //!             poll    poll     poll     poll     poll     poll
 //!   edge       ·       ●        ·        ●        ·        ·         when more arrives
-//!   level      ·       ●        ●        ●        ●        ·         as long as there is something
+//!   level      ·       ●        ●        ●        ●        ·         while there is unread data
 //!   oneshot    ·       ●        ·        ·        ·        ·         once, until `reregister`
 //! ```
 //!
-//! (On Windows, there is no second edge before the program has read: [more](Interest).)
+//! (On Windows, the second edge is reported only after the program has read: see [`Interest`].)
 //!
-//! Edge costs the fewest reports, and asks the program to go on until `WouldBlock`. Level forgives a program that stops
-//! early. Oneshot hands a source to one of several threads and keeps the others from it.
+//! Edge mode needs the fewest reports, but the program must read or write until `WouldBlock`. In level mode, the program may
+//! stop earlier. Oneshot mode lets one of several threads handle a source while the others get no event of it.
 //!
-//! # Wakers: other threads
+//! # Wakers
 //!
-//! A [`Waker`] ends the wait of its poll from any thread, or from a signal handler, with an event of its own. There may
-//! be any number of them.
+//! A [`Waker`] makes `poll` return with an event, from any thread or from a signal handler. A poll can have any number of
+//! wakers.
 //!
 //! ```text
-//!   thread 1 ── wake ──▶ ● pending ──┐                 ┌─ busy:    sees it before it next sleeps; no system call
-//!   thread 2 ── wake ──▶ ● pending ──┴──▶  the poller ─┤
-//!   thread 3             ○                             └─ asleep:  one kick, by the first of them
+//!   thread 1 ── wake ──▶ ● pending ──┐                         ┌─ running: sees the flags before it blocks; no system call
+//!   thread 2 ── wake ──▶ ● pending ──┴──▶  the polling thread ─┤
+//!   thread 3             ○                                     └─ blocked: the first wake notifies the kernel, once
 //! ```
 //!
 //! # Timers
 //!
-//! A [`Timer`] is a source like any other, readable when it is due. The timers of a poll are a heap in its memory, and
-//! the earliest deadline bounds the wait: to set, move or cancel one costs no system call. A timer is never early.
+//! A [`Timer`] is a source like any other, readable when it is due. A poll keeps its timers in a heap, and the earliest
+//! deadline limits the wait, so setting or cancelling a timer needs no system call. A timer never expires early.
 //!
 //! # Beside mio
 //!
-//! A program for mio compiles after its `mio::` became `minimio::`. What it may notice:
+//! A program written for mio compiles after you replace `mio::` by `minimio::`. It may notice these differences:
 //!
-//! - A source that is registered twice, or with two polls, is `AlreadyExists`; one that is not registered can't be
-//!   changed (`NotFound`). In mio that is so in debug builds, or where the kernel says so.
-//! - On Windows in edge mode, a program that has read a part is told of the rest; with mio it waits for ever.
-//! - Timeouts on Linux are in nanoseconds, since 5.11; mio rounds up to milliseconds.
-//! - Any number of wakers; a wake of a poller that is not asleep is no system call. A waker that is dropped takes an
-//!   event that was not seen with it.
-//! - On Linux, a hang-up is also readable, and an error alone also writable.
-//! - A TCP listener lets 4096 connections wait, or the system's limit; mio's 128.
+//! - Registering a source twice, or with two polls, fails with `AlreadyExists`. Reregistering or deregistering an
+//!   unregistered source fails with `NotFound`. mio checks this in debug builds, or where the kernel checks it.
+//! - On Windows in edge mode, if a program reads a part of the data, the next `poll` reports the rest. mio does not report it.
+//! - On Linux since 5.11, timeouts are in nanoseconds. mio rounds up to milliseconds.
+//! - A poll can have any number of wakers, and waking a polling thread that is not blocked needs no system call. Dropping a
+//!   waker discards an event that was not reported.
+//! - On Linux, a hang-up is also readable, and an error alone is also writable.
+//! - The backlog of a TCP listener is 4096 connections, or the system's limit; in mio 128.
 //! - `{:?}` of an [`Event`] ends with the kernel's flags, `raw`.
-//! - [`Events`] of capacity 0 are `InvalidInput` everywhere; in mio, on Linux.
-//! - `Interest` carries the mode, and `==` and the order look at it.
-//! - No cargo features: all is there, always. Nothing is logged. The minimum Rust is 1.63; mio 1.2 asks for 1.71.
-//! - Systems without one of the three queues (illumos, Haiku, WASI, …) are refused when the crate is compiled.
+//! - Polling with [`Events`] of capacity 0 fails with `InvalidInput` on every system; in mio only on Linux.
+//! - `Interest` contains the mode, and `==` and the order include the mode.
+//! - The crate has no cargo features: everything is always available. It logs nothing. Its minimum Rust version is 1.63; mio
+//!   1.2 needs 1.71.
+//! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
 //!
-//! Added are the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), conversions between
-//! `Token` and `usize`, [`book`]; on Windows `SourceSocket`, which takes any socket, and `UdpSocket::set_connreset`.
+//! minimio adds the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), conversions between `Token` and
+//! `usize`, and [`book`]; on Windows `SourceSocket`, which takes any socket, and `UdpSocket::set_connreset`.
 //!
 //! # Policies
 //!
-//! **Errors and panics.** What a kernel or a peer does is an [`io::Error`](std::io::Error) at the most, never a panic.
-//! A source that is broken is an event on its own token; it disturbs neither the wait nor the others. A lock that
-//! somebody has panicked under is entered all the same. A poll may be dropped before its sources.
+//! **Errors and panics.** Whatever a kernel or a peer does, the result is at most an [`io::Error`](std::io::Error), never a
+//! panic. A system's error passes unchanged. A source that fails is reported on its own token, and disturbs neither the wait
+//! nor other sources. If a thread panics while it holds a lock of this crate, other threads still enter the lock. A poll may
+//! be dropped before its sources.
 //!
-//! **Signals.** A signal ends a wait with [`Interrupted`](std::io::ErrorKind::Interrupted), and nothing is lost.
-//! [`Waker::wake`] may be called from a handler. Writing to a socket whose peer is gone is an error, never `SIGPIPE`;
-//! to a pipe it may be both.
+//! **Signals.** A signal ends a wait with [`Interrupted`](std::io::ErrorKind::Interrupted), and no event is lost. A signal
+//! handler may call [`Waker::wake`]. A write to a socket whose peer is closed returns an error and raises no `SIGPIPE`; a
+//! write to a pipe may raise it.
 //!
-//! **Fork.** After `fork`, the child may use none of the parent's polls, sources and wakers ([more](Poll#fork)).
-//! Descriptors are close-on-exec from the moment they exist, or at once after (macOS).
+//! **Fork.** After `fork`, the child must not use the parent's polls, sources and wakers ([details](Poll#fork)). Descriptors
+//! are close-on-exec from their creation; on Apple systems immediately after it.
 //!
-//! **Versions.** Until 1.0, a release that breaks programs raises the minor version; so does one that needs a newer
-//! Rust than 1.63, or a newer system:
+//! **Versions.** Until 1.0, a release that breaks programs raises the minor version. A release that needs a newer Rust than
+//! 1.63, or a newer system, does the same:
 //!
 //! | | works since | better since |
 //! |---|---|---|
-//! | Linux | 3.2, as Rust's standard library | 5.11: timeouts below a millisecond (`epoll_pwait2`), not on Android |
+//! | Linux | 3.2, like Rust's standard library | 5.11: timeouts below a millisecond (`epoll_pwait2`), not on Android |
 //! | Android | 21 (Lollipop) | |
-//! | macOS and its kin | as Rust's standard library | |
-//! | FreeBSD | 12 (`struct kevent` as it is now) | |
-//! | NetBSD | 8 (`accept4`) | 10: user events wake a poller, not a pipe |
-//! | OpenBSD, DragonFly | those that Rust supports | OpenBSD's newest: as NetBSD |
+//! | macOS and other Apple systems | like Rust's standard library | |
+//! | FreeBSD | 12 (today's `struct kevent`) | |
+//! | NetBSD | 8 (`accept4`) | 10: a user event ends a wait, instead of a pipe |
+//! | OpenBSD, DragonFly | the releases that Rust supports | OpenBSD's newest releases: as NetBSD 10 |
 //! | Windows | 7 with SP1, as far as Rust's standard library | |
 //!
 //! # Reading the source
 //!
 //! ```text
-//!       register, poll                     wake, set
+//!       register, poll                      wake, set
 //!  ┌──────────┴───────────────────────────────┴───────────┐
-//!  │ poll.rs, the facade      wait.rs  waker.rs  timer.rs │
+//!  │ poll  source  net        waker  timer                │   the public types
+//!  ├──────────────────────────────────────────────────────┤
+//!  │ shared: one poll round   wait  wakers  timers        │   the state of one poll
 //!  ├────────────────┬────────────────┬────────────────────┤
-//!  │ epoll/         │ kqueue/        │ iocp/              │   which queue
+//!  │ epoll/         │ kqueue/        │ iocp/              │   the queue
 //!  ├────────────────┴────────────────┼────────────────────┤
-//!  │ unix/                           │ windows/           │   what a source is
+//!  │ unix/                           │ windows/           │   descriptors or handles
 //!  └─────────────────────────────────┴────────────────────┘
 //! ```
 //!
-//! 1. `lib.rs`, this file: which system this is, and what its queue must provide.
-//! 2. `event.rs`, `interest.rs`, `source.rs`: the words.
-//! 3. `poll.rs`: the facade, and the one loop that everything runs through.
-//! 4. `wait.rs`, `waker.rs`, `timer.rs`: who sleeps and who wakes.
-//! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` tells its story, then `ffi.rs`, `event.rs`, `selector.rs`,
-//!    `notifier.rs`, the same chapters in all. `kqueue/` has one more, `pairs.rs`, and `iocp/` has four: `port.rs`,
-//!    `afd.rs`, `sock.rs`, `pipe.rs`.
-//! 6. `net/`, and `unix/` or `windows/`: the sockets, and what they are there.
-//! 7. `book.rs`: the book's names for all this.
+//! 1. `lib.rs`, this file: selects the queue for the system, and states what a queue must provide.
+//! 2. `event.rs`, `interest.rs`: the terms.
+//! 3. `wait.rs`: the wait state, which prevents lost wakes.
+//! 4. `poll.rs`, then `shared.rs`: the facade and one round of polling, with the pending flags in `wakers.rs` and the deadlines
+//!    in `timers.rs`.
+//! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs` and
+//!    `notifier.rs` follow in all three. `kqueue/` also has `oneshot.rs`; `iocp/` has one file for each of its concepts, listed
+//!    in its `mod.rs`.
+//! 6. `source.rs`, `io_source.rs`, `association.rs`, then `net/`, with `unix/` or `windows/`: the sources.
+//! 7. `waker.rs`, `timer.rs`: the public types for waking and for deadlines.
+//! 8. `book.rs`: the book's names.
+//!
+//! The reading path of each system, in lines of code without blank lines and comments:
+//!
+//! | path | files | lines of code |
+//! |---|---|---:|
+//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 0 |
+//! | core and kqueue | the core and `kqueue/` | 0 |
+//! | Windows for sockets | the core and `iocp/` without pipes and raw sockets | 0 |
+//! | Windows pipes and raw sockets | `pipe` `pipe_source` `raw_sockets` of `iocp/` | 0 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
 
-// Which system is this? Nobody else asks. `queue` is what waits, `handle` is what a source is.
+// Only this file selects code by system. `queue` waits for events, `handle` has the descriptors or handles of sources.
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 mod epoll;
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 use epoll as queue;
 
-// `minimio_kqueue` is for the project's own tests: over a model of a kqueue, on Linux.
+// `minimio_kqueue` builds the kqueue folder on Linux, over a model of kqueue. Only the project's tests use it.
 #[cfg(any(
     target_vendor = "apple",
     target_os = "freebsd",
@@ -202,37 +217,38 @@ use windows as handle;
     windows
 )))]
 compile_error!(
-    "minimio has no queue for this system: it knows epoll (Linux, Android), kqueue (macOS and its kin, the BSDs), and \
-     IOCP (Windows)"
+    "minimio has no queue for this system: it supports epoll (Linux, Android), kqueue (Apple systems, the BSDs) and IOCP \
+     (Windows)"
 );
 
-// What a queue provides, as the compiler reads it. A new one is a folder that satisfies this table, and two lines
-// above.
+// What a queue must provide, checked by the compiler. A new queue is a folder that satisfies this table, and two lines above.
 const _: () = {
     use crate::queue::{Notifier, RawEvent, RawEvents, Selector, SourceState};
     use std::{io, time::Duration};
 
-    // What it keeps inside a source, and how it is told what the program does to the source, if the kernel does not
-    // tell: that a direction was used (both: it may have been either), that writing was shut down.
+    // The state that a queue keeps in each source. Epoll and kqueue need none, because their kernels see every operation. On
+    // Windows, `rearm` reports a direction that the program used (both, if the direction is unknown), and the next edge of
+    // that direction is reported only after it. `write_shut_down` reports that the program has shut down writing.
+    // `NEEDS_REARM` is false if `rearm` does nothing.
     let _: fn() -> SourceState = SourceState::default;
     let _: bool = SourceState::NEEDS_REARM;
     let _: fn(&SourceState, Interest) = SourceState::rearm;
     let _: fn(&SourceState) = SourceState::write_shut_down;
 
-    // Open; register, change, forget; wait. `wait` appends to the events it is to keep, and is true if the notifier was
-    // kicked. It may come back before its time with nothing, but not at once again and again. A list of capacity 0 is
-    // an error.
+    // Open; register, reregister, deregister; wait. `wait` keeps the first events of the list, as many as the number says,
+    // and appends new ones. It returns true if the notifier has ended it. It may return early without an event, but must not
+    // do that repeatedly without blocking. A list of capacity 0 is an error.
     let _: fn() -> io::Result<Selector> = Selector::new;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::register;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::reregister;
     let _: fn(&Selector, &mut SourceState, handle::Raw) -> io::Result<()> = Selector::deregister;
     let _: fn(&Selector, &mut RawEvents, usize, Option<Duration>) -> io::Result<bool> = Selector::wait;
 
-    // Ends a wait from any thread. Two kicks before a wait may be one.
+    // Ends a wait from any thread. Two notifications before a wait may end one wait only.
     let _: fn(&Selector) -> io::Result<Notifier> = Notifier::new;
     let _: fn(&Notifier) -> io::Result<()> = Notifier::notify;
 
-    // A list that never grows, of events that the facade can make too.
+    // A list of events that never grows. The facade appends the events of wakers and timers to it.
     let _: fn(usize) -> RawEvents = RawEvents::with_capacity;
     let _: fn(&mut RawEvents) -> &mut Vec<event::Event> = |events| &mut events.list;
     let _: fn(Token) -> RawEvent = RawEvent::readable;
@@ -248,9 +264,9 @@ const _: () = {
         RawEvent::is_lio,
     ];
 
-    // What is registered may move to, and be used from, any thread.
-    const fn crosses_threads<T: Send + Sync>() {}
-    crosses_threads::<(Selector, Notifier, RawEvents, SourceState)>();
+    // Any thread may own and use these.
+    const fn assert_send_sync<T: Send + Sync>() {}
+    assert_send_sync::<(Selector, Notifier, RawEvents, SourceState)>();
 };
 
 mod association;
@@ -276,7 +292,7 @@ pub use poll::{Poll, Registry};
 pub use timer::Timer;
 pub use waker::Waker;
 
-/// The README's programs are tests too.
+/// Runs the README's programs as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

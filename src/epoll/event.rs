@@ -6,11 +6,11 @@ use std::os::raw::c_int;
 
 use super::ffi::{self, epoll_event};
 use crate::event::{Event, Token};
-use crate::Interest;
+use crate::interest::{self, Interest};
 
 impl Interest {
     /// Priority data, such as a TCP out-of-band byte. Linux and Android only.
-    pub const PRIORITY: Interest = Interest::WITH_PRIORITY;
+    pub const PRIORITY: Interest = Interest::from_bit(interest::PRIORITY);
 }
 
 /// Returns the flags with which `epoll_ctl` registers an interest.

@@ -19,7 +19,7 @@ impl Interest {
     /// descriptor, this interest watches nothing.
     ///
     /// [`aio_read`]: https://man.freebsd.org/cgi/man.cgi?query=aio_read
-    pub const AIO: Interest = Interest::WITH_AIO;
+    pub const AIO: Interest = Interest::from_bit(crate::interest::AIO);
 }
 
 #[cfg(target_os = "freebsd")]
@@ -29,7 +29,7 @@ impl Interest {
     /// A program uses it as [`AIO`](Interest::AIO).
     ///
     /// [`lio_listio`]: https://man.freebsd.org/cgi/man.cgi?query=lio_listio
-    pub const LIO: Interest = Interest::WITH_LIO;
+    pub const LIO: Interest = Interest::from_bit(crate::interest::LIO);
 }
 
 // Programs for Linux use this constant, and the tests run them over the model, which never reports it.
@@ -37,7 +37,7 @@ impl Interest {
 #[doc(hidden)]
 #[allow(missing_docs)]
 impl Interest {
-    pub const PRIORITY: Interest = Interest::WITH_PRIORITY;
+    pub const PRIORITY: Interest = Interest::from_bit(crate::interest::PRIORITY);
 }
 
 /// Returns the flags with which `kevent` registers an interest. Both directions have the same flags.

@@ -35,7 +35,7 @@ fn a_pipe_without_a_writer_is_read_closed() {
     let mut watched = Watched::new(&receiver, Interest::READABLE);
     expect_no_event(&mut watched.poll, &mut watched.events);
     drop(sender);
-    watched.check("a pipe's writer is gone");
+    watched.check("a pipe's writer was closed");
     assert_eq!(receiver.read(&mut [0]).unwrap(), 0);
 }
 
@@ -45,7 +45,7 @@ fn a_pipe_without_a_reader_is_write_closed() {
     let mut watched = Watched::new(&sender, Interest::WRITABLE);
     wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_writable() && !event.is_write_closed());
     drop(receiver);
-    watched.check("a pipe's reader is gone");
+    watched.check("a pipe's reader was closed");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_full_pipe_that_loses_its_reader_is_writable_again() {
     let mut watched = Watched::new(&sender, Interest::WRITABLE);
     expect_no_event(&mut watched.poll, &mut watched.events);
     drop(receiver);
-    watched.check("a pipe's reader is gone");
+    watched.check("a pipe's reader was closed");
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]

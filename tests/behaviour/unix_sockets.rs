@@ -807,7 +807,7 @@ fn a_closed_peer_closes_both_directions() {
     let mut scene = Scene::new(&mut stream);
     peer.write_all(b"farewell").unwrap();
     drop(peer);
-    scene.check("a Unix stream's peer is gone");
+    scene.check("a Unix stream's peer was closed");
     assert_eq!(drain(&stream), 8);
     assert_eq!(kind(stream.write(b"x")), ErrorKind::BrokenPipe);
     assert!(stream.take_error().unwrap().is_none());
@@ -820,7 +820,7 @@ fn a_peer_that_closes_with_unread_data_resets_the_stream() {
     stream.write_all(b"never read").unwrap();
     peer.write_all(b"farewell").unwrap();
     drop(peer);
-    scene.check("a Unix stream's peer is gone");
+    scene.check("a Unix stream's peer was closed");
     assert_eq!(stream.read(&mut [0; 16]).unwrap(), 8);
     if system::UNREAD_BYTES_RESET {
         assert_eq!(kind(stream.read(&mut [0])), ErrorKind::ConnectionReset);
