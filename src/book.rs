@@ -1,9 +1,9 @@
 //! The names of the book: the queue that readers build in Part 2 of *Epoll, Kqueue and IOCP Explained with Rust*.
 //!
-//! A program of the book runs after two changes: `use minimio::book::…` instead of `use minimio::…`, and the address of a
-//! server that answers. `cargo run --example delayed_server 127.0.0.1:8080` starts one, which answers `/1000/hello` and
-//! `/delay/1000/url/http://example.com`. This module uses only the public interface of the crate, so a reader of the book can
-//! read here how the book's names map to the standard ones.
+//! A program of the book runs after two changes: `use minimio::book::…` instead of `use minimio::…`, and the address of
+//! a server that answers. `cargo run --example delayed_server 127.0.0.1:8080` starts one, which answers `/1000/hello`
+//! and `/delay/1000/url/http://example.com`. This module uses only the public interface of the crate, so a reader of
+//! the book can read here how the book's names map to the standard ones.
 //!
 //! | the book | the standard name | difference |
 //! |---|---|---|
@@ -18,8 +18,8 @@
 //!
 //! # Examples
 //!
-//! The reactor is a thread that waits for events and sends their tokens to the executor. The executor in this example has one
-//! task.
+//! The reactor is a thread that waits for events and sends their tokens to the executor. The executor in this example
+//! has one task.
 //!
 //! ```
 //! use minimio::book::{Events, Interests, Poll, TcpStream};
@@ -137,8 +137,8 @@ impl Poll {
         Registrator { state: Arc::clone(&self.state) }
     }
 
-    /// Waits until a stream is ready or `timeout_ms` milliseconds have passed, and returns the number of events. `None`, or a
-    /// negative number, waits without a limit. `poll` first clears `events`.
+    /// Waits until a stream is ready or `timeout_ms` milliseconds have passed, and returns the number of events.
+    /// `None`, or a negative number, waits without a limit. `poll` first clears `events`.
     ///
     /// A signal does not end the wait.
     ///
@@ -168,7 +168,8 @@ impl Poll {
             }
             events.extend(self.events.iter().map(|event| Event { id: event.token().0 }));
             if !self.close_seen && *self.state.is_closed() {
-                // If a stream has the same token, its events equal the waker's, so it does not matter which one is removed.
+                // If a stream has the same token, its events equal the waker's, so it does not matter which one is
+                // removed.
                 if let Some(index) = events.iter().position(|event| event.id == CLOSE_TOKEN.0) {
                     events.remove(index);
                     self.close_seen = true;
@@ -213,7 +214,8 @@ impl Registrator {
         }
     }
 
-    /// Closes the loop. [`Poll::poll`] ends its wait, returns the events from before, and then fails with `Interrupted`.
+    /// Closes the loop. [`Poll::poll`] ends its wait, returns the events from before, and then fails with
+    /// `Interrupted`.
     ///
     /// # Errors
     ///
@@ -246,8 +248,8 @@ fn closed_error() -> io::Error {
     io::Error::new(ErrorKind::Interrupted, "the event loop is closed")
 }
 
-/// A blocking TCP connection: a read blocks until data arrives. A program that reads only after an event of the stream does not
-/// block on the first bytes.
+/// A blocking TCP connection: a read blocks until data arrives. A program that reads only after an event of the stream
+/// does not block on the first bytes.
 #[derive(Debug)]
 pub struct TcpStream {
     inner: crate::TcpStream,

@@ -3,15 +3,15 @@
 use std::fmt;
 use std::slice;
 
-// The queue's event module and this one name each other: an `Event` wraps the queue's event, and the kernel writes directly
-// into the queue's list of `Event`s.
+// The queue's event module and this one name each other: an `Event` wraps the queue's event, and the kernel writes
+// directly into the queue's list of `Event`s.
 use crate::queue::{RawEvent, RawEvents};
 pub use crate::source::Source;
 
 /// The program's name for a source: passed at registration, and returned with each event of the source.
 ///
-/// Any number is allowed, also `usize::MAX`: none is reserved. The program chooses different tokens for sources that it must
-/// distinguish.
+/// Any number is allowed, also `usize::MAX`: none is reserved. The program chooses different tokens for sources that it
+/// must distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub usize);
 
@@ -36,8 +36,8 @@ impl From<usize> for Token {
 ///
 /// # What an event means
 ///
-/// The table shows the event of a source that is registered for `READABLE | WRITABLE` in edge mode (an end of a pipe: for
-/// its own direction). `■` is set, `·` is clear, and `?` may be either:
+/// The table shows the event of a source that is registered for `READABLE | WRITABLE` in edge mode (an end of a pipe:
+/// for its own direction). `■` is set, `·` is clear, and `?` may be either:
 ///
 /// | what happened | readable | writable | read closed | write closed | error |
 /// |---|---|---|---|---|---|
@@ -74,9 +74,9 @@ impl From<usize> for Token {
 /// | priority | `EPOLLPRI` | never | never |
 /// | aio, lio | never | `EVFILT_AIO`; `EVFILT_LIO`, on FreeBSD | never |
 ///
-/// A kqueue reports the two directions as two events, and a named pipe may do that too. If a program adds its own knote to
-/// the poll's kqueue, `poll` reports it with its `udata` as the token. If Windows refuses to watch a source, `poll` reports
-/// it once, with the first five predicates set.
+/// A kqueue reports the two directions as two events, and a named pipe may do that too. If a program adds its own knote
+/// to the poll's kqueue, `poll` reports it with its `udata` as the token. If Windows refuses to watch a source, `poll`
+/// reports it once, with the first five predicates set.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);
@@ -125,8 +125,8 @@ impl Event {
         self.0.is_write_closed()
     }
 
-    /// Returns whether priority data has arrived, such as an out-of-band byte. Always false where `Interest::PRIORITY` does
-    /// not exist.
+    /// Returns whether priority data has arrived, such as an out-of-band byte. Always false where `Interest::PRIORITY`
+    /// does not exist.
     #[must_use]
     #[inline]
     pub fn is_priority(&self) -> bool {
@@ -140,7 +140,8 @@ impl Event {
         self.0.is_aio()
     }
 
-    /// Returns whether a list of asynchronous I/O operations has completed. Always false where `Interest::LIO` does not exist.
+    /// Returns whether a list of asynchronous I/O operations has completed. Always false where `Interest::LIO` does not
+    /// exist.
     #[must_use]
     #[inline]
     pub fn is_lio(&self) -> bool {
@@ -168,10 +169,10 @@ impl fmt::Debug for Event {
 
 /// The list of events that [`Poll::poll`](crate::Poll::poll) fills.
 ///
-/// One `poll` returns at most as many events as the capacity; the next `poll` returns the others. Wakers come first, then
-/// timers by deadline, then sources in the kernel's order. If wakers and timers need more slots than there are, one slot is
-/// kept for the kernel's events and, if a timer is due, one for timers. With a capacity of 1 or 2, wakers, timers and the
-/// kernel take turns. Every source, waker and timer is therefore reported eventually.
+/// One `poll` returns at most as many events as the capacity; the next `poll` returns the others. Wakers come first,
+/// then timers by deadline, then sources in the kernel's order. If wakers and timers need more slots than there are,
+/// one slot is kept for the kernel's events and, if a timer is due, one for timers. With a capacity of 1 or 2, wakers,
+/// timers and the kernel take turns. Every source, waker and timer is therefore reported eventually.
 ///
 /// # Examples
 ///

@@ -18,8 +18,9 @@ const ONESHOT: u8 = 2 << 6;
 
 /// The kinds of readiness for which a source is registered, and the mode in which they are reported.
 ///
-/// The set of readiness is never empty: it contains [`READABLE`](Interest::READABLE), [`WRITABLE`](Interest::WRITABLE) or
-/// both (and, on systems that have them, `PRIORITY`, `AIO` and `LIO`). The mode selects how often a ready source is reported:
+/// The set of readiness is never empty: it contains [`READABLE`](Interest::READABLE), [`WRITABLE`](Interest::WRITABLE)
+/// or both (and, on systems that have them, `PRIORITY`, `AIO` and `LIO`). The mode selects how often a ready source is
+/// reported:
 ///
 /// | mode | `poll` reports the source | the program |
 /// |---|---|---|
@@ -39,13 +40,14 @@ const ONESHOT: u8 = 2 << 6;
 /// | aio, lio | none | none: the program's control block selects `EVFILT_AIO` (Apple systems, FreeBSD, DragonFly) or `EVFILT_LIO` (FreeBSD) | none |
 /// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | no flag; see below |
 ///
-/// On Windows, each report needs a request to the kernel. In edge mode, a read or write submits the next request, in level
-/// mode each `poll`, in oneshot mode `reregister`. In edge mode on Windows, this has two effects:
+/// On Windows, each report needs a request to the kernel. In edge mode, a read or write submits the next request, in
+/// level mode each `poll`, in oneshot mode `reregister`. In edge mode on Windows, this has two effects:
 ///
-/// - After a program has read a part of the data, the next `poll` reports the rest. On the other systems, it reports only data
-///   that arrives later.
-/// - While a program reads nothing, only peeks, or cannot accept because no handle is left, `poll` reports no data or connection
-///   that arrives later, until the program has read, accepted or reregistered. On the other systems, it does.
+/// - After a program has read a part of the data, the next `poll` reports the rest. On the other systems, it reports
+///   only data that arrives later.
+/// - While a program reads nothing, only peeks, or cannot accept because no handle is left, `poll` reports no data or
+///   connection that arrives later, until the program has read, accepted or reregistered. On the other systems, it
+///   does.
 ///
 /// # Examples
 ///
@@ -73,8 +75,8 @@ impl Interest {
     /// Writable: room for data, or a connection attempt that has succeeded or failed.
     pub const WRITABLE: Interest = Interest::from_bit(WRITABLE);
 
-    /// Creates an interest in edge mode. The queue of a system that has more kinds of readiness defines a public constant
-    /// for each.
+    /// Creates an interest in edge mode. The queue of a system that has more kinds of readiness defines a public
+    /// constant for each.
     pub(crate) const fn from_bit(bit: u8) -> Interest {
         match NonZeroU8::new(bit) {
             Some(bits) => Interest(bits),
@@ -107,7 +109,8 @@ impl Interest {
         self.with_bits((self.0.get() | other.0.get()) & READINESS_MASK | mode)
     }
 
-    /// Returns the readiness of `self` without that of `other`, in the mode of `self`, or `None` if no readiness is left.
+    /// Returns the readiness of `self` without that of `other`, in the mode of `self`, or `None` if no readiness is
+    /// left.
     ///
     /// ```
     /// use minimio::Interest;
@@ -139,7 +142,8 @@ impl Interest {
         self.with_bits(self.0.get() & READINESS_MASK | LEVEL)
     }
 
-    /// Returns the same readiness in oneshot mode, which reports a source once, for both directions, until `reregister`.
+    /// Returns the same readiness in oneshot mode, which reports a source once, for both directions, until
+    /// `reregister`.
     ///
     /// If both directions are ready in the same `poll`, they are one report, which may be two events.
     #[must_use = "this returns the interest in oneshot mode and does not change the original"]
@@ -169,8 +173,8 @@ impl Interest {
         self.0.get() & AIO != 0
     }
 
-    /// Returns whether the interest contains the completion of lists of asynchronous I/O operations (on systems that have
-    /// it).
+    /// Returns whether the interest contains the completion of lists of asynchronous I/O operations (on systems that
+    /// have it).
     #[must_use]
     #[inline]
     pub const fn is_lio(self) -> bool {

@@ -1,8 +1,8 @@
-//! An event queue: one thread waits for many sockets, timers and wake-ups from other threads at once, and learns which of
-//! them are ready. It is built on the system calls of epoll, kqueue or IOCP, without any dependency.
+//! An event queue: one thread waits for many sockets, timers and wake-ups from other threads at once, and learns which
+//! of them are ready. It is built on the system calls of epoll, kqueue or IOCP, without any dependency.
 //!
-//! A program registers each source with a [`Poll`], with a [`Token`] of its own choice and an [`Interest`], and then polls
-//! in a loop:
+//! A program registers each source with a [`Poll`], with a [`Token`] of its own choice and an [`Interest`], and then
+//! polls in a loop:
 //!
 //! ```
 //! use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
@@ -33,8 +33,8 @@
 //!
 //! # What an event means
 //!
-//! An [`Event`] contains the token, and one or more of: readable, writable, read closed, write closed, error. It is a hint
-//! and not a promise: another thread may use the source first, so every operation may still return
+//! An [`Event`] contains the token, and one or more of: readable, writable, read closed, write closed, error. It is a
+//! hint and not a promise: another thread may use the source first, so every operation may still return
 //! [`WouldBlock`](std::io::ErrorKind::WouldBlock). [One table](Event#what-an-event-means) has the predicates for each
 //! situation. The project's tests read the table and check it on every system.
 //!
@@ -57,18 +57,19 @@
 //!
 //! (On Windows, the second edge is reported only after the program has read: see [`Interest`].)
 //!
-//! Edge mode needs the fewest reports, but the program must read or write until `WouldBlock`. In level mode, the program may
-//! stop earlier. Oneshot mode lets one of several threads handle a source while the others get no event of it.
+//! Edge mode needs the fewest reports, but the program must read or write until `WouldBlock`. In level mode, the
+//! program may stop earlier. Oneshot mode lets one of several threads handle a source while the others get no event of
+//! it.
 //!
 //! # Wakers
 //!
-//! A [`Waker`] makes `poll` return with an event, from any thread or from a signal handler. A poll can have any number of
-//! wakers.
+//! A [`Waker`] makes `poll` return with an event, from any thread or from a signal handler. A poll can have any number
+//! of wakers.
 //!
 //! ```text
-//!   thread 1 ── wake ──▶ ● pending ──┐                         ┌─ running: sees the flags before it blocks; no system call
+//!   thread 1 ── wake ──▶ ● pending ──┐                         ┌─ running: sees the flags before it blocks
 //!   thread 2 ── wake ──▶ ● pending ──┴──▶  the polling thread ─┤
-//!   thread 3             ○                                     └─ blocked: the first wake notifies the kernel, once
+//!   thread 3             ○                                     └─ blocked: the first wake notifies the kernel
 //! ```
 //!
 //! # Timers
@@ -82,38 +83,40 @@
 //!
 //! - Registering a source twice, or with two polls, fails with `AlreadyExists`. Reregistering or deregistering an
 //!   unregistered source fails with `NotFound`. mio checks this in debug builds, or where the kernel checks it.
-//! - On Windows in edge mode, if a program reads a part of the data, the next `poll` reports the rest. mio does not report it.
+//! - On Windows in edge mode, if a program reads a part of the data, the next `poll` reports the rest. mio does not
+//!   report it.
 //! - On Linux since 5.11, timeouts are in nanoseconds. mio rounds up to milliseconds.
-//! - A poll can have any number of wakers, and waking a polling thread that is not blocked needs no system call. Dropping a
-//!   waker discards an event that was not reported.
+//! - A poll can have any number of wakers, and waking a polling thread that is not blocked needs no system call.
+//!   Dropping a waker discards an event that was not reported.
 //! - On Linux, a hang-up is also readable, and an error alone is also writable.
 //! - The backlog of a TCP listener is 4096 connections, or the system's limit; in mio 128.
 //! - `{:?}` of an [`Event`] ends with the kernel's flags, `raw`.
 //! - Polling with [`Events`] of capacity 0 fails with `InvalidInput` on every system; in mio only on Linux.
 //! - `Interest` contains the mode, and `==` and the order include the mode.
-//! - The crate has no cargo features: everything is always available. It logs nothing. Its minimum Rust version is 1.63; mio
-//!   1.2 needs 1.71.
+//! - The crate has no cargo features: everything is always available. It logs nothing. Its minimum Rust version is
+//!   1.63; mio 1.2 needs 1.71.
 //! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
 //!
-//! minimio adds the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), conversions between `Token` and
-//! `usize`, and [`book`]; on Windows `SourceSocket`, which takes any socket, and `UdpSocket::set_connreset`.
+//! minimio adds the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), conversions between
+//! `Token` and `usize`, and [`book`]; on Windows `SourceSocket`, which takes any socket, and
+//! `UdpSocket::set_connreset`.
 //!
 //! # Policies
 //!
-//! **Errors and panics.** Whatever a kernel or a peer does, the result is at most an [`io::Error`](std::io::Error), never a
-//! panic. A system's error passes unchanged. A source that fails is reported on its own token, and disturbs neither the wait
-//! nor other sources. If a thread panics while it holds a lock of this crate, other threads still enter the lock. A poll may
-//! be dropped before its sources.
+//! **Errors and panics.** Whatever a kernel or a peer does, the result is at most an [`io::Error`](std::io::Error),
+//! never a panic. A system's error passes unchanged. A source that fails is reported on its own token, and disturbs
+//! neither the wait nor other sources. If a thread panics while it holds a lock of this crate, other threads still
+//! enter the lock. A poll may be dropped before its sources.
 //!
-//! **Signals.** A signal ends a wait with [`Interrupted`](std::io::ErrorKind::Interrupted), and no event is lost. A signal
-//! handler may call [`Waker::wake`]. A write to a socket whose peer is closed returns an error and raises no `SIGPIPE`; a
-//! write to a pipe may raise it.
+//! **Signals.** A signal ends a wait with [`Interrupted`](std::io::ErrorKind::Interrupted), and no event is lost. A
+//! signal handler may call [`Waker::wake`]. A write to a socket whose peer is closed returns an error and raises no
+//! `SIGPIPE`; a write to a pipe may raise it.
 //!
-//! **Fork.** After `fork`, the child must not use the parent's polls, sources and wakers ([details](Poll#fork)). Descriptors
-//! are close-on-exec from their creation; on Apple systems immediately after it.
+//! **Fork.** After `fork`, the child must not use the parent's polls, sources and wakers ([details](Poll#fork)).
+//! Descriptors are close-on-exec from their creation; on Apple systems immediately after it.
 //!
-//! **Versions.** Until 1.0, a release that breaks programs raises the minor version. A release that needs a newer Rust than
-//! 1.63, or a newer system, does the same:
+//! **Versions.** Until 1.0, a release that breaks programs raises the minor version. A release that needs a newer Rust
+//! than 1.63, or a newer system, does the same:
 //!
 //! | | works since | better since |
 //! |---|---|---|
@@ -143,11 +146,11 @@
 //! 1. `lib.rs`, this file: selects the queue for the system, and states what a queue must provide.
 //! 2. `event.rs`, `interest.rs`: the terms.
 //! 3. `wait.rs`: the wait state, which prevents lost wakes.
-//! 4. `poll.rs`, then `shared.rs`: the facade and one round of polling, with the pending flags in `wakers.rs` and the deadlines
-//!    in `timers.rs`.
-//! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs` and
-//!    `notifier.rs` follow in all three. `kqueue/` also has `oneshot.rs`; `iocp/` has one file for each of its concepts, listed
-//!    in its `mod.rs`.
+//! 4. `poll.rs`, then `shared.rs`: the facade and one round of polling, with the pending flags in `wakers.rs` and the
+//!    deadlines in `timers.rs`.
+//! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs`
+//!    and `notifier.rs` follow in all three. `kqueue/` also has `oneshot.rs`; `iocp/` has one file for each of its
+//!    concepts, listed in its `mod.rs`.
 //! 6. `source.rs`, `io_source.rs`, `association.rs`, then `net/`, with `unix/` or `windows/`: the sources.
 //! 7. `waker.rs`, `timer.rs`: the public types for waking and for deadlines.
 //! 8. `book.rs`: the book's names.
@@ -217,27 +220,28 @@ use windows as handle;
     windows
 )))]
 compile_error!(
-    "minimio has no queue for this system: it supports epoll (Linux, Android), kqueue (Apple systems, the BSDs) and IOCP \
-     (Windows)"
+    "minimio has no queue for this system: it supports epoll (Linux, Android), kqueue (Apple systems, the BSDs) and \
+     IOCP (Windows)"
 );
 
-// What a queue must provide, checked by the compiler. A new queue is a folder that satisfies this table, and two lines above.
+// What a queue must provide, checked by the compiler. A new queue is a folder that satisfies this table, and two lines
+// above.
 const _: () = {
     use crate::queue::{Notifier, RawEvent, RawEvents, Selector, SourceState};
     use std::{io, time::Duration};
 
-    // The state that a queue keeps in each source. Epoll and kqueue need none, because their kernels see every operation. On
-    // Windows, `rearm` reports a direction that the program used (both, if the direction is unknown), and the next edge of
-    // that direction is reported only after it. `write_shut_down` reports that the program has shut down writing.
-    // `NEEDS_REARM` is false if `rearm` does nothing.
+    // The state that a queue keeps in each source. Epoll and kqueue need none, because their kernels see every
+    // operation. On Windows, `rearm` reports a direction that the program used (both, if the direction is unknown), and
+    // the next edge of that direction is reported only after it. `write_shut_down` reports that the program has shut
+    // down writing. `NEEDS_REARM` is false if `rearm` does nothing.
     let _: fn() -> SourceState = SourceState::default;
     let _: bool = SourceState::NEEDS_REARM;
     let _: fn(&SourceState, Interest) = SourceState::rearm;
     let _: fn(&SourceState) = SourceState::write_shut_down;
 
-    // Open; register, reregister, deregister; wait. `wait` keeps the first events of the list, as many as the number says,
-    // and appends new ones. It returns true if the notifier has ended it. It may return early without an event, but must not
-    // do that repeatedly without blocking. A list of capacity 0 is an error.
+    // Open; register, reregister, deregister; wait. `wait` keeps the first events of the list, as many as the number
+    // says, and appends new ones. It returns true if the notifier has ended it. It may return early without an event,
+    // but must not do that repeatedly without blocking. A list of capacity 0 is an error.
     let _: fn() -> io::Result<Selector> = Selector::new;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::register;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::reregister;

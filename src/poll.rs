@@ -5,8 +5,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::association::PollId;
-// `Registry` and `Source` name each other: a source registers itself with a registry, whose methods call the source. mio
-// has the same circle.
+// `Registry` and `Source` name each other: a source registers itself with a registry, whose methods call the source.
+// mio has the same circle.
 use crate::event::{Events, Source, Token};
 use crate::queue::{RawEvents, Selector};
 use crate::shared::Shared;
@@ -130,15 +130,15 @@ impl Poll {
     /// A timeout is rounded up to the resolution, so `poll` never returns early. When the longest wait of a system call
     /// ends before the timeout, `poll` waits again.
     ///
-    /// On Windows, `poll` makes more system calls before it waits: an `NtDeviceIoControlFile` for each source whose request
-    /// must be submitted, or, for a source that wants more than its pending request covers, an `NtCancelIoFileEx` and a
-    /// second wait. After an event whose data the program has not read, `poll` waits up to three times, the first time for
-    /// 1 ms.
+    /// On Windows, `poll` makes more system calls before it waits: an `NtDeviceIoControlFile` for each source whose
+    /// request must be submitted, or, for a source that wants more than its pending request covers, an
+    /// `NtCancelIoFileEx` and a second wait. After an event whose data the program has not read, `poll` waits up to
+    /// three times, the first time for 1 ms.
     ///
     /// # Errors
     ///
-    /// - `Interrupted`: the thread caught a signal (not on Windows). `events` is empty, and no event is lost; most programs
-    ///   poll again.
+    /// - `Interrupted`: the thread caught a signal (not on Windows). `events` is empty, and no event is lost; most
+    ///   programs poll again.
     /// - `InvalidInput`: the capacity of `events` is 0.
     ///
     /// A source that has failed is not an error of `poll`. It is an event of that source.
@@ -258,8 +258,8 @@ impl Registry {
         source.deregister(self)
     }
 
-    /// Creates another registry of the same poll. The registry may outlive the poll; sources that it registers after that
-    /// are never reported.
+    /// Creates another registry of the same poll. The registry may outlive the poll; sources that it registers after
+    /// that are never reported.
     ///
     /// # Errors
     ///

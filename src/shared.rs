@@ -144,8 +144,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Reports pending wakers and the timers that are due `now`, and leaves a slot for the kernel. Returns the time until
-    /// the earliest remaining deadline.
+    /// Reports pending wakers and the timers that are due `now`, and leaves a slot for the kernel. Returns the time
+    /// until the earliest remaining deadline.
     fn report_before_wait(
         &self,
         events: &mut RawEvents,
@@ -155,8 +155,8 @@ impl Shared {
     ) -> Option<Duration> {
         let capacity = events.list.capacity();
         // Leave one slot for the kernel and, of the rest, one for the timers if any is due. With capacity 2, wakers and
-        // timers take turns on the one remaining slot, two rounds each. With capacity 1, successive rounds give the slot
-        // to the kernel, the wakers, the kernel, the timers.
+        // timers take turns on the one remaining slot, two rounds each. With capacity 1, successive rounds give the
+        // slot to the kernel, the wakers, the kernel, the timers.
         *rotation = rotation.wrapping_add(1);
         let slots = if capacity == 1 { usize::from(*rotation % 2 == 0) } else { capacity - 1 };
         let serve_timers = slots > 1 || slots == 1 && *rotation % 4 < 2;
@@ -188,9 +188,9 @@ impl Shared {
     fn report_wakers(&self, events: &mut RawEvents, slots: usize) {
         self.wait.clear();
         if self.wakers.report_pending(&mut events.list, slots) {
-            // Some flags did not fit, so mark the state notified for the next poll. If the kernel notification fails, only
-            // an outer loop that watches the descriptor misses it; returning an error would lose the events already
-            // taken.
+            // Some flags did not fit, so mark the state notified for the next poll. If the kernel notification fails,
+            // only an outer loop that watches the descriptor misses it; returning an error would lose the events
+            // already taken.
             let _notify_failed = self.notify();
         }
     }

@@ -17,8 +17,8 @@ use crate::{Interest, Registry};
 /// |---|---|---|---|
 /// | drop while registered | ends the registration, unless a duplicate of the descriptor remains open (`try_clone`, `fork`) | ends the registration | ends the registration |
 ///
-/// On Linux, deregister a source that has duplicates before you drop it. Otherwise the kernel continues to report it, and
-/// the program cannot end the registration.
+/// On Linux, deregister a source that has duplicates before you drop it. Otherwise the kernel continues to report it,
+/// and the program cannot end the registration.
 ///
 /// # Examples
 ///

@@ -1,4 +1,5 @@
-//! The locks and atomics of the facade. `verification/wait` replaces this module by one that uses the model checker loom.
+//! The locks and atomics of the facade. `verification/wait` replaces this module by one that uses the model checker
+//! loom.
 
 pub(crate) use std::sync::{atomic, Arc, Mutex};
 use std::sync::{MutexGuard, PoisonError};

@@ -16,8 +16,8 @@ use crate::{Interest, Registry};
 /// A timer needs no descriptor and no system call: a [`Poll`](crate::Poll) keeps the deadlines of its timers in a heap,
 /// and the earliest deadline limits the wait. Setting, cancelling and expiring a timer are `O(log n)`.
 ///
-/// - A timer never expires early. How late it can expire depends on the scheduler and the clock of the system: the table
-///   of [`poll`](crate::Poll::poll) has the resolution of each.
+/// - A timer never expires early. How late it can expire depends on the scheduler and the clock of the system: the
+///   table of [`poll`](crate::Poll::poll) has the resolution of each.
 /// - The methods take `&self`, and any thread may call them, before or after registration. An earlier deadline takes
 ///   effect in a `poll` that is already blocked.
 /// - Setting a timer replaces its schedule, and discards a deadline that has passed but was not reported.

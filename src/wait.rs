@@ -67,8 +67,8 @@ impl WaitState {
     /// Ends the wait of a blocked polling thread, because something has changed that it looks at before it blocks. The
     /// caller published the change before.
     pub fn interrupt<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-        // `fetch_or(0)` takes a place in the order of changes. If it precedes `block`, the polling thread sees what this
-        // thread published. If it follows `block`, it reads `BLOCKED` and notifies the kernel.
+        // `fetch_or(0)` takes a place in the order of changes. If it precedes `block`, the polling thread sees what
+        // this thread published. If it follows `block`, it reads `BLOCKED` and notifies the kernel.
         match self.state.fetch_or(0, Ordering::AcqRel) & BLOCKED {
             0 => Ok(()),
             _ => notify_kernel(),

@@ -91,8 +91,8 @@ impl epoll_event {
         false
     }
 
-    /// Returns whether `EPOLLERR` is the only flag. A full pipe whose reader is closed reports only `EPOLLERR`, although a
-    /// write does not block: it fails.
+    /// Returns whether `EPOLLERR` is the only flag. A full pipe whose reader is closed reports only `EPOLLERR`,
+    /// although a write does not block: it fails.
     #[inline]
     const fn is_error_alone(&self) -> bool {
         self.events == ffi::EPOLLERR

@@ -60,9 +60,9 @@ pub struct __kernel_timespec {
 }
 const _: () = assert!(mem::size_of::<__kernel_timespec>() == 16);
 
-/// `epoll_wait` with a timeout in nanoseconds, since Linux 5.11. This crate calls it by number, because C libraries have
-/// the function only since 2021. Since Linux 5.1, a new system call has the same number on every processor, apart from
-/// processors that add a base.
+/// `epoll_wait` with a timeout in nanoseconds, since Linux 5.11. This crate calls it by number, because C libraries
+/// have the function only since 2021. Since Linux 5.1, a new system call has the same number on every processor, apart
+/// from processors that add a base.
 pub const SYS_epoll_pwait2: c_long = SYSCALL_BASE + 441;
 
 #[cfg(any(target_arch = "mips", target_arch = "mips32r6"))]

@@ -1,17 +1,17 @@
 //! The queue on Linux and Android: epoll.
 //!
-//! An epoll instance lives in the kernel. It has a set of descriptors and a list of those that are ready. A program adds
-//! a descriptor once (`epoll_ctl`, in [`selector`]), with the events it wants and 64 bits of data, which here hold the
-//! token. From then on, the kernel moves the descriptor to the ready list when one of these events happens, and
+//! An epoll instance lives in the kernel. It has a set of descriptors and a list of those that are ready. A program
+//! adds a descriptor once (`epoll_ctl`, in [`selector`]), with the events it wants and 64 bits of data, which here hold
+//! the token. From then on, the kernel moves the descriptor to the ready list when one of these events happens, and
 //! `epoll_wait` returns the list. A wait neither copies the set into the kernel nor searches it, which `select` and
 //! `poll` have to do.
 //!
 //! What is special about epoll:
 //!
 //! - *One registration has both directions.* One event can contain `EPOLLIN | EPOLLOUT`; a kqueue reports two events.
-//! - *Modes are flags of the registration.* Level is the kernel's default (but not this crate's), `EPOLLET` selects edge,
-//!   and `EPOLLONESHOT` disables the registration after a report. `EPOLL_CTL_MOD` enables it again and reports the
-//!   descriptor if it is ready.
+//! - *Modes are flags of the registration.* Level is the kernel's default (but not this crate's), `EPOLLET` selects
+//!   edge, and `EPOLLONESHOT` disables the registration after a report. `EPOLL_CTL_MOD` enables it again and reports
+//!   the descriptor if it is ready.
 //! - *The set holds open files, not descriptors.* Closing the last descriptor of a file removes it from the set;
 //!   closing one of two duplicates does not, and then the descriptor's number no longer serves to remove it. Deregister
 //!   first.

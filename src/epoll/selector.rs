@@ -82,8 +82,9 @@ impl Selector {
 static PWAIT2_UNAVAILABLE: AtomicBool = AtomicBool::new(!ffi::TRY_PWAIT2);
 
 impl Selector {
-    /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits for
-    /// `timeout` (`None`: without a limit). Returns whether the notifier's event arrived; that event is not in the list.
+    /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits
+    /// for `timeout` (`None`: without a limit). Returns whether the notifier's event arrived; that event is not in the
+    /// list.
     #[inline(always)]
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
         let notifier = self.notifier_address();

@@ -10,13 +10,14 @@ use crate::Interest;
 
 #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", minimio_kqueue))]
 impl Interest {
-    /// The completion of an asynchronous I/O operation, such as [`aio_read`]. Apple systems, FreeBSD and DragonFly only.
+    /// The completion of an asynchronous I/O operation, such as [`aio_read`]. Apple systems, FreeBSD and DragonFly
+    /// only.
     ///
     /// Such an operation has no descriptor. A program starts it with a control block that names the poll's descriptor
-    /// (`SIGEV_KEVENT`, `sigev_notify_kqueue`) and contains the token (`sigev_value`), and the kernel registers it. This
-    /// interest is therefore for a [`Source`](crate::event::Source) of the program's own, whose `register` takes both from
-    /// its arguments: [the `Registry`'s descriptor](crate::Registry#impl-AsRawFd-for-Registry) and the token. For a
-    /// descriptor, this interest watches nothing.
+    /// (`SIGEV_KEVENT`, `sigev_notify_kqueue`) and contains the token (`sigev_value`), and the kernel registers it.
+    /// This interest is therefore for a [`Source`](crate::event::Source) of the program's own, whose `register` takes
+    /// both from its arguments: [the `Registry`'s descriptor](crate::Registry#impl-AsRawFd-for-Registry) and the token.
+    /// For a descriptor, this interest watches nothing.
     ///
     /// [`aio_read`]: https://man.freebsd.org/cgi/man.cgi?query=aio_read
     pub const AIO: Interest = Interest::from_bit(crate::interest::AIO);

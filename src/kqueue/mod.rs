@@ -7,8 +7,8 @@
 //!
 //! What is special about kqueue:
 //!
-//! - *Reading and writing are two knotes*, and are reported as two events; epoll has one registration for both. One call
-//!   still registers both, and the kernel writes a receipt for each change (`EV_RECEIPT`).
+//! - *Reading and writing are two knotes*, and are reported as two events; epoll has one registration for both. One
+//!   call still registers both, and the kernel writes a receipt for each change (`EV_RECEIPT`).
 //! - *Modes are flags of a knote.* Level is the kernel's default, `EV_CLEAR` selects edge, and `EV_DISPATCH` disables
 //!   the knote after a report. Not every system can change the mode of a knote, so this crate deletes a knote and adds
 //!   it again, in one call. The new knote is reported if its condition holds.
@@ -16,18 +16,19 @@
 //!   second report ([`oneshot`]).
 //! - *A knote belongs to a descriptor number.* Closing that descriptor ends the knote, even if a duplicate of the
 //!   descriptor remains open.
-//! - *The end of a stream is a flag* of an event (`EV_EOF`), beside the number of bytes that remain and an error number.
+//! - *The end of a stream is a flag* of an event (`EV_EOF`), beside the number of bytes that remain and an error
+//!   number.
 //! - *Every object can be watched*, also a regular file: it is readable until its end.
 //!
 //! Differences from the book's chapter:
 //!
 //! - The book registers every source as oneshot. This crate has all three modes.
-//! - The book wakes the loop with a timer event (`EVFILT_TIMER`) of its own for each wake. This crate keeps one user event
-//!   per poll, or a pipe, in the [`notifier`].
+//! - The book wakes the loop with a timer event (`EVFILT_TIMER`) of its own for each wake. This crate keeps one user
+//!   event per poll, or a pipe, in the [`notifier`].
 //!
-//! Invariants of this folder: the data of a knote (`udata`) is the token of its source. The exception is the knote of the
-//! [`notifier`], whose data is an address inside the [`Selector`]; a program's token is not equal to that address by
-//! chance. `wait` removes the notifier's event before it returns.
+//! Invariants of this folder: the data of a knote (`udata`) is the token of its source. The exception is the knote of
+//! the [`notifier`], whose data is an address inside the [`Selector`]; a program's token is not equal to that address
+//! by chance. `wait` removes the notifier's event before it returns.
 
 pub(crate) mod event;
 mod ffi;

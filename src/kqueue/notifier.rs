@@ -1,5 +1,5 @@
-//! The notifier, which ends a wait from another thread: a user event that only this crate triggers, or a pipe on systems
-//! without user events.
+//! The notifier, which ends a wait from another thread: a user event that only this crate triggers, or a pipe on
+//! systems without user events.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -4,10 +4,10 @@
 //! silent after its first report. This module therefore suppresses the event of the second knote, unless both events
 //! arrive in the same batch.
 //!
-//! If another thread reregisters the source while a wait is in flight, an event of that batch may belong to the old or to
-//! the new registration. The two cannot be told apart, and an event of the old registration must not count as the first
-//! report of the new one. The event is therefore suppressed and both knotes are enabled again: if the condition still
-//! holds, the kernel reports it again.
+//! If another thread reregisters the source while a wait is in flight, an event of that batch may belong to the old or
+//! to the new registration. The two cannot be told apart, and an event of the old registration must not count as the
+//! first report of the new one. The event is therefore suppressed and both knotes are enabled again: if the condition
+//! still holds, the kernel reports it again.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -85,8 +85,8 @@ impl TwoWayOneshots {
         }
     }
 
-    /// Begins a wait. Returns the wait's number, or `None` if no two-way oneshot is registered. One that exists when the
-    /// wait returns was then registered during it.
+    /// Begins a wait. Returns the wait's number, or `None` if no two-way oneshot is registered. One that exists when
+    /// the wait returns was then registered during it.
     #[inline]
     pub fn begin_wait(&self) -> Option<u64> {
         if self.count.load(Ordering::Acquire) == 0 {

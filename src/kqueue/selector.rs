@@ -188,8 +188,9 @@ pub(super) fn ignore_interrupted(err: io::Error) -> io::Result<()> {
 const MAX_TIMEOUT_SECS: u64 = 1_000_000;
 
 impl Selector {
-    /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits for
-    /// `timeout` (`None`: without a limit). Returns whether the notifier's event arrived; that event is not in the list.
+    /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits
+    /// for `timeout` (`None`: without a limit). Returns whether the notifier's event arrived; that event is not in the
+    /// list.
     #[inline(always)]
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
         let notifier = self.notifier_address();
@@ -222,8 +223,8 @@ impl Selector {
             }
             let enable = |fd, token| self.enable_knotes(fd, token);
             let suppressed = self.two_way_oneshots.suppress(list, kept, wait_number, enable);
-            // If all events were suppressed, more events may be queued behind them, so check once more without blocking.
-            // The facade then waits again for the rest of its timeout.
+            // If all events were suppressed, more events may be queued behind them, so check once more without
+            // blocking. The facade then waits again for the rest of its timeout.
             if notified || !suppressed || list.len() > kept {
                 return Ok(notified);
             }
@@ -234,8 +235,8 @@ impl Selector {
     #[inline]
     fn kevent(&self, events: *mut kevent, slots: count_t, timeout: Option<&timespec>) -> c_int {
         let timeout: *const timespec = timeout.map_or(ptr::null(), |timeout| timeout);
-        // SAFETY: `wait` passes a buffer with room for `slots` events, which only this call uses until it returns, and a
-        // timeout that outlives the call. The list of changes is empty.
+        // SAFETY: `wait` passes a buffer with room for `slots` events, which only this call uses until it returns, and
+        // a timeout that outlives the call. The list of changes is empty.
         unsafe { ffi::kevent(self.kqueue.as_raw_fd(), ptr::null(), 0, events, slots, timeout) }
     }
 }

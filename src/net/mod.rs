@@ -55,8 +55,8 @@ macro_rules! forward_source {
 }
 pub(crate) use forward_source;
 
-/// Completes a socket type: `forward_source!`, the `Debug` output of the standard library's socket, and the conversion to
-/// it.
+/// Completes a socket type: `forward_source!`, the `Debug` output of the standard library's socket, and the conversion
+/// to it.
 macro_rules! impl_socket {
     ($socket:ident, $std:ty) => {
         crate::net::forward_source!($socket, $std);

@@ -53,8 +53,8 @@ impl TcpStream {
     ///
     /// To wait for the connection, register the stream for `WRITABLE` and poll for an event. Then call
     /// [`take_error`](TcpStream::take_error): an error means that the connection was refused or has failed. Without an
-    /// error, call [`peer_addr`](TcpStream::peer_addr): `Ok` means that the stream is connected, and `NotConnected` that
-    /// the event came early, so wait for the next one.
+    /// error, call [`peer_addr`](TcpStream::peer_addr): `Ok` means that the stream is connected, and `NotConnected`
+    /// that the event came early, so wait for the next one.
     ///
     /// # Errors
     ///
@@ -79,8 +79,8 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// `NotConnected` while the stream connects, and after the connection was refused. macOS returns `InvalidInput` after
-    /// a refusal, and after a reset.
+    /// `NotConnected` while the stream connects, and after the connection was refused. macOS returns `InvalidInput`
+    /// after a refusal, and after a reset.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.inner.get().peer_addr()
     }
@@ -169,8 +169,8 @@ impl TcpStream {
         self.inner.do_io(|stream| socket::peek(stream, buf), used::after_peek)
     }
 
-    /// Runs the program's own I/O operation on this socket's descriptor or handle, and rearms the edges that the operation
-    /// used.
+    /// Runs the program's own I/O operation on this socket's descriptor or handle, and rearms the edges that the
+    /// operation used.
     ///
     /// The closure must return `WouldBlock` if, and only if, the operation would block.
     ///
@@ -275,8 +275,8 @@ impl_socket!(TcpStream, net::TcpStream);
 ///
 /// In edge mode, accept until [`WouldBlock`](ErrorKind::WouldBlock): several connections may be one event.
 ///
-/// If the process has no descriptors left, `accept` fails and the connection remains in the queue. In edge mode, no further
-/// event reports it: call `accept` again once a descriptor is free.
+/// If the process has no descriptors left, `accept` fails and the connection remains in the queue. In edge mode, no
+/// further event reports it: call `accept` again once a descriptor is free.
 ///
 /// # Examples
 ///
@@ -295,7 +295,8 @@ pub struct TcpListener {
 }
 
 impl TcpListener {
-    /// Listens on `addr`. With port 0, the system chooses a port, which [`local_addr`](TcpListener::local_addr) returns.
+    /// Listens on `addr`. With port 0, the system chooses a port, which [`local_addr`](TcpListener::local_addr)
+    /// returns.
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
@@ -326,8 +327,8 @@ impl TcpListener {
     ///
     /// - `WouldBlock`: no connection is waiting.
     /// - `ConnectionAborted` or `ConnectionReset`, on some systems: the connection was closed while it waited.
-    /// - Another error of the system. If no descriptor or handle is left, the connection remains in the queue. In edge mode,
-    ///   the event of the next connection reports it again; on Windows, only after the next call of `accept`.
+    /// - Another error of the system. If no descriptor or handle is left, the connection remains in the queue. In edge
+    ///   mode, the event of the next connection reports it again; on Windows, only after the next call of `accept`.
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|

@@ -85,7 +85,8 @@ impl UdpSocket {
         self.inner.get().peer_addr()
     }
 
-    /// Connects the socket to `addr`: from now on, it sends to and receives from this address only. This sends no packet.
+    /// Connects the socket to `addr`: from now on, it sends to and receives from this address only. This sends no
+    /// packet.
     ///
     /// # Errors
     ///
@@ -104,7 +105,8 @@ impl UdpSocket {
         self.inner.do_io(|socket| socket.send_to(buf, target), used::after_send)
     }
 
-    /// Receives a datagram, and returns its length and the address of its sender. Bytes that do not fit into `buf` are lost.
+    /// Receives a datagram, and returns its length and the address of its sender. Bytes that do not fit into `buf` are
+    /// lost.
     ///
     /// # Errors
     ///
@@ -240,8 +242,8 @@ impl UdpSocket {
         self.inner.get().ttl()
     }
 
-    /// Joins an IPv4 multicast group on the interface with this address. With the unspecified address, the system chooses
-    /// the interface.
+    /// Joins an IPv4 multicast group on the interface with this address. With the unspecified address, the system
+    /// chooses the interface.
     ///
     /// # Errors
     ///

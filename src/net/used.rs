@@ -1,12 +1,12 @@
-//! Which directions an operation used, computed from its result. Only a queue without kernel edges (Windows) rearms them;
-//! a reader of the other systems can skip this file.
+//! Which directions an operation used, computed from its result. Only a queue without kernel edges (Windows) rearms
+//! them; a reader of the other systems can skip this file.
 
 use std::io::ErrorKind;
 
 use crate::Interest;
 
-/// A read that returned data, was interrupted, or would block. The end of the stream and an error need no rearm, because
-/// they persist.
+/// A read that returned data, was interrupted, or would block. The end of the stream and an error need no rearm,
+/// because they persist.
 #[inline]
 pub(super) fn after_read(result: Result<&usize, ErrorKind>) -> Option<Interest> {
     match result {

@@ -1,5 +1,5 @@
-//! `bind_addr` and `connect_addr`, which the standard library has since Rust 1.70. A compiler prefers a type's own methods
-//! to those of a trait, so with a newer standard library these traits are not used.
+//! `bind_addr` and `connect_addr`, which the standard library has since Rust 1.70. A compiler prefers a type's own
+//! methods to those of a trait, so with a newer standard library these traits are not used.
 
 // The names are those of the standard library's methods, on purpose.
 #![allow(unstable_name_collisions)]

@@ -67,8 +67,8 @@ mod system {
     pub(crate) const MSG_NOSIGNAL: c_int = 0x4000;
     pub(crate) const IPV6_V6ONLY: c_int = 26;
     pub(crate) type sa_family_t = u16;
-    // musl declares 32 bits with padding behind them (on big-endian processors, before them). For values that fit into 32
-    // bits, the bytes are the same.
+    // musl declares 32 bits with padding behind them (on big-endian processors, before them). For values that fit into
+    // 32 bits, the bytes are the same.
     pub(crate) type msg_iovlen_t = usize;
     pub(crate) type msg_controllen_t = usize;
 }
@@ -179,14 +179,14 @@ pub(crate) const AF_UNIX: c_int = 1;
 pub(crate) const AF_INET: c_int = 2;
 pub(crate) const MSG_PEEK: c_int = 0x2;
 
-/// Whether `socket` and `socketpair` take flags. Apple's systems accept no flags, and the tests over the kqueue model use
-/// none.
+/// Whether `socket` and `socketpair` take flags. Apple's systems accept no flags, and the tests over the kqueue model
+/// use none.
 pub(crate) const HAS_SOCKET_FLAGS: bool = !cfg!(any(target_vendor = "apple", minimio_kqueue));
 /// Whether the system has `accept4`. Apple's systems do not, and Android on x86 kills a process that calls it.
 pub(crate) const HAS_ACCEPT4: bool = HAS_SOCKET_FLAGS && !cfg!(all(target_os = "android", target_arch = "x86"));
 
-/// The option of `SOL_SOCKET` that keeps a socket from raising SIGPIPE, on systems whose older releases ignore the flag of
-/// `send`.
+/// The option of `SOL_SOCKET` that keeps a socket from raising SIGPIPE, on systems whose older releases ignore the flag
+/// of `send`.
 pub(crate) const SO_NOSIGPIPE: Option<c_int> = if cfg!(target_vendor = "apple") { Some(0x1022) } else { None };
 
 /// The maximum number of buffers of one `sendmsg`, from <linux/uio.h> and <sys/limits.h>.
@@ -307,7 +307,8 @@ pub(crate) const SOCKADDR_IN6: sockaddr_in6 = sockaddr_in6 {
     sin6_scope_id: 0,
 };
 
-/// An IPv4 or IPv6 address. The family, at the same offset in both members, distinguishes them. Any bytes are valid for both.
+/// An IPv4 or IPv6 address. The family, at the same offset in both members, distinguishes them. Any bytes are valid for
+/// both.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) union sockaddr {

@@ -127,16 +127,16 @@ macro_rules! impl_fd_traits {
             }
         }
 
-        /// The descriptor keeps its blocking mode. Its registration does not end: deregister the source first, or the poll
-        /// continues to report it.
+        /// The descriptor keeps its blocking mode. Its registration does not end: deregister the source first, or the
+        /// poll continues to report it.
         impl IntoRawFd for $source {
             fn into_raw_fd(self) -> RawFd {
                 self.into_std().into_raw_fd()
             }
         }
 
-        /// The descriptor keeps its blocking mode. Its registration does not end: deregister the source first, or the poll
-        /// continues to report it.
+        /// The descriptor keeps its blocking mode. Its registration does not end: deregister the source first, or the
+        /// poll continues to report it.
         impl From<$source> for OwnedFd {
             fn from(source: $source) -> OwnedFd {
                 source.into_std().into()

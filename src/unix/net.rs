@@ -28,16 +28,16 @@ use crate::{Interest, Registry};
 /// | binding to an unnamed address | assigns an abstract name | fails |
 /// | abstract names, which have no file | up to 107 bytes | none |
 ///
-/// `SocketAddrExt` of `std::os::linux::net` or `std::os::android::net` constructs the address of an abstract name. The trait
-/// exists since Rust 1.70. Before that, a peer may have an abstract name, but binding or connecting to one fails with
-/// `Unsupported`.
+/// `SocketAddrExt` of `std::os::linux::net` or `std::os::android::net` constructs the address of an abstract name. The
+/// trait exists since Rust 1.70. Before that, a peer may have an abstract name, but binding or connecting to one fails
+/// with `Unsupported`.
 pub use std::os::unix::net::SocketAddr;
 
 /// A non-blocking connection between two sockets of this machine.
 ///
-/// An operation that would block fails with [`WouldBlock`](io::ErrorKind::WouldBlock), and the stream's next event reports
-/// when to try again. In edge mode, read and write until `WouldBlock`: a read that leaves part of its buffer empty may have
-/// left data, because a read ends where the peer has passed descriptors.
+/// An operation that would block fails with [`WouldBlock`](io::ErrorKind::WouldBlock), and the stream's next event
+/// reports when to try again. In edge mode, read and write until `WouldBlock`: a read that leaves part of its buffer
+/// empty may have left data, because a read ends where the peer has passed descriptors.
 ///
 /// A write to a connection that the peer has closed returns an error and raises no signal (`SIGPIPE`).
 ///
@@ -134,7 +134,8 @@ impl UnixStream {
         Ok((UnixStream::from_std(here), UnixStream::from_std(there)))
     }
 
-    /// Returns the local address. An accepted stream has the address of its listener; a stream that has connected has none.
+    /// Returns the local address. An accepted stream has the address of its listener; a stream that has connected has
+    /// none.
     ///
     /// # Errors
     ///
@@ -249,11 +250,11 @@ impl_socket!(UnixStream, net::UnixStream);
 ///
 /// In edge mode, accept until [`WouldBlock`](io::ErrorKind::WouldBlock): several connections may be one event.
 ///
-/// If the process has no descriptors left, `accept` fails and the connection remains in the queue. In edge mode, no further
-/// event reports it: call `accept` again once a descriptor is free.
+/// If the process has no descriptors left, `accept` fails and the connection remains in the queue. In edge mode, no
+/// further event reports it: call `accept` again once a descriptor is free.
 ///
-/// The file of a path remains after the listener is dropped. Until the program removes it, binding to the path fails with
-/// `AddrInUse`.
+/// The file of a path remains after the listener is dropped. Until the program removes it, binding to the path fails
+/// with `AddrInUse`.
 ///
 /// # Examples
 ///
@@ -293,8 +294,8 @@ impl UnixListener {
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, also for the path of any existing file, `NotFound` if the folder does not exist, `PermissionDenied`, or
-    /// another error of the system.
+    /// `AddrInUse`, also for the path of any existing file, `NotFound` if the folder does not exist,
+    /// `PermissionDenied`, or another error of the system.
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixListener> {
         let listener = net::UnixListener::bind_addr(address)?;
         listener.set_nonblocking(true)?;
@@ -310,8 +311,8 @@ impl UnixListener {
         UnixListener { inner: IoSource::new(listener) }
     }
 
-    /// Accepts a waiting connection, and returns it with the address of the peer, which is unnamed unless the peer was bound
-    /// before it connected. The stream is non-blocking and close-on-exec.
+    /// Accepts a waiting connection, and returns it with the address of the peer, which is unnamed unless the peer was
+    /// bound before it connected. The stream is non-blocking and close-on-exec.
     ///
     /// # Errors
     ///
@@ -399,8 +400,8 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, also for the path of any existing file, `NotFound` if the folder does not exist, `PermissionDenied`, or
-    /// another error of the system.
+    /// `AddrInUse`, also for the path of any existing file, `NotFound` if the folder does not exist,
+    /// `PermissionDenied`, or another error of the system.
     pub fn bind_addr(address: &SocketAddr) -> io::Result<UnixDatagram> {
         let socket = net::UnixDatagram::bind_addr(address)?;
         socket.set_nonblocking(true)?;
@@ -466,7 +467,8 @@ impl UnixDatagram {
         self.inner.get().peer_addr()
     }
 
-    /// Receives a datagram, and returns its length and the address of its sender. Bytes that do not fit into `buf` are lost.
+    /// Receives a datagram, and returns its length and the address of its sender. Bytes that do not fit into `buf` are
+    /// lost.
     ///
     /// # Errors
     ///
@@ -500,8 +502,8 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, `NotConnected` (`DestinationAddressRequired`), `ConnectionRefused` if the receiver is closed, or another
-    /// error of the system, for example for a datagram that is too large.
+    /// `WouldBlock`, `NotConnected` (`DestinationAddressRequired`), `ConnectionRefused` if the receiver is closed, or
+    /// another error of the system, for example for a datagram that is too large.
     #[inline]
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
         socket::send(self.inner.get(), buf)

@@ -1,12 +1,12 @@
 //! Pipes: bytes written to a [`Sender`] are read from its [`Receiver`], in another thread or in another process.
 //!
-//! [`new`] opens a pipe whose ends are non-blocking: an operation that would block fails with [`WouldBlock`]. The pipes to
-//! and from a child process convert to ends with [`From`].
+//! [`new`] opens a pipe whose ends are non-blocking: an operation that would block fails with [`WouldBlock`]. The pipes
+//! to and from a child process convert to ends with [`From`].
 //!
-//! Register a sender for `WRITABLE` and a receiver for `READABLE`. When the last duplicate of the other end is closed, in
-//! whichever process, the sender's event is [`is_write_closed`](Event::is_write_closed), and the receiver's event is
-//! [`is_read_closed`](Event::is_read_closed). In edge mode, read or write until `WouldBlock`: otherwise the next event may
-//! not arrive.
+//! Register a sender for `WRITABLE` and a receiver for `READABLE`. When the last duplicate of the other end is closed,
+//! in whichever process, the sender's event is [`is_write_closed`](Event::is_write_closed), and the receiver's event is
+//! [`is_read_closed`](Event::is_read_closed). In edge mode, read or write until `WouldBlock`: otherwise the next event
+//! may not arrive.
 //!
 //! | | Linux, Android | macOS and other Apple systems, BSDs |
 //! |---|---|---|
@@ -20,11 +20,11 @@
 //!
 //! # SIGPIPE
 //!
-//! A write to a pipe whose receiver is closed raises the signal [`SIGPIPE`], which ends the process unless the signal is
-//! ignored or caught. The write then fails with [`BrokenPipe`]. The runtime of a Rust program ignores SIGPIPE, so most
-//! programs need to do nothing. If `main` is written in another language, or if the program has restored the default
-//! action of the signal, the program must ignore SIGPIPE itself: unlike for sockets, no flag keeps a write to a pipe from
-//! raising it. The same holds for mio's pipes.
+//! A write to a pipe whose receiver is closed raises the signal [`SIGPIPE`], which ends the process unless the signal
+//! is ignored or caught. The write then fails with [`BrokenPipe`]. The runtime of a Rust program ignores SIGPIPE, so
+//! most programs need to do nothing. If `main` is written in another language, or if the program has restored the
+//! default action of the signal, the program must ignore SIGPIPE itself: unlike for sockets, no flag keeps a write to a
+//! pipe from raising it. The same holds for mio's pipes.
 //!
 //! # Examples
 //!
@@ -187,7 +187,8 @@ impl From<ChildStdin> for Sender {
     }
 }
 
-/// Converts the standard output of a child process. It is blocking: call [`set_nonblocking`](Receiver::set_nonblocking).
+/// Converts the standard output of a child process. It is blocking: call
+/// [`set_nonblocking`](Receiver::set_nonblocking).
 impl From<ChildStdout> for Receiver {
     fn from(stdout: ChildStdout) -> Receiver {
         Receiver::from(OwnedFd::from(stdout))

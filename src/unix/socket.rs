@@ -1,5 +1,5 @@
-//! Socket operations that the standard library lacks: a non-blocking connect, an accept with flags, reads and writes with
-//! one direct call and without SIGPIPE.
+//! Socket operations that the standard library lacks: a non-blocking connect, an accept with flags, reads and writes
+//! with one direct call and without SIGPIPE.
 
 use std::cmp;
 use std::ffi::OsStr;
@@ -80,8 +80,8 @@ fn set_cloexec_nonblocking(socket: OwnedFd) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// Keeps writes to a socket from raising SIGPIPE, on systems that have an option for it. An error is ignored: it means that
-/// the descriptor is not a socket or that the connection has ended.
+/// Keeps writes to a socket from raising SIGPIPE, on systems that have an option for it. An error is ignored: it means
+/// that the descriptor is not a socket or that the connection has ended.
 #[inline]
 pub(crate) fn set_nosigpipe(socket: &impl AsRawFd) {
     if let Some(option) = ffi::SO_NOSIGPIPE {
@@ -104,8 +104,8 @@ pub(crate) fn listen(addr: &SocketAddr) -> io::Result<net::TcpListener> {
     Ok(listener)
 }
 
-/// Sets the backlog, which is 128 or the system's limit in a listener of the standard library. A second `listen` changes
-/// only the backlog.
+/// Sets the backlog, which is 128 or the system's limit in a listener of the standard library. A second `listen`
+/// changes only the backlog.
 pub(crate) fn set_backlog(listener: &impl AsRawFd) -> io::Result<()> {
     // SAFETY: `listen` takes no pointer, and `listener` owns the descriptor.
     check(unsafe { ffi::listen(listener.as_raw_fd(), BACKLOG) }).map(drop)
@@ -126,8 +126,8 @@ pub(crate) fn accept_unix(listener: &unix::UnixListener) -> io::Result<(unix::Un
     let mut len = mem::size_of::<sockaddr_un>() as socklen_t;
     let addr_pointer: *mut sockaddr_un = &mut addr;
     let stream = unix::UnixStream::from(accept_into(listener, addr_pointer.cast(), &mut len)?);
-    // The standard library constructs an address only from a path. For an abstract name, and for a path that is too long
-    // for it, only its own `getpeername` returns an address.
+    // The standard library constructs an address only from a path. For an abstract name, and for a path that is too
+    // long for it, only its own `getpeername` returns an address.
     match unix::SocketAddr::from_pathname(pathname(&addr, len)).or_else(|_| stream.peer_addr()) {
         Ok(addr) => Ok((stream, addr)),
         // On some systems, a connection that was closed while it waited has no address.
@@ -135,7 +135,8 @@ pub(crate) fn accept_unix(listener: &unix::UnixListener) -> io::Result<(unix::Un
     }
 }
 
-/// Accepts a connection as a non-blocking socket, and writes the peer's address to `addr`, which has room for `len` bytes.
+/// Accepts a connection as a non-blocking socket, and writes the peer's address to `addr`, which has room for `len`
+/// bytes.
 #[inline]
 fn accept_into(listener: &impl AsRawFd, addr: *mut sockaddr, len: &mut socklen_t) -> io::Result<OwnedFd> {
     if ffi::HAS_ACCEPT4 {
@@ -202,8 +203,8 @@ pub(crate) fn send_vectored(socket: &impl AsRawFd, bufs: &[IoSlice<'_>]) -> io::
         msg_controllen: 0,
         msg_flags: 0,
     };
-    // SAFETY: `message` refers to at most as many buffers as `bufs` has. Each is an `iovec`, as `IoSlice` promises on Unix.
-    // All of them outlive the call, which only reads them.
+    // SAFETY: `message` refers to at most as many buffers as `bufs` has. Each is an `iovec`, as `IoSlice` promises on
+    // Unix. All of them outlive the call, which only reads them.
     check_size(unsafe { ffi::sendmsg(socket.as_raw_fd(), &message, ffi::MSG_NOSIGNAL) })
 }
 
