@@ -5,6 +5,7 @@ use std::io;
 
 use crate::event::Token;
 use crate::shared::Shared;
+use crate::sync::atomic::Ordering;
 use crate::sync::Arc;
 use crate::wakers::PendingFlag;
 use crate::Registry;
@@ -78,7 +79,9 @@ impl Waker {
     /// thread reports it after the next wake, or when its wait ends for another reason.
     #[inline]
     pub fn wake(&self) -> io::Result<()> {
-        self.flag.raise();
+        // A read-modify-write even if the flag is raised already: the polling thread that takes the flag then sees what
+        // every thread that raised it stored before.
+        self.flag.raised.swap(true, Ordering::AcqRel);
         self.shared.notify()
     }
 }

@@ -7,20 +7,13 @@ use crate::sync::{lock, Arc, Mutex};
 
 /// Whether a waker was woken and not reported yet.
 pub(crate) struct PendingFlag {
-    raised: AtomicBool,
+    pub raised: AtomicBool,
     pub token: Token,
 }
 
 impl PendingFlag {
     pub fn new(token: Token) -> PendingFlag {
         PendingFlag { raised: AtomicBool::new(false), token }
-    }
-
-    #[inline]
-    pub fn raise(&self) {
-        // A read-modify-write even if the flag is raised already: the polling thread that takes the flag then sees what
-        // every thread that raised it stored before.
-        self.raised.swap(true, Ordering::AcqRel);
     }
 }
 

@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""Checks that tests notice broken code: changes one rule at a time in a copy, and runs the tests that must then fail.
+
+    run.py TABLE [WORD]      the mutants of a table (wait, iocp or kqueue-model), or those with WORD in their names
+    run.py --check           checks that every mutant of all tables fits the sources, without building it
+
+A table is a text file beside this program. A mutant is a block of lines:
+
+    === its name
+    file: the path of a source file, from the root of the checkout
+    test: a test that must fail            (one line for each test)
+    --- find
+    the text to replace, of one or more lines; it must occur exactly once in the file
+    --- replace
+    the new text, or nothing
+
+A mutant may replace several texts. Lines that begin with `#` in front of a block are comments.
+
+These are failures: a text that does not occur exactly once, a test that does not exist, a mutant that does not compile, a test
+that passes with the mutant or fails without it. A test that hangs counts as failed if it runs alone.
+CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+# For each table: the package whose tests run, the prefix of its test names, and cargo's arguments and environment. A mutant is
+# built often and runs for a short time, so builds are not optimised.
+TABLES = {
+    "wait": {
+        "package": "verification/wait",
+        "arguments": ["--release", "--lib"],
+        "environment": {"CARGO_PROFILE_RELEASE_OPT_LEVEL": "0"},
+        "seconds": 300,
+    },
+    "iocp": {
+        "package": "verification/windows/fake-afd",
+        "arguments": ["--lib"],
+        "environment": {"CARGO_PROFILE_DEV_OPT_LEVEL": "0", "CARGO_PROFILE_DEV_DEBUG": "0", "SEEDS": "2000"},
+        "seconds": 300,
+    },
+    "kqueue-model": {"package": "verification/kqueue/model", "arguments": [], "environment": {}, "seconds": 60},
+}
+
+
+class Mutant:
+    def __init__(self, name):
+        self.name, self.file, self.tests, self.edits = name, None, [], []
+
+
+def read_table(table):
+    mutants, part = [], None
+    for number, line in enumerate((Path(__file__).parent / f"{table}.txt").read_text().splitlines(), 1):
+        if line.startswith("=== "):
+            mutants.append(Mutant(line[4:]))
+            part = "head"
+        elif part in (None, "head") and (not line or line.startswith("#")):
+            continue
+        elif part == "head" and line.startswith("file: "):
+            mutants[-1].file = line[6:]
+        elif part == "head" and line.startswith("test: "):
+            mutants[-1].tests.append(line[6:])
+        elif part is not None and line == "--- find":
+            part = "find"
+            mutants[-1].edits.append(([], []))
+        elif part == "find" and line == "--- replace":
+            part = "replace"
+        elif part == "find":
+            mutants[-1].edits[-1][0].append(line)
+        elif part == "replace" and line.startswith("# "):
+            part = None
+        elif part == "replace":
+            mutants[-1].edits[-1][1].append(line)
+        else:
+            sys.exit(f"{table}.txt:{number}: not a line of a mutant: {line}")
+    for mutant in mutants:
+        mutant.edits = [("\n".join(find), "\n".join(replace).rstrip("\n")) for find, replace in mutant.edits]
+    return mutants
+
+
+def mutate(mutant, text):
+    """The text with all edits, or None and the reason."""
+    if not mutant.file or not mutant.tests or not mutant.edits:
+        return None, "it has no file, no test or no text"
+    for find, replace in mutant.edits:
+        count = text.count(find)
+        if count != 1:
+            return None, f"{mutant.file} has this text {count} times: {find.strip().splitlines()[0]}"
+        text = text.replace(find, replace)
+    return text, None
+
+
+def test_functions(table):
+    """The names of all tests in the sources of a table's package, without their modules."""
+    package = ROOT / TABLES[table]["package"]
+    files = [file for folder in ("src", "tests") for file in sorted((package / folder).rglob("*.rs"))]
+    return {name for file in files for name in re.findall(r"#\[test\]\s*(?:#\[.*\]\s*)*fn (\w+)", file.read_text())}
+
+
+def misfits(table):
+    """The names of mutants that do not fit the sources, with the reasons."""
+    known = test_functions(table)
+    found = []
+    for mutant in read_table(table):
+        file = ROOT / (mutant.file or "")
+        reason = mutate(mutant, file.read_text())[1] if file.is_file() else f"there is no file {mutant.file}"
+        absent = [test for test in mutant.tests if test.split("::")[-1] not in known]
+        if reason or absent:
+            found.append((mutant.name, reason or f"there is no test {' '.join(absent)}"))
+    return found
+
+
+class Runner:
+    def __init__(self, table, work):
+        self.settings = TABLES[table]
+        self.work = Path(work)
+        self.package = self.work / self.settings["package"]
+        target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "mutations"
+        self.environment = dict(os.environ, CARGO_TARGET_DIR=str(target), RUST_BACKTRACE="0", **self.settings["environment"])
+        ignore = shutil.ignore_patterns("target")
+        shutil.copytree(ROOT / "src", self.work / "src")
+        shutil.copytree(ROOT / self.settings["package"], self.package, ignore=ignore)
+
+    def build(self):
+        """The test programs by name (`lib` for the library's own tests), or the compiler's first error."""
+        done = subprocess.run(
+            ["cargo", "test", "--no-run", "--message-format", "short", *self.settings["arguments"]],
+            cwd=self.package, env=self.environment, capture_output=True, text=True,
+        )
+        if done.returncode != 0:
+            errors = [line for line in done.stderr.splitlines() if "error" in line]
+            return None, errors[0] if errors else done.stderr[-200:]
+        programs = {}
+        for source, program in re.findall(r"^ *Executable (?:unittests )?(\S+) \((.*)\)$", done.stderr, re.M):
+            name = Path(source).stem
+            programs[name] = program if Path(program).is_absolute() else str(self.package / program)
+        return programs, None
+
+    def run(self, programs, tests):
+        """The tests that failed, and the end of the output. A test of `tests/a.rs` is named `a::test`."""
+        failed, output = set(), ""
+        groups = {}
+        for test in tests:
+            first, _, rest = test.partition("::")
+            program, name = (first, rest) if first in programs and first != "lib" else ("lib", test)
+            groups.setdefault(program, []).append((test, name))
+        for program, named in groups.items():
+            if program not in programs:
+                return set(), f"there is no test program {program}"
+            command = [programs[program], "--test-threads", "1", "--exact", *(name for _, name in named)]
+            try:
+                done = subprocess.run(
+                    command, cwd=self.package, env=self.environment, stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=self.settings["seconds"],
+                )
+                output = done.stdout.decode(errors="replace")
+            except subprocess.TimeoutExpired as expired:
+                output = (expired.stdout or b"").decode(errors="replace")
+                if len(named) == 1:
+                    failed.add(named[0][0])
+            for test, name in named:
+                # A panic of one test can abort the program before it prints its summary.
+                signs = [f"^test {name} \\.\\.\\. FAILED$", f"^thread '{name}'.* panicked at ", f"^{name} hangs$", f"^    {name}$"]
+                if any(re.search(sign, output, re.M) for sign in signs):
+                    failed.add(test)
+        return failed, output[-300:].strip().replace("\n", " ")
+
+
+def run_table(table, word):
+    mutants = [mutant for mutant in read_table(table) if word in mutant.name]
+    passed, failed = 0, 0
+    all_or_any = any if table != "kqueue-model" else all
+    misfit = dict(misfits(table))
+    seen = set()
+
+    def result(kind, name, detail=""):
+        nonlocal passed, failed
+        passed, failed = passed + (kind == "caught"), failed + (kind != "caught")
+        print(f"{kind:8} {name}" + (f"\n         {detail}" if detail else ""), flush=True)
+
+    with tempfile.TemporaryDirectory() as work:
+        runner = Runner(table, work)
+        programs, error = runner.build()
+        if error:
+            sys.exit(f"the original does not compile: {error}")
+        # The next build replaces the programs, so the originals are copied.
+        originals = {name: shutil.copy(program, Path(work) / f"original-{name}") for name, program in programs.items()}
+        good = set()
+        for mutant in mutants:
+            if mutant.name in misfit:
+                result("FAILED", mutant.name, misfit[mutant.name])
+                continue
+            unproved = [test for test in mutant.tests if test not in good]
+            broken, output = runner.run(originals, unproved) if unproved else (set(), "")
+            if broken or "there is no test program" in output:
+                result("FAILED", mutant.name, f"fails without the mutant too: {' '.join(sorted(broken))} {output}")
+                continue
+            good.update(unproved)
+            file = Path(work) / mutant.file
+            original = file.read_text()
+            file.write_text(mutate(mutant, original)[0])
+            programs, error = runner.build()
+            if error:
+                result("FAILED", mutant.name, f"it does not compile: {error}")
+            else:
+                noticed, output = runner.run(programs, mutant.tests)
+                seen |= noticed
+                if all_or_any(test in noticed for test in mutant.tests):
+                    result("caught", mutant.name, " ".join(sorted(noticed)))
+                else:
+                    missed = sorted(set(mutant.tests) - noticed)
+                    result("SURVIVED", mutant.name, f"not noticed by {' '.join(missed)}: {output}")
+            file.write_text(original)
+    if table == "kqueue-model" and not word:
+        # The model's tests are checked completely: each must have failed for a mutant.
+        for name in sorted(test_functions(table) - {test.split("::")[-1] for test in seen}):
+            result("FAILED", f"no mutant made this test fail: {name}")
+    print(f"{passed} passed, {failed} failed")
+    return failed == 0
+
+
+def main():
+    arguments = sys.argv[1:]
+    if arguments == ["--check"]:
+        passed, failed = 0, 0
+        for table in TABLES:
+            found = misfits(table)
+            passed, failed = passed + len(read_table(table)) - len(found), failed + len(found)
+            for name, reason in found:
+                print(f"{table}: {name}: {reason}")
+        print(f"{passed} passed, {failed} failed")
+        return failed == 0
+    if len(arguments) not in (1, 2) or arguments[0] not in TABLES:
+        sys.exit("usage: run.py wait | iocp | kqueue-model [WORD], or run.py --check")
+    return run_table(arguments[0], arguments[1] if len(arguments) == 2 else "")
+
+
+sys.exit(0 if main() else 1)
