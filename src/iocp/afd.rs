@@ -15,10 +15,9 @@ use std::ptr;
 use std::sync::{Arc, Mutex, Weak};
 
 use super::event::REFUSED;
-use super::ffi::{self, AFD_POLL_HANDLE_INFO, AFD_POLL_INFO, DWORD, IO_STATUS_BLOCK, NTSTATUS, SOCKET};
-use super::port::{Handle, Port, AFD};
+use super::ffi::{self, AFD_POLL_HANDLE_INFO, AFD_POLL_INFO, DWORD, IO_STATUS_BLOCK, SOCKET};
+use super::port::{nt_error, Handle, Port, AFD};
 use crate::sync::lock;
-use crate::windows::ffi as winsock;
 
 // The request.
 
@@ -132,13 +131,8 @@ fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<bool> {
     match unsafe { ffi::NtCancelIoFileEx(device.raw(), request, &mut status) } {
         ffi::STATUS_SUCCESS => Ok(true),
         ffi::STATUS_NOT_FOUND => Ok(false),
-        status => Err(error(status)),
+        status => Err(nt_error(status)),
     }
-}
-
-pub(super) fn error(status: NTSTATUS) -> io::Error {
-    // SAFETY: `RtlNtStatusToDosError` takes no pointer.
-    io::Error::from_raw_os_error(unsafe { ffi::RtlNtStatusToDosError(status) } as i32)
 }
 
 // The helpers.
@@ -277,7 +271,7 @@ fn open_device(port: &Port) -> io::Result<Handle> {
         )
     };
     if result != ffi::STATUS_SUCCESS {
-        return Err(error(result));
+        return Err(nt_error(result));
     }
     // SAFETY: `NtCreateFile` has just returned it, and nothing else knows it yet.
     let device = unsafe { Handle::from_raw(device) };
@@ -286,72 +280,4 @@ fn open_device(port: &Port) -> io::Result<Handle> {
     // SAFETY: the handle is open; nothing is pointed to.
     unsafe { ffi::SetFileCompletionNotificationModes(device.raw(), ffi::FILE_SKIP_SET_EVENT_ON_HANDLE) };
     Ok(device)
-}
-
-// The socket.
-
-/// No chain of providers is as long as this.
-const LAYERS: usize = 32;
-
-/// The socket that AFD knows.
-///
-/// It is the program's own, unless a layered service provider has put a socket of its own in front of it: some kinds of
-/// filters and virus scanners do. Of those, some keep the question to themselves that was made for this
-/// (`SIO_BASE_HANDLE`), against the manual's word, but answer others, by which one gets a layer deeper at a time.
-///
-/// <https://learn.microsoft.com/windows/win32/winsock/winsock-ioctls>
-pub(super) fn base_socket(socket: SOCKET) -> io::Result<SOCKET> {
-    let mut layer = socket;
-    for _ in 0..LAYERS {
-        let err = match ask(layer, winsock::SIO_BASE_HANDLE) {
-            Ok(base) => return Ok(base),
-            Err(err) => err,
-        };
-        let not_a_socket = err.raw_os_error() == Some(winsock::WSAENOTSOCK);
-        let below = [winsock::SIO_BSP_HANDLE_SELECT, winsock::SIO_BSP_HANDLE_POLL, winsock::SIO_BSP_HANDLE]
-            .iter()
-            .filter(|_| !not_a_socket)
-            .find_map(|question| ask(layer, *question).ok().filter(|below| *below != layer));
-        layer = match below {
-            Some(below) => below,
-            None => return Err(err),
-        };
-    }
-    let kind = io::ErrorKind::InvalidInput;
-    Err(io::Error::new(kind, format!("cannot register socket {socket}: its service providers go round in circles")))
-}
-
-/// Whether there certainly is something to be read.
-pub(super) fn has_unread(socket: SOCKET) -> bool {
-    let mut count = 0;
-    // SAFETY: `count` outlives the call.
-    let result = unsafe { winsock::ioctlsocket(socket, winsock::FIONREAD, &mut count) };
-    // Of a listener, it can't be asked.
-    result == 0 && count > 0
-}
-
-/// A question that is answered by another socket.
-fn ask(socket: SOCKET, question: DWORD) -> io::Result<SOCKET> {
-    let mut answer: SOCKET = winsock::INVALID_SOCKET;
-    let mut len = 0;
-    let place: *mut SOCKET = &mut answer;
-    // SAFETY: `place` has room for what is said to be there, and all that is pointed to outlives the call, which does
-    // not go on after it returns, since there is no overlapped structure.
-    let result = unsafe {
-        winsock::WSAIoctl(
-            socket,
-            question,
-            ptr::null(),
-            0,
-            place.cast(),
-            mem::size_of::<SOCKET>() as DWORD,
-            &mut len,
-            ptr::null_mut(),
-            ptr::null_mut(),
-        )
-    };
-    match result {
-        0 => Ok(answer),
-        _ => Err(io::Error::last_os_error()),
-    }
 }

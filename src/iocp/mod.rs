@@ -93,6 +93,7 @@ mod pipe;
 mod port;
 pub(crate) mod selector;
 mod sock;
+mod winsock;
 
 pub(crate) use event::{RawEvent, RawEvents};
 pub(crate) use notifier::Notifier;

@@ -34,11 +34,10 @@ use std::panic::RefUnwindSafe;
 use std::ptr;
 use std::sync::{Arc, Mutex, Weak};
 
-use super::afd::error;
 use super::event::{flags, RawEvent, FINISHED};
 use super::ffi::{self, BOOL, DWORD, HANDLE, NTSTATUS, OVERLAPPED};
 use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND};
-use super::port::{Handle, Port};
+use super::port::{nt_error, Handle, Port};
 use super::Selector;
 use crate::event::Token;
 use crate::sync::lock;
@@ -643,7 +642,7 @@ impl Pipe {
                 let end = unsafe { self.operations[*verb as usize].0.get().read() };
                 let status = end.Internal as NTSTATUS;
                 // That a message was longer than the buffer is only a warning.
-                let outcome = if ffi::NT_ERROR(status) { Err(error(status)) } else { Ok(end.InternalHigh) };
+                let outcome = if ffi::NT_ERROR(status) { Err(nt_error(status)) } else { Ok(end.InternalHigh) };
                 let outcome = Some(outcome).filter(|_| flight == Flight::Out);
                 match verb {
                     Verb::Connect => self.has_connected(port, &mut state, outcome),

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use super::afd::Helpers;
-use super::ffi::{self, DWORD, HANDLE, OVERLAPPED_ENTRY};
+use super::ffi::{self, DWORD, HANDLE, NTSTATUS, OVERLAPPED_ENTRY};
 use super::pipe::Pipe;
 use super::sock::Sock;
 use crate::sync::lock;
@@ -23,6 +23,12 @@ pub(super) const NOTIFIER: usize = 0;
 pub(super) const AFD: usize = 1;
 // Any other key is the address of a [`Pipe`], and comes with a reference too. The address is that of the operation that
 // is no longer out, or null: the pipe has posted it itself, since it has something to tell.
+
+/// The error for a status that a native call has returned.
+pub(super) fn nt_error(status: NTSTATUS) -> io::Error {
+    // SAFETY: `RtlNtStatusToDosError` takes no pointer.
+    io::Error::from_raw_os_error(unsafe { ffi::RtlNtStatusToDosError(status) } as i32)
+}
 
 /// A handle of our own, closed in the end.
 pub(super) struct Handle(HANDLE);

@@ -23,10 +23,11 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use super::afd::{base_socket, has_unread, Place, Request};
+use super::afd::{Place, Request};
 use super::event::{flags, RawEvent, ARRIVED, BROKEN, FINISHED, REFUSED};
 use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, SOCKET};
 use super::port::{Port, AFD, NOTIFIER};
+use super::winsock::{base_socket, has_unread};
 use crate::event::Token;
 use crate::sync::lock;
 use crate::Interest;
