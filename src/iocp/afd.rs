@@ -12,12 +12,10 @@ use std::mem;
 use std::os::raw::c_void;
 use std::panic::RefUnwindSafe;
 use std::ptr;
-use std::sync::{Arc, Mutex, Weak};
 
 use super::event::REFUSED;
 use super::ffi::{self, AFD_POLL_HANDLE_INFO, AFD_POLL_INFO, DWORD, IO_STATUS_BLOCK, SOCKET};
 use super::port::{nt_error, Handle, Port, AFD};
-use crate::sync::lock;
 
 // The request.
 
@@ -56,7 +54,7 @@ impl Request {
     /// # Safety
     ///
     /// The request is not out. It stays where it is until its packet has been taken from the port.
-    pub unsafe fn submit(&self, socket: SOCKET, place: &Place, events: u32, packet: *mut c_void) -> bool {
+    pub unsafe fn submit(&self, socket: SOCKET, device: Option<&Handle>, events: u32, packet: *mut c_void) -> bool {
         let (status, info) = (self.status.get(), self.info.get());
         let mut ask = Request::new(socket).info.into_inner();
         ask.Handles[0].Events = events;
@@ -66,7 +64,7 @@ impl Request {
         unsafe { status.write(IO_STATUS_BLOCK { Status: ffi::STATUS_PENDING, ..IO_STATUS_BLOCK::new() }) };
         let size = mem::size_of::<AFD_POLL_INFO>() as DWORD;
         let code = ffi::IOCTL_AFD_POLL;
-        let result = match place.device.upgrade() {
+        let result = match device {
             // SAFETY: `info` and `status` stay in place until the packet is taken, says our caller; the device is open.
             Some(device) => unsafe {
                 ffi::NtDeviceIoControlFile(
@@ -94,9 +92,9 @@ impl Request {
 
     /// Has a request that is out completed at once. False: it was completed already, by itself. Its packet comes in any
     /// case.
-    pub fn cancel(&self, place: &Place) -> io::Result<bool> {
-        match place.device.upgrade() {
-            Some(device) => cancel(&device, self.status.get()),
+    pub fn cancel(&self, device: Option<&Handle>) -> io::Result<bool> {
+        match device {
+            Some(device) => cancel(device, self.status.get()),
             None => Ok(false),
         }
     }
@@ -123,6 +121,12 @@ impl Request {
     }
 }
 
+/// Cancels all requests that are pending at a device.
+pub(super) fn cancel_all(device: &Handle) {
+    // What can't be cancelled completes late, or never. The port waits, but not for ever.
+    let _out_for_longer = cancel(device, ptr::null_mut());
+}
+
 /// Cancels one request at a device, or all (`null`). False: there was none. Even one that was there may end by itself
 /// yet.
 fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<bool> {
@@ -132,99 +136,6 @@ fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<bool> {
         ffi::STATUS_SUCCESS => Ok(true),
         ffi::STATUS_NOT_FOUND => Ok(false),
         status => Err(nt_error(status)),
-    }
-}
-
-// The helpers.
-
-/// So many sockets are served by one helper.
-const SOCKETS_PER_HELPER: usize = 32;
-
-/// The helpers of a port.
-pub(super) struct Helpers {
-    pool: Mutex<Pool>,
-}
-
-struct Pool {
-    helpers: Vec<Helper>,
-    /// Those that have places left; the next to be used stands last.
-    with_room: Vec<usize>,
-    /// How many are open that have no socket: at most one, for the next to come.
-    idle: usize,
-}
-
-/// A helper whose sockets have all left is closed, and opened anew when its turn comes.
-struct Helper {
-    device: Option<Arc<Handle>>,
-    sockets: usize,
-}
-
-/// A socket's place at a helper. It is worth nothing any more once the port is gone, and its helpers with it.
-pub(super) struct Place {
-    helper: usize,
-    device: Weak<Handle>,
-}
-
-impl Helpers {
-    pub const fn new() -> Helpers {
-        Helpers { pool: Mutex::new(Pool { helpers: Vec::new(), with_room: Vec::new(), idle: 0 }) }
-    }
-
-    /// A place at a helper whose packets go to `port`.
-    pub fn take_place(&self, port: &Port) -> io::Result<Place> {
-        let mut pool = lock(&self.pool);
-        let Pool { helpers, with_room, idle } = &mut *pool;
-        let number = match with_room.last() {
-            Some(number) => *number,
-            None => {
-                helpers.push(Helper { device: None, sockets: 0 });
-                with_room.push(helpers.len() - 1);
-                helpers.len() - 1
-            }
-        };
-        let helper = &mut helpers[number];
-        let device = match &helper.device {
-            Some(device) => device,
-            None => {
-                let device = open_device(port)?;
-                *idle += 1;
-                helper.device.insert(Arc::new(device))
-            }
-        };
-        let place = Place { helper: number, device: Arc::downgrade(device) };
-        if helper.sockets == 0 {
-            *idle -= 1;
-        }
-        helper.sockets += 1;
-        if helper.sockets == SOCKETS_PER_HELPER {
-            with_room.pop();
-        }
-        Ok(place)
-    }
-
-    /// Closes the helper if that was its last socket, unless no other is idle: there will be a next socket.
-    pub fn give_back(&self, place: &Place) {
-        let mut pool = lock(&self.pool);
-        let Pool { helpers, with_room, idle } = &mut *pool;
-        let helper = &mut helpers[place.helper];
-        if helper.sockets == SOCKETS_PER_HELPER {
-            with_room.push(place.helper);
-        }
-        helper.sockets -= 1;
-        if helper.sockets == 0 {
-            match *idle {
-                0 => *idle = 1,
-                _ => helper.device = None,
-            }
-        }
-    }
-
-    /// Has all requests that are out completed at once.
-    pub fn cancel_all(&self) {
-        for device in lock(&self.pool).helpers.iter().filter_map(|helper| helper.device.as_ref()) {
-            // What can't be cancelled completes late, or never. The port waits, but not for ever.
-            let _out_for_longer = cancel(device, ptr::null_mut());
-        }
     }
 }
 
@@ -241,7 +152,7 @@ const fn wide<const N: usize>(ascii: &[u8; N]) -> [u16; N] {
     wide
 }
 
-fn open_device(port: &Port) -> io::Result<Handle> {
+pub(super) fn open_device(port: &Port) -> io::Result<Handle> {
     let len = mem::size_of_val(&DEVICE) as u16;
     let name = ffi::UNICODE_STRING { Length: len, MaximumLength: len, Buffer: DEVICE.as_ptr() };
     let attributes = ffi::OBJECT_ATTRIBUTES {

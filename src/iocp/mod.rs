@@ -90,6 +90,7 @@ pub(crate) mod event;
 mod ffi;
 pub(crate) mod notifier;
 mod pipe;
+mod poll_group;
 mod port;
 pub(crate) mod selector;
 mod sock;

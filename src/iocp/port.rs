@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use super::afd::Helpers;
 use super::ffi::{self, DWORD, HANDLE, NTSTATUS, OVERLAPPED_ENTRY};
 use super::pipe::Pipe;
+use super::poll_group::Helpers;
 use super::sock::Sock;
 use crate::sync::lock;
 

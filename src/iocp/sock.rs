@@ -23,9 +23,10 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use super::afd::{Place, Request};
+use super::afd::Request;
 use super::event::{flags, RawEvent, ARRIVED, BROKEN, FINISHED, REFUSED};
 use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, SOCKET};
+use super::poll_group::Place;
 use super::port::{Port, AFD, NOTIFIER};
 use super::winsock::{base_socket, has_unread};
 use crate::event::Token;
@@ -196,7 +197,7 @@ impl Sock {
         self.armed.store(0, Ordering::Release);
         if let AfdPoll::Pending { .. } = state.poll {
             // One that stays out only stays longer: what it brings will be nobody's.
-            state.poll = match self.request.cancel(&self.place) {
+            state.poll = match self.request.cancel(self.place.device().as_deref()) {
                 Ok(in_time) => AfdPoll::Cancelled { in_time },
                 Err(_) => AfdPoll::Pending { events: 0 },
             };
@@ -210,7 +211,7 @@ impl Sock {
         match state.poll {
             AfdPoll::Idle => !state.was_told,
             AfdPoll::Cancelled { in_time } => in_time,
-            AfdPoll::Pending { .. } => match self.request.cancel(&self.place) {
+            AfdPoll::Pending { .. } => match self.request.cancel(self.place.device().as_deref()) {
                 Ok(in_time) => {
                     state.poll = AfdPoll::Cancelled { in_time };
                     in_time
@@ -318,7 +319,7 @@ impl Sock {
     fn catch_up(self: &Arc<Sock>, port: &Port, state: &mut State) {
         match state.poll {
             AfdPoll::Idle => self.submit(port, state),
-            AfdPoll::Pending { .. } => match self.request.cancel(&self.place) {
+            AfdPoll::Pending { .. } => match self.request.cancel(self.place.device().as_deref()) {
                 Ok(in_time) => state.poll = AfdPoll::Cancelled { in_time },
                 // No memory, at worst. It goes on with what it has, and the next wait tries again.
                 Err(_) => self.later(port, state),
@@ -331,10 +332,12 @@ impl Sock {
         let events = self.armed.load(Ordering::Acquire);
         self.used.store(false, Ordering::SeqCst);
         let packet = Arc::into_raw(Arc::clone(self)) as *mut c_void;
+        let device = self.place.device();
         port.lend();
         // SAFETY: `Idle` says that the request is not out. The reference that has just become a pointer keeps the sock
         // where it is until the packet is taken.
-        let accepted = unsafe { self.request.submit(self.base, &self.place, events | AFD_POLL_LOCAL_CLOSE, packet) };
+        let accepted =
+            unsafe { self.request.submit(self.base, device.as_deref(), events | AFD_POLL_LOCAL_CLOSE, packet) };
         state.poll = AfdPoll::Pending { events };
         // What is refused takes the same way as what is done, and becomes an event of this source alone.
         if !accepted && port.post(AFD, packet).is_err() {
@@ -437,13 +440,5 @@ impl Sock {
     /// told. Then it need not read on account of the report, and nothing would arm for what comes next.
     fn is_over(&self, events: u32) -> bool {
         events & !ARRIVED == 0 && self.used.load(Ordering::SeqCst) && !has_unread(self.base)
-    }
-}
-
-impl Drop for Sock {
-    fn drop(&mut self) {
-        if let Some(port) = self.port.upgrade() {
-            port.helpers.give_back(&self.place);
-        }
     }
 }
