@@ -87,7 +87,7 @@ fn already_registered(id: PollId, poll: PollId) -> io::Result<()> {
 
 #[cold]
 #[inline(never)]
-fn not_registered() -> io::Error {
+pub(crate) fn not_registered() -> io::Error {
     io::Error::new(
         io::ErrorKind::NotFound,
         "cannot reregister or deregister: I/O source not registered with `Registry` of this `Poll`",

@@ -1,10 +1,9 @@
-//! AFD, the driver behind every socket. It takes a request, "tell me when one of these is so", and completes it when it
-//! is so: readiness, told by completion.
+//! Poll requests to AFD, the driver behind every socket. AFD completes a poll request as soon as one of the requested
+//! conditions holds: a completion that means readiness.
 //!
-//! Requests are made through a device that is opened for the purpose, a *helper*. It is no socket, so nothing about the
-//! program's sockets changes: they may be in any number of polls, and in a completion port of the program's own
-//! besides. Some of what AFD does grows with the number of requests that are out at a helper; to cancel one, it walks
-//! through all. So a helper serves a few dozen sockets, and there are as many helpers as it takes.
+//! A poll request goes through an *AFD device*, a handle that is opened for this purpose. The port is associated with the
+//! device and not with the program's sockets, so a socket may be registered with several polls, and the program may
+//! associate it with a completion port of its own. wepoll found this method.
 
 use std::cell::UnsafeCell;
 use std::io;
@@ -13,30 +12,32 @@ use std::os::raw::c_void;
 use std::panic::RefUnwindSafe;
 use std::ptr;
 
-use super::event::REFUSED;
+use super::event::POLL_REJECTED;
 use super::ffi::{self, AFD_POLL_HANDLE_INFO, AFD_POLL_INFO, DWORD, IO_STATUS_BLOCK, SOCKET};
-use super::port::{nt_error, Handle, Port, AFD};
+use super::port::{nt_error, Handle, Port, KEY_AFD};
 
 // The request.
 
-/// A request, and how it has ended. While it is out, it is the kernel's: it must neither move nor go.
-pub(super) struct Request {
+/// A poll request and its result. While the request is pending, the kernel uses this memory: it must not move, and it
+/// must not be freed.
+pub(super) struct PollRequest {
     status: UnsafeCell<IO_STATUS_BLOCK>,
     info: UnsafeCell<AFD_POLL_INFO>,
 }
 
-// SAFETY: the handle inside is a number to everybody but AFD.
-unsafe impl Send for Request {}
-// SAFETY: the safe methods only pass addresses on; whoever calls one of the others promises that nobody else does.
-unsafe impl Sync for Request {}
+// SAFETY: the handle inside is only a number for all code but AFD.
+unsafe impl Send for PollRequest {}
+// SAFETY: the safe methods only pass addresses to the kernel. The callers of the unsafe methods promise that no other
+// thread calls one at the same time.
+unsafe impl Sync for PollRequest {}
 
-/// No code of the program's runs while a request is looked at, so no panic leaves one half done.
-impl RefUnwindSafe for Request {}
+/// No code of the program runs while this crate reads or writes a request, so a panic leaves no request half written.
+impl RefUnwindSafe for PollRequest {}
 
-impl Request {
-    pub const fn new(socket: SOCKET) -> Request {
+impl PollRequest {
+    pub const fn new(socket: SOCKET) -> PollRequest {
         let handle = AFD_POLL_HANDLE_INFO { Handle: socket as ffi::HANDLE, Events: 0, Status: 0 };
-        Request {
+        PollRequest {
             status: UnsafeCell::new(IO_STATUS_BLOCK::new()),
             info: UnsafeCell::new(AFD_POLL_INFO {
                 Timeout: i64::MAX,
@@ -47,25 +48,27 @@ impl Request {
         }
     }
 
-    /// Asks to be told when the socket is as one of `events` says. Whatever comes of it, a packet with `packet` as its
-    /// address will be in the port: if the kernel refuses, the answer is filled in as if it had completed the request,
-    /// and the caller has to post it. Then this is false.
+    /// Submits the request: AFD completes it when one of `events` holds for the socket, and queues a packet whose
+    /// address is `packet`.
+    ///
+    /// Returns false if the kernel rejected the request, or if the device is closed (`None`). The result then reads as
+    /// if the request had completed with an error, and the caller has to post the packet.
     ///
     /// # Safety
     ///
-    /// The request is not out. It stays where it is until its packet has been taken from the port.
+    /// The request is not pending. It does not move, and it is not freed, until its packet has been dequeued.
     pub unsafe fn submit(&self, socket: SOCKET, device: Option<&Handle>, events: u32, packet: *mut c_void) -> bool {
         let (status, info) = (self.status.get(), self.info.get());
-        let mut ask = Request::new(socket).info.into_inner();
-        ask.Handles[0].Events = events;
-        // SAFETY: the request is not out, says our caller, so all of it is ours.
-        unsafe { info.write(ask) };
-        // SAFETY: as above.
+        let mut request = PollRequest::new(socket).info.into_inner();
+        request.Handles[0].Events = events;
+        // SAFETY: the caller promises that the request is not pending, so the kernel does not use `info`.
+        unsafe { info.write(request) };
+        // SAFETY: as above, for `status`.
         unsafe { status.write(IO_STATUS_BLOCK { Status: ffi::STATUS_PENDING, ..IO_STATUS_BLOCK::new() }) };
         let size = mem::size_of::<AFD_POLL_INFO>() as DWORD;
-        let code = ffi::IOCTL_AFD_POLL;
         let result = match device {
-            // SAFETY: `info` and `status` stay in place until the packet is taken, says our caller; the device is open.
+            // SAFETY: the caller promises that `info` and `status` stay valid until the packet has been dequeued; the
+            // device is open.
             Some(device) => unsafe {
                 ffi::NtDeviceIoControlFile(
                     device.raw(),
@@ -73,65 +76,64 @@ impl Request {
                     ptr::null_mut(),
                     packet,
                     status,
-                    code,
+                    ffi::IOCTL_AFD_POLL,
                     info.cast(),
                     size,
                     info.cast(),
                     size,
                 )
             },
+            // The selector was dropped, and its devices with it.
             None => ffi::STATUS_INVALID_HANDLE,
         };
         if !ffi::NT_ERROR(result) {
+            // The request is pending, or it has completed already. In both cases the kernel queues its packet.
             return true;
         }
-        // SAFETY: the kernel has not taken the request, so all of it is ours still.
+        // SAFETY: the kernel rejected the request, so it does not use `status`.
         unsafe { status.write(IO_STATUS_BLOCK { Status: result, ..IO_STATUS_BLOCK::new() }) };
         false
     }
 
-    /// Has a request that is out completed at once. False: it was completed already, by itself. Its packet comes in any
-    /// case.
+    /// Cancels the request, which completes it immediately. Returns false if the request had completed already. The
+    /// kernel queues its packet in both cases.
     pub fn cancel(&self, device: Option<&Handle>) -> io::Result<bool> {
         match device {
             Some(device) => cancel(device, self.status.get()),
+            // Closing the device completed all its requests.
             None => Ok(false),
         }
     }
 
-    /// What has happened: events of AFD's, [`REFUSED`], or nothing, as when it was cancelled.
+    /// Returns the result: events of AFD, [`POLL_REJECTED`], or 0 if there is no event.
     ///
     /// # Safety
     ///
-    /// The request is not out, and its packet is in nobody else's hands.
-    pub unsafe fn answer(&self) -> u32 {
-        // SAFETY: the packet is taken, says our caller: the kernel has written, and does so no more.
+    /// The packet of the request has been dequeued, and the request has not been submitted again.
+    pub unsafe fn result(&self) -> u32 {
+        // SAFETY: the caller promises that the packet has been dequeued: the kernel has written the result before.
         let status = unsafe { self.status.get().read() };
         // SAFETY: as above.
         let info = unsafe { self.info.get().read() };
         match status.Status {
-            // What is left in `Events` then is what was asked for.
+            // The request was cancelled: `Events` still has the requested events.
             ffi::STATUS_CANCELLED => 0,
-            // Perhaps it was closed before it was asked for, and its number is something else's by now.
-            ffi::STATUS_INVALID_HANDLE | ffi::STATUS_OBJECT_TYPE_MISMATCH => REFUSED | ffi::AFD_POLL_LOCAL_CLOSE,
-            status if status < 0 => REFUSED,
+            // The socket is not open, or its number names something else. It may have been closed before the submit.
+            ffi::STATUS_INVALID_HANDLE | ffi::STATUS_OBJECT_TYPE_MISMATCH => POLL_REJECTED | ffi::AFD_POLL_LOCAL_CLOSE,
+            // AFD does not accept this socket.
+            status if status < 0 => POLL_REJECTED,
+            // The request ended without an event.
             _ if info.NumberOfHandles == 0 => 0,
             _ => info.Handles[0].Events,
         }
     }
 }
 
-/// Cancels all requests that are pending at a device.
-pub(super) fn cancel_all(device: &Handle) {
-    // What can't be cancelled completes late, or never. The port waits, but not for ever.
-    let _out_for_longer = cancel(device, ptr::null_mut());
-}
-
-/// Cancels one request at a device, or all (`null`). False: there was none. Even one that was there may end by itself
-/// yet.
+/// Cancels one request of a device, or all its requests (`null`). Returns false if none was pending. A request that is
+/// found can still complete with its own result.
 fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<bool> {
     let mut status = IO_STATUS_BLOCK::new();
-    // SAFETY: of `request` only the address counts; `status` outlives the call; the device is open.
+    // SAFETY: the kernel only compares the address `request`; `status` outlives the call; the device is open.
     match unsafe { ffi::NtCancelIoFileEx(device.raw(), request, &mut status) } {
         ffi::STATUS_SUCCESS => Ok(true),
         ffi::STATUS_NOT_FOUND => Ok(false),
@@ -139,22 +141,32 @@ fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<bool> {
     }
 }
 
-/// The name says what is opened: the driver. It wants something behind its own name, and does not care what.
-const DEVICE: [u16; 19] = wide(b"\\Device\\Afd\\Minimio");
-
-const fn wide<const N: usize>(ascii: &[u8; N]) -> [u16; N] {
-    let mut wide = [0; N];
-    let mut at = 0;
-    while at < N {
-        wide[at] = ascii[at] as u16;
-        at += 1;
-    }
-    wide
+/// Cancels all requests of a device.
+pub(super) fn cancel_all(device: &Handle) {
+    // A request that cannot be cancelled completes later, or never. The selector's drop waits for its packet, but not
+    // without limit.
+    let _still_pending = cancel(device, ptr::null_mut());
 }
 
+// The device.
+
+/// The first two parts name the driver. The driver requires a third part and ignores its text.
+const DEVICE_NAME: [u16; 19] = utf16(b"\\Device\\Afd\\Minimio");
+
+const fn utf16<const N: usize>(ascii: &[u8; N]) -> [u16; N] {
+    let mut utf16 = [0; N];
+    let mut index = 0;
+    while index < N {
+        utf16[index] = ascii[index] as u16;
+        index += 1;
+    }
+    utf16
+}
+
+/// Opens an AFD device and associates it with the port.
 pub(super) fn open_device(port: &Port) -> io::Result<Handle> {
-    let len = mem::size_of_val(&DEVICE) as u16;
-    let name = ffi::UNICODE_STRING { Length: len, MaximumLength: len, Buffer: DEVICE.as_ptr() };
+    let len = mem::size_of_val(&DEVICE_NAME) as u16;
+    let name = ffi::UNICODE_STRING { Length: len, MaximumLength: len, Buffer: DEVICE_NAME.as_ptr() };
     let attributes = ffi::OBJECT_ATTRIBUTES {
         Length: mem::size_of::<ffi::OBJECT_ATTRIBUTES>() as u32,
         RootDirectory: ptr::null_mut(),
@@ -165,7 +177,7 @@ pub(super) fn open_device(port: &Port) -> io::Result<Handle> {
     };
     let mut device = ptr::null_mut();
     let mut status = IO_STATUS_BLOCK::new();
-    // SAFETY: all that is pointed to outlives the call, and each length is that of what it belongs to.
+    // SAFETY: all structures outlive the call, and each length is that of its structure.
     let result = unsafe {
         ffi::NtCreateFile(
             &mut device,
@@ -184,11 +196,11 @@ pub(super) fn open_device(port: &Port) -> io::Result<Handle> {
     if result != ffi::STATUS_SUCCESS {
         return Err(nt_error(result));
     }
-    // SAFETY: `NtCreateFile` has just returned it, and nothing else knows it yet.
+    // SAFETY: `NtCreateFile` has just returned the handle, and no other code owns it yet.
     let device = unsafe { Handle::from_raw(device) };
-    port.connect(&device, AFD)?;
-    // It saves the kernel a little work. Where it can't be had, the work is done.
-    // SAFETY: the handle is open; nothing is pointed to.
+    port.associate(&device, KEY_AFD)?;
+    // This saves the kernel a little work, so an error is ignored.
+    // SAFETY: the handle is open, and `SetFileCompletionNotificationModes` takes no pointer.
     unsafe { ffi::SetFileCompletionNotificationModes(device.raw(), ffi::FILE_SKIP_SET_EVENT_ON_HANDLE) };
     Ok(device)
 }

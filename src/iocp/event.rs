@@ -9,20 +9,20 @@ use crate::event::{Event, Token};
 use crate::Interest;
 
 /// What is asked for reading. The end of a connection, by whomever, is something to be read.
-pub(super) const READ: u32 = ARRIVED | ffi::AFD_POLL_DISCONNECT | BROKEN;
+pub(super) const READ_EVENTS: u32 = INPUT | ffi::AFD_POLL_DISCONNECT | FAILED;
 /// Something has come: bytes, or a connection. No socket has both.
-pub(super) const ARRIVED: u32 = ffi::AFD_POLL_RECEIVE | ffi::AFD_POLL_ACCEPT;
+pub(super) const INPUT: u32 = ffi::AFD_POLL_RECEIVE | ffi::AFD_POLL_ACCEPT;
 /// What is asked for writing.
-pub(super) const WRITE: u32 = ffi::AFD_POLL_SEND | BROKEN;
+pub(super) const WRITE_EVENTS: u32 = ffi::AFD_POLL_SEND | FAILED;
 /// No connection, or none any more: both directions are told.
-pub(super) const BROKEN: u32 = ffi::AFD_POLL_ABORT | ffi::AFD_POLL_CONNECT_FAIL;
+pub(super) const FAILED: u32 = ffi::AFD_POLL_ABORT | ffi::AFD_POLL_CONNECT_FAIL;
 
 // Not AFD's words but ours.
 
 /// The kernel has refused to watch.
-pub(super) const REFUSED: u32 = 1 << 31;
+pub(super) const POLL_REJECTED: u32 = 1 << 31;
 /// Both ends have shut down writing, of which AFD tells only the peer's; or a client's pipe has lost its server.
-pub(super) const FINISHED: u32 = 1 << 30;
+pub(super) const WRITE_CLOSED: u32 = 1 << 30;
 
 /// The flags with which an interest is put to AFD. Modes are not among them, it has none.
 #[inline]
@@ -30,10 +30,10 @@ pub(super) const fn flags(interest: Interest) -> u32 {
     let mut flags = 0;
     // `AFD_POLL_CONNECT` is never asked for: it stays up as long as the connection. `AFD_POLL_SEND` comes with it.
     if interest.is_readable() {
-        flags |= READ;
+        flags |= READ_EVENTS;
     }
     if interest.is_writable() {
-        flags |= WRITE;
+        flags |= WRITE_EVENTS;
     }
     flags
 }
@@ -59,27 +59,27 @@ impl RawEvent {
 
     #[inline]
     pub(crate) const fn is_readable(&self) -> bool {
-        self.has(READ | REFUSED)
+        self.has(READ_EVENTS | POLL_REJECTED)
     }
 
     #[inline]
     pub(crate) const fn is_writable(&self) -> bool {
-        self.has(WRITE | FINISHED | REFUSED)
+        self.has(WRITE_EVENTS | WRITE_CLOSED | POLL_REJECTED)
     }
 
     #[inline]
     pub(crate) const fn is_error(&self) -> bool {
-        self.has(BROKEN | REFUSED)
+        self.has(FAILED | POLL_REJECTED)
     }
 
     #[inline]
     pub(crate) const fn is_read_closed(&self) -> bool {
-        self.has(ffi::AFD_POLL_DISCONNECT | BROKEN | REFUSED)
+        self.has(ffi::AFD_POLL_DISCONNECT | FAILED | POLL_REJECTED)
     }
 
     #[inline]
     pub(crate) const fn is_write_closed(&self) -> bool {
-        self.has(BROKEN | FINISHED | REFUSED)
+        self.has(FAILED | WRITE_CLOSED | POLL_REJECTED)
     }
 
     /// AFD knows priority data (`AFD_POLL_RECEIVE_EXPEDITED`), but this crate's Windows has no interest in it, as
@@ -115,8 +115,8 @@ impl fmt::Debug for RawEvent {
             (ffi::AFD_POLL_ABORT, "AFD_POLL_ABORT"),
             (ffi::AFD_POLL_ACCEPT, "AFD_POLL_ACCEPT"),
             (ffi::AFD_POLL_CONNECT_FAIL, "AFD_POLL_CONNECT_FAIL"),
-            (FINISHED, "finished"),
-            (REFUSED, "refused"),
+            (WRITE_CLOSED, "finished"),
+            (POLL_REJECTED, "refused"),
         ];
         let mut separator = "";
         for (_, name) in names.iter().filter(|(flag, _)| self.has(*flag)) {

@@ -1,24 +1,31 @@
-//! The notifier: what ends a wait from outside. A packet that nobody but us has put into the port.
+//! The notifier: ends a wait of the selector from any thread, by a packet that this crate posts.
 
 use std::io;
 use std::ptr;
 use std::sync::Arc;
 
-use super::port::{Port, NOTIFIER};
+use super::port::KEY_NOTIFIER;
+use super::shared::Shared;
 use super::Selector;
 
 pub(crate) struct Notifier {
-    port: Arc<Port>,
+    shared: Arc<Shared>,
 }
 
-impl Notifier {
-    /// A notifier of this selector, for as long as both live.
-    pub fn new(selector: &Selector) -> io::Result<Notifier> {
-        Ok(Notifier { port: Arc::clone(selector.port()) })
-    }
+// Open.
 
-    /// Ends the wait that is under way, or the next one, once. Never blocks, never allocates.
+impl Notifier {
+    /// Creates a notifier of this selector.
+    pub fn new(selector: &Selector) -> io::Result<Notifier> {
+        Ok(Notifier { shared: Arc::clone(selector.shared()) })
+    }
+}
+
+// Notify.
+
+impl Notifier {
+    /// Ends the current wait, or the next one, once. Never blocks, never allocates.
     pub fn notify(&self) -> io::Result<()> {
-        self.port.post(NOTIFIER, ptr::null_mut())
+        self.shared.port.post(KEY_NOTIFIER, ptr::null_mut())
     }
 }

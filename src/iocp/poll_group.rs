@@ -1,4 +1,7 @@
-//! The helpers of a port: devices, each of which serves a few dozen sockets.
+//! Poll groups: up to 32 sockets that share an AFD device.
+//!
+//! To cancel a request, AFD walks through all pending requests of the device. So the number of sockets per device is
+//! limited, as in wepoll, and there are as many devices as the sockets require.
 
 use std::io;
 use std::sync::{Arc, Mutex, Weak};
@@ -7,108 +10,106 @@ use super::afd::{cancel_all, open_device};
 use super::port::{Handle, Port};
 use crate::sync::lock;
 
-/// So many sockets are served by one helper.
-const SOCKETS_PER_HELPER: usize = 32;
+/// The number of sockets that share a device.
+const MAX_GROUP_SIZE: usize = 32;
 
-/// The helpers of a port.
-pub(super) struct Helpers {
+/// The poll groups of a selector.
+pub(super) struct PollGroups {
     pool: Arc<Mutex<Pool>>,
 }
 
 struct Pool {
-    helpers: Vec<Helper>,
-    /// Those that have places left; the next to be used stands last.
-    with_room: Vec<usize>,
-    /// How many are open that have no socket: at most one, for the next to come.
-    idle: usize,
+    groups: Vec<PollGroup>,
+    /// The indices of groups that accept another socket. The last one is used next.
+    not_full: Vec<usize>,
+    /// The number of groups with an open device and no socket: at most one, kept for the next socket.
+    open_and_empty: usize,
 }
 
-/// A helper whose sockets have all left is closed, and opened anew when its turn comes.
-struct Helper {
+struct PollGroup {
+    /// Closed when the last socket leaves the group, and opened again when the group is used again.
     device: Option<Arc<Handle>>,
     sockets: usize,
 }
 
-/// A socket's place at a helper. It is worth nothing any more once the port is gone, and its helpers with it.
-pub(super) struct Place {
+/// The membership of a socket in a poll group. Ends when it is dropped. Does not keep the selector's devices open.
+pub(super) struct GroupMember {
     pool: Weak<Mutex<Pool>>,
-    helper: usize,
+    group: usize,
     device: Weak<Handle>,
 }
 
-impl Helpers {
-    pub fn new() -> Helpers {
-        Helpers { pool: Arc::new(Mutex::new(Pool { helpers: Vec::new(), with_room: Vec::new(), idle: 0 })) }
+impl PollGroups {
+    pub fn new() -> PollGroups {
+        PollGroups { pool: Arc::new(Mutex::new(Pool { groups: Vec::new(), not_full: Vec::new(), open_and_empty: 0 })) }
     }
 
-    /// A place at a helper whose packets go to `port`.
-    pub fn take_place(&self, port: &Port) -> io::Result<Place> {
+    /// Adds a socket to a group whose device is associated with `port`.
+    pub fn acquire(&self, port: &Port) -> io::Result<GroupMember> {
         let mut pool = lock(&self.pool);
-        let Pool { helpers, with_room, idle } = &mut *pool;
-        let number = match with_room.last() {
-            Some(number) => *number,
+        let Pool { groups, not_full, open_and_empty } = &mut *pool;
+        let index = match not_full.last() {
+            Some(index) => *index,
             None => {
-                helpers.push(Helper { device: None, sockets: 0 });
-                with_room.push(helpers.len() - 1);
-                helpers.len() - 1
+                groups.push(PollGroup { device: None, sockets: 0 });
+                not_full.push(groups.len() - 1);
+                groups.len() - 1
             }
         };
-        let helper = &mut helpers[number];
-        let device = match &helper.device {
+        let group = &mut groups[index];
+        let device = match &group.device {
             Some(device) => device,
             None => {
                 let device = open_device(port)?;
-                *idle += 1;
-                helper.device.insert(Arc::new(device))
+                *open_and_empty += 1;
+                group.device.insert(Arc::new(device))
             }
         };
-        let place = Place { pool: Arc::downgrade(&self.pool), helper: number, device: Arc::downgrade(device) };
-        if helper.sockets == 0 {
-            *idle -= 1;
+        let member = GroupMember { pool: Arc::downgrade(&self.pool), group: index, device: Arc::downgrade(device) };
+        if group.sockets == 0 {
+            *open_and_empty -= 1;
         }
-        helper.sockets += 1;
-        if helper.sockets == SOCKETS_PER_HELPER {
-            with_room.pop();
+        group.sockets += 1;
+        if group.sockets == MAX_GROUP_SIZE {
+            not_full.pop();
         }
-        Ok(place)
+        Ok(member)
     }
 
-    /// Has all requests that are out completed at once.
+    /// Cancels all pending requests.
     pub fn cancel_all(&self) {
-        lock(&self.pool)
-            .helpers
-            .iter()
-            .filter_map(|helper| helper.device.as_ref())
-            .for_each(|device| cancel_all(device));
+        lock(&self.pool).groups.iter().filter_map(|group| group.device.as_ref()).for_each(|device| cancel_all(device));
     }
 }
 
-impl Place {
-    /// The device, if the port is there still.
+impl Pool {
+    fn release(&mut self, index: usize) {
+        let group = &mut self.groups[index];
+        if group.sockets == MAX_GROUP_SIZE {
+            self.not_full.push(index);
+        }
+        group.sockets -= 1;
+        match (group.sockets, self.open_and_empty) {
+            // The last socket has left the group, and no other open device is unused: keep this one open.
+            (0, 0) => self.open_and_empty = 1,
+            // Another open device is unused already.
+            (0, _) => group.device = None,
+            _ => {}
+        }
+    }
+}
+
+impl GroupMember {
+    /// Returns the device, or `None` if the selector was dropped.
     pub fn device(&self) -> Option<Arc<Handle>> {
         self.device.upgrade()
     }
 }
 
-/// Closes the helper if that was its last socket, unless no other is idle: there will be a next socket.
-impl Drop for Place {
+impl Drop for GroupMember {
     fn drop(&mut self) {
-        let pool = match self.pool.upgrade() {
-            Some(pool) => pool,
-            None => return,
-        };
-        let mut pool = lock(&pool);
-        let Pool { helpers, with_room, idle } = &mut *pool;
-        let helper = &mut helpers[self.helper];
-        if helper.sockets == SOCKETS_PER_HELPER {
-            with_room.push(self.helper);
-        }
-        helper.sockets -= 1;
-        if helper.sockets == 0 {
-            match *idle {
-                0 => *idle = 1,
-                _ => helper.device = None,
-            }
+        if let Some(pool) = self.pool.upgrade() {
+            lock(&pool).release(self.group);
         }
     }
 }

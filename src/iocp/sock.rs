@@ -1,444 +1,446 @@
-//! A sock: a source of ours as this queue sees it, what it wants, and the one request that asks AFD for that.
+//! A sock: the state of one registered socket, and its one poll request.
 //!
-//! There is never more than one request out for a sock, since AFD mixes up the answers of two. So a sock that wants
-//! something else than it has asked for must get its request back first:
+//! A sock has at most one pending request, because AFD mixes up the results of two requests for one socket. A sock that
+//! needs more events than its request covers cancels the request, and submits a new one when the packet of the cancelled
+//! request has been dequeued:
 //!
 //! ```text
-//!              submit                        cancel, to ask for more
+//!              submit                        cancel, to request more
 //!     Idle ──────────────► Pending ─────────────────────────────────────► Cancelled
 //!      ▲                      │                                               │
-//!      └──────────────────────┴── its packet is taken from the port ◄─────────┘
+//!      └──────────────────────┴────── its packet is dequeued ◄────────────────┘
 //! ```
 //!
-//! To ask for less needs nothing: what a request brings is held against what is wanted when it comes.
+//! A sock that needs fewer events does nothing: the surplus is filtered when the request completes. wepoll works in the
+//! same way.
 //!
-//! What is *armed* makes the modes. Whatever is armed is asked for; a report disarms, in edge mode, what it has told;
-//! in oneshot mode, everything; in level mode, nothing. In edge mode the program's own reading and writing arms again
-//! ([`SourceState::rearm`]): the next request then tells what is so at that time, or becomes so later. That is more
-//! than an edge, as it tells of what was left unread as well, and this saves the program that reads once per event.
+//! The modes work by *arming* (defined in [`iocp`](super)). A report disarms the reported events in edge mode, all events
+//! in oneshot mode, and none in level mode. In edge mode the program's reads and writes arm the used direction again
+//! ([`SourceState::rearm`](super::SourceState::rearm)). The next request then completes at once if the condition still
+//! holds. So bytes that the program left unread are reported again, which an edge alone would not do; a program that
+//! reads once per event therefore receives all its data.
+//!
+//! A sock does not know the selector. Each method that can make a submit or a cancel necessary returns an [`Update`],
+//! which the caller passes to [`Shared::schedule`](super::shared::Shared::schedule) after the sock's lock is released.
 
 use std::io;
 use std::os::raw::c_void;
-use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
-use super::afd::Request;
-use super::event::{flags, RawEvent, ARRIVED, BROKEN, FINISHED, REFUSED};
+use super::afd::PollRequest;
+use super::event::{flags, RawEvent, FAILED, INPUT, POLL_REJECTED, WRITE_CLOSED};
 use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, SOCKET};
-use super::poll_group::Place;
-use super::port::{Port, AFD, NOTIFIER};
-use super::winsock::{base_socket, has_unread};
+use super::poll_group::{GroupMember, PollGroups};
+use super::port::{Port, KEY_AFD};
+use super::winsock::{base_socket, has_unread_bytes};
 use crate::event::Token;
 use crate::sync::lock;
 use crate::Interest;
 
-/// What this queue keeps inside a source: its sock, from the first registration on. It ends with the source.
-#[derive(Default)]
-pub(crate) struct SourceState {
-    sock: Option<Arc<Sock>>,
-    /// The program has shut down writing.
-    has_ended: AtomicBool,
-}
-
-impl SourceState {
-    /// Whether [`rearm`](SourceState::rearm) does anything.
-    pub const NEEDS_REARM: bool = true;
-
-    /// Looks for the next edge of a direction that the program has just used.
-    #[inline]
-    pub fn rearm(&self, direction: Interest) {
-        if let Some(sock) = &self.sock {
-            sock.rearm(direction);
-        }
-    }
-
-    /// The program has shut down writing. AFD says nothing of it, so it has to be kept in mind.
-    pub fn write_shut_down(&self) {
-        self.has_ended.store(true, Ordering::Release);
-        if let Some(sock) = &self.sock {
-            sock.write_shut_down();
-        }
-    }
-
-    /// The sock at this port. A source that was registered with another poll before gets a new one.
-    pub(super) fn sock_at(&mut self, port: &Arc<Port>, socket: SOCKET, raw: Option<SOCKET>) -> io::Result<&Arc<Sock>> {
-        match &self.sock {
-            Some(sock) if sock.port.as_ptr() == Arc::as_ptr(port) => {}
-            _ => {
-                let has_ended = *self.has_ended.get_mut();
-                let sock = Arc::new(Sock::new(port, socket, raw, has_ended)?);
-                *self = SourceState { sock: Some(sock), has_ended: AtomicBool::new(has_ended) };
-            }
-        }
-        self.sock.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    pub(super) fn sock(&self) -> Option<&Arc<Sock>> {
-        self.sock.as_ref()
-    }
-}
-
-impl Drop for SourceState {
-    fn drop(&mut self) {
-        if let Some(sock) = &self.sock {
-            sock.deregister();
-        }
-    }
-}
-
 pub(super) struct Sock {
-    /// Sources don't keep their poll alive.
-    port: Weak<Port>,
-    place: Place,
-    /// The socket as AFD knows it.
-    base: SOCKET,
-    /// The program's number for it, where that is all that the program has: the selector remembers it by this.
-    pub raw: Option<SOCKET>,
-    /// The events that are asked for as soon as they can be. Changes only under the lock.
+    group: GroupMember,
+    /// The socket that AFD knows.
+    base_socket: SOCKET,
+    /// The program's number of the socket, for a `SourceSocket` only. The selector keeps the sock under this number.
+    pub raw_socket: Option<SOCKET>,
+    /// The armed events. Changed only under the lock of `state`.
     armed: AtomicU32,
-    /// The program has used the source since the request was made.
-    used: AtomicBool,
+    /// Whether the program used the socket after the request was submitted.
+    used_since_submit: AtomicBool,
     state: Mutex<State>,
-    request: Request,
+    request: PollRequest,
 }
 
 struct State {
     /// `None`: not registered.
     interest: Option<Interest>,
     token: Token,
-    /// The program has shut down writing.
-    has_ended: bool,
-    /// There was a report since it was registered.
-    was_told: bool,
-    poll: AfdPoll,
-    queued: Queued,
+    /// Whether the program shut down writing.
+    write_shut_down: bool,
+    /// Whether an event was reported since the registration.
+    was_reported: bool,
+    request_state: RequestState,
+    update_state: UpdateState,
 }
 
-/// Whether it stands in the port's queue.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Queued {
-    No,
-    Yes,
-    /// A wait has begun without it, since there was no hurry.
-    PassedOver,
-}
-
-/// Where the request is. While it is out, the kernel has a reference to the sock.
-enum AfdPoll {
+/// The state of the request. While it is not `Idle`, the kernel owns a reference to the sock.
+enum RequestState {
     Idle,
-    /// Out, and these events were asked for.
+    /// Submitted, for these events.
     Pending {
         events: u32,
     },
-    /// Out, but on its way back; too late, if it had ended by itself before.
+    /// Cancelled, and its packet has not been dequeued. `was_pending` is false if the request had already completed when
+    /// it was cancelled.
     Cancelled {
-        in_time: bool,
+        was_pending: bool,
     },
 }
 
-/// What a packet has brought.
-pub(super) enum News {
+/// The sock's state in the update queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum UpdateState {
+    /// Not in the queue, and no update is needed.
+    NotQueued,
+    /// In the queue, or a thread is about to push or to update the sock.
+    Queued,
+    /// In the queue, and the current wait began without updating the sock.
+    Deferred,
+}
+
+/// What the caller of a method of a sock or a pipe must pass to the update queue.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Update {
+    /// Nothing.
+    None,
+    /// Queue the source for the next wait. If a blocking wait is in progress, update the source now.
+    Enqueue,
+    /// The source is queued already, but the current wait skipped it. If that wait still blocks, update the source now.
+    IfWaiting,
+    /// Queue the source again: its update failed or was deferred.
+    Retry,
+}
+
+/// The result of a completed request.
+pub(super) enum Completion {
     Nothing,
     Event(RawEvent),
-    /// The socket was closed, without a word to us.
-    Closed,
+    /// The program closed the socket without deregistering it.
+    SocketClosed,
 }
 
 impl Sock {
-    fn new(port: &Arc<Port>, socket: SOCKET, raw: Option<SOCKET>, has_ended: bool) -> io::Result<Sock> {
-        let base = base_socket(socket)?;
-        let idle = State {
+    pub fn new(
+        groups: &PollGroups,
+        port: &Port,
+        socket: SOCKET,
+        raw_socket: Option<SOCKET>,
+        write_shut_down: bool,
+    ) -> io::Result<Sock> {
+        let base_socket = base_socket(socket)?;
+        let state = State {
             interest: None,
             token: Token(0),
-            has_ended,
-            was_told: false,
-            poll: AfdPoll::Idle,
-            queued: Queued::No,
+            write_shut_down,
+            was_reported: false,
+            request_state: RequestState::Idle,
+            update_state: UpdateState::NotQueued,
         };
         Ok(Sock {
-            place: port.helpers.take_place(port)?,
-            port: Arc::downgrade(port),
-            base,
-            raw,
+            group: groups.acquire(port)?,
+            base_socket,
+            raw_socket,
             armed: AtomicU32::new(0),
-            used: AtomicBool::new(false),
-            state: Mutex::new(idle),
-            request: Request::new(base),
+            used_since_submit: AtomicBool::new(false),
+            state: Mutex::new(state),
+            request: PollRequest::new(base_socket),
         })
     }
 
-    /// Armed whatever the program wants, as long as it is registered: somebody must hear when a socket is closed of
-    /// which nobody will say so.
-    fn always(&self) -> u32 {
-        match self.raw {
+    /// Returns the events that stay armed as long as the socket is registered. A `SourceSocket` can be closed without
+    /// this crate knowing, so one request with `AFD_POLL_LOCAL_CLOSE` stays pending even if nothing else is armed.
+    fn always_armed(&self) -> u32 {
+        match self.raw_socket {
             Some(_) => AFD_POLL_LOCAL_CLOSE,
             None => 0,
         }
     }
 }
 
-// What the program wants.
+// Register, reregister, deregister.
 
 impl Sock {
-    /// Registers, or changes the registration. In every mode, what is so already is told again.
-    pub fn register(self: &Arc<Sock>, port: &Port, token: Token, interest: Interest) {
+    /// Registers the socket, or changes its registration. In every mode, a condition that already holds is reported
+    /// again.
+    pub fn register(&self, token: Token, interest: Interest) -> Update {
         let mut state = lock(&self.state);
         state.interest = Some(interest);
         state.token = token;
-        state.was_told = false;
-        self.armed.store(flags(interest) | self.always(), Ordering::Release);
-        self.settle(port, &mut state);
+        state.was_reported = false;
+        self.armed.store(flags(interest) | self.always_armed(), Ordering::Release);
+        self.request_update(&mut state)
     }
 
     pub fn deregister(&self) {
         let mut state = lock(&self.state);
         state.interest = None;
         self.armed.store(0, Ordering::Release);
-        if let AfdPoll::Pending { .. } = state.poll {
-            // One that stays out only stays longer: what it brings will be nobody's.
-            state.poll = match self.request.cancel(self.place.device().as_deref()) {
-                Ok(in_time) => AfdPoll::Cancelled { in_time },
-                Err(_) => AfdPoll::Pending { events: 0 },
+        if let RequestState::Pending { .. } = state.request_state {
+            state.request_state = match self.cancel() {
+                Ok(was_pending) => RequestState::Cancelled { was_pending },
+                // The request stays pending for longer. Its events are not armed, so `complete` filters them.
+                Err(_) => RequestState::Pending { events: 0 },
             };
         }
     }
 
-    /// Whether this still stands for the socket that was registered, for all that can be known. A request that is out
-    /// ends when the socket is closed; so one that has ended, or an event that was told, may have been the last of it.
-    pub fn is_current(&self) -> bool {
+    /// Returns whether `raw_socket` still names the registered socket. Closing a socket completes its pending request, so
+    /// a request that can still be cancelled proves that the socket is open.
+    pub fn is_same_socket(&self) -> bool {
         let mut state = lock(&self.state);
-        match state.poll {
-            AfdPoll::Idle => !state.was_told,
-            AfdPoll::Cancelled { in_time } => in_time,
-            AfdPoll::Pending { .. } => match self.request.cancel(self.place.device().as_deref()) {
-                Ok(in_time) => {
-                    state.poll = AfdPoll::Cancelled { in_time };
-                    in_time
+        match state.request_state {
+            // No request would have completed on closing. A reported event may have come from the request that the
+            // closing completed; without such a report, assume that the socket is open.
+            RequestState::Idle => !state.was_reported,
+            // A request that had already completed may have been completed by the closing.
+            RequestState::Cancelled { was_pending } => was_pending,
+            RequestState::Pending { .. } => match self.cancel() {
+                Ok(was_pending) => {
+                    state.request_state = RequestState::Cancelled { was_pending };
+                    was_pending
                 }
+                // Not known, so assume that the socket is open.
                 Err(_) => true,
             },
         }
     }
 
-    fn rearm(self: &Arc<Sock>, direction: Interest) {
-        let mut wanted = flags(direction);
-        // First this is said, and then what is armed is looked at; a report goes about it the other way round. So if
-        // this comes too early to see what the report has disarmed, the report sees this.
-        self.used.store(true, Ordering::SeqCst);
-        if self.armed.load(Ordering::SeqCst) & wanted == wanted {
-            return;
+    /// Arms a direction that the program has just used, in edge mode.
+    pub fn rearm(&self, direction: Interest) -> Update {
+        let used = flags(direction);
+        // This stores `used_since_submit` and then loads `armed`. `complete` stores `armed` and then loads
+        // `used_since_submit`. All four accesses are `SeqCst`, so at least one side sees the other's store, and no rearm
+        // is lost.
+        self.used_since_submit.store(true, Ordering::SeqCst);
+        if self.armed.load(Ordering::SeqCst) & used == used {
+            // The direction is still armed.
+            return Update::None;
         }
-        let port = match self.port.upgrade() {
-            Some(port) => port,
-            None => return,
-        };
         let mut state = lock(&self.state);
-        wanted &= match state.interest {
-            Some(interest) if interest.is_edge() => flags(interest),
-            // Level mode disarms nothing, and oneshot is armed by the program's word.
-            _ => return,
-        };
-        self.armed.fetch_or(wanted, Ordering::AcqRel);
-        self.settle(&port, &mut state);
+        match state.interest {
+            Some(interest) if interest.is_edge() => {
+                self.armed.fetch_or(used & flags(interest), Ordering::AcqRel);
+                self.request_update(&mut state)
+            }
+            // Level mode never disarms, oneshot mode is armed by `register` only, and a deregistered socket stays
+            // disarmed.
+            _ => Update::None,
+        }
     }
 
-    fn write_shut_down(self: &Arc<Sock>) {
-        let port = self.port.upgrade();
+    /// Notes that the program shut down writing, which AFD does not report.
+    pub fn write_shut_down(&self) -> Update {
         let mut state = lock(&self.state);
-        state.has_ended = true;
-        // If the peer's end was told already, it is news again, as the end of both.
-        if let (Some(interest), Some(port)) = (state.interest, &port) {
-            if interest.is_edge() {
+        state.write_shut_down = true;
+        match state.interest {
+            // If the end of the peer's data was reported already, both directions are closed now, which is a new event.
+            Some(interest) if interest.is_edge() => {
                 self.armed.fetch_or(flags(interest) & AFD_POLL_DISCONNECT, Ordering::AcqRel);
-                self.settle(port, &mut state);
+                self.request_update(&mut state)
             }
+            _ => Update::None,
         }
     }
 }
 
-// What it has asked for.
+// Submit and cancel.
 
 impl Sock {
-    /// Sees to it that what is armed is going to be asked for.
-    fn settle(self: &Arc<Sock>, port: &Port, state: &mut State) {
-        if !self.lags(state) {
-            return;
+    /// Requests an update if one is needed and not on its way yet.
+    fn request_update(&self, state: &mut State) -> Update {
+        if !self.needs_update(state) {
+            return Update::None;
         }
-        let is_late = match state.queued {
-            Queued::No => {
-                let is_late = !port.enqueue(self);
-                state.queued = if is_late { Queued::No } else { Queued::Yes };
-                is_late
+        match state.update_state {
+            UpdateState::NotQueued => {
+                state.update_state = UpdateState::Queued;
+                Update::Enqueue
             }
-            Queued::Yes => false,
-            Queued::PassedOver => port.is_waiting(),
-        };
-        if is_late {
-            self.catch_up(port, state);
-            if state.queued == Queued::Yes {
-                // It was put off, and the wait must know. If that fails as well, it knows when it is over.
-                let _no_memory = port.post(NOTIFIER, ptr::null_mut());
-            }
+            // The update that is still to come reads the newest `armed`.
+            UpdateState::Queued => Update::None,
+            UpdateState::Deferred => Update::IfWaiting,
         }
     }
 
-    /// Called when the sock has been taken out of the queue, by a wait that begins. True: the wait may begin without
-    /// it, and it must be put back.
-    ///
-    /// That is so if the program has just been told of something, and all that is left to be asked for is the end of
-    /// the connection. Most often the program is about to read, and then more has to be asked for: that would be a
-    /// request for nothing, and another to cancel it.
-    pub fn update(self: &Arc<Sock>, port: &Port, may_block: bool) -> bool {
-        let mut state = lock(&self.state);
-        if !self.lags(&state) {
-            state.queued = Queued::No;
-            return false;
-        }
-        let no_hurry = self.armed.load(Ordering::Acquire) & !(BROKEN | AFD_POLL_DISCONNECT | AFD_POLL_LOCAL_CLOSE) == 0;
-        if may_block && no_hurry && state.queued == Queued::Yes {
-            state.queued = Queued::PassedOver;
-            return true;
-        }
-        state.queued = Queued::No;
-        self.catch_up(port, &mut state);
-        false
-    }
-
-    /// Whether more is armed than was asked for.
-    fn lags(&self, state: &State) -> bool {
+    /// Returns whether events are armed that the request does not cover.
+    fn needs_update(&self, state: &State) -> bool {
         let armed = self.armed.load(Ordering::Acquire);
-        match state.poll {
-            AfdPoll::Idle => armed != 0,
-            AfdPoll::Pending { events } => armed & !events != 0,
-            // Its packet will see to it.
-            AfdPoll::Cancelled { .. } => false,
+        match state.request_state {
+            RequestState::Idle => armed != 0,
+            // The request may cover more than is armed; the surplus is filtered when it completes.
+            RequestState::Pending { events } => armed & !events != 0,
+            // `complete` requests the update when the packet of the cancelled request has been dequeued.
+            RequestState::Cancelled { .. } => false,
         }
     }
 
-    fn catch_up(self: &Arc<Sock>, port: &Port, state: &mut State) {
-        match state.poll {
-            AfdPoll::Idle => self.submit(port, state),
-            AfdPoll::Pending { .. } => match self.request.cancel(self.place.device().as_deref()) {
-                Ok(in_time) => state.poll = AfdPoll::Cancelled { in_time },
-                // No memory, at worst. It goes on with what it has, and the next wait tries again.
-                Err(_) => self.later(port, state),
+    /// Updates a sock that is not in the queue: the beginning wait has popped the sock, or a thread that changed the sock
+    /// during a blocking wait has not pushed it. Returns [`Update::Retry`] if the sock must be queued again.
+    ///
+    /// Before a blocking wait (`may_block`), the submit is deferred, for one wait of at most 1 ms, if only closing events
+    /// are armed. The program was probably just notified of data and will read, which arms `AFD_POLL_RECEIVE`; a request
+    /// that is submitted now would have to be cancelled then.
+    pub fn update(self: &Arc<Sock>, port: &Port, may_block: bool) -> Update {
+        let mut state = lock(&self.state);
+        let only_closing =
+            self.armed.load(Ordering::Acquire) & !(FAILED | AFD_POLL_DISCONNECT | AFD_POLL_LOCAL_CLOSE) == 0;
+        let may_defer = may_block && state.update_state == UpdateState::Queued;
+        state.update_state = UpdateState::NotQueued;
+        if !self.needs_update(&state) {
+            // Another change, or the end of a request, has made the update superfluous.
+            return Update::None;
+        }
+        if may_defer && only_closing {
+            state.update_state = UpdateState::Deferred;
+            return Update::Retry;
+        }
+        self.submit_or_cancel(port, &mut state)
+    }
+
+    /// Updates a deferred sock during the wait that deferred it. The sock stays in the queue.
+    pub fn update_deferred(self: &Arc<Sock>, port: &Port) -> Update {
+        let mut state = lock(&self.state);
+        if state.update_state == UpdateState::Deferred && self.needs_update(&state) {
+            return self.submit_or_cancel(port, &mut state);
+        }
+        // A wait that began in the meantime has updated the sock.
+        Update::None
+    }
+
+    fn submit_or_cancel(self: &Arc<Sock>, port: &Port, state: &mut State) -> Update {
+        match state.request_state {
+            RequestState::Idle => self.submit(port, state),
+            RequestState::Pending { .. } => match self.cancel() {
+                Ok(was_pending) => {
+                    state.request_state = RequestState::Cancelled { was_pending };
+                    Update::None
+                }
+                // The kernel has no memory, at worst. The request stays pending, and the next wait tries again.
+                Err(_) => self.retry(state),
             },
-            AfdPoll::Cancelled { .. } => {}
+            // Its packet is still to come.
+            RequestState::Cancelled { .. } => Update::None,
         }
     }
 
-    fn submit(self: &Arc<Sock>, port: &Port, state: &mut State) {
+    fn submit(self: &Arc<Sock>, port: &Port, state: &mut State) -> Update {
         let events = self.armed.load(Ordering::Acquire);
-        self.used.store(false, Ordering::SeqCst);
+        self.used_since_submit.store(false, Ordering::SeqCst);
+        let device = self.group.device();
         let packet = Arc::into_raw(Arc::clone(self)) as *mut c_void;
-        let device = self.place.device();
-        port.lend();
-        // SAFETY: `Idle` says that the request is not out. The reference that has just become a pointer keeps the sock
-        // where it is until the packet is taken.
-        let accepted =
-            unsafe { self.request.submit(self.base, device.as_deref(), events | AFD_POLL_LOCAL_CLOSE, packet) };
-        state.poll = AfdPoll::Pending { events };
-        // What is refused takes the same way as what is done, and becomes an event of this source alone.
-        if !accepted && port.post(AFD, packet).is_err() {
-            // SAFETY: neither the kernel nor the port has taken the reference.
+        port.add_in_flight();
+        let requested = events | AFD_POLL_LOCAL_CLOSE;
+        // SAFETY: the request is `Idle`, so it is not pending. `packet` is a reference to the sock, which the packet
+        // owns, so the sock does not move and is not freed until the packet has been dequeued.
+        let accepted = unsafe { self.request.submit(self.base_socket, device.as_deref(), requested, packet) };
+        state.request_state = RequestState::Pending { events };
+        // The packet of a rejected request is posted here, so rejection becomes an event of this source, like every other
+        // result.
+        if !accepted && port.post(KEY_AFD, packet).is_err() {
+            // SAFETY: neither the kernel nor the port has accepted the packet, so the reference is still owned here.
             drop(unsafe { Sock::from_packet(packet) });
-            port.return_one();
-            state.poll = AfdPoll::Idle;
-            self.later(port, state);
+            port.remove_in_flight();
+            state.request_state = RequestState::Idle;
+            return self.retry(state);
+        }
+        Update::None
+    }
+
+    /// Requests another attempt after the kernel had no memory.
+    fn retry(&self, state: &mut State) -> Update {
+        match state.update_state {
+            UpdateState::NotQueued => {
+                state.update_state = UpdateState::Queued;
+                Update::Retry
+            }
+            // The sock is still in the queue.
+            UpdateState::Queued | UpdateState::Deferred => Update::None,
         }
     }
 
-    /// Has the kernel asked again later: it has no memory.
-    fn later(self: &Arc<Sock>, port: &Port, state: &mut State) {
-        if state.queued == Queued::No {
-            state.queued = Queued::Yes;
-            port.retry(self);
-        }
+    fn cancel(&self) -> io::Result<bool> {
+        self.request.cancel(self.group.device().as_deref())
     }
 }
 
-// What has come of it.
+// Complete.
 
 impl Sock {
-    /// The reference that was lent to the kernel.
+    /// Takes over the reference that a packet owns.
     ///
     /// # Safety
     ///
-    /// The address is that of an [`AFD`] packet which was taken from the port and not put back, and this is called
-    /// once.
+    /// The address is that of a [`KEY_AFD`] packet that was dequeued and not posted again. This is called once for each
+    /// packet.
     pub unsafe fn from_packet(address: *mut c_void) -> Arc<Sock> {
-        // SAFETY: `submit` has made the address by `into_raw`, for this one packet.
+        // SAFETY: `submit` has made the address with `into_raw`, for this one packet.
         unsafe { Arc::from_raw(address as *const Sock) }
     }
 
-    /// Called when the request's packet has been taken from the port.
+    /// Converts the result of the request to an event, disarms what the mode demands, and requests the next update.
     ///
     /// # Safety
     ///
-    /// It has, and this is called once.
-    pub unsafe fn complete(self: &Arc<Sock>, port: &Port) -> News {
+    /// The packet of the request has been dequeued. This is called once for each packet.
+    pub unsafe fn complete(&self) -> (Completion, Update) {
         let mut state = lock(&self.state);
-        state.poll = AfdPoll::Idle;
-        // SAFETY: the packet has been taken, says our caller, and since then nothing has been submitted, says the lock.
-        let events = unsafe { self.request.answer() };
+        state.request_state = RequestState::Idle;
+        // SAFETY: the caller promises that the packet has been dequeued. The request was not `Idle` before this method
+        // took the lock, so no thread has submitted it again.
+        let events = unsafe { self.request.result() };
         let interest = match state.interest {
             Some(interest) => interest,
-            // Deregistered, or dropped.
-            None => return News::Nothing,
+            // Deregistered, or the source was dropped.
+            None => return (Completion::Nothing, Update::None),
         };
-        // A source of ours lives as long as its socket; of such a one this says that AFD does not know it.
-        let is_refused = events & REFUSED != 0 && self.raw.is_none();
-        if events & AFD_POLL_LOCAL_CLOSE != 0 && !is_refused {
+        // The invalid handle of a source that owns its socket: not a closed socket, but one that AFD does not accept.
+        let is_rejected = events & POLL_REJECTED != 0 && self.raw_socket.is_none();
+        if events & AFD_POLL_LOCAL_CLOSE != 0 && !is_rejected {
+            // The program closed the socket of a `SourceSocket`.
             state.interest = None;
             self.armed.store(0, Ordering::Release);
-            return News::Closed;
+            return (Completion::SocketClosed, Update::None);
         }
         let armed = self.armed.load(Ordering::Acquire);
-        // Also what was asked for before the program changed its mind.
-        let events = events & (armed | REFUSED);
-        let mut news = News::Nothing;
-        // Nothing at all: it was cancelled, most often.
-        if events != 0 {
-            state.was_told = true;
-            if events & REFUSED != 0 {
-                // It would be refused again: until the program registers anew, nothing is asked for.
-                state.interest = None;
-            }
-            if state.queued == Queued::PassedOver {
-                // That was for the report before this.
-                state.queued = Queued::Yes;
-            }
-            self.armed.store(self.still_armed(interest, armed, events), Ordering::SeqCst);
-            if interest.is_edge() && self.is_over(events) {
-                self.armed.fetch_or(events, Ordering::AcqRel);
-            }
-            let both_ends = events & AFD_POLL_DISCONNECT != 0 && state.has_ended;
-            let events = if both_ends { events | FINISHED } else { events };
-            news = News::Event(RawEvent { events, token: state.token });
+        // The request may have been submitted for events that are no longer armed.
+        let events = events & (armed | POLL_REJECTED);
+        if events == 0 {
+            // In most cases, the request was cancelled.
+            return (Completion::Nothing, self.request_update(&mut state));
         }
-        self.settle(port, &mut state);
-        news
+        state.was_reported = true;
+        if events & POLL_REJECTED != 0 {
+            // The kernel would reject the next request too, so submit none until the program registers the socket again.
+            state.interest = None;
+        }
+        if state.update_state == UpdateState::Deferred {
+            // The update was deferred after an earlier report. After this report, it may be deferred once more.
+            state.update_state = UpdateState::Queued;
+        }
+        self.armed.store(self.armed_after(interest, armed, events), Ordering::SeqCst);
+        if interest.is_edge() && self.already_consumed(events) {
+            self.armed.fetch_or(events, Ordering::AcqRel);
+        }
+        let both_directions_closed = events & AFD_POLL_DISCONNECT != 0 && state.write_shut_down;
+        let events = if both_directions_closed { events | WRITE_CLOSED } else { events };
+        let event = RawEvent { events, token: state.token };
+        (Completion::Event(event), self.request_update(&mut state))
     }
 
-    /// What a report of these events leaves armed.
-    fn still_armed(&self, interest: Interest, armed: u32, events: u32) -> u32 {
-        if events & REFUSED != 0 {
+    /// Returns the events that stay armed after `events` are reported.
+    fn armed_after(&self, interest: Interest, armed: u32, events: u32) -> u32 {
+        if events & POLL_REJECTED != 0 {
+            // The kernel does not accept this socket, so no other event can follow.
             0
         } else if interest.is_level() {
             armed
-        } else if interest.is_oneshot() || events & BROKEN != 0 {
-            self.always()
-        } else if events & ARRIVED != 0 {
-            armed & !(events | ARRIVED)
+        } else if interest.is_oneshot() || events & FAILED != 0 {
+            // A oneshot was reported. Or the connection is over, in edge mode: there is nothing left to report.
+            self.always_armed()
+        } else if events & INPUT != 0 {
+            // A socket reports data or connections, never both, so disarm both.
+            armed & !(events | INPUT)
         } else {
             armed & !events
         }
     }
 
-    /// Whether what these events tell may be over already: the program was faster, and read what has come before it was
-    /// told. Then it need not read on account of the report, and nothing would arm for what comes next.
-    fn is_over(&self, events: u32) -> bool {
-        events & !ARRIVED == 0 && self.used.load(Ordering::SeqCst) && !has_unread(self.base)
+    /// Returns whether the reported data or connection may already be consumed: another thread used the socket after the
+    /// request was submitted, and nothing is unread now. That operation came too early to rearm, because the direction
+    /// was still armed, so `complete` rearms it.
+    fn already_consumed(&self, events: u32) -> bool {
+        events & !INPUT == 0 && self.used_since_submit.load(Ordering::SeqCst) && !has_unread_bytes(self.base_socket)
     }
 }

@@ -1,4 +1,4 @@
-//! The socket that AFD knows, and whether it has unread bytes: what Winsock answers.
+//! Two queries about a socket: its base socket, and whether it has unread bytes.
 
 use std::io;
 use std::mem;
@@ -6,68 +6,70 @@ use std::ptr;
 
 use crate::windows::ffi::{self, DWORD, SOCKET};
 
-/// No chain of providers is as long as this.
-const LAYERS: usize = 32;
+/// No chain of service providers is longer.
+const MAX_PROVIDER_LAYERS: usize = 32;
 
-/// The socket that AFD knows.
+/// Returns the base socket: the socket that AFD knows.
 ///
-/// It is the program's own, unless a layered service provider has put a socket of its own in front of it: some kinds of
-/// filters and virus scanners do. Of those, some keep the question to themselves that was made for this
-/// (`SIO_BASE_HANDLE`), against the manual's word, but answer others, by which one gets a layer deeper at a time.
+/// The base socket is the program's own socket, unless a layered service provider (some filters and virus scanners
+/// install one) has put a socket of its own in front of it. `SIO_BASE_HANDLE` exists for this query. Some providers
+/// block it, although the manual forbids that, but pass the `SIO_BSP_HANDLE` queries. Those lead one layer deeper, where
+/// `SIO_BASE_HANDLE` is tried again, as wepoll does.
 ///
 /// <https://learn.microsoft.com/windows/win32/winsock/winsock-ioctls>
 pub(super) fn base_socket(socket: SOCKET) -> io::Result<SOCKET> {
     let mut layer = socket;
-    for _ in 0..LAYERS {
-        let err = match ask(layer, ffi::SIO_BASE_HANDLE) {
+    for _ in 0..MAX_PROVIDER_LAYERS {
+        let err = match query_provider(layer, ffi::SIO_BASE_HANDLE) {
             Ok(base) => return Ok(base),
             Err(err) => err,
         };
         let not_a_socket = err.raw_os_error() == Some(ffi::WSAENOTSOCK);
         let below = [ffi::SIO_BSP_HANDLE_SELECT, ffi::SIO_BSP_HANDLE_POLL, ffi::SIO_BSP_HANDLE]
             .iter()
+            // No provider knows a number that is not a socket, so do not try the other queries.
             .filter(|_| !not_a_socket)
-            .find_map(|question| ask(layer, *question).ok().filter(|below| *below != layer));
+            // A provider that returns the same socket leads no deeper, so try the next query.
+            .find_map(|query| query_provider(layer, *query).ok().filter(|below| *below != layer));
         layer = match below {
             Some(below) => below,
             None => return Err(err),
         };
     }
-    let kind = io::ErrorKind::InvalidInput;
-    Err(io::Error::new(kind, format!("cannot register socket {socket}: its service providers go round in circles")))
+    let reason = format!("cannot register socket {socket}: its service providers form a circle");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
 }
 
-/// Whether there certainly is something to be read.
-pub(super) fn has_unread(socket: SOCKET) -> bool {
+/// Returns whether the socket certainly has unread bytes. A listener does not support the query, so it has none.
+pub(super) fn has_unread_bytes(socket: SOCKET) -> bool {
     let mut count = 0;
     // SAFETY: `count` outlives the call.
     let result = unsafe { ffi::ioctlsocket(socket, ffi::FIONREAD, &mut count) };
-    // Of a listener, it can't be asked.
     result == 0 && count > 0
 }
 
-/// A question that is answered by another socket.
-fn ask(socket: SOCKET, question: DWORD) -> io::Result<SOCKET> {
-    let mut answer: SOCKET = ffi::INVALID_SOCKET;
+/// Runs a query whose result is another socket.
+fn query_provider(socket: SOCKET, query: DWORD) -> io::Result<SOCKET> {
+    let mut result: SOCKET = ffi::INVALID_SOCKET;
     let mut len = 0;
-    let place: *mut SOCKET = &mut answer;
-    // SAFETY: `place` has room for what is said to be there, and all that is pointed to outlives the call, which does
-    // not go on after it returns, since there is no overlapped structure.
-    let result = unsafe {
+    let output: *mut SOCKET = &mut result;
+    // SAFETY: `output` has room for one `SOCKET`, and it and `len` outlive the call. The call ends when it returns,
+    // since it has no overlapped structure.
+    let status = unsafe {
         ffi::WSAIoctl(
             socket,
-            question,
+            query,
             ptr::null(),
             0,
-            place.cast(),
+            output.cast(),
             mem::size_of::<SOCKET>() as DWORD,
             &mut len,
             ptr::null_mut(),
             ptr::null_mut(),
         )
     };
-    match result {
-        0 => Ok(answer),
+    match status {
+        0 => Ok(result),
         _ => Err(io::Error::last_os_error()),
     }
 }

@@ -11,7 +11,7 @@ use std::ptr;
 use super::ffi;
 use crate::association::Association;
 use crate::event::{Source, Token};
-use crate::queue::PipeState;
+use crate::queue::PipeSource;
 use crate::{Interest, Registry};
 
 /// One end of a named pipe that never waits: a server's, or a client's. Windows only.
@@ -114,7 +114,7 @@ use crate::{Interest, Registry};
 /// [`FILE_FLAG_OVERLAPPED`]: https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-createfilew
 pub struct NamedPipe {
     association: Association,
-    state: PipeState,
+    state: PipeSource,
 }
 
 /// How much a pipe of ours holds in each direction before somebody has to wait.
@@ -293,7 +293,7 @@ impl AsRawHandle for NamedPipe {
 impl FromRawHandle for NamedPipe {
     unsafe fn from_raw_handle(handle: RawHandle) -> NamedPipe {
         // SAFETY: the caller promises what is written above.
-        NamedPipe { association: Association::default(), state: unsafe { PipeState::from_raw(handle) } }
+        NamedPipe { association: Association::default(), state: unsafe { PipeSource::from_raw(handle) } }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::association::Association;
 use crate::event::Source;
 use crate::kernel::layout::*;
 use crate::kernel::{self, Manners, Verb};
-use crate::queue::PipeState;
+use crate::queue::PipeSource;
 use crate::world::{everywhere, Loop, World, FINISHED};
 use crate::{Interest, Registry, Token};
 
@@ -16,7 +16,7 @@ const READ: Interest = Interest::READABLE;
 /// As the crate's `NamedPipe`.
 struct Pipe {
     association: Association,
-    state: PipeState,
+    state: PipeSource,
     handle: usize,
 }
 
@@ -32,7 +32,7 @@ impl Pipe {
     fn new(is_server: bool) -> Pipe {
         let handle = kernel::enter().open_pipe(is_server);
         // SAFETY: it has just been opened, and nobody else knows it.
-        Pipe { association: Association::default(), state: unsafe { PipeState::from_raw(handle as *mut _) }, handle }
+        Pipe { association: Association::default(), state: unsafe { PipeSource::from_raw(handle as *mut _) }, handle }
     }
 
     fn read(&self, most: usize) -> io::Result<usize> {

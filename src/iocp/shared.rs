@@ -1,0 +1,297 @@
+//! The state that a selector shares with its sources: the port, the poll groups, the update queue, and the pipes.
+
+use std::cmp;
+use std::collections::VecDeque;
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::os::raw::c_void;
+use std::ptr;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use super::event::RawEvent;
+use super::ffi::{OVERLAPPED_ENTRY, SOCKET};
+use super::pipe::Pipe;
+use super::poll_group::PollGroups;
+use super::port::{Port, KEY_AFD, KEY_NOTIFIER};
+use super::sock::{Completion, Sock, Update};
+use crate::sync::lock;
+
+pub(super) struct Shared {
+    pub port: Port,
+    groups: PollGroups,
+    queue: Mutex<UpdateQueue>,
+    /// All pipes whose handles are associated with the port.
+    pipes: Mutex<Vec<Weak<Pipe>>>,
+}
+
+/// The sources to update when the next wait begins: socks whose request does not cover what is armed, and pipes that
+/// must post a packet. Several changes between two waits thus cost one request.
+struct UpdateQueue {
+    socks: VecDeque<Arc<Sock>>,
+    pipes: VecDeque<Arc<Pipe>>,
+    /// A blocking wait is in progress, so the thread that changes a source updates it at once: AFD accepts requests from
+    /// any thread.
+    waiting: bool,
+}
+
+// Open.
+
+impl Shared {
+    pub fn new() -> io::Result<Shared> {
+        let queue = UpdateQueue { socks: VecDeque::new(), pipes: VecDeque::new(), waiting: false };
+        Ok(Shared {
+            port: Port::new()?,
+            groups: PollGroups::new(),
+            queue: Mutex::new(queue),
+            pipes: Mutex::new(Vec::new()),
+        })
+    }
+
+    pub fn new_sock(&self, socket: SOCKET, raw_socket: Option<SOCKET>, write_shut_down: bool) -> io::Result<Sock> {
+        Sock::new(&self.groups, &self.port, socket, raw_socket, write_shut_down)
+    }
+
+    /// Adds a pipe to the list of pipes whose operations are cancelled when this is dropped.
+    pub fn track_pipe(&self, pipe: &Arc<Pipe>) {
+        let mut pipes = lock(&self.pipes);
+        // Before the list grows, remove the pipes that no longer exist.
+        if pipes.len() == pipes.capacity() {
+            pipes.retain(|pipe| pipe.strong_count() > 0);
+            let len = pipes.len();
+            pipes.reserve(len + 1);
+        }
+        pipes.push(Arc::downgrade(pipe));
+    }
+}
+
+// The update queue.
+//
+// A sock sets its `UpdateState` under its own lock, and the push follows after that lock is released. In between, a
+// thread that sees `Queued` may rely on the push, or on the update in its stead, that the first thread is about to make:
+// that update reads the newest `armed`. So no lock of a sock or a pipe is held while the queue's lock is taken. The same
+// holds for a pipe and its `PostState`.
+
+impl Shared {
+    /// Does what a method of the sock demands.
+    pub fn schedule(&self, sock: &Arc<Sock>, update: Update) {
+        match update {
+            Update::None => {}
+            Update::Enqueue => {
+                let mut queue = lock(&self.queue);
+                if !queue.waiting {
+                    push(&mut queue.socks, sock);
+                    return;
+                }
+                drop(queue);
+                self.schedule(sock, sock.update(&self.port, false));
+            }
+            // If no wait is in progress, the next wait updates the sock, which is in the queue.
+            Update::IfWaiting => {
+                let waiting = lock(&self.queue).waiting;
+                if waiting {
+                    self.schedule(sock, sock.update_deferred(&self.port));
+                }
+            }
+            // The submit or the cancel failed for lack of memory. End the blocking wait so that the next one tries again.
+            // If this post fails too, the next attempt follows when the wait ends for another reason.
+            Update::Retry => {
+                push(&mut lock(&self.queue).socks, sock);
+                let _no_memory = self.port.post(KEY_NOTIFIER, ptr::null_mut());
+            }
+        }
+    }
+
+    /// Does what a method of the pipe demands.
+    pub fn schedule_pipe(&self, pipe: &Arc<Pipe>, update: Update) {
+        let update = match update {
+            Update::Enqueue => {
+                let mut queue = lock(&self.queue);
+                if !queue.waiting {
+                    push(&mut queue.pipes, pipe);
+                    return;
+                }
+                drop(queue);
+                pipe.update(&self.port)
+            }
+            update => update,
+        };
+        // A packet could not be posted, for lack of memory: the next wait tries again.
+        if update == Update::Retry {
+            push(&mut lock(&self.queue).pipes, pipe);
+        }
+    }
+
+    /// Begins a wait: submits the requests of queued socks and posts the packets of queued pipes. If the wait may block,
+    /// then until its end the thread that changes a source updates it.
+    pub fn begin_wait(&self, may_block: bool) -> WaitGuard<'_> {
+        let (socks, pipes) = {
+            let mut queue = lock(&self.queue);
+            queue.waiting = may_block;
+            (queue.socks.len(), queue.pipes.len())
+        };
+        let mut wait = WaitGuard { shared: self, all_updated: true };
+        for _ in 0..pipes {
+            let pipe = match lock(&self.queue).pipes.pop_front() {
+                Some(pipe) => pipe,
+                None => break,
+            };
+            if pipe.update(&self.port) == Update::Retry {
+                push(&mut lock(&self.queue).pipes, &pipe);
+            }
+        }
+        for _ in 0..socks {
+            let sock = match lock(&self.queue).socks.pop_front() {
+                Some(sock) => sock,
+                None => break,
+            };
+            if sock.update(&self.port, may_block) == Update::Retry {
+                push(&mut lock(&self.queue).socks, &sock);
+            }
+        }
+        wait.all_updated = {
+            let queue = lock(&self.queue);
+            queue.socks.is_empty() && queue.pipes.is_empty()
+        };
+        wait
+    }
+}
+
+fn push<T>(queue: &mut VecDeque<Arc<T>>, source: &Arc<T>) {
+    // Before the queue grows, remove the sources that only the queue still references: they were dropped.
+    if queue.len() == queue.capacity() {
+        queue.retain(|source| Arc::strong_count(source) > 1);
+        queue.reserve(queue.len() + 1);
+    }
+    queue.push_back(Arc::clone(source));
+}
+
+/// A wait in progress. When it is dropped, also by an error, changed sources are queued again.
+pub(super) struct WaitGuard<'a> {
+    shared: &'a Shared,
+    all_updated: bool,
+}
+
+/// The longest time that a wait blocks while the queue holds sources whose update was deferred or failed.
+const MAX_DEFERRAL: Duration = Duration::from_millis(1);
+
+impl WaitGuard<'_> {
+    /// Ends the wait. Returns whether all queued sources were updated.
+    pub fn finish(self) -> bool {
+        self.all_updated
+    }
+
+    /// Returns how long the wait may block.
+    pub fn limit_timeout(&self, timeout: Option<Duration>) -> Option<Duration> {
+        match timeout {
+            _ if self.all_updated => timeout,
+            Some(timeout) => Some(cmp::min(timeout, MAX_DEFERRAL)),
+            None => Some(MAX_DEFERRAL),
+        }
+    }
+}
+
+impl Drop for WaitGuard<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.queue).waiting = false;
+    }
+}
+
+// Packets.
+
+/// A dequeued packet, which owns a kernel reference to its source.
+enum Packet {
+    Notifier,
+    Sock(Arc<Sock>),
+    /// The address is that of the completed operation, or null.
+    Pipe(Arc<Pipe>, *mut c_void),
+}
+
+/// The meaning of a dequeued packet.
+pub(super) enum Outcome {
+    Nothing,
+    Notified,
+    Event(RawEvent),
+    /// The program closed the socket of this sock without deregistering it.
+    SocketClosed(Arc<Sock>),
+}
+
+impl Shared {
+    /// Handles a dequeued packet.
+    ///
+    /// # Safety
+    ///
+    /// `Port::dequeue` has returned the packet. This is called once for each packet.
+    pub unsafe fn complete(&self, packet: &OVERLAPPED_ENTRY) -> Outcome {
+        // SAFETY: the caller promises the same.
+        match unsafe { self.decode(packet) } {
+            Packet::Notifier => Outcome::Notified,
+            Packet::Sock(sock) => {
+                // SAFETY: the caller promises that the packet was dequeued, and that this is called once for it.
+                let (completion, update) = unsafe { sock.complete() };
+                self.schedule(&sock, update);
+                match completion {
+                    Completion::Nothing => Outcome::Nothing,
+                    Completion::Event(event) => Outcome::Event(event),
+                    Completion::SocketClosed => Outcome::SocketClosed(sock),
+                }
+            }
+            Packet::Pipe(pipe, operation) => {
+                // SAFETY: as above.
+                let (event, update) = unsafe { pipe.complete(&self.port, operation) };
+                self.schedule_pipe(&pipe, update);
+                event.map_or(Outcome::Nothing, Outcome::Event)
+            }
+        }
+    }
+
+    /// Takes over the kernel reference that the packet owns.
+    ///
+    /// # Safety
+    ///
+    /// As for `complete`.
+    unsafe fn decode(&self, packet: &OVERLAPPED_ENTRY) -> Packet {
+        let decoded = match packet.lpCompletionKey {
+            KEY_NOTIFIER => return Packet::Notifier,
+            // SAFETY: the packet has this key; the caller promises the rest.
+            KEY_AFD => Packet::Sock(unsafe { Sock::from_packet(packet.lpOverlapped) }),
+            // SAFETY: every other key is that of a pipe; the caller promises the rest.
+            key => Packet::Pipe(unsafe { Pipe::from_packet(key) }, packet.lpOverlapped),
+        };
+        self.port.remove_in_flight();
+        decoded
+    }
+}
+
+// Close.
+
+/// How long `drop` waits for each batch of packets that the kernel still owes.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Memory that the kernel still writes to must not be freed. So `drop` cancels everything that is pending, and waits for
+/// the packets.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.groups.cancel_all();
+        let pipes = mem::take(&mut *lock(&self.pipes));
+        for pipe in pipes.iter().filter_map(Weak::upgrade) {
+            pipe.cancel_all();
+        }
+        let mut buffer = [MaybeUninit::uninit(); 32];
+        while self.port.in_flight() > 0 {
+            let packets = match self.port.dequeue(&mut buffer, Some(DRAIN_TIMEOUT)) {
+                Ok(packets) if !packets.is_empty() => packets,
+                // The packets do not arrive. Their sources are never freed, because the kernel references stay counted.
+                _ => return,
+            };
+            for packet in packets {
+                // SAFETY: `dequeue` has just returned the packet, and each packet is decoded once.
+                if let Packet::Pipe(pipe, operation) = unsafe { self.decode(packet) } {
+                    // The program may still have the pipe, and then reads the result of the operation from it.
+                    // SAFETY: as above.
+                    let _no_wait_reports_it = unsafe { pipe.complete(&self.port, operation) };
+                }
+            }
+        }
+    }
+}
