@@ -1,4 +1,4 @@
-//! What AFD says of a source, or a pipe in its words, and what that means.
+//! AFD's event flags: from an interest to flags, and from flags to the predicates of an event. Pipes use the same flags.
 
 use std::cmp;
 use std::fmt;
@@ -8,27 +8,29 @@ use super::ffi::{self, OVERLAPPED_ENTRY};
 use crate::event::{Event, Token};
 use crate::Interest;
 
-/// What is asked for reading. The end of a connection, by whomever, is something to be read.
+/// The events of the readable direction. The end of a connection counts as readable, whichever side caused it.
 pub(super) const READ_EVENTS: u32 = INPUT | ffi::AFD_POLL_DISCONNECT | FAILED;
-/// Something has come: bytes, or a connection. No socket has both.
+/// Data or a connection has arrived. No socket has both.
 pub(super) const INPUT: u32 = ffi::AFD_POLL_RECEIVE | ffi::AFD_POLL_ACCEPT;
-/// What is asked for writing.
+/// The events of the writable direction.
 pub(super) const WRITE_EVENTS: u32 = ffi::AFD_POLL_SEND | FAILED;
-/// No connection, or none any more: both directions are told.
+/// The connection was reset, or could not be made. Reported to both directions.
 pub(super) const FAILED: u32 = ffi::AFD_POLL_ABORT | ffi::AFD_POLL_CONNECT_FAIL;
 
-// Not AFD's words but ours.
+// Two flags that AFD does not have.
 
-/// The kernel has refused to watch.
+/// The kernel rejected the poll request.
 pub(super) const POLL_REJECTED: u32 = 1 << 31;
-/// Both ends have shut down writing, of which AFD tells only the peer's; or a client's pipe has lost its server.
+/// Both sides of a connection have shut down writing (AFD reports only the peer's side), or the server of a client's pipe
+/// is gone.
 pub(super) const WRITE_CLOSED: u32 = 1 << 30;
 
-/// The flags with which an interest is put to AFD. Modes are not among them, it has none.
+/// Returns the events to request from AFD for an interest. AFD has no flags for the modes.
 #[inline]
 pub(super) const fn flags(interest: Interest) -> u32 {
     let mut flags = 0;
-    // `AFD_POLL_CONNECT` is never asked for: it stays up as long as the connection. `AFD_POLL_SEND` comes with it.
+    // `AFD_POLL_CONNECT` is never requested: it holds as long as the connection exists, and `AFD_POLL_SEND` holds as soon
+    // as the connection is made.
     if interest.is_readable() {
         flags |= READ_EVENTS;
     }
@@ -38,7 +40,7 @@ pub(super) const fn flags(interest: Interest) -> u32 {
     flags
 }
 
-/// What a request has brought, under the token that its source has now.
+/// The events of a completed request, with the token that its source has at completion.
 #[derive(Clone)]
 pub(crate) struct RawEvent {
     pub(super) events: u32,
@@ -46,7 +48,7 @@ pub(crate) struct RawEvent {
 }
 
 impl RawEvent {
-    /// An event that did not come from the kernel: a waker's or a timer's.
+    /// Creates the event of a waker or a timer.
     #[inline]
     pub(crate) const fn readable(token: Token) -> RawEvent {
         RawEvent { events: ffi::AFD_POLL_RECEIVE, token }
@@ -82,8 +84,8 @@ impl RawEvent {
         self.has(FAILED | WRITE_CLOSED | POLL_REJECTED)
     }
 
-    /// AFD knows priority data (`AFD_POLL_RECEIVE_EXPEDITED`), but this crate's Windows has no interest in it, as
-    /// mio's.
+    /// AFD has an event for priority data (`AFD_POLL_RECEIVE_EXPEDITED`), but on Windows neither this crate nor mio has an
+    /// interest for it.
     #[inline]
     pub(crate) const fn is_priority(&self) -> bool {
         false
@@ -105,7 +107,7 @@ impl RawEvent {
     }
 }
 
-/// In AFD's own words, which pipes use too.
+/// Formats the names of the flags.
 impl fmt::Debug for RawEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = [
@@ -127,21 +129,21 @@ impl fmt::Debug for RawEvent {
     }
 }
 
-/// The buffer of a wait. Its capacity is the most that one wait brings, and it never grows.
+/// The events of one wait. The list never grows, so its capacity limits the number of events.
 pub(crate) struct RawEvents {
     pub list: Vec<Event>,
-    /// Where the port puts its packets, of which each becomes an event, or none.
+    /// The buffer for packets. Each packet becomes at most one event.
     pub(super) packets: Box<[MaybeUninit<OVERLAPPED_ENTRY>]>,
 }
 
-// SAFETY: the pointers in `packets` are only addresses until `Port::take` has reason to know better, and between two
-// waits nobody looks at them.
+// SAFETY: `packets` is only written and read inside `Selector::wait`, which has exclusive access. Between two waits, its
+// pointers are unused.
 unsafe impl Send for RawEvents {}
-// SAFETY: through a shared reference, nobody can reach `packets`.
+// SAFETY: no method uses `packets` through a shared reference.
 unsafe impl Sync for RawEvents {}
 
 impl RawEvents {
-    /// The port counts in `u32`s, so more is of no use.
+    /// Creates a list. `GetQueuedCompletionStatusEx` takes the capacity as a `u32`, so a larger capacity is of no use.
     pub fn with_capacity(capacity: usize) -> RawEvents {
         let list = Vec::with_capacity(cmp::min(capacity, u32::MAX as usize));
         let packets = (0..list.capacity()).map(|_| MaybeUninit::uninit()).collect();

@@ -1,19 +1,18 @@
-//! What the kernel promises: completion ports, and AFD, the driver behind every socket, which says what is ready.
+//! Declarations of the system: completion ports, and AFD, the driver behind every socket.
 //!
-//! The names are C's. What Microsoft documents is linked; AFD's part is not documented, and has not changed since
-//! Windows 2000: Wine's `include/wine/afd.h` has it too.
+//! The names are C's. The links lead to Microsoft's manual. AFD's interface is not documented and has not changed since
+//! Windows 2000; Wine's `include/wine/afd.h` has it too. `pipe_ffi.rs` has the declarations for pipes.
 
 #![allow(non_camel_case_types, non_snake_case, clippy::upper_case_acronyms)]
 
 use std::mem;
 use std::os::raw::c_void;
-use std::ptr;
 
 pub(super) use crate::windows::ffi::{CloseHandle, BOOL, DWORD, HANDLE, INVALID_HANDLE_VALUE, SOCKET};
 
 // <ioapiset.h>, <minwinbase.h>
 
-/// A packet, as the port hands it out.
+/// A dequeued packet.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct OVERLAPPED_ENTRY {
@@ -24,31 +23,8 @@ pub struct OVERLAPPED_ENTRY {
 }
 const _: () = assert!(mem::size_of::<OVERLAPPED_ENTRY>() == 4 * mem::size_of::<usize>());
 
-/// An operation on a pipe, and how it has ended: the first half is an [`IO_STATUS_BLOCK`], which the kernel writes.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct OVERLAPPED {
-    /// An [`NTSTATUS`].
-    pub Internal: usize,
-    /// A number of bytes.
-    pub InternalHigh: usize,
-    /// Where in a file. Pipes have no such places.
-    pub Offset: DWORD,
-    pub OffsetHigh: DWORD,
-    pub hEvent: HANDLE,
-}
-
-impl OVERLAPPED {
-    pub const fn new() -> OVERLAPPED {
-        OVERLAPPED { Internal: 0, InternalHigh: 0, Offset: 0, OffsetHigh: 0, hEvent: ptr::null_mut() }
-    }
-}
-const _: () = assert!(mem::size_of::<OVERLAPPED>() == 8 + 3 * mem::size_of::<usize>());
-
 #[cfg_attr(windows, link(name = "kernel32"))]
 extern "system" {
-    /// <https://learn.microsoft.com/windows/win32/fileio/cancelioex-func>
-    pub fn CancelIoEx(hFile: HANDLE, lpOverlapped: *mut OVERLAPPED) -> BOOL;
     /// <https://learn.microsoft.com/windows/win32/fileio/createiocompletionport>
     pub fn CreateIoCompletionPort(
         FileHandle: HANDLE,
@@ -77,60 +53,12 @@ extern "system" {
 }
 
 pub const INFINITE: DWORD = u32::MAX;
-/// Without it, each completion also sets the event that is inside every file object, which nobody waits for.
+/// Without this flag, each completion also sets the event inside the file object, for which no code waits.
 pub const FILE_SKIP_SET_EVENT_ON_HANDLE: u8 = 2;
-
-// <fileapi.h>, <namedpipeapi.h>, <winbase.h>
-
-#[cfg_attr(windows, link(name = "kernel32"))]
-extern "system" {
-    /// <https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-readfile>
-    pub fn ReadFile(
-        hFile: HANDLE,
-        lpBuffer: *mut c_void,
-        nNumberOfBytesToRead: DWORD,
-        lpNumberOfBytesRead: *mut DWORD,
-        lpOverlapped: *mut OVERLAPPED,
-    ) -> BOOL;
-    /// <https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile>
-    pub fn WriteFile(
-        hFile: HANDLE,
-        lpBuffer: *const c_void,
-        nNumberOfBytesToWrite: DWORD,
-        lpNumberOfBytesWritten: *mut DWORD,
-        lpOverlapped: *mut OVERLAPPED,
-    ) -> BOOL;
-    /// <https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-connectnamedpipe>
-    pub fn ConnectNamedPipe(hNamedPipe: HANDLE, lpOverlapped: *mut OVERLAPPED) -> BOOL;
-    /// <https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-disconnectnamedpipe>
-    pub fn DisconnectNamedPipe(hNamedPipe: HANDLE) -> BOOL;
-    /// <https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-getnamedpipeinfo>
-    pub fn GetNamedPipeInfo(
-        hNamedPipe: HANDLE,
-        lpFlags: *mut DWORD,
-        lpOutBufferSize: *mut DWORD,
-        lpInBufferSize: *mut DWORD,
-        lpMaxInstances: *mut DWORD,
-    ) -> BOOL;
-}
-
-pub const PIPE_SERVER_END: DWORD = 1;
 
 // <winerror.h>
 
-pub const ERROR_ACCESS_DENIED: i32 = 5;
-pub const ERROR_BROKEN_PIPE: i32 = 109;
-/// The other end is gone.
-pub const ERROR_NO_DATA: i32 = 232;
-pub const ERROR_PIPE_NOT_CONNECTED: i32 = 233;
-/// A message is longer than the buffer. What fits is there, and the rest is for the next read.
-pub const ERROR_MORE_DATA: i32 = 234;
 pub const WAIT_TIMEOUT: i32 = 258;
-/// Somebody has opened the other end before anybody has waited for it.
-pub const ERROR_PIPE_CONNECTED: i32 = 535;
-/// Nobody has opened the other end yet.
-pub const ERROR_PIPE_LISTENING: i32 = 536;
-pub const ERROR_IO_PENDING: i32 = 997;
 
 // <ntdef.h>, <ntstatus.h>
 
@@ -150,7 +78,7 @@ pub const fn NT_ERROR(status: NTSTATUS) -> bool {
     status as u32 >> 30 == 3
 }
 
-/// A string by address and length, in bytes.
+/// A string without a terminating zero. The lengths are in bytes.
 #[repr(C)]
 pub struct UNICODE_STRING {
     pub Length: u16,
@@ -170,11 +98,11 @@ pub struct OBJECT_ATTRIBUTES {
 }
 const _: () = assert!(mem::size_of::<OBJECT_ATTRIBUTES>() == 6 * mem::size_of::<usize>());
 
-/// How a request has ended. The kernel writes it.
+/// The result of a request, written by the kernel.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct IO_STATUS_BLOCK {
-    /// In C a union with a pointer, which is why it is as large as one.
+    /// In C, this is a union with a pointer, so it has the size of a pointer.
     pub Status: NTSTATUS,
     #[cfg(target_pointer_width = "64")]
     pub Pointer: NTSTATUS,
@@ -229,7 +157,7 @@ extern "system" {
         OutputBuffer: *mut c_void,
         OutputBufferLength: u32,
     ) -> NTSTATUS;
-    /// `CancelIoEx` without its detour: <https://learn.microsoft.com/windows/win32/fileio/cancelioex-func>
+    /// The native function behind `CancelIoEx`: <https://learn.microsoft.com/windows/win32/fileio/cancelioex-func>
     pub fn NtCancelIoFileEx(
         FileHandle: HANDLE,
         IoRequestToCancel: *mut IO_STATUS_BLOCK,
@@ -241,12 +169,12 @@ extern "system" {
 
 // AFD
 
-/// `CTL_CODE`, in AFD's own order: device, function 9, method "buffered".
+/// A control code in AFD's own bit layout: device type 0x12, function 9, method "buffered".
 pub const IOCTL_AFD_POLL: u32 = 0x12 << 12 | 9 << 2;
 
-/// Something can be read.
+/// Data can be read.
 pub const AFD_POLL_RECEIVE: u32 = 0x001;
-/// Something can be written.
+/// Data can be written.
 pub const AFD_POLL_SEND: u32 = 0x004;
 /// The peer has shut down writing.
 pub const AFD_POLL_DISCONNECT: u32 = 0x008;
@@ -259,7 +187,7 @@ pub const AFD_POLL_ACCEPT: u32 = 0x080;
 /// A connection could not be made.
 pub const AFD_POLL_CONNECT_FAIL: u32 = 0x100;
 
-/// A socket of a request, and what is asked of it or, afterwards, what it answers.
+/// A socket of a request. `Events` has the requested events at the submit, and the result at completion.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct AFD_POLL_HANDLE_INFO {
@@ -269,19 +197,19 @@ pub struct AFD_POLL_HANDLE_INFO {
 }
 const _: () = assert!(mem::size_of::<AFD_POLL_HANDLE_INFO>() == 8 + mem::size_of::<usize>());
 
-/// A request and its answer. AFD takes any number of sockets at once; here it is always one.
+/// A request and its result. AFD accepts any number of sockets in one request; this crate passes one.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct AFD_POLL_INFO {
-    /// In units of 100 ns; `i64::MAX` never ends.
+    /// In units of 100 ns. `i64::MAX` means no timeout.
     pub Timeout: i64,
     pub NumberOfHandles: u32,
-    /// Not 0: other requests for the socket end at once.
+    /// If this is not 0, other requests for the socket are completed immediately.
     pub Exclusive: u32,
     pub Handles: [AFD_POLL_HANDLE_INFO; 1],
 }
-// 16 bytes of head, and one handle's part, filled up to the alignment of the `i64`. C aligns that to 8 on 32-bit
-// Windows too.
+// The header has 16 bytes. The part of the one handle follows, padded to the alignment of the `i64`, which C aligns to 8
+// bytes on 32-bit Windows too.
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(mem::size_of::<AFD_POLL_INFO>() == 32);
 #[cfg(target_pointer_width = "32")]

@@ -90,6 +90,7 @@ pub(crate) mod event;
 mod ffi;
 pub(crate) mod notifier;
 mod pipe;
+mod pipe_ffi;
 mod pipe_source;
 mod poll_group;
 mod port;

@@ -12,19 +12,13 @@ pub(crate) struct Notifier {
     shared: Arc<Shared>,
 }
 
-// Open.
-
 impl Notifier {
     /// Creates a notifier of this selector.
     pub fn new(selector: &Selector) -> io::Result<Notifier> {
         Ok(Notifier { shared: Arc::clone(selector.shared()) })
     }
-}
 
-// Notify.
-
-impl Notifier {
-    /// Ends the current wait, or the next one, once. Never blocks, never allocates.
+    /// Ends the wait in progress, or else the next one, once. Never blocks and never allocates.
     pub fn notify(&self) -> io::Result<()> {
         self.shared.port.post(KEY_NOTIFIER, ptr::null_mut())
     }

@@ -34,8 +34,8 @@ use std::ptr;
 use std::sync::{Arc, Mutex};
 
 use super::event::{flags, RawEvent, WRITE_CLOSED};
-use super::ffi::{self, BOOL, DWORD, HANDLE, NTSTATUS, OVERLAPPED};
-use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND};
+use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND, BOOL, DWORD, HANDLE, NTSTATUS, NT_ERROR};
+use super::pipe_ffi::{self as ffi, OVERLAPPED};
 use super::port::{nt_error, Handle, Port};
 use super::sock::Update;
 use crate::event::Token;
@@ -519,7 +519,7 @@ impl Pipe {
                 let overlapped = unsafe { self.operations[*kind as usize].0.get().read() };
                 let status = overlapped.Internal as NTSTATUS;
                 // The status for a message that is longer than the buffer is only a warning.
-                let result = if ffi::NT_ERROR(status) { Err(nt_error(status)) } else { Ok(overlapped.InternalHigh) };
+                let result = if NT_ERROR(status) { Err(nt_error(status)) } else { Ok(overlapped.InternalHigh) };
                 let result = Some(result).filter(|_| old == OperationState::Pending);
                 match kind {
                     OperationKind::Connect => self.complete_connect(port, &mut state, result),

@@ -4,8 +4,9 @@ use std::cmp;
 use std::io;
 use std::sync::{Arc, Weak};
 
-use super::ffi::{self, HANDLE};
+use super::ffi::HANDLE;
 use super::pipe::{is_os_error, OperationKind, OperationState, Pipe, PipeEnd, MAX_READ, MIN_READ};
+use super::pipe_ffi::ERROR_BROKEN_PIPE;
 use super::port::Handle;
 use super::shared::Shared;
 use super::Selector;
@@ -149,7 +150,7 @@ impl PipeSource {
                 Ok(count)
             }
             // The other end is closed: the end of the stream.
-            Some(Err(err)) if is_os_error(&err, ffi::ERROR_BROKEN_PIPE) => Ok(0),
+            Some(Err(err)) if is_os_error(&err, ERROR_BROKEN_PIPE) => Ok(0),
             Some(Err(err)) => Err(err),
             None if shared.is_none() || state.interest.is_none() => return Err(not_registered("read")),
             // A read is pending, or no client is connected.

@@ -6,9 +6,9 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::ffi::SOCKET;
+use super::shared::Shared;
 use super::sock::Sock;
 use super::source::SourceState;
-use super::Selector;
 use crate::association::not_registered;
 use crate::event::Token;
 use crate::sync::lock;
@@ -36,29 +36,29 @@ impl RawSockets {
 
 // Register, reregister, deregister.
 
-impl Selector {
-    pub fn register_raw(&self, socket: SOCKET, token: Token, interest: Interest) -> io::Result<()> {
-        let mut states = lock(&self.raw_sockets().0);
+impl RawSockets {
+    pub fn register(&self, shared: &Arc<Shared>, socket: SOCKET, token: Token, interest: Interest) -> io::Result<()> {
+        let mut states = lock(&self.0);
         // A socket that was closed without being deregistered leaves its number to a new socket.
         if states.get(&socket).and_then(SourceState::sock).map_or(false, |sock| sock.is_same_socket()) {
             let reason = format!("cannot register socket {socket}: it is registered here already");
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
         }
         let mut state = SourceState::default();
-        state.register(self.shared(), socket, Some(socket), token, interest)?;
+        state.register(shared, socket, Some(socket), token, interest)?;
         states.insert(socket, state);
         Ok(())
     }
 
-    pub fn reregister_raw(&self, socket: SOCKET, token: Token, interest: Interest) -> io::Result<()> {
-        match lock(&self.raw_sockets().0).get_mut(&socket) {
-            Some(state) => state.register(self.shared(), socket, Some(socket), token, interest),
+    pub fn reregister(&self, shared: &Arc<Shared>, socket: SOCKET, token: Token, interest: Interest) -> io::Result<()> {
+        match lock(&self.0).get_mut(&socket) {
+            Some(state) => state.register(shared, socket, Some(socket), token, interest),
             None => Err(not_registered()),
         }
     }
 
-    pub fn deregister_raw(&self, socket: SOCKET) -> io::Result<()> {
-        match lock(&self.raw_sockets().0).remove(&socket) {
+    pub fn deregister(&self, socket: SOCKET) -> io::Result<()> {
+        match lock(&self.0).remove(&socket) {
             // Dropping the state deregisters the socket.
             Some(_) => Ok(()),
             None => Err(not_registered()),

@@ -27,10 +27,6 @@ impl Selector {
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
-
-    pub(super) fn raw_sockets(&self) -> &RawSockets {
-        &self.raw_sockets
-    }
 }
 
 // Register, reregister, deregister. The next wait submits the requests.
@@ -59,6 +55,19 @@ impl Selector {
     pub fn deregister(&self, state: &mut SourceState, _: SOCKET) -> io::Result<()> {
         state.deregister();
         Ok(())
+    }
+
+    /// Registers a socket that the caller names only by its number.
+    pub fn register_raw(&self, socket: SOCKET, token: Token, interest: Interest) -> io::Result<()> {
+        self.raw_sockets.register(&self.shared, socket, token, interest)
+    }
+
+    pub fn reregister_raw(&self, socket: SOCKET, token: Token, interest: Interest) -> io::Result<()> {
+        self.raw_sockets.reregister(&self.shared, socket, token, interest)
+    }
+
+    pub fn deregister_raw(&self, socket: SOCKET) -> io::Result<()> {
+        self.raw_sockets.deregister(socket)
     }
 }
 
