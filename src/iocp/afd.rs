@@ -1,9 +1,9 @@
 //! Poll requests to AFD, the driver behind every socket. AFD completes a poll request as soon as one of the requested
 //! conditions holds: a completion that means readiness.
 //!
-//! A poll request goes through an *AFD device*, a handle that is opened for this purpose. The port is associated with the
-//! device and not with the program's sockets, so a socket may be registered with several polls, and the program may
-//! associate it with a completion port of its own. wepoll found this method.
+//! A poll request goes through an *AFD device*, a handle that is opened for this purpose. The port is associated with
+//! the device and not with the program's sockets, so a socket may be registered with several polls, and the program may
+//! associate it with a completion port of its own. wepoll uses the same method.
 
 use std::cell::UnsafeCell;
 use std::io;

@@ -1,4 +1,5 @@
-//! AFD's event flags: from an interest to flags, and from flags to the predicates of an event. Pipes use the same flags.
+//! AFD's event flags: from an interest to flags, and from flags to the predicates of an event. Pipes use the same
+//! flags.
 
 use std::cmp;
 use std::fmt;
@@ -21,16 +22,16 @@ pub(super) const FAILED: u32 = ffi::AFD_POLL_ABORT | ffi::AFD_POLL_CONNECT_FAIL;
 
 /// The kernel rejected the poll request.
 pub(super) const POLL_REJECTED: u32 = 1 << 31;
-/// Both sides of a connection have shut down writing (AFD reports only the peer's side), or the server of a client's pipe
-/// is gone.
+/// Both sides of a connection have shut down writing (AFD reports only the peer's side), or the server of a client's
+/// pipe is gone.
 pub(super) const WRITE_CLOSED: u32 = 1 << 30;
 
 /// Returns the events to request from AFD for an interest. AFD has no flags for the modes.
 #[inline]
 pub(super) const fn flags(interest: Interest) -> u32 {
     let mut flags = 0;
-    // `AFD_POLL_CONNECT` is never requested: it holds as long as the connection exists, and `AFD_POLL_SEND` holds as soon
-    // as the connection is made.
+    // `AFD_POLL_CONNECT` is never requested: it holds as long as the connection exists, and `AFD_POLL_SEND` holds as
+    // soon as the connection is made.
     if interest.is_readable() {
         flags |= READ_EVENTS;
     }
@@ -84,8 +85,8 @@ impl RawEvent {
         self.has(FAILED | WRITE_CLOSED | POLL_REJECTED)
     }
 
-    /// AFD has an event for priority data (`AFD_POLL_RECEIVE_EXPEDITED`), but on Windows neither this crate nor mio has an
-    /// interest for it.
+    /// AFD has an event for priority data (`AFD_POLL_RECEIVE_EXPEDITED`), but on Windows neither this crate nor mio has
+    /// an interest for it.
     #[inline]
     pub(crate) const fn is_priority(&self) -> bool {
         false
@@ -136,8 +137,8 @@ pub(crate) struct RawEvents {
     pub(super) packets: Box<[MaybeUninit<OVERLAPPED_ENTRY>]>,
 }
 
-// SAFETY: `packets` is only written and read inside `Selector::wait`, which has exclusive access. Between two waits, its
-// pointers are unused.
+// SAFETY: `packets` is only written and read inside `Selector::wait`, which has exclusive access. Between two waits,
+// its pointers are unused.
 unsafe impl Send for RawEvents {}
 // SAFETY: no method uses `packets` through a shared reference.
 unsafe impl Sync for RawEvents {}

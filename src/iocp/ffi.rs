@@ -208,8 +208,8 @@ pub struct AFD_POLL_INFO {
     pub Exclusive: u32,
     pub Handles: [AFD_POLL_HANDLE_INFO; 1],
 }
-// The header has 16 bytes. The part of the one handle follows, padded to the alignment of the `i64`, which C aligns to 8
-// bytes on 32-bit Windows too.
+// The header has 16 bytes. The part of the one handle follows, padded to the alignment of the `i64`, which C aligns to
+// 8 bytes on 32-bit Windows too.
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(mem::size_of::<AFD_POLL_INFO>() == 32);
 #[cfg(target_pointer_width = "32")]

@@ -1,47 +1,51 @@
-//! The queue on Windows: an I/O completion port, which is asked for readiness.
+//! The queue on Windows: an I/O completion port that reports readiness.
 //!
-//! # Two kinds of news
+//! # Readiness and completion
 //!
-//! A queue of *readiness* says "you can read now"; then the program reads, into whatever buffer it has at hand. A queue
-//! of *completion* says "what you asked for is done": the program has started a read before, with a buffer that
-//! belonged to the kernel from then on, and now the bytes are there. epoll and kqueue are of the first kind. The
-//! completion port ([`port`]) is of the second: for every operation that was started on a handle it is given a *packet*
-//! when the operation is over, and `GetQueuedCompletionStatusEx` takes the packets out.
+//! A queue of *readiness* reports that the program can read now; the program then reads into any buffer. A queue of
+//! *completion* reports that an operation is done: the program started a read earlier, with a buffer that belonged to
+//! the kernel from then on, and now the buffer has the bytes. epoll and kqueue are queues of readiness. The completion
+//! port ([`port`]) is a queue of completion: when an operation on a handle is done, the kernel queues a *packet* in the
+//! port, and `GetQueuedCompletionStatusEx` dequeues the packets.
 //!
-//! A program that is written for one kind does not run on the other. One that expects readiness has no buffer to give
-//! away for each of ten thousand silent connections, and the buffers would have to live until the kernel lets go of
-//! them, whatever the program drops in the meantime. The book lives with that: its Windows chapter starts a `WSARecv`
-//! with a buffer inside the stream and copies from there, and so it can read, but not write, and only what it has asked
-//! for beforehand.
+//! A program that is written for one kind does not run on the other. A program that expects readiness has no buffer to
+//! give away for each of ten thousand silent connections, and the kernel would use the buffers until each operation is
+//! done, whatever the program drops in the meantime. The book accepts that: its Windows chapter starts a `WSARecv` with
+//! a buffer inside the stream and copies from there. So a stream of the book can be read but not written, and only
+//! reads that were requested beforehand are reported.
 //!
 //! # From one to the other
 //!
 //! There is one operation whose completion *is* readiness. Behind every socket stands a driver, AFD, and `select`
-//! itself is nothing but a request to it: "complete this when one of these sockets is as I say" ([`afd`]). `select`
-//! waits for that request by itself. But a request is a request: made through a handle that is tied to a completion
-//! port, it ends as a packet in the port. No byte moves, no buffer is lent but the request itself, and the read that
-//! follows is the program's own. So:
+//! itself is nothing but a request to it: "complete this when one of these conditions holds for these sockets"
+//! ([`afd`]). `select` waits for that request itself. But if a request is made through a handle that is associated with
+//! a completion port, its completion is a packet in the port. No byte moves, no buffer is given to the kernel but the
+//! request itself, and the program itself makes the read that follows. wepoll and mio use the same method. So:
 //!
 //! ```text
 //!    register                 wait                                           the program
 //!       │                       │                                                │
 //!       ▼                       ▼            request                             │ read, write
-//!     sock ──── queue ────► sock ────────────────────────► AFD ◄─── socket ◄─────┘
+//!     sock ── update queue ─► sock ──────────────────────► AFD ◄─── socket ◄─────┘
 //!                               ▲                           │
 //!                event ◄────────┴──── port ◄────────────────┘
 //!                                             packet
 //! ```
 //!
-//! Every source has a [`sock`]: what the program wants of it, and one request. A packet that comes in is turned into an
-//! event, and the sock asks again when there is reason to.
+//! Every source has a [`sock`]: what the program wants to know of the source, and one request. Each dequeued packet
+//! becomes an event, or none, and the sock submits its request again if the mode requires it.
 //!
-//! # And the way that is left to pipes
+//! *Armed* events are those that must be reported as soon as they hold. To *arm* an event is to add it to this set, and
+//! to *disarm* it is to remove it. Registering arms all events of the interest. A report disarms the reported events in
+//! edge mode, all events in oneshot mode, and none in level mode. To *rearm* is to arm the events of a direction again
+//! after the program has used that direction, in edge mode.
 //!
-//! Behind a pipe there is no AFD: nobody tells when it can be read, but the read itself. So with pipes we do what the
-//! book does, for a [`pipe`] as a whole: a read is always under way, into a buffer of ours, and a write goes on from a
-//! copy, and what has come of them is kept until the program asks. *Who completes* is the kernel, operation by
-//! operation; *who is ready* is decided here, by what has completed: a pipe is readable while there are bytes that
-//! nobody has taken, and writable while no write is under way.
+//! # The other way, for pipes
+//!
+//! Behind a pipe there is no AFD: only a read reveals whether a pipe can be read. So for a [`pipe`] this crate does
+//! what the book does for streams: a read is always pending, into a buffer of this crate, and a write continues from a
+//! copy of the program's bytes. The kernel *completes* operations; this crate derives *readiness* from them: a pipe is
+//! readable while the buffer holds bytes that the program has not taken, and writable while no write is pending.
 //!
 //! ```text
 //!    register, read           the pipe's buffers                             the kernel
@@ -51,39 +55,50 @@
 //!       ▲                                                                        │
 //!       ├──────── event ◄────────────────── port ◄───────────────────────────────┘
 //!       │                                    ▲                packet
-//!       └── what is so still: our own packet ┘
+//!       └── condition that already holds: posted packet
 //! ```
 //!
-//! It costs what readiness saves: two buffers for each pipe, and one more copy of every byte.
+//! This has the cost that readiness avoids: two buffers for each pipe, and one more copy of every byte.
 //!
-//! # What is peculiar to it
+//! # What is special about this queue
 //!
-//! - *A request answers once.* That is oneshot by nature. Level mode asks again for every wait; edge mode asks again
-//!   when the program has read or written ([`SourceState::rearm`]). The sources tell of that, since no kernel does.
-//! - *A request can't be changed*, only cancelled, and its packet comes all the same. So nothing is asked before the
-//!   next wait needs it, and a program that registers, reregisters and deregisters in between makes no system call. And
-//!   a wait begins, for a moment, without a request that would most likely have to be cancelled.
-//! - *A request is the kernel's until its packet is taken*: it writes there, even after the socket, the helper and the
-//!   port have been closed. While it is out, the kernel owns a reference to the sock. The same goes for a pipe's
-//!   operations and their buffers.
-//! - *Requests may be made by any thread*, also while another one is blocked at the port.
+//! - *A request completes once*, like a oneshot. Level mode submits a new request for every wait. Edge mode submits one
+//!   when the program has read or written. The kernel does not report that, so the sources do
+//!   ([`SourceState::rearm`]).
+//! - *A request cannot be changed*, only cancelled, and its packet is queued even then. So a request is submitted when
+//!   the next wait begins, and a program that registers, reregisters and deregisters between two waits makes no system
+//!   call. A wait can even begin without a request that would most likely have to be cancelled.
+//! - *The kernel uses a request until its packet is dequeued*: it writes the result there even after the socket, the
+//!   AFD device and the port are closed. So the kernel owns a reference to the sock while the request is pending. The
+//!   same holds for a pipe's operations and their buffers.
+//! - *Any thread may submit a request*, even while another thread is blocked at the port.
 //! - *Only sockets have an AFD*, and only pipes are read ahead.
-//! - *A handle is tied to a port for good*, and a pipe with it; a socket is not, as it is the helper that is tied.
+//! - *A handle is associated with one port, permanently*, so a pipe belongs to one poll. A socket can be in several
+//!   polls, because the AFD device is associated with the port, and not the socket.
 //!
-//! AFD's interface is not documented, but `select`, `WSAPoll` and half of the servers on Windows depend on it, and it
-//! has not changed in twenty years.
+//! AFD's interface is not documented, but `select`, `WSAPoll` and many servers on Windows depend on it, and it has not
+//! changed in twenty years.
+//!
+//! # Files, in reading order
+//!
+//! For sockets: [`ffi`], [`event`], [`port`], [`winsock`] (the socket that AFD knows), [`afd`] (the request),
+//! [`poll_group`] (AFD devices), [`sock`], [`shared`] (the update queue), [`source`], [`selector`], [`notifier`]. Side
+//! chapters: [`raw_sockets`] (sockets that the program registers by number), and [`pipe_ffi`], [`pipe`],
+//! [`pipe_source`]. Each file uses only files that stand before it; [`pipe`] stands before [`shared`], [`raw_sockets`]
+//! before [`selector`], and [`pipe_source`] last.
 //!
 //! # Invariants of this folder
 //!
-//! - A sock has at most one request out, and `AfdPoll` says so. Only while it is `Idle` the request is touched. A pipe
-//!   has at most one operation of each kind out, and `Flight` says so.
-//! - For every request and operation that is out there is one reference lent, one packet to come, and one in
-//!   [`Port::lent`](port::Port). A request that is refused is answered by a packet of our own, so that it is no
-//!   exception.
-//! - The key of a packet says what its address means ([`port::AFD`], [`port::NOTIFIER`], or a pipe's address); tokens
-//!   are none of the port's business.
-//! - Locks are taken in this order: the selector's, of raw sockets; a sock's or a pipe's; the queue's; the helpers';
-//!   the list of pipes. The last reference to a port is dropped under none of them.
+//! - A sock has at most one pending request, and `RequestState` records it. The request is written only while it is
+//!   `Idle`. A pipe has at most one pending operation of each kind, and `OperationState` records it.
+//! - Each pending request or operation owns one `Arc` reference, produces exactly one packet, and counts one in
+//!   [`Port::in_flight`](port::Port::in_flight). If the kernel rejects a request, this crate posts the packet of that
+//!   request itself.
+//! - The key of a packet determines the meaning of its address ([`port::KEY_AFD`], [`port::KEY_NOTIFIER`], or a pipe's
+//!   address). The port knows no tokens.
+//! - Locks are taken in this order: the raw sockets' (`RawSockets`), then one of these: a sock's or a pipe's state, the
+//!   update queue's, or the list of pipes. The poll groups' lock comes last. No lock is held while the last reference
+//!   to [`shared::Shared`] is dropped.
 
 mod afd;
 pub(crate) mod event;

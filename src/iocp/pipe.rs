@@ -19,9 +19,9 @@
 //! has been disconnected since is *discarded*: its packet ends it, and its result is ignored.
 //!
 //! The modes work by *arming*, as for a [`sock`](super::sock). In edge mode, the completion of an operation arms its
-//! direction again, and so does a read that leaves bytes in the buffer. If an armed condition already holds, no packet of
-//! the kernel will report it. The pipe then posts a packet of its own when the next wait begins, or at once if a wait is
-//! blocking. So every event arrives through the port, in the port's order.
+//! direction again, and so does a read that leaves bytes in the buffer. If an armed condition already holds, no packet
+//! of the kernel will report it. The pipe then posts a packet of its own when the next wait begins, or at once if a
+//! wait is blocking. So every event arrives through the port, in the port's order.
 
 use std::cell::UnsafeCell;
 use std::cmp;
@@ -49,8 +49,8 @@ pub(super) struct Pipe {
     pub state: Mutex<State>,
 }
 
-// SAFETY: the handle is a number that is valid on every thread. An operation is written only while it is idle, under the
-// lock of the state; while it is pending, only the kernel uses it. All other fields are `Send` and `Sync`.
+// SAFETY: the handle is a number that is valid on every thread. An operation is written only while it is idle, under
+// the lock of the state; while it is pending, only the kernel uses it. All other fields are `Send` and `Sync`.
 unsafe impl Send for Pipe {}
 // SAFETY: as above.
 unsafe impl Sync for Pipe {}
@@ -136,8 +136,8 @@ pub(super) struct State {
 const PIPE_READ: u32 = AFD_POLL_RECEIVE | AFD_POLL_DISCONNECT;
 const PIPE_WRITE: u32 = AFD_POLL_SEND | WRITE_CLOSED;
 
-/// The size of a read until the program asks for more, and always for a serial port, which may not complete a read before
-/// it has all the requested bytes.
+/// The size of a read until the program asks for more, and always for a serial port, which may not complete a read
+/// before it has all the requested bytes.
 pub(super) const MIN_READ: usize = 4 << 10;
 /// The largest size of a read.
 pub(super) const MAX_READ: usize = 64 << 10;
@@ -230,8 +230,8 @@ impl State {
 // Register, reregister, deregister.
 
 impl Pipe {
-    /// Associates the handle with the port. The association lasts until the handle is closed. Returns false if the handle
-    /// is closed already.
+    /// Associates the handle with the port. The association lasts until the handle is closed. Returns false if the
+    /// handle is closed already.
     pub fn associate(self: &Arc<Pipe>, port: &Port) -> io::Result<bool> {
         let mut state = lock(&self.state);
         let handle = match &state.handle {
@@ -243,7 +243,8 @@ impl Pipe {
         Ok(true)
     }
 
-    /// Registers the pipe, or changes its registration. In every mode, a condition that already holds is reported again.
+    /// Registers the pipe, or changes its registration. In every mode, a condition that already holds is reported
+    /// again.
     pub fn register(self: &Arc<Pipe>, port: &Port, token: Token, interest: Interest) -> Update {
         let mut state = lock(&self.state);
         state.interest = Some(interest);
@@ -498,13 +499,13 @@ impl Pipe {
     ///
     /// The key is that of a pipe's packet that was dequeued and not posted again. This is called once for each packet.
     pub unsafe fn from_packet(key: usize) -> Arc<Pipe> {
-        // SAFETY: `associate` has made the key from the pipe's address, and `add_kernel_ref` has created a reference for
-        // this one packet.
+        // SAFETY: `associate` has made the key from the pipe's address, and `add_kernel_ref` has created a reference
+        // for this one packet.
         unsafe { Arc::from_raw(key as *const Pipe) }
     }
 
-    /// Handles a packet of this pipe: stores the result of the completed operation, starts the next one, and returns the
-    /// event to report, if any.
+    /// Handles a packet of this pipe: stores the result of the completed operation, starts the next one, and returns
+    /// the event to report, if any.
     ///
     /// # Safety
     ///
@@ -515,7 +516,8 @@ impl Pipe {
         match OPERATION_KINDS.iter().find(matches) {
             Some(kind) => {
                 let old = mem::replace(&mut state.operation_states[*kind as usize], OperationState::Idle);
-                // SAFETY: the caller promises that the packet has been dequeued: the kernel has written the result before.
+                // SAFETY: the caller promises that the packet has been dequeued: the kernel has written the result
+                // before.
                 let overlapped = unsafe { self.operations[*kind as usize].0.get().read() };
                 let status = overlapped.Internal as NTSTATUS;
                 // The status for a message that is longer than the buffer is only a warning.
@@ -541,8 +543,8 @@ impl Pipe {
 // Report.
 
 impl State {
-    /// Arms a direction whose operation has completed, in edge mode. Level mode never disarms, and oneshot mode is armed
-    /// by `register` only.
+    /// Arms a direction whose operation has completed, in edge mode. Level mode never disarms, and oneshot mode is
+    /// armed by `register` only.
     pub fn rearm(&mut self, direction: u32) {
         if let Some(interest) = self.interest.filter(|interest| interest.is_edge()) {
             self.armed |= direction & armed_for(interest);

@@ -32,7 +32,8 @@ impl PipeSource {
     /// # Safety
     ///
     /// The handle is open, and no other code closes it. If it is registered, all its operations complete to the port
-    /// that it is registered with, each with a packet, and no other code starts an operation that queues a packet there.
+    /// that it is registered with, each with a packet, and no other code starts an operation that queues a packet
+    /// there.
     pub unsafe fn from_raw(raw: HANDLE) -> PipeSource {
         // SAFETY: the caller promises the same.
         let handle = unsafe { Handle::from_raw(raw) };
@@ -43,8 +44,8 @@ impl PipeSource {
         self.pipe.raw
     }
 
-    /// Returns the selector's state if the selector still exists. The caller drops it after the lock of the pipe's state:
-    /// dropping the last reference locks the states of all pipes.
+    /// Returns the selector's state if the selector still exists. The caller drops it after the lock of the pipe's
+    /// state: dropping the last reference locks the states of all pipes.
     fn shared(&self) -> Option<Arc<Shared>> {
         self.shared.as_ref().and_then(Weak::upgrade)
     }
@@ -132,8 +133,8 @@ impl PipeSource {
 // Read and write.
 
 impl PipeSource {
-    /// Lets `copy` copy bytes that were read, and consumes as many as `copy` returns. `len` is the size of the program's
-    /// buffer.
+    /// Lets `copy` copy bytes that were read, and consumes as many as `copy` returns. `len` is the size of the
+    /// program's buffer.
     pub fn read(&self, len: usize, copy: impl FnOnce(&[u8]) -> usize) -> io::Result<usize> {
         let shared = self.shared();
         let mut guard = lock(&self.pipe.state);

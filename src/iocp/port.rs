@@ -98,8 +98,8 @@ impl Port {
         }
     }
 
-    /// Dequeues packets until the queue or `buffer` is exhausted. If no packet is queued, blocks for `timeout`, in whole
-    /// milliseconds, rounded up (`None`: without limit).
+    /// Dequeues packets until the queue or `buffer` is exhausted. If no packet is queued, blocks for `timeout`, in
+    /// whole milliseconds, rounded up (`None`: without limit).
     pub fn dequeue<'a>(
         &self,
         buffer: &'a mut [MaybeUninit<OVERLAPPED_ENTRY>],

@@ -1,5 +1,5 @@
-//! Raw sockets: the registrations of `SourceSocket`s. Such a source is only a socket's number and keeps no state, so the
-//! selector keeps the state.
+//! Raw sockets: the registrations of `SourceSocket`s. Such a source is only a socket's number and keeps no state, so
+//! the selector keeps the state.
 
 use std::collections::BTreeMap;
 use std::io;

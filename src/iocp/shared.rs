@@ -30,8 +30,8 @@ pub(super) struct Shared {
 struct UpdateQueue {
     socks: VecDeque<Arc<Sock>>,
     pipes: VecDeque<Arc<Pipe>>,
-    /// A blocking wait is in progress, so the thread that changes a source updates it at once: AFD accepts requests from
-    /// any thread.
+    /// A blocking wait is in progress, so the thread that changes a source updates it at once: AFD accepts requests
+    /// from any thread.
     waiting: bool,
 }
 
@@ -68,9 +68,9 @@ impl Shared {
 // The update queue.
 //
 // A sock sets its `UpdateState` under its own lock, and the push follows after that lock is released. In between, a
-// thread that sees `Queued` may rely on the push, or on the update in its stead, that the first thread is about to make:
-// that update reads the newest `armed`. So no lock of a sock or a pipe is held while the queue's lock is taken. The same
-// holds for a pipe and its `PostState`.
+// thread that sees `Queued` may rely on the push, or on the update in its stead, that the first thread is about to
+// make: that update reads the newest `armed`. So no lock of a sock or a pipe is held while the queue's lock is taken.
+// The same holds for a pipe and its `PostState`.
 
 impl Shared {
     /// Does what a method of the sock demands.
@@ -93,8 +93,8 @@ impl Shared {
                     self.schedule(sock, sock.update_deferred(&self.port));
                 }
             }
-            // The submit or the cancel failed for lack of memory. End the blocking wait so that the next one tries again.
-            // If this post fails too, the next attempt follows when the wait ends for another reason.
+            // The submit or the cancel failed for lack of memory. End the blocking wait so that the next one tries
+            // again. If this post fails too, the next attempt follows when the wait ends for another reason.
             Update::Retry => {
                 push(&mut lock(&self.queue).socks, sock);
                 let _no_memory = self.port.post(KEY_NOTIFIER, ptr::null_mut());
@@ -122,8 +122,8 @@ impl Shared {
         }
     }
 
-    /// Begins a wait: submits the requests of queued socks and posts the packets of queued pipes. If the wait may block,
-    /// then until its end the thread that changes a source updates it.
+    /// Begins a wait: submits the requests of queued socks and posts the packets of queued pipes. If the wait may
+    /// block, then until its end the thread that changes a source updates it.
     pub fn begin_wait(&self, may_block: bool) -> WaitGuard<'_> {
         let (socks, pipes) = {
             let mut queue = lock(&self.queue);
@@ -268,8 +268,8 @@ impl Shared {
 /// How long `drop` waits for each batch of packets that the kernel still owes.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Memory that the kernel still writes to must not be freed. So `drop` cancels everything that is pending, and waits for
-/// the packets.
+/// Memory that the kernel still writes to must not be freed. So `drop` cancels everything that is pending, and waits
+/// for the packets.
 impl Drop for Shared {
     fn drop(&mut self) {
         self.groups.cancel_all();

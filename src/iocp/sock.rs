@@ -1,8 +1,8 @@
 //! A sock: the state of one registered socket, and its one poll request.
 //!
 //! A sock has at most one pending request, because AFD mixes up the results of two requests for one socket. A sock that
-//! needs more events than its request covers cancels the request, and submits a new one when the packet of the cancelled
-//! request has been dequeued:
+//! needs more events than its request covers cancels the request, and submits a new one when the packet of the
+//! cancelled request has been dequeued:
 //!
 //! ```text
 //!              submit                        cancel, to request more
@@ -14,11 +14,11 @@
 //! A sock that needs fewer events does nothing: the surplus is filtered when the request completes. wepoll works in the
 //! same way.
 //!
-//! The modes work by *arming* (defined in [`iocp`](super)). A report disarms the reported events in edge mode, all events
-//! in oneshot mode, and none in level mode. In edge mode the program's reads and writes arm the used direction again
-//! ([`SourceState::rearm`](super::SourceState::rearm)). The next request then completes at once if the condition still
-//! holds. So bytes that the program left unread are reported again, which an edge alone would not do; a program that
-//! reads once per event therefore receives all its data.
+//! The modes work by *arming* (defined in [`iocp`](super)). A report disarms the reported events in edge mode, all
+//! events in oneshot mode, and none in level mode. In edge mode the program's reads and writes arm the used direction
+//! again ([`SourceState::rearm`](super::SourceState::rearm)). The next request then completes at once if the condition
+//! still holds. So bytes that the program left unread are reported again, which an edge alone would not do; a program
+//! that reads once per event therefore receives all its data.
 //!
 //! A sock does not know the selector. Each method that can make a submit or a cancel necessary returns an [`Update`],
 //! which the caller passes to [`Shared::schedule`](super::shared::Shared::schedule) after the sock's lock is released.
@@ -71,8 +71,8 @@ enum RequestState {
     Pending {
         events: u32,
     },
-    /// Cancelled, and its packet has not been dequeued. `was_pending` is false if the request had already completed when
-    /// it was cancelled.
+    /// Cancelled, and its packet has not been dequeued. `was_pending` is false if the request had already completed
+    /// when it was cancelled.
     Cancelled {
         was_pending: bool,
     },
@@ -176,8 +176,8 @@ impl Sock {
         }
     }
 
-    /// Returns whether `raw_socket` still names the registered socket. Closing a socket completes its pending request, so
-    /// a request that can still be cancelled proves that the socket is open.
+    /// Returns whether `raw_socket` still names the registered socket. Closing a socket completes its pending request,
+    /// so a request that can still be cancelled proves that the socket is open.
     pub fn is_same_socket(&self) -> bool {
         let mut state = lock(&self.state);
         match state.request_state {
@@ -201,8 +201,8 @@ impl Sock {
     pub fn rearm(&self, direction: Interest) -> Update {
         let used = flags(direction);
         // This stores `used_since_submit` and then loads `armed`. `complete` stores `armed` and then loads
-        // `used_since_submit`. All four accesses are `SeqCst`, so at least one side sees the other's store, and no rearm
-        // is lost.
+        // `used_since_submit`. All four accesses are `SeqCst`, so at least one side sees the other's store, and no
+        // rearm is lost.
         self.used_since_submit.store(true, Ordering::SeqCst);
         if self.armed.load(Ordering::SeqCst) & used == used {
             // The direction is still armed.
@@ -266,12 +266,12 @@ impl Sock {
         }
     }
 
-    /// Updates a sock that is not in the queue: the beginning wait has popped the sock, or a thread that changed the sock
-    /// during a blocking wait has not pushed it. Returns [`Update::Retry`] if the sock must be queued again.
+    /// Updates a sock that is not in the queue: the beginning wait has popped the sock, or a thread that changed the
+    /// sock during a blocking wait has not pushed it. Returns [`Update::Retry`] if the sock must be queued again.
     ///
-    /// Before a blocking wait (`may_block`), the submit is deferred, for one wait of at most 1 ms, if only closing events
-    /// are armed. The program was probably just notified of data and will read, which arms `AFD_POLL_RECEIVE`; a request
-    /// that is submitted now would have to be cancelled then.
+    /// Before a blocking wait (`may_block`), the submit is deferred, for one wait of at most 1 ms, if only closing
+    /// events are armed. The program was probably just notified of data and will read, which arms `AFD_POLL_RECEIVE`; a
+    /// request that is submitted now would have to be cancelled then.
     pub fn update(self: &Arc<Sock>, port: &Port, may_block: bool) -> Update {
         let mut state = lock(&self.state);
         let only_closing =
@@ -326,8 +326,8 @@ impl Sock {
         // owns, so the sock does not move and is not freed until the packet has been dequeued.
         let accepted = unsafe { self.request.submit(self.base_socket, device.as_deref(), requested, packet) };
         state.request_state = RequestState::Pending { events };
-        // The packet of a rejected request is posted here, so rejection becomes an event of this source, like every other
-        // result.
+        // The packet of a rejected request is posted here, so rejection becomes an event of this source, like every
+        // other result.
         if !accepted && port.post(KEY_AFD, packet).is_err() {
             // SAFETY: neither the kernel nor the port has accepted the packet, so the reference is still owned here.
             drop(unsafe { Sock::from_packet(packet) });
@@ -402,7 +402,8 @@ impl Sock {
         }
         state.was_reported = true;
         if events & POLL_REJECTED != 0 {
-            // The kernel would reject the next request too, so submit none until the program registers the socket again.
+            // The kernel would reject the next request too, so submit none until the program registers the socket
+            // again.
             state.interest = None;
         }
         if state.update_state == UpdateState::Deferred {
@@ -437,9 +438,9 @@ impl Sock {
         }
     }
 
-    /// Returns whether the reported data or connection may already be consumed: another thread used the socket after the
-    /// request was submitted, and nothing is unread now. That operation came too early to rearm, because the direction
-    /// was still armed, so `complete` rearms it.
+    /// Returns whether the reported data or connection may already be consumed: another thread used the socket after
+    /// the request was submitted, and nothing is unread now. That operation came too early to rearm, because the
+    /// direction was still armed, so `complete` rearms it.
     fn already_consumed(&self, events: u32) -> bool {
         events & !INPUT == 0 && self.used_since_submit.load(Ordering::SeqCst) && !has_unread_bytes(self.base_socket)
     }

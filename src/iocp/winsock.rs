@@ -13,8 +13,8 @@ const MAX_PROVIDER_LAYERS: usize = 32;
 ///
 /// The base socket is the program's own socket, unless a layered service provider (some filters and virus scanners
 /// install one) has put a socket of its own in front of it. `SIO_BASE_HANDLE` exists for this query. Some providers
-/// block it, although the manual forbids that, but pass the `SIO_BSP_HANDLE` queries. Those lead one layer deeper, where
-/// `SIO_BASE_HANDLE` is tried again, as wepoll does.
+/// block it, although the manual forbids that, but pass the `SIO_BSP_HANDLE` queries. Those lead one layer deeper,
+/// where `SIO_BASE_HANDLE` is tried again, as wepoll does.
 ///
 /// <https://learn.microsoft.com/windows/win32/winsock/winsock-ioctls>
 pub(super) fn base_socket(socket: SOCKET) -> io::Result<SOCKET> {
