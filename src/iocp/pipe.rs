@@ -582,7 +582,7 @@ impl State {
         ready & self.armed
     }
 
-    /// Returns the event to report, and disarms what the mode demands.
+    /// Returns the event to report, and disarms as the mode requires.
     fn take_event(&mut self) -> Option<RawEvent> {
         let interest = self.interest?;
         let events = self.ready_events();

@@ -67,13 +67,13 @@ impl Shared {
 
 // The update queue.
 //
-// A sock sets its `UpdateState` under its own lock, and the push follows after that lock is released. In between, a
-// thread that sees `Queued` may rely on the push, or on the update in its stead, that the first thread is about to
-// make: that update reads the newest `armed`. So no lock of a sock or a pipe is held while the queue's lock is taken.
-// The same holds for a pipe and its `PostState`.
+// A sock sets its `UpdateState` under its own lock. The push follows after that lock is released. This is safe: a thread
+// that sees `Queued` in between relies on the push, or on the immediate update, that the first thread is about to make,
+// and the update reads the newest `armed`. The same holds for a pipe and its `PostState`. So the queue's lock is never
+// taken while a sock or a pipe is locked.
 
 impl Shared {
-    /// Does what a method of the sock demands.
+    /// Carries out the update that a method of the sock has returned.
     pub fn schedule(&self, sock: &Arc<Sock>, update: Update) {
         match update {
             Update::None => {}
@@ -102,7 +102,7 @@ impl Shared {
         }
     }
 
-    /// Does what a method of the pipe demands.
+    /// Carries out the update that a method of the pipe has returned.
     pub fn schedule_pipe(&self, pipe: &Arc<Pipe>, update: Update) {
         let update = match update {
             Update::Enqueue => {
@@ -116,7 +116,8 @@ impl Shared {
             }
             update => update,
         };
-        // A packet could not be posted, for lack of memory: the next wait tries again.
+        // The packet could not be posted, for lack of memory, so a blocked wait cannot be ended either. The next wait
+        // posts the packet.
         if update == Update::Retry {
             push(&mut lock(&self.queue).pipes, pipe);
         }

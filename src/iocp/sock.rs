@@ -181,10 +181,10 @@ impl Sock {
     pub fn is_same_socket(&self) -> bool {
         let mut state = lock(&self.state);
         match state.request_state {
-            // No request would have completed on closing. A reported event may have come from the request that the
-            // closing completed; without such a report, assume that the socket is open.
+            // No request is pending, so there is no proof. An event that was reported since the registration may have
+            // been the last one before the closing. Without such an event, assume that the socket is open.
             RequestState::Idle => !state.was_reported,
-            // A request that had already completed may have been completed by the closing.
+            // If the request had completed before it was cancelled, the closing may have completed it.
             RequestState::Cancelled { was_pending } => was_pending,
             RequestState::Pending { .. } => match self.cancel() {
                 Ok(was_pending) => {
@@ -369,7 +369,7 @@ impl Sock {
         unsafe { Arc::from_raw(address as *const Sock) }
     }
 
-    /// Converts the result of the request to an event, disarms what the mode demands, and requests the next update.
+    /// Converts the result of the request to an event, disarms as the mode requires, and requests the next update.
     ///
     /// # Safety
     ///
@@ -385,10 +385,11 @@ impl Sock {
             // Deregistered, or the source was dropped.
             None => return (Completion::Nothing, Update::None),
         };
-        // The invalid handle of a source that owns its socket: not a closed socket, but one that AFD does not accept.
+        // An invalid handle arrives as both flags. For a `SourceSocket` it means that the socket was closed. Every other
+        // source owns its socket, so it means that AFD does not accept that socket.
         let is_rejected = events & POLL_REJECTED != 0 && self.raw_socket.is_none();
         if events & AFD_POLL_LOCAL_CLOSE != 0 && !is_rejected {
-            // The program closed the socket of a `SourceSocket`.
+            // The program closed the socket without deregistering it, as it may do with that of a `SourceSocket`.
             state.interest = None;
             self.armed.store(0, Ordering::Release);
             return (Completion::SocketClosed, Update::None);
@@ -428,10 +429,10 @@ impl Sock {
         } else if interest.is_level() {
             armed
         } else if interest.is_oneshot() || events & FAILED != 0 {
-            // A oneshot was reported. Or the connection is over, in edge mode: there is nothing left to report.
+            // In oneshot mode, nothing more is reported. In edge mode, a failed connection has nothing left to report.
             self.always_armed()
         } else if events & INPUT != 0 {
-            // A socket reports data or connections, never both, so disarm both.
+            // `INPUT` is one condition: data for a stream, connections for a listener. So disarm both flags.
             armed & !(events | INPUT)
         } else {
             armed & !events
