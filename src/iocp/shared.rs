@@ -67,10 +67,10 @@ impl Shared {
 
 // The update queue.
 //
-// A sock sets its `UpdateState` under its own lock. The push follows after that lock is released. This is safe: a thread
-// that sees `Queued` in between relies on the push, or on the immediate update, that the first thread is about to make,
-// and the update reads the newest `armed`. The same holds for a pipe and its `PostState`. So the queue's lock is never
-// taken while a sock or a pipe is locked.
+// A sock sets its `UpdateState` under its own lock. The push follows after that lock is released. This is safe: a
+// thread that sees `Queued` in between relies on the push, or on the immediate update, that the first thread is about
+// to make, and the update reads the newest `armed`. The same holds for a pipe and its `PostState`. So the queue's lock
+// is never taken while a sock or a pipe is locked.
 
 impl Shared {
     /// Carries out the update that a method of the sock has returned.

@@ -385,8 +385,8 @@ impl Sock {
             // Deregistered, or the source was dropped.
             None => return (Completion::Nothing, Update::None),
         };
-        // An invalid handle arrives as both flags. For a `SourceSocket` it means that the socket was closed. Every other
-        // source owns its socket, so it means that AFD does not accept that socket.
+        // An invalid handle arrives as both flags. For a `SourceSocket` it means that the socket was closed. Every
+        // other source owns its socket, so it means that AFD does not accept that socket.
         let is_rejected = events & POLL_REJECTED != 0 && self.raw_socket.is_none();
         if events & AFD_POLL_LOCAL_CLOSE != 0 && !is_rejected {
             // The program closed the socket without deregistering it, as it may do with that of a `SourceSocket`.
