@@ -337,6 +337,23 @@ fn a_cancel_that_fails_when_more_is_wanted_is_not_slept_over() {
 }
 
 #[test]
+fn a_cancel_that_fails_while_another_thread_waits_is_tried_again() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let registry = queue.registry().try_clone().unwrap();
+        let (mut stream, _) = world.pair();
+        queue.register(&mut stream, 1, Interest::READABLE);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| queue.wait());
+            world.until_asleep(1);
+            world.kernel().faults.cancels = 1;
+            registry.reregister(&mut stream, Token(2), BOTH).unwrap();
+            assert_eq!(waits.join().unwrap(), [(2, SEND)]);
+        });
+    });
+}
+
+#[test]
 fn a_cancel_that_always_fails_does_not_hold_up_the_others() {
     everywhere(|world| {
         let mut queue = Loop::new();
