@@ -1,6 +1,7 @@
 //! Pipes: what becomes of operations that are out, whoever goes first, and what is told of them.
 
 use std::io::{self, ErrorKind};
+use std::thread;
 
 use crate::association::Association;
 use crate::event::Source;
@@ -277,6 +278,25 @@ fn what_can_not_be_put_into_the_port_is_told_later() {
             assert_eq!(world.counts().posts, 4);
             world.kernel().counts.posts = 0;
         }
+    });
+}
+
+#[test]
+fn a_pipe_that_is_registered_while_another_thread_waits_is_reported_at_once() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let registry = queue.registry().try_clone().unwrap();
+        let (mut pipe, mut other) = (Pipe::client(), Pipe::client());
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| queue.wait());
+            world.until_asleep(1);
+            // The packet of the first pipe cannot be posted, so the next wait reports that pipe.
+            world.kernel().faults.posts = 1;
+            registry.register(&mut pipe, Token(1), BOTH).unwrap();
+            registry.register(&mut other, Token(2), BOTH).unwrap();
+            assert_eq!(waits.join().unwrap(), [(2, SEND)]);
+        });
+        assert_eq!(queue.now(), [(1, SEND)]);
     });
 }
 
