@@ -66,7 +66,7 @@ impl PipeSource {
             // The handle is associated with this port already.
             Some(associated) if associated.as_ptr() == Arc::as_ptr(shared) => {}
             Some(_) => {
-                let reason = "cannot register: this pipe was registered with another Poll, and stays its for good";
+                let reason = "cannot register: this pipe belongs to another Poll, with which it was registered first";
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
             }
             None => {

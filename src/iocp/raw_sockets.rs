@@ -41,7 +41,7 @@ impl RawSockets {
         let mut states = lock(&self.0);
         // A socket that was closed without being deregistered leaves its number to a new socket.
         if states.get(&socket).and_then(SourceState::sock).map_or(false, |sock| sock.is_same_socket()) {
-            let reason = format!("cannot register socket {socket}: it is registered here already");
+            let reason = format!("cannot register socket {socket}: it is already registered with this Poll");
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
         }
         let mut state = SourceState::default();
