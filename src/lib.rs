@@ -159,10 +159,10 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 0 |
-//! | core and kqueue | the core and `kqueue/` | 0 |
-//! | Windows for sockets | the core and `iocp/` without pipes and raw sockets | 0 |
-//! | Windows pipes and raw sockets | `pipe_ffi` `pipe` `pipe_source` `raw_sockets` of `iocp/` | 0 |
+//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,342 |
+//! | core and kqueue | the core and `kqueue/` | 1,592 |
+//! | Windows for sockets | the core and `iocp/` without pipes and raw sockets | 2,333 |
+//! | Windows pipes and raw sockets | `pipe_ffi` `pipe` `pipe_source` `raw_sockets` of `iocp/` | 690 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
