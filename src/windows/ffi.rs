@@ -1,7 +1,7 @@
-//! What Windows promises of handles and sockets: the calls, types and numbers that the standard library keeps to
-//! itself.
+//! The functions, types and constants of handles and sockets that the standard library does not export. `iocp/ffi.rs`
+//! has those of the queue.
 //!
-//! The names are C's, and the links lead to the manual. `iocp/ffi.rs` has the queue's part.
+//! The names are those of C, with links to the manual.
 
 #![allow(non_camel_case_types, non_snake_case, clippy::upper_case_acronyms)]
 
@@ -70,10 +70,10 @@ pub(crate) const FIONREAD: c_long = 0x4004_667f;
 pub(crate) const WSAEWOULDBLOCK: c_int = 10035;
 pub(crate) const WSAENOTSOCK: c_int = 10038;
 
-/// The version of Winsock that `WSAStartup` is asked for: 2.2.
+/// The version of Winsock that `WSAStartup` requests: 2.2.
 pub(crate) const WINSOCK_VERSION: c_ushort = 0x0202;
 
-/// The size is what counts: nobody looks inside.
+/// Only the size matters: this crate reads no field.
 #[repr(C)]
 pub(crate) struct WSADATA {
     pub wVersion: c_ushort,
@@ -161,7 +161,7 @@ pub(crate) type socklen_t = c_int;
 #[derive(Clone, Copy)]
 pub(crate) struct sockaddr_in {
     pub sin_family: sa_family_t,
-    /// In network order, as the address.
+    /// In network byte order, like the address.
     pub sin_port: [u8; 2],
     pub sin_addr: [u8; 4],
     pub sin_zero: [u8; 8],
@@ -172,7 +172,7 @@ const _: () = assert!(mem::size_of::<sockaddr_in>() == 16);
 #[derive(Clone, Copy)]
 pub(crate) struct sockaddr_in6 {
     pub sin6_family: sa_family_t,
-    /// In network order, as the address.
+    /// In network byte order, like the address.
     pub sin6_port: [u8; 2],
     pub sin6_flowinfo: u32,
     pub sin6_addr: [u8; 16],
@@ -180,13 +180,13 @@ pub(crate) struct sockaddr_in6 {
 }
 const _: () = assert!(mem::size_of::<sockaddr_in6>() == 28);
 
-/// Addresses of either kind with nothing in them.
+/// Empty addresses.
 pub(crate) const SOCKADDR_IN: sockaddr_in =
     sockaddr_in { sin_family: 0, sin_port: [0; 2], sin_addr: [0; 4], sin_zero: [0; 8] };
 pub(crate) const SOCKADDR_IN6: sockaddr_in6 =
     sockaddr_in6 { sin6_family: 0, sin6_port: [0; 2], sin6_flowinfo: 0, sin6_addr: [0; 16], sin6_scope_id: 0 };
 
-/// A socket address of either kind; the family, in the same place of both, says which.
+/// An IPv4 or IPv6 address. The family, at the same offset in both members, distinguishes them.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) union sockaddr {

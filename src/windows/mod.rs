@@ -1,7 +1,7 @@
-//! What only Windows has: any socket as a source, named pipes, and this crate's types as sockets of the system's.
+//! Windows only: any socket as a source, named pipes, and the conversions between sources and sockets.
 //!
-//! A socket is asked for readiness by the queue (`iocp/sock.rs`). A pipe can't be: it is read ahead, and written behind
-//! the program's back (`iocp/pipe.rs`), and so it needs a type of its own, [`NamedPipe`], with buffers inside.
+//! The queue can request the readiness of a socket (`iocp/sock.rs`), but not that of a pipe. A pipe reads ahead and
+//! writes from a buffer (`iocp/pipe.rs`), so it has a type of its own, [`NamedPipe`], which contains the buffers.
 
 use std::io;
 use std::os::windows::io::{
@@ -16,12 +16,12 @@ pub(crate) mod ffi;
 mod named_pipe;
 pub(crate) mod socket;
 
-/// Sockets that only Windows has: none.
+/// Windows has no sockets beyond those of `net`.
 pub(crate) mod net {}
 
 pub use named_pipe::NamedPipe;
 
-/// What a source is, to the system.
+/// The system's name of a source.
 pub(crate) type Raw = ffi::SOCKET;
 pub(crate) use std::os::windows::io::AsRawSocket as AsRaw;
 
@@ -30,25 +30,32 @@ pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
     source.as_raw_socket() as Raw
 }
 
-/// Any socket as a source: one of another library's, or of a kind that this crate has no type for.
+/// Any socket as a source: the socket of another library, or of a kind for which this crate has no type.
 ///
-/// It borrows the socket, has no memory, and closes nothing. The program keeps the socket open while it is registered,
-/// switches it to non-blocking if it wants that, and deregisters it before it closes it.
+/// A `SourceSocket` only borrows the socket and does not close it. The program keeps the socket open while it is
+/// registered, makes it non-blocking if necessary, and deregisters it before it closes it.
 ///
-/// This crate does not see how the socket is read and written. In level and oneshot mode that makes no difference. In
-/// edge mode, the next event of a direction comes only after [`reregister`](Registry::reregister), which tells of
-/// what is ready already as well.
+/// This crate does not see how the program reads and writes the socket. In level and oneshot mode, that makes no
+/// difference. In edge mode, `poll` reports a direction again only after [`reregister`](Registry::reregister), which
+/// also reports a socket that is ready already.
 ///
-/// Since it has no memory, the queue remembers the socket by its number:
+/// A `SourceSocket` does not record its registration, so the queue identifies the socket by its number:
 ///
 /// | | Windows |
 /// |---|---|
-/// | registered twice with one poll | `AlreadyExists`; but if there has just been an event, the first one may have been closed, and the second takes its place |
-/// | registered with two polls | allowed: both report it |
-/// | registered as a [`TcpStream`] or the like as well, or by a duplicate, with the same poll | not noticed: events of one may come as the other's |
-/// | re- or deregistered unregistered | `NotFound` |
-/// | a handle that is no socket | the error [`WSAENOTSOCK`] |
-/// | closed while registered | forgotten, unless a duplicate of the handle lives, there has just been an event, or no poll since it was registered; its number can be registered again, except in the last case |
+/// | register twice with one poll | `AlreadyExists`, except directly after an event: see below |
+/// | register with two polls | both polls report it |
+/// | register also as a [`TcpStream`], or through a duplicate, with the same poll | not detected: events of one may arrive as events of the other |
+/// | reregister or deregister without registration | `NotFound` |
+/// | a handle that is not a socket | [`WSAENOTSOCK`] |
+/// | close while registered | deregistered, with the exceptions below |
+///
+/// An event may mean that the socket was closed. If the number is registered again directly after an event, the new
+/// registration therefore replaces the old one.
+///
+/// A socket that is closed while registered stays registered in three cases: a duplicate of the handle is open, its
+/// last event was just reported, or no `poll` has followed its registration. Its number can be registered again, except
+/// in the last case.
 ///
 /// # Examples
 ///
@@ -98,16 +105,16 @@ impl Source for SourceSocket<'_> {
 }
 
 impl UdpSocket {
-    /// Whether the socket's reads fail with the refusals that earlier datagrams have met (`SIO_UDP_CONNRESET`). Windows
-    /// only.
+    /// Sets whether a receive fails when an earlier datagram was refused (`SIO_UDP_CONNRESET`). Windows only.
     ///
-    /// It is on at first: when a datagram was sent to where nobody receives, the other machine says so, and the next
-    /// `recv_from` fails with [`ConnectionReset`](io::ErrorKind::ConnectionReset), even if it is about quite another
-    /// peer. The socket is none the worse for it; a program either goes on, or switches this off and never hears of it.
+    /// The default is `true`. If a datagram was sent to a port on which no socket receives, the other machine reports
+    /// that, and the next `recv_from` fails with [`ConnectionReset`](io::ErrorKind::ConnectionReset), also if it would
+    /// receive from another peer. The socket remains usable: a program either ignores the error or sets this to
+    /// `false`.
     ///
     /// # Errors
     ///
-    /// The system's.
+    /// The system's error.
     ///
     /// # Examples
     ///
@@ -126,7 +133,7 @@ impl UdpSocket {
     }
 }
 
-/// One of our sockets is one of the system's, and one of the system's becomes ours.
+/// Converts between a source that wraps `$std` and the system's socket.
 macro_rules! impl_socket_traits {
     ($socket:ident, $std:ty) => {
         impl AsRawSocket for $socket {
@@ -143,29 +150,29 @@ macro_rules! impl_socket_traits {
             }
         }
 
-        /// It stays non-blocking. A registration ends.
+        /// The socket stays non-blocking. Its registration ends.
         impl IntoRawSocket for $socket {
             fn into_raw_socket(self) -> RawSocket {
-                <$std>::from(self).into_raw_socket()
+                self.into_std().into_raw_socket()
             }
         }
 
-        /// It stays non-blocking. A registration ends.
+        /// The socket stays non-blocking. Its registration ends.
         impl From<$socket> for OwnedSocket {
             fn from(socket: $socket) -> OwnedSocket {
-                <$std>::from(socket).into()
+                socket.into_std().into()
             }
         }
 
-        /// The socket should be non-blocking.
+        /// Takes the socket as it is. It should be non-blocking.
         impl FromRawSocket for $socket {
             unsafe fn from_raw_socket(socket: RawSocket) -> $socket {
-                // SAFETY: the caller promises that `socket` is open, and owned by nobody else.
+                // SAFETY: the caller promises that `socket` is open and that no other code owns it.
                 $socket::from_std(unsafe { <$std>::from_raw_socket(socket) })
             }
         }
 
-        /// The socket should be non-blocking.
+        /// Takes the socket as it is. It should be non-blocking.
         impl From<OwnedSocket> for $socket {
             fn from(socket: OwnedSocket) -> $socket {
                 $socket::from_std(socket.into())

@@ -1,4 +1,4 @@
-//! Named pipes: the face of what `iocp/pipe.rs` does.
+//! `NamedPipe`: the public type of the pipes in `iocp/pipe.rs`.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -14,68 +14,72 @@ use crate::event::{Source, Token};
 use crate::queue::PipeSource;
 use crate::{Interest, Registry};
 
-/// One end of a named pipe that never waits: a server's, or a client's. Windows only.
+/// One end of a named pipe, server or client, without blocking. Windows only.
 ///
-/// [`new`](NamedPipe::new) makes a server's end, and [`connect`](NamedPipe::connect) waits for a client. A client's end
-/// is opened as a file, with [`FILE_FLAG_OVERLAPPED`], and given to
-/// [`from_raw_handle`](#impl-FromRawHandle-for-NamedPipe). So are the server's ends of other kinds: of a second
-/// instance, of messages, for writing only. Reading and writing works by value and by reference, from any thread.
+/// [`new`](NamedPipe::new) creates a server end, and [`connect`](NamedPipe::connect) starts to wait for a client. A
+/// client end is a file that is opened with [`FILE_FLAG_OVERLAPPED`] and converted with
+/// [`from_raw_handle`](#impl-FromRawHandle-for-NamedPipe). The same conversion takes server ends of other kinds: a
+/// second instance, a pipe of messages, a write-only pipe. Reads and writes work by value and by reference, from any
+/// thread.
 ///
-/// # What it does behind the program's back
+/// # Buffers
 ///
-/// A pipe knows no readiness; it completes what it was asked to do. So this type has a buffer for each direction. As
-/// long as it is registered, it reads ahead: [`read`](Read::read) takes from what has come, and when nothing is left of
-/// that, the next read is under way, for as much as the program had room for (4 KiB at least, 64 KiB at most).
-/// [`write`](Write::write) copies all that it is given, whatever the size, and the pipe is writable again when that has
-/// been written.
+/// Windows does not report the readiness of a pipe; it completes operations. A `NamedPipe` therefore has a buffer for
+/// each direction. While it is registered, it reads ahead: [`read`](Read::read) returns bytes that were read ahead, and
+/// when the buffer is empty, the pipe starts the next read, of the size of the program's buffer (at least 4 KiB, at
+/// most 64 KiB). [`write`](Write::write) copies all bytes, whatever their number, and starts to write them. The pipe is
+/// writable again when that write has completed.
 ///
-/// | | |
+/// | situation | result |
 /// |---|---|
-/// | nothing has come, or nobody is connected | `read` fails with `WouldBlock` |
-/// | nobody is connected | `write` fails with the system's error ([`ERROR_PIPE_LISTENING`] or the like) |
-/// | an earlier write is on its way | `write` fails with `WouldBlock` |
-/// | an earlier write has failed on its way | the next `write` fails with its error, and writes nothing |
-/// | the other end was closed | `read` is `Ok(0)`, after all that was written there; `write` fails with `BrokenPipe` |
+/// | no data has arrived, or no client is connected | `read` fails with `WouldBlock` |
+/// | no client is connected | `write` fails with the system's error ([`ERROR_PIPE_LISTENING`] or a similar one) |
+/// | an earlier write is pending | `write` fails with `WouldBlock` |
+/// | an earlier write has failed while it was pending | the next `write` returns its error and writes nothing |
+/// | the other end was closed | `read` returns the rest of its data, then `Ok(0)`; `write` fails with `BrokenPipe` |
 /// | the server has called [`disconnect`](NamedPipe::disconnect) | the client's reads and writes fail |
-/// | not registered, or the `Poll` is gone, and its registries and wakers | what was read ahead, and errors of what was under way, are there still; then all fails with `NotFound` |
-/// | a message that is longer than the buffer | comes in parts, by several reads |
-/// | an empty message | a `read` of `Ok(0)`, which at a server's end looks like the end |
+/// | not registered, or the `Poll`, its registries and its wakers were dropped | data and errors from before are returned, then `NotFound` |
+/// | a message is longer than the buffer | several reads return its parts |
+/// | an empty message | `read` returns `Ok(0)`, which at a server end looks like the end of the data |
 ///
 /// # Events
 ///
-/// In edge mode, that something has come is told once for each time that reading ahead has brought something, and again
-/// after a `read` that leaves bytes behind, so that a program which reads once per event loses nothing. Each `write`
-/// makes the pipe writable again when it is done. Level and oneshot mode are as for all sources.
+/// In edge mode, `poll` reports a readable pipe once for each read ahead that has completed, and again after a `read`
+/// that leaves bytes in the buffer. A program that reads once per event therefore receives all data. `poll` reports a
+/// writable pipe when a write has completed. Level and oneshot mode work as for all sources.
 ///
 /// | | readable | writable | read closed | write closed | error |
 /// |---|---|---|---|---|---|
-/// | bytes, or an error of a read, are there | ■ | ? | · | · | · |
-/// | a write is done, or has failed | ? | ■ | · | · | · |
-/// | a client has connected, or connecting has failed | · | ■ | · | · | · |
-/// | at a server's end, its client is gone | ■ | ? | · | · | · |
-/// | at a client's end that reads, its server is gone or has disconnected it | ■ | ■ | ■ | ■ | · |
+/// | a read has completed, with bytes or an error | ■ | ? | · | · | · |
+/// | a write has completed or failed | ? | ■ | · | · | · |
+/// | a client has connected, or `connect` has failed | · | ■ | · | · | · |
+/// | a server end whose client has closed | ■ | ? | · | · | · |
+/// | a reading client end whose server has closed or disconnected it | ■ | ■ | ■ | ■ | · |
 ///
-/// A server's end is never told as closed, since the next client may come any time: to read `Ok(0)` is its end.
+/// An event never reports a server end as closed, because the next client may connect at any time. Its end of the data
+/// is a `read` that returns `Ok(0)`.
 ///
 /// # Registration
 ///
-/// The kernel ties a handle to one completion port for good. So a pipe that was registered with one `Poll` can't be
-/// registered with another any more: that is `AlreadyExists`, even when the first is gone. Deregistered, it can be
-/// registered there again.
+/// A handle stays associated with one completion port for its whole life. A pipe that was registered with one `Poll`
+/// can therefore not be registered with another one, even after the first was dropped: that fails with `AlreadyExists`.
+/// After `deregister`, the pipe can be registered with the same `Poll` again. Registration fails with
+/// `ERROR_INVALID_PARAMETER` (87, `InvalidInput`) if the handle was not opened for overlapped operations, or is
+/// associated with another completion port.
 ///
 /// # Dropping
 ///
-/// | what is under way | the pipe is dropped | the `Poll` is dropped, and its registries and wakers |
+/// | pending operation | when the pipe is dropped | when the `Poll`, its registries and its wakers are dropped |
 /// |---|---|---|
-/// | a connect, a read | is cancelled | is cancelled |
-/// | a write | goes on for as long as the `Poll` is polled, and then the handle is closed | is cancelled |
+/// | a connect, a read | cancelled | cancelled |
+/// | a write | continues while the `Poll` is polled; its completion closes the handle | cancelled |
 ///
-/// The memory lives until the kernel has let go of it, whoever goes first.
+/// The memory of a pending operation lives until the kernel has completed the operation, whichever is dropped first.
 ///
 /// # Differences from mio
 ///
-/// mio ignores interests and modes, tells of nothing that is left unread, knows no read and write closed, and closes
-/// the handle of a pipe that was dropped only when it is polled again.
+/// mio ignores interests and modes, does not report unread bytes again, has no read closed and write closed, and closes
+/// the handle of a dropped pipe only during a later `poll`.
 ///
 /// # Examples
 ///
@@ -96,16 +100,16 @@ use crate::{Interest, Registry};
 /// let mut client = OpenOptions::new().read(true).write(true).open(&name)?;
 /// client.write_all(b"hello")?;
 ///
-/// let mut said = Vec::new();
-/// while said.len() < 5 {
+/// let mut received = Vec::new();
+/// while received.len() < 5 {
 ///     poll.poll(&mut events, None)?;
 ///     if events.iter().any(|event| event.is_readable()) {
 ///         let mut buf = [0; 64];
 ///         let count = server.read(&mut buf)?;
-///         said.extend_from_slice(&buf[..count]);
+///         received.extend_from_slice(&buf[..count]);
 ///     }
 /// }
-/// assert_eq!(said, b"hello");
+/// assert_eq!(received, b"hello");
 /// # Ok(())
 /// # }
 /// ```
@@ -117,38 +121,39 @@ pub struct NamedPipe {
     state: PipeSource,
 }
 
-/// How much a pipe of ours holds in each direction before somebody has to wait.
-const ROOM: ffi::DWORD = 64 << 10;
+/// How many bytes the kernel buffers in each direction of a pipe.
+const BUFFER_SIZE: ffi::DWORD = 64 << 10;
 
 impl NamedPipe {
-    /// A server's end of a new pipe: of bytes, in both directions, for clients on this machine and others, not
-    /// inherited by child processes. The name begins with `\\.\pipe\`.
+    /// Creates the server end of a pipe of bytes, in both directions, for clients on this machine and others. Child
+    /// processes do not inherit it. The name begins with `\\.\pipe\`.
     ///
-    /// It is the first of its name, and there may be more. See [`CreateNamedPipe`] for what the other kinds are.
+    /// This is the first instance of the pipe; more instances may follow. [`CreateNamedPipe`] documents the other kinds
+    /// of pipes.
     ///
     /// # Errors
     ///
-    /// - `PermissionDenied`: there is a pipe of that name already.
-    /// - `InvalidInput`: there is a zero inside the name.
-    /// - else the system's, above all if the name is not one of a pipe.
+    /// - `PermissionDenied`: a pipe of that name exists already.
+    /// - `InvalidInput`: the name contains a zero.
+    /// - Otherwise the system's error, above all if the name is not that of a pipe.
     ///
     /// [`CreateNamedPipe`]: https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-createnamedpipew
     #[doc(alias = "CreateNamedPipe")]
     pub fn new<A: AsRef<OsStr>>(addr: A) -> io::Result<NamedPipe> {
         let name: Vec<u16> = addr.as_ref().encode_wide().chain(iter::once(0)).collect();
         if name.iter().position(|unit| *unit == 0) != Some(name.len() - 1) {
-            let reason = "cannot create a pipe: there is a zero in its name";
+            let reason = "cannot create a pipe: its name contains a zero";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
-        // SAFETY: the name ends with a zero, and outlives the call.
+        // SAFETY: the name ends with a zero and outlives the call.
         let handle = unsafe {
             ffi::CreateNamedPipeW(
                 name.as_ptr(),
                 ffi::PIPE_ACCESS_DUPLEX | ffi::FILE_FLAG_FIRST_PIPE_INSTANCE | ffi::FILE_FLAG_OVERLAPPED,
                 ffi::PIPE_TYPE_BYTE,
                 ffi::PIPE_UNLIMITED_INSTANCES,
-                ROOM,
-                ROOM,
+                BUFFER_SIZE,
+                BUFFER_SIZE,
                 0,
                 ptr::null_mut(),
             )
@@ -156,22 +161,23 @@ impl NamedPipe {
         if handle == ffi::INVALID_HANDLE_VALUE {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: `CreateNamedPipeW` has just returned it, overlapped, and nothing else knows it yet.
+        // SAFETY: `CreateNamedPipeW` has just returned the handle, which is overlapped, and no other code owns it yet.
         Ok(unsafe { NamedPipe::from_raw_handle(handle) })
     }
 
-    /// Waits for a client, without waiting: `Ok` if there is one, else `WouldBlock`, and an event tells when there is.
+    /// Starts to wait for a client. Returns `Ok` if a client is connected already, otherwise `WouldBlock`, and an event
+    /// reports the client later.
     ///
-    /// That event is a writable one; then [`take_error`](NamedPipe::take_error) says whether it is a client that has
-    /// come, or connecting has failed. Whoever has opened the pipe before this is called is there already, and perhaps
-    /// gone again. After [`disconnect`](NamedPipe::disconnect), nobody can open the pipe until this is called; if it
-    /// was a connect that was called off by that, until the next `poll`.
+    /// That event is writable. [`take_error`](NamedPipe::take_error) then returns whether the connect has failed. A
+    /// client that opened the pipe before this call counts as connected, even if it has closed the pipe again. After
+    /// [`disconnect`](NamedPipe::disconnect), no client can open the pipe until this method is called; if `disconnect`
+    /// cancelled a pending connect, until the next `poll`.
     ///
     /// # Errors
     ///
-    /// - `WouldBlock`: nobody is there yet.
+    /// - `WouldBlock`: no client is connected yet.
     /// - `NotFound`: the pipe is not registered.
-    /// - else the system's, above all if this is not a server's end. See [`ConnectNamedPipe`].
+    /// - Otherwise the system's error, above all if this is not a server end. See [`ConnectNamedPipe`].
     ///
     /// [`ConnectNamedPipe`]: https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-connectnamedpipe
     #[doc(alias = "ConnectNamedPipe")]
@@ -179,24 +185,24 @@ impl NamedPipe {
         self.state.connect()
     }
 
-    /// The error with which an earlier [`connect`](NamedPipe::connect) has failed on its way, once. Errors of reads and
-    /// writes are told by those.
+    /// Returns the error with which a pending [`connect`](NamedPipe::connect) has failed, once. Reads and writes return
+    /// their own errors.
     ///
     /// # Errors
     ///
-    /// None. The result is mio's.
+    /// None. The signature is mio's.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         Ok(self.state.take_error())
     }
 
-    /// Dismisses the client, or stops waiting for one, so that the next may come.
+    /// Disconnects the client, or stops waiting for one, so that the next client can connect.
     ///
-    /// Nothing of the one is left for the other: what was said and not read is lost in both directions, and what is
-    /// under way is cancelled. The client's reads and writes fail from now on.
+    /// No data of one client reaches the next: unread data of both directions is discarded, and pending operations are
+    /// cancelled. From now on, the client's reads and writes fail.
     ///
     /// # Errors
     ///
-    /// The system's, if there is nobody to be dismissed, or this is not a server's end. See [`DisconnectNamedPipe`].
+    /// The system's error, if no client is connected, or if this is not a server end. See [`DisconnectNamedPipe`].
     ///
     /// [`DisconnectNamedPipe`]: https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-disconnectnamedpipe
     #[doc(alias = "DisconnectNamedPipe")]
@@ -217,7 +223,7 @@ impl Read for NamedPipe {
 
 impl Read for &NamedPipe {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // Reading from bytes that are there does not fail.
+        // A read from a slice does not fail.
         self.state.read(buf.len(), |mut bytes| bytes.read(buf).unwrap_or(0))
     }
 
@@ -241,7 +247,7 @@ impl Write for NamedPipe {
     }
 }
 
-/// `flush` does nothing: it can't wait for the other end to read.
+/// `flush` does nothing, because it must not block until the other end reads.
 impl Write for &NamedPipe {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.state.write(iter::once(buf))
@@ -284,15 +290,15 @@ impl AsRawHandle for NamedPipe {
     }
 }
 
-/// A handle of a pipe, or of a serial port, that is opened for overlapped operations (`FILE_FLAG_OVERLAPPED`) and not
-/// tied to a completion port yet: any other can't be registered.
+/// Takes a handle of a pipe or of a serial port. It must have been opened for overlapped operations
+/// (`FILE_FLAG_OVERLAPPED`) and must not be associated with a completion port, otherwise it cannot be registered.
 ///
-/// Beyond what the trait asks, the caller promises that all operations end in the port: the handle does not skip it on
-/// success (`FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`), and through no duplicate of it operations are started that end
-/// there as well.
+/// Beyond the trait's requirements, the caller promises that every operation queues a packet in the port, and that no
+/// other packet arrives there: the handle has no `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`, and no code starts overlapped
+/// operations on a duplicate of the handle.
 impl FromRawHandle for NamedPipe {
     unsafe fn from_raw_handle(handle: RawHandle) -> NamedPipe {
-        // SAFETY: the caller promises what is written above.
+        // SAFETY: the caller promises the same, as documented above.
         NamedPipe { association: Association::default(), state: unsafe { PipeSource::from_raw(handle) } }
     }
 }
