@@ -5,7 +5,7 @@
 //! arrive in the same batch.
 //!
 //! If another thread reregisters the source while a wait is in flight, an event of that batch may belong to the old or
-//! to the new registration. The two cannot be told apart, and an event of the old registration must not count as the
+//! to the new registration. The two cannot be distinguished, and an event of the old registration must not count as the
 //! first report of the new one. The event is therefore suppressed and both knotes are enabled again: if the condition
 //! still holds, the kernel reports it again.
 

@@ -1,5 +1,5 @@
-//! The allocator. It knows where requests are that the kernel still writes to, and notices when their memory is freed
-//! early, or never. It counts what the code under test allocates.
+//! The allocator. It records the memory of pending requests, to which the kernel still writes, and detects when that
+//! memory is freed too early or never. It also counts the allocations of the code under test.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -14,16 +14,16 @@ static GUARD: Guard = Guard;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    /// How deep this thread is inside the fake kernel, whose allocations are nobody's affair.
+    /// How many calls deep this thread is inside the fake kernel, whose allocations are not counted.
     static INSIDE: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How much this thread has allocated so far, in blocks.
+/// Returns how many blocks this thread has allocated so far.
 pub(crate) fn allocations() -> usize {
     ALLOCATIONS.with(Cell::get)
 }
 
-/// What is allocated until this is dropped does not count.
+/// While this exists, allocations of this thread are not counted.
 pub(crate) struct Uncounted(());
 
 impl Uncounted {
@@ -39,27 +39,27 @@ impl Drop for Uncounted {
     }
 }
 
-// SAFETY: every block is the system's, and goes back to it at most once.
+// SAFETY: every block comes from the system allocator and is returned to it at most once.
 unsafe impl GlobalAlloc for Guard {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: our caller's promise.
+        // SAFETY: the caller promises the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if let_go(block as usize, layout.size()) {
-            // SAFETY: our caller's promise.
+        if may_free(block as usize, layout.size()) {
+            // SAFETY: the caller promises the same.
             unsafe { System.dealloc(block, layout) }
         }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
-        if !let_go(block as usize, layout.size()) {
+        if !may_free(block as usize, layout.size()) {
             std::process::abort();
         }
-        // SAFETY: our caller's promise.
+        // SAFETY: the caller promises the same.
         unsafe { System.realloc(block, layout, size) }
     }
 }
@@ -70,19 +70,19 @@ fn count() {
     }
 }
 
-/// The addresses that the kernel has ever been given and whose memory has not been freed since. An allocator can't
-/// allocate, so there is room for so many and no more.
+/// The addresses that were ever passed to the kernel and whose memory has not been freed since. An allocator cannot
+/// allocate, so the list has a fixed size.
 struct Place {
     address: AtomicUsize,
-    /// The kernel may still write there.
+    /// The kernel may still write to this address.
     out: AtomicBool,
 }
 
 const PLACES: usize = 1 << 15;
 static TABLE: [Place; PLACES] = [const { Place { address: AtomicUsize::new(0), out: AtomicBool::new(false) } }; PLACES];
-/// Those in use are below this one.
+/// The number of used entries.
 static END: AtomicUsize = AtomicUsize::new(0);
-/// Of each piece of memory, by a hash, how many places are in it: most blocks that are freed have none.
+/// For each piece of memory, by a hash, the number of addresses in it. Most freed blocks have none.
 const PIECES: usize = 1 << 16;
 static PER_PIECE: [AtomicU16; PIECES] = [const { AtomicU16::new(0) }; PIECES];
 static FREED_EARLY: AtomicUsize = AtomicUsize::new(0);
@@ -110,8 +110,8 @@ fn piece(address: usize) -> &'static AtomicU16 {
     &PER_PIECE[(address >> 6) % PIECES]
 }
 
-/// The kernel may write to this address from now on.
-pub(crate) fn lend(address: usize) {
+/// Records that the kernel may write to this address from now on.
+pub(crate) fn mark_pending(address: usize) {
     let _alone = Alone::enter();
     let end = END.load(Ordering::Relaxed);
     let at = |address| TABLE[..end].iter().position(|place| place.address.load(Ordering::Relaxed) == address);
@@ -123,8 +123,8 @@ pub(crate) fn lend(address: usize) {
     TABLE[at].out.store(true, Ordering::Relaxed);
 }
 
-/// It does not write there any more.
-pub(crate) fn give_back(address: usize) {
+/// Records that the kernel does not write to this address any more.
+pub(crate) fn mark_done(address: usize) {
     let _alone = Alone::enter();
     let end = END.load(Ordering::Relaxed);
     for place in TABLE[..end].iter().filter(|place| place.address.load(Ordering::Relaxed) == address) {
@@ -132,8 +132,8 @@ pub(crate) fn give_back(address: usize) {
     }
 }
 
-/// Whether a block may be freed. One that the kernel still writes to is not, and that is remembered.
-fn let_go(block: usize, size: usize) -> bool {
+/// Returns whether a block may be freed. A block to which the kernel still writes is kept and counted.
+fn may_free(block: usize, size: usize) -> bool {
     let end = END.load(Ordering::Relaxed);
     let is_small = size <= 64 * 64;
     let is_free_of_them = |address| piece(address).load(Ordering::Relaxed) == 0;
@@ -157,17 +157,18 @@ fn let_go(block: usize, size: usize) -> bool {
     true
 }
 
-/// How many blocks were freed while the kernel could still write to them. (They were not, in truth.)
+/// Returns how many blocks the code under test freed while the kernel could still write to them. (The allocator kept
+/// them.)
 pub(crate) fn freed_early() -> usize {
     FREED_EARLY.load(Ordering::Relaxed)
 }
 
-/// How many addresses that were lent are in blocks that have not been freed.
+/// Returns how many recorded addresses are in blocks that have not been freed.
 pub(crate) fn kept() -> usize {
     TABLE[..END.load(Ordering::Relaxed)].iter().filter(|place| place.address.load(Ordering::Relaxed) != 0).count()
 }
 
-/// Forgets all that was lent.
+/// Removes all records.
 pub(crate) fn reset() {
     let _alone = Alone::enter();
     for place in &TABLE[..END.swap(0, Ordering::Relaxed)] {

@@ -1,4 +1,4 @@
-//! What a source is here: a socket of the fake kernel's.
+//! The sources of the fake kernel: its sockets.
 
 use crate::kernel;
 
@@ -12,7 +12,7 @@ pub(crate) fn raw(source: &impl AsRaw) -> Raw {
     source.number()
 }
 
-/// A socket of the fake kernel's, closed in the end.
+/// A socket of the fake kernel, closed on drop.
 #[derive(Debug)]
 pub(crate) struct Socket(pub Raw);
 

@@ -1,16 +1,16 @@
-//! The crate's queue for Windows, its files unchanged, on Linux: what it calls in the system is defined here, by a fake
-//! kernel that behaves as Windows does, or Wine, or as badly as either might, and objects to whatever it is told wrong.
+//! The crate's queue for Windows, its files unchanged, on Linux over a fake kernel. The fake defines the system
+//! functions that the queue calls. It behaves like Windows, like Wine, or worse than both, and checks every argument.
 //!
-//! `README.md` says what is modelled, and how to run it. The kernel is in `kernel/`, the tests are in `tests/`.
+//! `README.md` describes the model and how to run it. The kernel is in `kernel/`, the tests are in `tests/`.
 
 #![deny(unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks)]
-// The crate's files have more than the tests use, and without tests nothing uses them.
+// The tests use only a part of the crate's files.
 #![allow(dead_code, unused_imports)]
-// `clippy.toml` says what the crate's files are held to; the others may use what is newer.
+// `clippy.toml` sets the minimum Rust version of the crate's files; the files of this package may use newer features.
 #![allow(clippy::incompatible_msrv)]
 
-// As in the crate's `lib.rs`, on a system that is called Windows.
+// As in the crate's `lib.rs` on Windows.
 #[path = "../../../../src/iocp/mod.rs"]
 mod iocp;
 use iocp as queue;

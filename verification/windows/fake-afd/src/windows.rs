@@ -1,4 +1,4 @@
-//! Of the crate's `windows` folder, the part that needs nothing of the standard library's Windows.
+//! The part of the crate's `windows` folder that does not need the standard library for Windows.
 
 #[path = "../../../../src/windows/ffi.rs"]
 pub(crate) mod ffi;

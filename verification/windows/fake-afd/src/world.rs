@@ -1,4 +1,4 @@
-//! What tests are made of: a world with one kernel, sockets, and those at the other end of them.
+//! The parts of tests: a world with one kernel, sockets, their peers, and a poll with its events.
 
 use std::io::{self, Write};
 use std::process;
@@ -13,16 +13,16 @@ use crate::kernel::layout::*;
 use crate::kernel::{self, Counts, Inside, Manners};
 use crate::{Events, Interest, Poll, Registry, Token};
 
-/// There is one kernel, so there is one test at a time.
+/// All tests share one kernel, so they run one after the other.
 static WORLD: Mutex<()> = Mutex::new(());
 
-/// A machine that has just been started. When it is dropped, after all that ran on it, no rule may have been broken.
+/// A kernel in its initial state. When it is dropped, after everything that used it, no rule may be broken.
 pub(crate) struct World {
     leaks: usize,
     _alone: MutexGuard<'static, ()>,
 }
 
-/// Runs a test on each kind of machine.
+/// Runs a test on each kind of kernel.
 pub(crate) fn everywhere(test: impl Fn(&World)) {
     for manners in Manners::ALL {
         let world = World::new(manners);
@@ -30,12 +30,12 @@ pub(crate) fn everywhere(test: impl Fn(&World)) {
     }
 }
 
-/// The test that runs, and since when.
+/// The running test, and its start.
 static RUNNING: Mutex<Option<(String, Instant)>> = Mutex::new(None);
-/// The longest that a world may last: what goes on for longer has locked itself up.
+/// The time limit of a test, after which it counts as hanging.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// A test that hangs takes all others with it, and says so.
+/// Aborts the process if a test hangs, after printing its name.
 fn watch() {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
@@ -43,8 +43,8 @@ fn watch() {
             thread::sleep(Duration::from_secs(1));
             if let Some((name, since)) = &*RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
                 if since.elapsed() > LONGEST {
-                    // Not by a macro, which a test that does not end keeps to itself.
-                    let _nobody_listens = writeln!(io::stderr(), "\n{name} hangs");
+                    // `eprintln!` would be captured, and the output of a hanging test is never shown.
+                    let _write_failed = writeln!(io::stderr(), "\n{name} hangs");
                     process::abort();
                 }
             }
@@ -70,53 +70,53 @@ impl World {
         self.kernel().counts
     }
 
-    /// What has been asked of the kernel meanwhile: submits, cancels, waits.
+    /// Returns the number of submits, cancels and waits since `before`.
     pub fn since(&self, before: Counts) -> (usize, usize, usize) {
         let now = self.counts();
         (now.submits - before.submits, now.cancels - before.cancels, now.waits - before.waits)
     }
 
-    /// A stream with a peer.
+    /// Opens a connected stream and its peer.
     pub fn pair(&self) -> (Stream, Peer) {
         let (stream, peer) = self.unconnected();
         peer.makes_room(1 << 16);
         (stream, peer)
     }
 
-    /// A stream that connects, or a listener.
+    /// Opens a socket that is not connected: a connecting stream or a listener.
     pub fn unconnected(&self) -> (Stream, Peer) {
         let (number, endpoint) = self.kernel().open_socket();
         (Stream::new(number), Peer { endpoint })
     }
 
-    /// A socket that only its number is known of, and who must close it.
+    /// Opens a raw socket, which the test must close.
     pub fn raw(&self) -> (Number, Peer) {
         let (number, endpoint) = self.kernel().open_socket();
         (Number(number), Peer { endpoint })
     }
 
-    /// Waits until so many threads sleep in a wait.
-    pub fn until_asleep(&self, threads: usize) {
-        until("nobody goes to sleep", || self.kernel().sleepers == threads);
+    /// Blocks until this number of threads are blocked in a wait.
+    pub fn until_blocked(&self, threads: usize) {
+        until("no thread blocks in a wait", || self.kernel().sleepers == threads);
     }
 
-    /// Waits until a thread sleeps that nothing but an event will wake.
-    pub fn until_asleep_for_ever(&self) {
-        until("nobody goes to sleep for ever", || {
+    /// Blocks until a thread is blocked in a wait without a timeout.
+    pub fn until_blocked_without_timeout(&self) {
+        until("no thread blocks without a timeout", || {
             let kernel = self.kernel();
             kernel.sleepers == 1 && kernel.timeouts.last() == Some(&u32::MAX)
         });
     }
 
-    /// No rule has been broken so far.
+    /// Checks that no rule is broken so far.
     #[track_caller]
     pub fn check(&self) {
         let violations = std::mem::take(&mut self.kernel().violations);
-        assert!(violations.is_empty(), "the kernel objects: {violations:#?}");
+        assert!(violations.is_empty(), "broken rules: {violations:#?}");
         assert_eq!(crate::guard::freed_early(), 0, "blocks were freed while the kernel could still write there");
     }
 
-    /// So many requests will never come back, and their memory must stay.
+    /// Expects that the packets of this many requests never arrive, so that their memory must stay allocated.
     pub fn expect_leaks(&mut self, requests: usize) {
         self.leaks = requests;
     }
@@ -127,22 +127,22 @@ impl Drop for World {
         *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let mut kernel = kernel::enter();
         if self.leaks == 0 {
-            kernel.settle_accounts();
+            kernel.check_end();
         } else {
             let expected = (self.leaks, 2 * self.leaks, 0);
-            let found = (kernel.requests_out(), crate::guard::kept(), crate::guard::freed_early());
+            let found = (kernel.requests_pending(), crate::guard::kept(), crate::guard::freed_early());
             if found != expected {
                 kernel.violation(format!(
-                    "requests out, addresses kept, blocks freed early: {found:?}, not {expected:?}"
+                    "pending requests, kept addresses, blocks freed early: {found:?}, not {expected:?}"
                 ));
             }
-            kernel.violations.retain(|violation| !violation.starts_with("a helper is closed that has"));
+            kernel.violations.retain(|violation| !violation.starts_with("a device is closed that has"));
         }
         let violations = std::mem::take(&mut kernel.violations);
         let manners = kernel.manners;
         drop(kernel);
         if !violations.is_empty() {
-            let objection = format!("the kernel ({manners:?}) objects: {violations:#?}");
+            let objection = format!("broken rules ({manners:?}): {violations:#?}");
             if thread::panicking() {
                 eprintln!("{objection}");
             } else {
@@ -152,17 +152,17 @@ impl Drop for World {
     }
 }
 
-/// Waits for something that another thread brings about.
+/// Blocks until another thread has made the condition true.
 #[track_caller]
-pub(crate) fn until(failure: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn until(failure: &str, mut holds: impl FnMut() -> bool) {
     let begin = Instant::now();
-    while !so() {
+    while !holds() {
         assert!(begin.elapsed() < Duration::from_secs(10), "{failure}");
         thread::sleep(Duration::from_micros(50));
     }
 }
 
-/// A stream or a listener, as the crate's own are built.
+/// A stream or a listener, built like those of the crate.
 #[derive(Debug)]
 pub(crate) struct Stream {
     inner: IoSource<Socket>,
@@ -177,7 +177,7 @@ impl Stream {
         self.inner.get().0
     }
 
-    /// As the crate's `TcpStream`: what was read, or that there is nothing, arms reading.
+    /// Reads like the crate's `TcpStream`: a read that returned data or would block rearms reading.
     pub fn read(&self, most: usize) -> io::Result<usize> {
         self.inner.do_io(
             |socket| kernel::enter().receive(socket.0, most),
@@ -188,7 +188,7 @@ impl Stream {
         )
     }
 
-    /// As the crate's `TcpStream`: what could not be written, or not all, arms writing.
+    /// Writes like the crate's `TcpStream`: a write that would block or was partial rearms writing.
     pub fn write(&self, bytes: usize) -> io::Result<usize> {
         self.inner.do_io(
             |socket| kernel::enter().send(socket.0, bytes),
@@ -210,12 +210,12 @@ impl Stream {
         )
     }
 
-    /// As the crate's `TcpStream::shutdown`, of writing.
+    /// Shuts down writing, like the crate's `TcpStream::shutdown`.
     pub fn shuts_down(&self) {
         self.inner.write_shut_down();
     }
 
-    /// As the crate's `try_io`.
+    /// Runs an operation, like the crate's `try_io`.
     pub fn do_io<R>(&self, operation: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
         self.inner.do_io(
             |_| operation(),
@@ -227,7 +227,8 @@ impl Stream {
         )
     }
 
-    /// Reads until there is nothing left. The sum, and whether the end was reached.
+    /// Reads until a read would block or the stream ends. Returns the number of bytes, and whether the stream has
+    /// ended.
     pub fn drain(&self) -> (usize, bool) {
         let mut sum = 0;
         loop {
@@ -254,7 +255,7 @@ impl Source for Stream {
     }
 }
 
-/// As the crate's `SourceSocket`: a number, and no memory.
+/// A raw socket, like the crate's `SourceSocket`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Number(pub usize);
 
@@ -278,7 +279,7 @@ impl Source for Number {
     }
 }
 
-/// The other end of a socket, and whoever else can do something to it.
+/// The peer of a socket, with all other actions of a test on that socket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer {
     pub endpoint: usize,
@@ -301,7 +302,7 @@ impl Peer {
         self.change(|socket| socket.reset = true);
     }
 
-    /// It has read, so that there is room for so much more.
+    /// Reads, so that the socket has room for this many more bytes.
     pub fn makes_room(self, bytes: usize) {
         self.change(|socket| socket.room += bytes);
     }
@@ -327,15 +328,15 @@ impl Peer {
     }
 }
 
-/// A poll and a list for its events.
+/// A poll and its events.
 pub(crate) struct Loop {
     pub poll: Poll,
     pub events: Events,
 }
 
-/// In the place of AFD's words: the kernel has refused to watch.
+/// A flag beside those of AFD: the kernel rejected the request.
 pub(crate) const REFUSED: u32 = 1 << 31;
-/// And: both ends have shut down writing.
+/// A flag beside those of AFD: both ends have shut down writing.
 pub(crate) const FINISHED: u32 = 1 << 30;
 
 impl Loop {
@@ -366,7 +367,7 @@ impl Loop {
         self.registry().deregister(source).unwrap();
     }
 
-    /// What a poll brings that does not wait: tokens, and AFD's words, in order.
+    /// Polls without blocking. Returns the sorted tokens and AFD flags of the events.
     #[track_caller]
     pub fn now(&mut self) -> Vec<(usize, u32)> {
         self.within(Duration::ZERO)
@@ -375,25 +376,25 @@ impl Loop {
     #[track_caller]
     pub fn within(&mut self, timeout: Duration) -> Vec<(usize, u32)> {
         self.poll.poll(&mut self.events, Some(timeout)).unwrap();
-        self.told()
+        self.reported()
     }
 
-    /// What a poll brings that waits until something happens.
+    /// Polls without a timeout. Returns the sorted tokens and AFD flags of the events.
     #[track_caller]
     pub fn wait(&mut self) -> Vec<(usize, u32)> {
         self.poll.poll(&mut self.events, None).unwrap();
-        self.told()
+        self.reported()
     }
 
-    fn told(&self) -> Vec<(usize, u32)> {
-        let mut told: Vec<_> = self.events.iter().map(|event| (event.token().0, words(event))).collect();
-        told.sort_unstable();
-        told
+    fn reported(&self) -> Vec<(usize, u32)> {
+        let mut reported: Vec<_> = self.events.iter().map(|event| (event.token().0, afd_flags(event))).collect();
+        reported.sort_unstable();
+        reported
     }
 }
 
-/// An event in AFD's words, which only its `Debug` spells out.
-pub(crate) fn words(event: &Event) -> u32 {
+/// Returns the AFD flags of an event, from its `Debug` output.
+pub(crate) fn afd_flags(event: &Event) -> u32 {
     let spelled = format!("{:?}", event.0);
     let word = |word: &str| match word {
         "AFD_POLL_RECEIVE" => RECEIVE,
@@ -404,7 +405,7 @@ pub(crate) fn words(event: &Event) -> u32 {
         "AFD_POLL_CONNECT_FAIL" => CONNECT_FAIL,
         "finished" => FINISHED,
         "refused" => REFUSED,
-        other => panic!("an event says {other:?}"),
+        other => panic!("an unknown flag: {other:?}"),
     };
     let words = spelled.split(" | ").map(word).fold(0, |sum, word| sum | word);
     let any = |flags| words & (flags | REFUSED) != 0;

@@ -1,6 +1,6 @@
-//! The system's calls, under the names by which the linker looks for them.
+//! The system functions, under their linker names.
 //!
-//! Who calls promises what the manual asks for; what can be checked is checked.
+//! The callers keep the obligations of the manual. The fake kernel checks those that it can check.
 
 #![allow(non_snake_case, clippy::too_many_arguments)]
 
@@ -16,9 +16,9 @@ extern "C" {
     fn __errno_location() -> *mut i32;
 }
 
-/// On this system, `errno` is where the standard library looks for the last error.
+/// Stores the error in `errno`, where the standard library reads the last error on Linux.
 fn set_last_error(code: i32) {
-    // SAFETY: it is this thread's own `errno`.
+    // SAFETY: the pointer is that of this thread's `errno`.
     unsafe { *__errno_location() = code };
 }
 
@@ -28,8 +28,8 @@ const INVALID_HANDLE_VALUE: usize = usize::MAX;
 extern "system" fn CreateIoCompletionPort(file: usize, port: usize, key: usize, threads: u32) -> usize {
     let mut kernel = enter();
     if file == INVALID_HANDLE_VALUE {
-        kernel.rule(port == 0, "a new port is not connected to another");
-        kernel.rule(threads > 1_000, "a new port lets only some of its threads run");
+        kernel.rule(port == 0, "a new port is associated with another port");
+        kernel.rule(threads > 1_000, "a new port limits the number of its threads");
         if fails(&mut kernel.faults.ports) {
             set_last_error(ERROR_NO_SYSTEM_RESOURCES);
             return 0;
@@ -57,11 +57,11 @@ extern "system" fn CreateIoCompletionPort(file: usize, port: usize, key: usize, 
             return 0;
         }
     };
-    kernel.rule(free, "a device is connected to a port twice");
+    kernel.rule(free, "a device is associated with a port twice");
     port
 }
 
-/// How long a wait without a timeout may last before it is a hang.
+/// How long a wait without a timeout may last before it counts as a hang.
 const FOR_EVER: Duration = Duration::from_secs(5);
 
 #[no_mangle]
@@ -95,7 +95,7 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
         while count < room {
             let Some(Packet { key, address, .. }) = kernel.take(port) else { break };
             let entry = Entry { key, address: address as *mut c_void, internal: 0, bytes: 0 };
-            // SAFETY: the caller has room for so many.
+            // SAFETY: the caller has room for this many packets.
             unsafe { entries.add(count as usize).write(entry) };
             count += 1;
         }
@@ -103,14 +103,14 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
             while kernel.manners.holds {
                 kernel.sleep(FOR_EVER);
             }
-            // SAFETY: the caller keeps it in place.
+            // SAFETY: the caller keeps the memory valid.
             unsafe { *taken = count };
             return 1;
         }
         let left = longest.saturating_sub(begin.elapsed());
         if left == Duration::ZERO {
             let hangs = milliseconds == u32::MAX;
-            kernel.rule(!hangs, "a wait without a timeout was not ended by anybody");
+            kernel.rule(!hangs, "a wait without a timeout did not end");
             set_last_error(if hangs { ERROR_INVALID_HANDLE } else { WAIT_TIMEOUT });
             return 0;
         }
@@ -128,7 +128,7 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
 #[no_mangle]
 extern "system" fn PostQueuedCompletionStatus(port: usize, _bytes: u32, key: usize, address: usize) -> i32 {
     let mut kernel = enter();
-    kernel.note_restlessness();
+    kernel.count_call();
     kernel.counts.posts += 1;
     if kernel.port(port).is_none() {
         set_last_error(ERROR_INVALID_HANDLE);
@@ -139,9 +139,9 @@ extern "system" fn PostQueuedCompletionStatus(port: usize, _bytes: u32, key: usi
         return 0;
     }
     if address != 0 {
-        if kernel.is_out(address) {
-            // What would follow is not to be seen.
-            kernel.violation("a packet is posted for a request that is out");
+        if kernel.is_pending(address) {
+            // The effects of such a packet are not modelled.
+            kernel.violation("a packet is posted for a pending request");
             return 1;
         }
         kernel.counts.lent += 1;
@@ -153,7 +153,7 @@ extern "system" fn PostQueuedCompletionStatus(port: usize, _bytes: u32, key: usi
 #[no_mangle]
 extern "system" fn SetFileCompletionNotificationModes(file: usize, flags: u8) -> i32 {
     let mut kernel = enter();
-    kernel.rule(flags & 1 == 0, "packets are skipped, but the queue lives on them");
+    kernel.rule(flags & 1 == 0, "packets are skipped, but the queue needs them");
     i32::from(kernel.device(file).is_some())
 }
 
@@ -177,7 +177,7 @@ unsafe extern "system" fn NtCreateFile(
     extended_length: u32,
 ) -> Status {
     let mut kernel = enter();
-    // SAFETY: the caller passes it as such.
+    // SAFETY: the caller passes a valid pointer.
     let attributes = unsafe { attributes.read() };
     // SAFETY: as above.
     let name = unsafe { attributes.name.read() };
@@ -185,21 +185,21 @@ unsafe extern "system" fn NtCreateFile(
     let name = unsafe { std::slice::from_raw_parts(name.buffer, usize::from(name.length) / 2) };
     let name = String::from_utf16_lossy(name);
     let rest = name.strip_prefix(r"\Device\Afd\").unwrap_or("");
-    kernel.rule(!rest.is_empty() && !rest.contains('\0'), &format!("a strange name for a helper: {name:?}"));
+    kernel.rule(!rest.is_empty() && !rest.contains('\0'), &format!("an unexpected name for a device: {name:?}"));
     let are_right = attributes.length == 48 && attributes.root == 0 && attributes.attributes & !0x40 == 0;
-    kernel.rule(are_right && attributes.security == 0 && attributes.quality == 0, "odd object attributes");
-    kernel.rule(!block.is_null() && !handle.is_null() && size.is_null(), "an odd address for a new device");
-    kernel.rule(access == 0x0010_0000, "more access to a device than it takes");
-    kernel.rule(share == 3 && disposition == 1 && file_attributes == 0, "a device is not a file to be created");
-    // Without it, a wait for the device would be possible, and with it, the device is synchronous.
+    kernel.rule(are_right && attributes.security == 0 && attributes.quality == 0, "unexpected object attributes");
+    kernel.rule(!block.is_null() && !handle.is_null() && size.is_null(), "an unexpected address for a new device");
+    kernel.rule(access == 0x0010_0000, "more access to a device than necessary");
+    kernel.rule(share == 3 && disposition == 1 && file_attributes == 0, "a device is opened like a new file");
+    // An option for synchronous access would make the device synchronous.
     kernel.rule(options == 0, "a device is opened with options");
-    kernel.rule(extended.is_null() && extended_length == 0, "with extended attributes, a device is a socket");
+    kernel.rule(extended.is_null() && extended_length == 0, "extended attributes make a device a socket");
     if fails(&mut kernel.faults.devices) {
         return ACCESS_DENIED;
     }
     kernel.counts.devices_opened += 1;
     let device = kernel.open(Object::Device(Device::default()));
-    // SAFETY: the caller has room for it.
+    // SAFETY: the caller has room for the value.
     unsafe { handle.write(device) };
     SUCCESS
 }
@@ -224,9 +224,9 @@ extern "system" fn NtDeviceIoControlFile(
 #[no_mangle]
 unsafe extern "system" fn NtCancelIoFileEx(device: usize, request: usize, block: *mut IoStatusBlock) -> Status {
     let mut kernel = enter();
-    kernel.rule(!block.is_null() && block as usize != request, "a cancel has a status block of its own");
+    kernel.rule(!block.is_null() && block as usize != request, "a cancel needs a status block of its own");
     let status = kernel.cancel(device, request);
-    // SAFETY: the caller has room for it.
+    // SAFETY: the caller has room for the value.
     unsafe { block.write(IoStatusBlock { status, information: 0 }) };
     status
 }
@@ -245,10 +245,10 @@ extern "system" fn RtlNtStatusToDosError(status: Status) -> u32 {
     }
 }
 
-/// What the calls have in common that start an operation on a pipe.
+/// Starts an operation on a pipe.
 fn start(start: Start, transferred: usize) -> i32 {
     let mut kernel = enter();
-    kernel.rule(transferred == 0, "how much was done is told by the packet");
+    kernel.rule(transferred == 0, "the number of bytes is requested, but the packet has it");
     match kernel.start(&start) {
         Ok(true) => 1,
         Ok(false) => {
@@ -291,9 +291,9 @@ extern "system" fn DisconnectNamedPipe(pipe: usize) -> i32 {
 #[no_mangle]
 unsafe extern "system" fn GetNamedPipeInfo(pipe: usize, flags: *mut u32, a: usize, b: usize, c: usize) -> i32 {
     let mut kernel = enter();
-    kernel.rule(!flags.is_null() && (a, b, c) == (0, 0, 0), "a question that pipes are not asked here");
+    kernel.rule(!flags.is_null() && (a, b, c) == (0, 0, 0), "an unexpected query about a pipe");
     let is_server = kernel.pipe(pipe).map_or(false, |pipe| pipe.is_server);
-    // SAFETY: the caller has room for it.
+    // SAFETY: the caller has room for the value.
     unsafe { *flags = u32::from(is_server) };
     1
 }
@@ -310,10 +310,10 @@ extern "system" fn CancelIoEx(pipe: usize, overlapped: usize) -> i32 {
 #[no_mangle]
 unsafe extern "system" fn ioctlsocket(socket: usize, command: c_long, argument: *mut u32) -> i32 {
     let mut kernel = enter();
-    kernel.rule(command == FIONREAD && !argument.is_null(), "a question that sockets are not asked here");
+    kernel.rule(command == FIONREAD && !argument.is_null(), "an unexpected query about a socket");
     match kernel.unread(socket) {
         Ok(unread) => {
-            // SAFETY: the caller has room for it.
+            // SAFETY: the caller has room for the value.
             unsafe { *argument = unread as u32 };
             0
         }
@@ -337,12 +337,12 @@ unsafe extern "system" fn WSAIoctl(
     routine: usize,
 ) -> i32 {
     let mut kernel = enter();
-    kernel.rule(input.is_null() && input_length == 0, "these questions have no input");
+    kernel.rule(input.is_null() && input_length == 0, "these queries have no input");
     kernel.rule(!output.is_null() && output_length as usize == size_of::<usize>(), "no room for a socket");
-    kernel.rule(!returned.is_null() && overlapped == 0 && routine == 0, "a question is not asked asynchronously");
+    kernel.rule(!returned.is_null() && overlapped == 0 && routine == 0, "a query is asynchronous");
     match kernel.layer(socket, code) {
         Ok(below) => {
-            // SAFETY: the caller has room for it.
+            // SAFETY: the caller has room for the value.
             unsafe { output.cast::<usize>().write(below) };
             // SAFETY: as above.
             unsafe { *returned = size_of::<usize>() as u32 };

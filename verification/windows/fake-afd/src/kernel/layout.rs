@@ -1,5 +1,4 @@
-//! What the kernel and its callers have agreed upon, read from the headers once more, and not from the crate's
-//! `ffi.rs`.
+//! The types and constants of the interface, taken from the headers again, and not from the crate's `ffi.rs`.
 
 use std::ffi::c_void;
 use std::mem;

@@ -1,8 +1,8 @@
-//! The fake kernel: handles, completion ports, the devices that poll requests go through, sockets, and pipes.
+//! The fake kernel: handles, completion ports, AFD devices, sockets, and pipes.
 //!
-//! One lock, and behind it plain data. `calls.rs` is the door for the code under test; the tests themselves come in
-//! through [`enter`]. A broken rule is written down in `violations` and judged at the end of the test, since nothing
-//! can unwind through a call of the system's.
+//! The kernel is plain data behind one lock. The code under test calls the functions of `calls.rs`; the tests call
+//! [`enter`]. A broken rule is recorded in `violations` and fails the test at its end, because a panic cannot unwind
+//! through a system call.
 
 mod calls;
 pub(crate) mod layout;
@@ -24,23 +24,23 @@ use requests::Request;
 pub(crate) use sockets::Endpoint;
 
 static KERNEL: Mutex<Kernel> = Mutex::new(Kernel::new());
-/// Something has changed that a thread in the kernel may wait for.
+/// Notified when something changes for which a thread in the kernel may wait.
 static NEWS: Condvar = Condvar::new();
 
-/// Goes into the kernel. Nobody else is there meanwhile.
+/// Locks the kernel.
 pub(crate) fn enter() -> Inside {
     let uncounted = Uncounted::begin();
     Inside { kernel: Some(KERNEL.lock().unwrap_or_else(PoisonError::into_inner)), _uncounted: uncounted }
 }
 
 pub(crate) struct Inside {
-    /// Only `sleep` takes it out, and puts it back.
+    /// `None` only inside `sleep`.
     kernel: Option<MutexGuard<'static, Kernel>>,
     _uncounted: Uncounted,
 }
 
 impl Inside {
-    /// Lets others in until there are news, or for so long.
+    /// Unlocks the kernel until something changes, or for `timeout` at most.
     fn sleep(&mut self, timeout: Duration) {
         let kernel = self.kernel.take().expect("asleep already");
         let (kernel, _) = NEWS.wait_timeout(kernel, timeout).unwrap_or_else(PoisonError::into_inner);
@@ -62,28 +62,28 @@ impl DerefMut for Inside {
     }
 }
 
-/// How kernels differ.
+/// The differences between kernels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manners {
-    /// The status block and the answer are written when the packet is taken, not when the request completes.
+    /// The status block and the result are written when the packet is dequeued, not when the request completes.
     pub writes_late: bool,
-    /// Closing a helper completes its requests (Wine). On Windows they run on.
+    /// Closing a device completes its requests (Wine). On Windows, they stay pending.
     pub closing_completes: bool,
-    /// While there is unread data, the end of the stream does not show (Wine). On Windows both are told.
+    /// Unread data hides the end of the stream (Wine). Windows reports both.
     pub data_hides_end: bool,
-    /// A request that is done at once is answered "pending" all the same.
+    /// A request that completes at once still returns "pending".
     pub never_at_once: bool,
-    /// Requests complete in any order, and not in that in which things have happened.
+    /// Requests complete in any order, not in that of the events.
     pub shuffles: bool,
-    /// A request that is cancelled says so when the test wants it.
+    /// A cancelled request completes only when the test lets it.
     pub cancels_late: bool,
-    /// That a socket was closed is said when the test wants it.
+    /// The closing of a socket is reported only when the test lets it.
     pub closes_late: bool,
-    /// A wait with a timeout does not take any time.
+    /// A wait with a timeout takes no time.
     pub time_flies: bool,
-    /// A wait with a timeout takes five hundred times as long, so that something can be done meanwhile.
+    /// A wait with a timeout takes five hundred times as long, so that other threads can act during it.
     pub time_crawls: bool,
-    /// A thread that has taken packets does not return until the test wants it.
+    /// A thread that has dequeued packets returns only when the test lets it.
     pub holds: bool,
 }
 
@@ -106,7 +106,7 @@ impl Manners {
     pub const ALL: [Manners; 4] = [Manners::WINDOWS, Manners::WINDOWS_WRITING_LATE, Manners::WINE, Manners::ODD];
 }
 
-/// What goes wrong, and how often from now on.
+/// How many of the next calls of each kind fail.
 #[derive(Default)]
 pub(crate) struct Faults {
     pub posts: usize,
@@ -117,14 +117,14 @@ pub(crate) struct Faults {
     pub connects: usize,
 }
 
-/// One more call of a kind that is to fail so many times.
+/// Counts a call of one kind, and returns whether it fails.
 fn fails(left: &mut usize) -> bool {
     let fails = *left > 0;
     *left -= usize::from(fails);
     fails
 }
 
-/// What has been asked of the kernel.
+/// Counts of kernel calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub submits: usize,
@@ -133,10 +133,10 @@ pub(crate) struct Counts {
     pub waits: usize,
     pub posts: usize,
     pub devices_opened: usize,
-    /// References that the kernel has: requests accepted and packets posted with an address, until they are taken out.
+    /// References that the kernel owns: accepted requests and posted packets with an address, until they are dequeued.
     pub lent: usize,
     pub returned: usize,
-    /// Those that went with the port.
+    /// References that were lost with the port.
     pub lost: usize,
 }
 
@@ -147,7 +147,7 @@ pub(crate) struct Kernel {
     pub violations: Vec<String>,
     /// The timeouts of all waits, in milliseconds.
     pub timeouts: Vec<u32>,
-    /// How many threads sleep in a wait.
+    /// How many threads block in a wait.
     pub sleepers: usize,
     objects: BTreeMap<usize, Object>,
     closed: BTreeSet<usize>,
@@ -155,11 +155,11 @@ pub(crate) struct Kernel {
     requests: BTreeMap<usize, Request>,
     last_request: usize,
     operations: BTreeMap<usize, Operation>,
-    /// What will be said of requests when the test wants it.
+    /// Results of requests that the test holds back.
     held_back: Vec<(usize, Answer)>,
     sockets: BTreeMap<usize, usize>,
     endpoints: Vec<Endpoint>,
-    /// Calls since the last wait: a caller that goes round in circles is told from one that is busy.
+    /// Calls since the last wait, to detect an endless loop.
     restless: usize,
     random: u64,
 }
@@ -178,15 +178,15 @@ struct Port {
 struct Packet {
     key: usize,
     address: usize,
-    /// None: posted.
+    /// `None`: a posted packet.
     request: Option<usize>,
 }
 
 #[derive(Default)]
 struct Device {
-    /// Where its completions go, and under which key.
+    /// The port of its completions, and their key.
     port: Option<(usize, usize)>,
-    /// The requests whose packets have not been taken.
+    /// The requests whose packets have not been dequeued.
     requests: BTreeSet<usize>,
 }
 
@@ -223,14 +223,14 @@ impl Kernel {
         }
     }
 
-    /// As after a start of the machine.
+    /// Resets the kernel to its initial state.
     pub fn reset(&mut self, manners: Manners) {
         *self = Kernel { manners, ..Kernel::new() };
         guard::reset();
     }
 
     pub fn violation(&mut self, what: impl Into<String>) {
-        // One that is repeated for ever says no more.
+        // Later violations add no information.
         if self.violations.len() < 20 {
             self.violations.push(what.into());
         }
@@ -242,24 +242,24 @@ impl Kernel {
         }
     }
 
-    /// How many devices are open.
+    /// Returns how many devices are open.
     pub fn devices(&self) -> usize {
         self.objects.values().filter(|object| matches!(object, Object::Device(_))).count()
     }
 
-    /// How many packets are in the ports.
+    /// Returns how many packets are in the ports.
     pub fn packets(&self) -> usize {
         let ports = self.objects.values();
         ports.map(|object| if let Object::Port(port) = object { port.packets.len() } else { 0 }).sum()
     }
 
-    /// The requests whose packets have not been taken.
-    pub fn requests_out(&self) -> usize {
+    /// The requests whose packets have not been dequeued.
+    pub fn requests_pending(&self) -> usize {
         self.requests.len()
     }
 
-    /// What must be so when a test is over and all that it had has been dropped.
-    pub fn settle_accounts(&mut self) {
+    /// Checks the rules for the end of a test, when everything that it owned was dropped.
+    pub fn check_end(&mut self) {
         let open: Vec<_> = self.objects.keys().copied().collect();
         self.rule(open.is_empty(), &format!("handles are still open: {open:x?}"));
         let out = self.requests.len();
@@ -277,7 +277,7 @@ impl Kernel {
         self.rule(sockets == 0, &format!("{sockets} sockets are still open, which is the test's own mistake"));
     }
 
-    /// A small generator of numbers that look random.
+    /// Returns the next pseudorandom number.
     pub fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.random >> 33
@@ -287,11 +287,11 @@ impl Kernel {
         self.random = seed;
     }
 
-    /// Called for each call that a caller might repeat without end. If it seems that he does, what fails stops failing.
-    fn note_restlessness(&mut self) {
+    /// Counts a call that a caller might repeat without end. After too many calls, no further call fails.
+    fn count_call(&mut self) {
         self.restless += 1;
         if self.restless > 30_000 {
-            self.violation("30,000 calls without a wait: somebody goes round in circles");
+            self.violation("30,000 calls without a wait: an endless loop");
             self.faults = Faults::default();
             self.endpoints.iter_mut().for_each(|endpoint| endpoint.refuses = None);
             self.restless = 0;
@@ -322,7 +322,7 @@ impl Kernel {
             Object::Port(port) => {
                 for packet in port.packets.into_iter().filter(|packet| packet.address != 0) {
                     self.counts.lost += 1;
-                    // It has written all that it will.
+                    // Its writes are complete.
                     if let Some(request) = packet.request {
                         self.forget_request(request);
                     }
@@ -338,7 +338,7 @@ impl Kernel {
             }
             Object::Device(device) => {
                 let out = device.requests.len();
-                self.rule(out == 0, &format!("a helper is closed that has {out} requests out"));
+                self.rule(out == 0, &format!("a device is closed that has {out} pending requests"));
             }
         }
         NEWS.notify_all();
@@ -365,7 +365,7 @@ impl Kernel {
         }
     }
 
-    /// Puts a packet into a port. If it has been closed, nobody will ever hear of it.
+    /// Queues a packet in a port. If the port was closed, the packet is lost.
     fn queue(&mut self, port: usize, packet: Packet) {
         let completes = packet.request.is_some() || self.operations.contains_key(&packet.address);
         let shuffled = self.manners.shuffles && completes;
@@ -377,7 +377,7 @@ impl Kernel {
         }
     }
 
-    /// Takes the next packet out of a port.
+    /// Dequeues the next packet of a port.
     fn take(&mut self, port: usize) -> Option<Packet> {
         let packet = self.port(port)?.packets.pop_front()?;
         if packet.address != 0 {
@@ -397,7 +397,7 @@ impl Kernel {
         Some(packet)
     }
 
-    /// Ends the waits of those that the test has held back in the kernel.
+    /// Lets the threads return that the test has held back in the kernel.
     pub fn let_go(&mut self) {
         self.manners.holds = false;
         NEWS.notify_all();

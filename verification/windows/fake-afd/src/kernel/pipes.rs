@@ -1,10 +1,10 @@
-//! Pipes, and the operations on them, from the call to the packet. What comes of one, the test says.
+//! Pipes and their operations, from the call to the packet. The test decides the result of each operation.
 
 use super::layout::*;
 use super::{Kernel, Object, Packet};
 use crate::guard;
 
-/// Which operation.
+/// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verb {
     Connect,
@@ -18,20 +18,20 @@ impl Verb {
 
 #[derive(Default)]
 pub(super) struct Pipe {
-    /// Where its completions go, and under which key.
+    /// The port of its completions, and their key.
     pub port: Option<(usize, usize)>,
     pub is_server: bool,
-    /// Nobody can open it before the next connect begins.
+    /// No client can open the pipe before the next connect starts.
     is_disconnected: bool,
-    /// Somebody else has the pipe too, so that nothing ends when the handle is closed.
+    /// The pipe has another handle, so closing this one ends no operation.
     pub has_duplicate: bool,
-    /// By verb: the error with which each call fails.
+    /// By verb: the error with which every call fails.
     refuses: [Option<i32>; 3],
-    /// By verb: so many bytes are done before the next call returns.
+    /// By verb: how many bytes the next call transfers before it returns.
     at_once: [Option<usize>; 3],
 }
 
-/// An operation that is out, by the address of its status.
+/// A pending operation, by the address of its status.
 pub(super) struct Operation {
     pipe: usize,
     verb: Verb,
@@ -39,11 +39,11 @@ pub(super) struct Operation {
     place: usize,
     room: usize,
     answer: Option<(Status, usize)>,
-    /// It was cancelled, which is not said yet.
+    /// The operation was cancelled and has not completed yet.
     held_back: bool,
 }
 
-/// What a call is made with that starts an operation.
+/// The arguments of a call that starts an operation.
 pub(super) struct Start {
     pub pipe: usize,
     pub verb: Verb,
@@ -52,7 +52,7 @@ pub(super) struct Start {
     pub overlapped: usize,
 }
 
-// What tests do.
+// Actions of tests.
 
 impl Kernel {
     pub fn open_pipe(&mut self, is_server: bool) -> usize {
@@ -77,7 +77,7 @@ impl Kernel {
         }
     }
 
-    /// Ends what is out. False: nothing was.
+    /// Completes a pending operation. Returns false if none was pending.
     pub fn end(&mut self, pipe: usize, verb: Verb, status: Status, bytes: usize) -> bool {
         let is_meant = |operation: &Operation| operation.pipe == pipe && operation.verb == verb && operation.waits();
         let found = self.operations.iter().find(|(_, operation)| is_meant(operation)).map(|(address, _)| *address);
@@ -87,18 +87,18 @@ impl Kernel {
         found.is_some()
     }
 
-    /// Whether it is out, and how long its buffer is.
-    pub fn is_out_for(&self, pipe: usize, verb: Verb) -> Option<usize> {
+    /// Returns the length of the buffer if the operation is pending.
+    pub fn pending_len(&self, pipe: usize, verb: Verb) -> Option<usize> {
         let is_meant = |operation: &&Operation| operation.pipe == pipe && operation.verb == verb && operation.waits();
         self.operations.values().find(is_meant).map(|operation| operation.room)
     }
 
-    /// The operations whose packets have not been taken.
-    pub fn operations_out(&self) -> usize {
+    /// Returns how many operations have packets that were not dequeued.
+    pub fn operations_pending(&self) -> usize {
         self.operations.len()
     }
 
-    /// What was cancelled has ended so: either it says that, or it had been done before.
+    /// Completes cancelled operations with this status, which may be that of a completion before the cancel.
     pub fn deliver_operations(&mut self, status: Status, bytes: usize) {
         let held_back = self.operations.iter().filter(|(_, operation)| operation.held_back);
         for address in held_back.map(|(address, _)| *address).collect::<Vec<_>>() {
@@ -113,7 +113,7 @@ impl Operation {
     }
 }
 
-// What the calls do.
+// Actions of the calls.
 
 impl Kernel {
     pub(super) fn pipe(&mut self, handle: usize) -> Option<&mut Pipe> {
@@ -137,33 +137,33 @@ impl Kernel {
         }
     }
 
-    /// True: it is done already. There will be a packet unless this is an error.
+    /// Starts an operation. Returns whether it has completed already. Unless this returns an error, a packet follows.
     pub(super) fn start(&mut self, start: &Start) -> Result<bool, i32> {
-        self.note_restlessness();
+        self.count_call();
         let Start { pipe: handle, verb, place, room, overlapped } = *start;
-        self.rule(!self.operations.contains_key(&overlapped), "an operation is started that is out");
-        // Nothing is written to where there is no room.
+        self.rule(!self.operations.contains_key(&overlapped), "a pending operation is started");
+        // The kernel writes only to buffers with room.
         let place = if room == 0 { 0 } else { place };
         let alone = self.operations.values().all(|other| other.place != place || place == 0);
-        self.rule(alone, "a buffer is used by an operation while another has it");
-        // SAFETY: the caller has passed it as such, and keeps it in place.
+        self.rule(alone, "two pending operations use the same buffer");
+        // SAFETY: the caller has passed a valid pointer and keeps the memory valid.
         let status = unsafe { (overlapped as *const Overlapped).read() };
         let is_fresh = status.internal == 0 && status.offset == [0; 2] && status.event == 0;
-        self.rule(is_fresh, "an operation is started with what the last one has left");
+        self.rule(is_fresh, "an operation is started without being reset");
         let Some(pipe) = self.pipe(handle) else { return Err(ERROR_INVALID_HANDLE) };
         pipe.is_disconnected &= verb != Verb::Connect;
         let (refusal, at_once, port) = (pipe.refuses[verb as usize], pipe.at_once[verb as usize].take(), pipe.port);
-        self.rule(port.is_some(), "an operation on a pipe that has no port");
+        self.rule(port.is_some(), "an operation on a pipe without a port");
         let (Some(port), None) = (port, refusal) else {
-            // The kernel has nothing to do with that memory, but is curious whether it is going to be freed.
-            guard::lend(overlapped);
-            guard::give_back(overlapped);
+            // The kernel does not use this memory, but checks that it is freed.
+            guard::mark_pending(overlapped);
+            guard::mark_done(overlapped);
             return Err(refusal.unwrap_or(ERROR_INVALID_HANDLE));
         };
         self.counts.lent += 1;
-        guard::lend(overlapped);
+        guard::mark_pending(overlapped);
         if place != 0 {
-            guard::lend(place);
+            guard::mark_pending(place);
         }
         let operation = Operation { pipe: handle, verb, port, place, room, answer: None, held_back: false };
         self.operations.insert(overlapped, operation);
@@ -173,9 +173,9 @@ impl Kernel {
         Ok(at_once.is_some() && !self.manners.never_at_once)
     }
 
-    /// False: there was none.
+    /// Returns false if there was none.
     pub(super) fn cancel_operations(&mut self, pipe: usize, overlapped: usize) -> bool {
-        self.note_restlessness();
+        self.count_call();
         if self.pipe(pipe).is_none() || super::fails(&mut self.faults.cancels) {
             return false;
         }
@@ -193,7 +193,7 @@ impl Kernel {
         !meant.is_empty()
     }
 
-    /// The handle was closed: what is out ends.
+    /// Completes the pending operations of a closed handle.
     pub(super) fn close_operations(&mut self, pipe: usize) {
         let waits = self.operations.iter().filter(|(_, operation)| operation.pipe == pipe && operation.waits());
         for address in waits.map(|(address, _)| *address).collect::<Vec<_>>() {
@@ -212,28 +212,28 @@ impl Kernel {
         self.queue(port, Packet { key, address, request: None });
     }
 
-    /// Writes how an operation has ended, and what was read, where the caller wants it.
+    /// Writes the status of an operation, and the bytes that were read, to the caller's memory.
     pub(super) fn write_operation(&mut self, address: usize) {
         let Operation { verb, place, answer, .. } = self.operations[&address];
         let Some((status, bytes)) = answer else { return };
-        // SAFETY: the operation is out, so its memory is the kernel's. The allocator has seen to it that it is there.
+        // SAFETY: the operation is pending, so the kernel owns its memory. The allocator keeps it valid.
         unsafe { (*(address as *mut Overlapped)).internal = status as usize };
         // SAFETY: as above.
         unsafe { (*(address as *mut Overlapped)).internal_high = bytes };
         if verb == Verb::Read {
             for at in 0..bytes {
-                // SAFETY: as above; there is room for so much.
+                // SAFETY: as above; the buffer has room for these bytes.
                 unsafe { (place as *mut u8).add(at).write(at as u8) };
             }
         }
     }
 
-    /// The packet has been taken, or has gone with its port. Of other packets, there is nothing to forget.
+    /// Forgets an operation whose packet was dequeued or was lost with its port. Other packets have no operation.
     pub(super) fn forget_operation(&mut self, address: usize) {
         if let Some(operation) = self.operations.remove(&address) {
-            guard::give_back(address);
+            guard::mark_done(address);
             if operation.place != 0 {
-                guard::give_back(operation.place);
+                guard::mark_done(operation.place);
             }
         }
     }

@@ -6,9 +6,9 @@ use crate::guard;
 
 pub(crate) struct Request {
     device: usize,
-    /// Where its packet goes, and under which key. It does so even when the device has been closed.
+    /// The port of its packet, and the key. The packet arrives even if the device was closed.
     port: (usize, usize),
-    /// The handle's number, as it was given, and the socket behind it.
+    /// The handle of the request, and its socket.
     socket: usize,
     endpoint: usize,
     asked: u32,
@@ -16,15 +16,15 @@ pub(crate) struct Request {
     info: usize,
     context: usize,
     answer: Option<Answer>,
-    /// What will be said of it is decided, but not said yet.
+    /// The result is decided, but not written yet.
     held_back: bool,
 }
 
-/// How a request ends.
+/// The result of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer {
     pub status: Status,
-    /// `None`: the answer is not touched, and what was asked stands there still.
+    /// `None`: the output is not written, and still has the requested events.
     pub events: Option<u32>,
     pub handles: u32,
 }
@@ -38,13 +38,13 @@ impl Answer {
         Answer { status, events: None, handles: 1 }
     }
 
-    /// As of a request whose time is over, or that another one, which was exclusive, has pushed aside.
+    /// The result of a request whose timeout has passed, or that an exclusive request has replaced.
     pub const fn nothing(status: Status) -> Answer {
         Answer { status, events: None, handles: 0 }
     }
 }
 
-/// What `NtDeviceIoControlFile` is called with.
+/// The arguments of `NtDeviceIoControlFile`.
 pub(crate) struct Ask {
     pub device: usize,
     pub event: usize,
@@ -58,7 +58,7 @@ pub(crate) struct Ask {
 
 impl Kernel {
     pub(super) fn submit(&mut self, ask: &Ask) -> Status {
-        self.note_restlessness();
+        self.count_call();
         self.counts.submits += 1;
         let addresses = ask.block != 0 && ask.input.0 != 0 && ask.output.0 != 0;
         self.rule(addresses, "a request without a status block, or without an input or output buffer");
@@ -67,43 +67,40 @@ impl Kernel {
             return INVALID_HANDLE;
         }
         self.rule(ask.code == IOCTL_AFD_POLL, "the code is not IOCTL_AFD_POLL");
-        self.rule(
-            ask.event == 0 && ask.routine == 0,
-            "a request that comes back to a port has no event and no routine",
-        );
-        self.rule(ask.context != 0, "without a context, no packet comes");
-        // SAFETY: the caller has passed it as such, and keeps it in place.
+        self.rule(ask.event == 0 && ask.routine == 0, "a request that completes to a port has an event or a routine");
+        self.rule(ask.context != 0, "a request without a context queues no packet");
+        // SAFETY: the caller has passed a valid pointer and keeps the memory valid.
         let status = unsafe { (ask.block as *const IoStatusBlock).cast::<Status>().read() };
-        self.rule(status == PENDING, "the status block of a request does not say that it is pending");
-        // SAFETY: as above; it is as long as was said.
+        self.rule(status == PENDING, "the status block of a request is not marked as pending");
+        // SAFETY: as above; the caller has passed its length.
         let info = unsafe { (ask.input.0 as *const PollInfo).read() };
         let asked = info.handle.events;
-        self.rule(info.timeout == i64::MAX, "the timeout of a request is not for ever");
-        self.rule(info.number_of_handles == 1, "a request is not about one socket");
+        self.rule(info.timeout == i64::MAX, "a request has a timeout");
+        self.rule(info.number_of_handles == 1, "a request does not name exactly one socket");
         self.rule(info.exclusive == 0, "a request is exclusive");
-        self.rule(asked & LOCAL_CLOSE != 0, "a request does not ask for AFD_POLL_LOCAL_CLOSE");
-        self.rule(asked & CONNECT == 0, "a request asks for AFD_POLL_CONNECT");
+        self.rule(asked & LOCAL_CLOSE != 0, "a request does not contain AFD_POLL_LOCAL_CLOSE");
+        self.rule(asked & CONNECT == 0, "a request contains AFD_POLL_CONNECT");
         let known = RECEIVE | SEND | DISCONNECT | ABORT | LOCAL_CLOSE | ACCEPT | CONNECT_FAIL;
-        self.rule(asked & !known == 0, "a request asks for what AFD does not know");
+        self.rule(asked & !known == 0, "a request contains unknown events");
         let is_new = |request: &Request| request.block != ask.block && request.info != ask.output.0;
         let is_new = self.requests.values().all(is_new);
-        self.rule(is_new, "a status block, or an answer's place, is used by a request while another has it");
-        let (port, at_helper) = match self.device(ask.device) {
+        self.rule(is_new, "two pending requests use the same status block or output");
+        let (port, at_device) = match self.device(ask.device) {
             Some(device) => (device.port, device.requests.len()),
             None => return INVALID_HANDLE,
         };
-        self.rule(port.is_some(), "a request is made through a helper that has no port");
-        self.rule(at_helper < 32, "a helper has requests for more than 32 sockets");
+        self.rule(port.is_some(), "a request is submitted through a device without a port");
+        self.rule(at_device < 32, "a device has requests for more than 32 sockets");
 
         let endpoint = match self.sockets.get(&info.handle.handle) {
             Some(endpoint) => *endpoint,
             None => return self.refuse(INVALID_HANDLE, ask),
         };
-        // Those that were cancelled have left the socket, though their packets may be under way.
+        // Cancelled requests have left the socket, although their packets may still arrive.
         let others = self.endpoints[endpoint].requests.iter().map(|other| &self.requests[other]);
         let mut others = others.filter(|other| other.answer.is_none() && !other.held_back);
         let alone = others.all(|other| other.device != ask.device);
-        self.rule(alone, "a helper has two requests out for one socket");
+        self.rule(alone, "a device has two pending requests for one socket");
         if let Some(status) = self.endpoints[endpoint].refuses {
             return self.refuse(status, ask);
         }
@@ -123,8 +120,8 @@ impl Kernel {
             answer: None,
             held_back: false,
         };
-        guard::lend(request.block);
-        guard::lend(request.info);
+        guard::mark_pending(request.block);
+        guard::mark_pending(request.info);
         self.requests.insert(id, request);
         self.endpoints[endpoint].requests.push(id);
         if let Some(device) = self.device(ask.device) {
@@ -133,7 +130,7 @@ impl Kernel {
         let result = match self.endpoints[endpoint].answers.pop_front() {
             Some(answer) => {
                 self.complete(id, answer);
-                // With an error as the result, no packet would come.
+                // With an error as the result, no packet would be queued.
                 if answer.status as u32 >> 30 == 3 {
                     PENDING
                 } else {
@@ -154,20 +151,20 @@ impl Kernel {
         }
     }
 
-    /// No packet will come.
+    /// Rejects a request. No packet is queued for it.
     fn refuse(&mut self, status: Status, ask: &Ask) -> Status {
         self.counts.refused += 1;
-        // The kernel has nothing to do with that memory, but is curious whether it is going to be freed.
-        guard::lend(ask.block);
-        guard::give_back(ask.block);
-        // The status block is worth nothing then.
-        // SAFETY: the caller has passed it as such, and keeps it in place.
+        // The kernel does not use this memory, but checks that it is freed.
+        guard::mark_pending(ask.block);
+        guard::mark_done(ask.block);
+        // The contents of the status block are then undefined.
+        // SAFETY: the caller has passed a valid pointer and keeps the memory valid.
         unsafe { (ask.block as *mut IoStatusBlock).cast::<Status>().write(0x7777) };
         status
     }
 
     pub(super) fn cancel(&mut self, device: usize, block: usize) -> Status {
-        self.note_restlessness();
+        self.count_call();
         self.counts.cancels += 1;
         if super::fails(&mut self.faults.cancels) {
             return INSUFFICIENT_RESOURCES;
@@ -187,19 +184,19 @@ impl Kernel {
         result
     }
 
-    /// Whether a request is out that was made with this context.
-    pub(super) fn is_out(&self, context: usize) -> bool {
+    /// Returns whether a request with this context is pending.
+    pub(super) fn is_pending(&self, context: usize) -> bool {
         self.requests.values().any(|request| request.context == context)
     }
 
-    /// Whether a request is out for a socket that would tell of its closing.
+    /// Returns whether a pending request would report the closing of the socket.
     pub fn is_watched(&self, endpoint: usize) -> bool {
         let waits = |id: &usize| self.requests[id].answer.is_none() && !self.requests[id].held_back;
         self.endpoints[endpoint].requests.iter().any(waits)
     }
 
-    /// Tells all requests for a socket what is so by now.
-    pub(super) fn look_at(&mut self, endpoint: usize) {
+    /// Completes the requests for a socket whose conditions hold now.
+    pub(super) fn complete_ready(&mut self, endpoint: usize) {
         let up = self.up(endpoint);
         for id in self.endpoints[endpoint].requests.clone() {
             let request = &self.requests[&id];
@@ -219,7 +216,7 @@ impl Kernel {
         }
     }
 
-    /// Whatever is out for a socket fails.
+    /// Makes all pending requests for a socket fail.
     pub fn fail(&mut self, endpoint: usize, status: Status) {
         for id in self.endpoints[endpoint].requests.clone() {
             self.complete(id, Answer::failed(status));
@@ -236,14 +233,14 @@ impl Kernel {
         }
     }
 
-    /// Says what was held back.
+    /// Completes the requests that were held back.
     pub fn deliver(&mut self) {
         for (id, answer) in std::mem::take(&mut self.held_back) {
             self.complete(id, answer);
         }
     }
 
-    /// As [`deliver`](Kernel::deliver), but the answers are others: what was cancelled had happened already.
+    /// Like [`deliver`](Kernel::deliver), but with another result: the request had completed before it was cancelled.
     pub fn deliver_instead(&mut self, other: Answer) {
         self.held_back.iter_mut().for_each(|(_, answer)| *answer = other);
         self.deliver();
@@ -262,11 +259,11 @@ impl Kernel {
         self.queue(port, Packet { key, address, request: Some(id) });
     }
 
-    /// Writes a request's answer where the caller wants it.
+    /// Writes the result of a request to the caller's memory.
     pub(super) fn write(&mut self, id: usize) {
         let Request { socket, block, info, answer, .. } = self.requests[&id];
         let Some(answer) = answer else { return };
-        // SAFETY: the request is out, so its memory is the kernel's. The allocator has seen to it that it is there.
+        // SAFETY: the request is pending, so the kernel owns its memory. The allocator keeps it valid.
         unsafe { (block as *mut IoStatusBlock).write(IoStatusBlock { status: answer.status, information: 32 }) };
         let info = info as *mut PollInfo;
         // SAFETY: as above.
@@ -278,11 +275,11 @@ impl Kernel {
         }
     }
 
-    /// The packet has been taken, or has gone with its port.
+    /// Forgets a request whose packet was dequeued or was lost with its port.
     pub(super) fn forget_request(&mut self, id: usize) {
         if let Some(request) = self.requests.remove(&id) {
-            guard::give_back(request.block);
-            guard::give_back(request.info);
+            guard::mark_done(request.block);
+            guard::mark_done(request.info);
             self.endpoints[request.endpoint].requests.retain(|other| *other != id);
             if let Some(Object::Device(device)) = self.objects.get_mut(&request.device) {
                 device.requests.remove(&id);

@@ -1,4 +1,4 @@
-//! Sockets, as far as AFD and a reader and writer see them, and what a test does to them.
+//! Sockets, as AFD and the program see them, and the actions of tests on them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -6,27 +6,27 @@ use std::io;
 use super::layout::*;
 use super::{Answer, Kernel};
 
-/// A socket. Its handles are numbers, of which there may be several.
+/// A socket. It may have several handles, which are numbers.
 #[derive(Default)]
 pub(crate) struct Endpoint {
     handles: usize,
-    /// Poll requests whose packets have not been taken.
+    /// Poll requests whose packets have not been dequeued.
     pub requests: Vec<usize>,
-    /// Bytes that have come and not been read; and for how many there is room to be written.
+    /// The number of unread bytes, and the number of bytes for which there is room.
     pub unread: usize,
     pub room: usize,
-    /// The peer has shut down writing, or reset the connection; or there was no connection to be had.
+    /// Whether the peer has shut down writing, has reset the connection, or has refused it.
     pub ended: bool,
     pub reset: bool,
     pub connect_failed: bool,
-    /// It is a listener, and so many connections are to be accepted.
+    /// For a listener, the number of connections that wait for `accept`.
     pub listens: bool,
     pub backlog: usize,
-    /// Every request for it is refused, with this.
+    /// The status with which every request for the socket is rejected.
     pub refuses: Option<Status>,
-    /// The next requests for it are answered at once, with these.
+    /// The results with which the next requests complete at once.
     pub answers: VecDeque<Answer>,
-    /// What it says of the layers below: by the question, another socket or an error.
+    /// The results of provider queries: another socket or an error.
     pub layers: BTreeMap<u32, Result<usize, i32>>,
 }
 
@@ -37,7 +37,7 @@ impl Endpoint {
 }
 
 impl Kernel {
-    /// A new socket, under the lowest number that is free.
+    /// Opens a socket with the lowest free number.
     pub fn open_socket(&mut self) -> (usize, usize) {
         let number = (0x100..).step_by(4).find(|number| !self.sockets.contains_key(number)).unwrap_or(0);
         self.endpoints.push(Endpoint { handles: 1, ..Endpoint::default() });
@@ -45,7 +45,7 @@ impl Kernel {
         (number, self.endpoints.len() - 1)
     }
 
-    /// Another number for the same socket.
+    /// Creates another number for the same socket.
     pub fn duplicate_socket(&mut self, number: usize) -> usize {
         let endpoint = self.sockets[&number];
         let other = (0x100..).step_by(4).find(|number| !self.sockets.contains_key(number)).unwrap_or(0);
@@ -71,13 +71,13 @@ impl Kernel {
         &self.endpoints[endpoint]
     }
 
-    /// Does something to a socket, and tells whoever has asked.
+    /// Changes a socket, and completes the requests whose conditions then hold.
     pub fn change(&mut self, endpoint: usize, what: impl FnOnce(&mut Endpoint)) {
         what(&mut self.endpoints[endpoint]);
-        self.look_at(endpoint);
+        self.complete_ready(endpoint);
     }
 
-    /// What is so of a socket, in AFD's words.
+    /// Returns the AFD events that hold for a socket.
     pub fn up(&self, endpoint: usize) -> u32 {
         let socket = &self.endpoints[endpoint];
         let ended = socket.ended && !(self.manners.data_hides_end && socket.unread > 0);
@@ -102,8 +102,8 @@ impl Kernel {
         }
         let got = socket.unread.min(most);
         socket.unread -= got;
-        // With the data gone, the end may show.
-        self.look_at(endpoint);
+        // When the data was read, the end may become visible.
+        self.complete_ready(endpoint);
         Ok(got)
     }
 
@@ -136,7 +136,7 @@ impl Kernel {
         }
     }
 
-    /// What `FIONREAD` answers.
+    /// Returns the result of `FIONREAD`.
     pub(super) fn unread(&mut self, number: usize) -> Result<usize, i32> {
         let endpoint = &self.endpoints[self.endpoint(number).ok_or(WSAENOTSOCK)?];
         if endpoint.listens {
@@ -145,7 +145,7 @@ impl Kernel {
         Ok(endpoint.unread)
     }
 
-    /// What `WSAIoctl` answers about layers.
+    /// Returns the result of a provider query.
     pub(super) fn layer(&mut self, number: usize, question: u32) -> Result<usize, i32> {
         let endpoint = self.endpoint(number).ok_or(WSAENOTSOCK)?;
         match (self.endpoints[endpoint].layers.get(&question), question) {

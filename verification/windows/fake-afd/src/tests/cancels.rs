@@ -1,4 +1,4 @@
-//! Requests that are taken back, in time or not, and memory that outlives its owners.
+//! Cancelled requests, and memory that outlives its owner.
 
 use std::mem;
 use std::thread;
@@ -11,13 +11,13 @@ use crate::{Interest, Token};
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
-/// A kernel that says when a request was cancelled only when it is told to.
+/// A kernel that completes cancelled requests only when the test lets it.
 fn late() -> World {
     World::new(Manners { cancels_late: true, ..Manners::WINDOWS })
 }
 
 #[test]
-fn after_deregister_nothing_is_told_not_even_what_has_completed() {
+fn after_deregister_a_completed_request_is_not_reported() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -27,12 +27,12 @@ fn after_deregister_nothing_is_told_not_even_what_has_completed() {
         peer.sends(1);
         queue.deregister(&mut stream);
         assert_eq!(queue.now(), []);
-        assert_eq!(world.kernel().requests_out(), 0);
+        assert_eq!(world.kernel().requests_pending(), 0);
     });
 }
 
 #[test]
-fn deregistering_one_leaves_the_others_requests_alone() {
+fn deregister_cancels_only_the_request_of_its_source() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let mut all: Vec<_> = (0..10).map(|_| world.pair()).collect();
@@ -44,30 +44,30 @@ fn deregistering_one_leaves_the_others_requests_alone() {
         queue.deregister(&mut all[3].0);
         assert_eq!(queue.now(), []);
         assert_eq!(world.since(before), (0, 1, 2));
-        assert_eq!(world.kernel().requests_out(), 9);
+        assert_eq!(world.kernel().requests_pending(), 9);
     });
 }
 
 #[test]
-fn a_cancel_that_comes_too_late_loses_nothing() {
+fn a_cancel_of_a_completed_request_loses_no_event() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.unconnected();
         queue.register(&mut stream, 1, Interest::READABLE);
         assert_eq!(queue.now(), []);
         peer.change(|socket| (socket.unread, socket.room) = (1, 1));
-        // More is wanted than was asked for, so it is cancelled, but has completed.
+        // The request covers too little, so it is cancelled, but it has already completed.
         queue.reregister(&mut stream, 2, BOTH);
-        let mut told = 0;
+        let mut reported = 0;
         for _ in 0..2 {
-            told |= queue.now().iter().fold(0, |sum, (token, words)| sum | words | u32::from(*token != 2) << 30);
+            reported |= queue.now().iter().fold(0, |sum, (token, words)| sum | words | u32::from(*token != 2) << 30);
         }
-        assert_eq!(told, RECEIVE | SEND);
+        assert_eq!(reported, RECEIVE | SEND);
     });
 }
 
 #[test]
-fn a_cancel_that_loses_after_it_was_accepted_loses_nothing() {
+fn a_cancelled_request_that_completes_with_its_own_result_loses_no_event() {
     let world = late();
     let mut queue = Loop::new();
     let (mut stream, peer) = world.unconnected();
@@ -83,7 +83,7 @@ fn a_cancel_that_loses_after_it_was_accepted_loses_nothing() {
 }
 
 #[test]
-fn a_request_is_not_made_anew_before_its_packet_is_back() {
+fn no_request_is_submitted_before_the_packet_of_the_cancelled_one_is_dequeued() {
     let world = late();
     let mut queue = Loop::new();
     let (mut stream, peer) = world.pair();
@@ -109,7 +109,7 @@ fn queue_waits(world: &World, before: crate::kernel::Counts) -> usize {
 }
 
 #[test]
-fn a_source_that_is_dropped_leaves_its_memory_to_the_kernel_until_the_packet_comes() {
+fn the_memory_of_a_dropped_source_lives_until_its_packet_is_dequeued() {
     let world = late();
     let mut queue = Loop::new();
     let (mut stream, _) = world.pair();
@@ -118,15 +118,15 @@ fn a_source_that_is_dropped_leaves_its_memory_to_the_kernel_until_the_packet_com
     drop(stream);
     assert_eq!(queue.now(), []);
     world.check();
-    assert_eq!(world.kernel().requests_out(), 1);
+    assert_eq!(world.kernel().requests_pending(), 1);
     world.kernel().deliver();
     assert_eq!(queue.now(), []);
-    assert_eq!(world.kernel().requests_out(), 0);
+    assert_eq!(world.kernel().requests_pending(), 0);
     assert_eq!(crate::guard::kept(), 0);
 }
 
 #[test]
-fn a_source_that_comes_back_before_its_packet_does_keeps_its_place() {
+fn a_source_registered_again_before_its_packet_is_dequeued_keeps_its_sock() {
     let world = late();
     let mut queue = Loop::new();
     let mut all: Vec<_> = (0..100).map(|_| world.pair()).collect();
@@ -145,7 +145,7 @@ fn a_source_that_comes_back_before_its_packet_does_keeps_its_place() {
 }
 
 #[test]
-fn dropping_the_poll_waits_for_the_packets_of_what_it_cancels() {
+fn dropping_the_poll_waits_for_the_packets_of_cancelled_requests() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let mut all: Vec<_> = (0..100).map(|_| world.pair()).collect();
@@ -153,18 +153,18 @@ fn dropping_the_poll_waits_for_the_packets_of_what_it_cancels() {
             queue.register(stream, 1, Interest::READABLE);
         }
         assert_eq!(queue.now(), []);
-        assert_eq!(world.kernel().requests_out(), 100);
+        assert_eq!(world.kernel().requests_pending(), 100);
         let before = world.counts();
         drop(queue);
-        // No more waits than it takes: 32 at a time.
+        // Each wait dequeues up to 32 packets.
         assert_eq!(world.since(before).2, 4);
-        assert_eq!(world.kernel().requests_out(), 0);
+        assert_eq!(world.kernel().requests_pending(), 0);
         assert_eq!(world.kernel().devices(), 0);
     });
 }
 
 #[test]
-fn a_poll_that_has_nothing_out_is_dropped_without_waiting() {
+fn dropping_a_poll_without_pending_requests_does_not_wait() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -178,7 +178,7 @@ fn a_poll_that_has_nothing_out_is_dropped_without_waiting() {
 }
 
 #[test]
-fn dropping_the_poll_waits_for_a_packet_that_comes_late() {
+fn dropping_the_poll_waits_for_a_late_packet() {
     let world = late();
     let mut queue = Loop::new();
     let (mut stream, _) = world.pair();
@@ -186,15 +186,15 @@ fn dropping_the_poll_waits_for_a_packet_that_comes_late() {
     assert_eq!(queue.now(), []);
     thread::scope(|scope| {
         let drops = scope.spawn(|| drop(queue));
-        world.until_asleep(1);
-        assert_eq!(world.kernel().requests_out(), 1);
+        world.until_blocked(1);
+        assert_eq!(world.kernel().requests_pending(), 1);
         world.kernel().deliver();
         drops.join().unwrap();
     });
 }
 
 #[test]
-fn a_packet_that_never_comes_keeps_its_memory_and_the_drop_ends_in_five_seconds() {
+fn a_packet_that_never_arrives_keeps_its_memory_and_the_drop_ends_after_five_seconds() {
     let mut world = World::new(Manners { cancels_late: true, time_flies: true, ..Manners::WINDOWS });
     let mut queue = Loop::new();
     let (mut stream, _) = world.pair();
@@ -206,19 +206,19 @@ fn a_packet_that_never_comes_keeps_its_memory_and_the_drop_ends_in_five_seconds(
     let waits = world.kernel().timeouts.len();
     drop(queue);
     assert_eq!(world.kernel().timeouts[waits..], [5_000]);
-    // The source's own goes on to be usable, and registers elsewhere.
+    // The source remains usable and can be registered with another poll.
     let mut another = Loop::new();
     another.register(&mut stream, 3, Interest::READABLE);
     assert_eq!(another.now(), []);
     drop(stream);
-    // What comes now finds its memory still there.
+    // A packet that arrives now still finds its memory.
     world.kernel().manners.cancels_late = false;
     drop(another);
     world.expect_leaks(3);
 }
 
 #[test]
-fn the_last_registry_may_go_with_requests_out() {
+fn the_last_registry_may_be_dropped_with_pending_requests() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let registry = queue.registry().try_clone().unwrap();
@@ -231,13 +231,13 @@ fn the_last_registry_may_go_with_requests_out() {
         drop(second);
         drop(registry);
         assert_eq!(world.kernel().devices(), 0);
-        // The poll is gone, so this is nobody's affair.
+        // The poll was dropped, so the packet has no effect.
         assert!(stream.read(1).is_err());
     });
 }
 
 #[test]
-fn a_source_moves_from_a_poll_that_is_gone_to_another() {
+fn a_source_of_a_dropped_poll_can_be_registered_with_another_poll() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -252,7 +252,7 @@ fn a_source_moves_from_a_poll_that_is_gone_to_another() {
 }
 
 #[test]
-fn a_deregistered_source_moves_to_another_poll_while_its_request_is_out() {
+fn a_deregistered_source_can_be_registered_with_another_poll_while_its_request_is_pending() {
     let world = late();
     let (mut one, mut other) = (Loop::new(), Loop::new());
     let (mut stream, peer) = world.pair();
@@ -269,7 +269,7 @@ fn a_deregistered_source_moves_to_another_poll_while_its_request_is_out() {
 }
 
 #[test]
-fn a_cancel_that_fails_at_deregister_leaves_nothing_behind() {
+fn a_failed_cancel_at_deregister_leaks_nothing() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -278,17 +278,17 @@ fn a_cancel_that_fails_at_deregister_leaves_nothing_behind() {
         world.kernel().faults.cancels = 1;
         queue.deregister(&mut stream);
         assert_eq!(queue.now(), []);
-        assert_eq!(world.kernel().requests_out(), 1);
+        assert_eq!(world.kernel().requests_pending(), 1);
         peer.sends(1);
         assert_eq!(queue.now(), []);
-        assert_eq!(world.kernel().requests_out(), 0);
+        assert_eq!(world.kernel().requests_pending(), 0);
         queue.register(&mut stream, 2, Interest::READABLE);
         assert_eq!(queue.now(), [(2, RECEIVE)]);
     });
 }
 
 #[test]
-fn after_a_cancel_that_failed_at_deregister_the_source_may_come_back() {
+fn after_a_failed_cancel_at_deregister_the_source_can_be_registered_again() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -300,7 +300,7 @@ fn after_a_cancel_that_failed_at_deregister_the_source_may_come_back() {
         assert_eq!(queue.now(), []);
         peer.sends(1);
         assert_eq!(queue.now(), [(2, RECEIVE)]);
-        // Also if it wants what has not been asked for.
+        // The same holds for an interest that the request does not cover.
         assert_eq!(queue.now(), []);
         world.kernel().faults.cancels = 1;
         queue.deregister(&mut stream);
@@ -310,7 +310,7 @@ fn after_a_cancel_that_failed_at_deregister_the_source_may_come_back() {
 }
 
 #[test]
-fn a_cancel_that_fails_when_more_is_wanted_is_tried_again() {
+fn a_failed_cancel_of_a_request_that_covers_too_little_is_tried_again() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, _) = world.pair();
@@ -318,13 +318,13 @@ fn a_cancel_that_fails_when_more_is_wanted_is_tried_again() {
         assert_eq!(queue.now(), []);
         world.kernel().faults.cancels = 3;
         queue.reregister(&mut stream, 2, BOTH);
-        let told: Vec<_> = (0..5).flat_map(|_| queue.now()).collect();
-        assert_eq!(told, [(2, SEND)]);
+        let reported: Vec<_> = (0..5).flat_map(|_| queue.now()).collect();
+        assert_eq!(reported, [(2, SEND)]);
     });
 }
 
 #[test]
-fn a_cancel_that_fails_when_more_is_wanted_is_not_slept_over() {
+fn a_failed_cancel_limits_the_next_wait() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, _) = world.pair();
@@ -337,7 +337,7 @@ fn a_cancel_that_fails_when_more_is_wanted_is_not_slept_over() {
 }
 
 #[test]
-fn a_cancel_that_fails_while_another_thread_waits_is_tried_again() {
+fn a_cancel_that_fails_during_a_blocking_wait_is_tried_again() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let registry = queue.registry().try_clone().unwrap();
@@ -345,7 +345,7 @@ fn a_cancel_that_fails_while_another_thread_waits_is_tried_again() {
         queue.register(&mut stream, 1, Interest::READABLE);
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
-            world.until_asleep(1);
+            world.until_blocked(1);
             world.kernel().faults.cancels = 1;
             registry.reregister(&mut stream, Token(2), BOTH).unwrap();
             assert_eq!(waits.join().unwrap(), [(2, SEND)]);
@@ -354,7 +354,7 @@ fn a_cancel_that_fails_while_another_thread_waits_is_tried_again() {
 }
 
 #[test]
-fn a_cancel_that_always_fails_does_not_hold_up_the_others() {
+fn a_cancel_that_always_fails_does_not_delay_other_sources() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -366,7 +366,7 @@ fn a_cancel_that_always_fails_does_not_hold_up_the_others() {
         queue.reregister(&mut stream, 3, BOTH);
         other_peer.sends(1);
         assert_eq!(queue.now(), [(2, RECEIVE)]);
-        // It goes on with what it has.
+        // The pending request stays in use.
         peer.sends(1);
         assert!(queue.now().contains(&(3, RECEIVE)));
         assert!(queue.now().contains(&(3, SEND)));
@@ -375,7 +375,7 @@ fn a_cancel_that_always_fails_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn a_cancel_that_always_fails_does_not_hold_up_a_poll_that_has_nothing_else() {
+fn a_cancel_that_always_fails_does_not_delay_the_timeout() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -391,7 +391,7 @@ fn a_cancel_that_always_fails_does_not_hold_up_a_poll_that_has_nothing_else() {
 }
 
 #[test]
-fn a_poll_whose_requests_cannot_be_cancelled_is_dropped_all_the_same() {
+fn a_poll_whose_requests_cannot_be_cancelled_can_be_dropped() {
     let mut world = World::new(Manners { time_flies: true, ..Manners::WINDOWS });
     let mut queue = Loop::new();
     let (mut stream, _) = world.pair();
@@ -404,7 +404,7 @@ fn a_poll_whose_requests_cannot_be_cancelled_is_dropped_all_the_same() {
 }
 
 #[test]
-fn where_closing_a_helper_completes_its_requests_the_memory_is_there() {
+fn where_closing_a_device_completes_its_requests_their_memory_is_valid() {
     let mut world = World::new(Manners { cancels_late: true, time_flies: true, ..Manners::WINE });
     let mut queue = Loop::new();
     let (mut stream, _) = world.pair();
@@ -417,7 +417,7 @@ fn where_closing_a_helper_completes_its_requests_the_memory_is_there() {
 }
 
 #[test]
-fn sources_may_be_dropped_while_the_poll_is() {
+fn sources_may_be_dropped_while_the_poll_is_dropped() {
     for _ in 0..200 {
         let world = World::new(Manners::WINDOWS);
         let mut queue = Loop::new();

@@ -1,4 +1,4 @@
-//! Sockets that are closed without a word, and their numbers, which come back as other sockets'.
+//! Sockets that are closed while registered, and reused numbers.
 
 use std::io::ErrorKind;
 use std::thread;
@@ -9,16 +9,16 @@ use crate::kernel::Manners;
 use crate::world::{everywhere, Loop, Number, Stream, World};
 use crate::{Interest, Token, Waker};
 
-/// A socket that has the number of one that was just closed.
+/// Returns a new socket with the number of one that was just closed.
 #[track_caller]
 fn again(world: &World, old: Number) -> (Number, crate::world::Peer) {
     let (number, peer) = world.raw();
-    assert_eq!(number, old, "the numbers don't come back");
+    assert_eq!(number, old, "the kernel does not reuse the number");
     (number, peer)
 }
 
 #[test]
-fn a_number_cannot_be_registered_twice_and_must_be_registered_to_be_changed() {
+fn a_raw_socket_is_registered_once_before_it_is_reregistered() {
     everywhere(|world| {
         let queue = Loop::new();
         let (mut number, _) = world.raw();
@@ -36,7 +36,7 @@ fn a_number_cannot_be_registered_twice_and_must_be_registered_to_be_changed() {
 }
 
 #[test]
-fn a_number_works_in_every_mode() {
+fn a_raw_socket_works_in_every_mode() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut number, peer) = world.raw();
@@ -52,13 +52,13 @@ fn a_number_works_in_every_mode() {
         assert_eq!(queue.now(), []);
         queue.deregister(&mut number);
         assert_eq!(queue.now(), []);
-        assert_eq!(world.kernel().requests_out(), 0);
+        assert_eq!(world.kernel().requests_pending(), 0);
         number.close();
     });
 }
 
 #[test]
-fn a_socket_that_is_closed_is_forgotten_by_the_next_poll() {
+fn the_next_poll_deregisters_a_closed_raw_socket() {
     everywhere(|world| {
         for interest in [Interest::READABLE, Interest::READABLE.level(), Interest::READABLE.oneshot()] {
             let mut queue = Loop::new();
@@ -87,7 +87,7 @@ fn kernel_reads(world: &World, number: Number) {
 }
 
 #[test]
-fn a_number_that_comes_back_before_the_next_poll_can_be_registered() {
+fn a_reused_number_can_be_registered_before_the_next_poll() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut number, _) = world.raw();
@@ -97,7 +97,7 @@ fn a_number_that_comes_back_before_the_next_poll_can_be_registered() {
         assert_eq!(queue.now(), []);
         other_peer.sends(1);
         number.close();
-        // That it was closed is said by a packet that nobody has taken.
+        // The packet that reports the closing has not been dequeued.
         let (mut number, peer) = again(world, number);
         queue.register(&mut number, 2, Interest::READABLE.level());
         peer.sends(1);
@@ -108,7 +108,7 @@ fn a_number_that_comes_back_before_the_next_poll_can_be_registered() {
 }
 
 #[test]
-fn a_number_that_comes_back_is_found_behind_many_other_packets() {
+fn a_reused_number_is_detected_behind_many_other_packets() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let mut others: Vec<_> = (0..70).map(|_| world.pair()).collect();
@@ -122,16 +122,16 @@ fn a_number_that_comes_back_is_found_behind_many_other_packets() {
         number.close();
         let (mut number, _) = again(world, number);
         queue.register(&mut number, 101, Interest::READABLE);
-        let mut told = queue.now();
-        told.extend(queue.now());
-        told.sort_unstable();
-        assert_eq!(told, (0..70).map(|token| (token, RECEIVE)).collect::<Vec<_>>());
+        let mut reported = queue.now();
+        reported.extend(queue.now());
+        reported.sort_unstable();
+        assert_eq!(reported, (0..70).map(|token| (token, RECEIVE)).collect::<Vec<_>>());
         number.close();
     });
 }
 
 #[test]
-fn a_number_that_comes_back_is_found_behind_kicks_that_nobody_has_seen() {
+fn a_reused_number_is_detected_behind_packets_of_the_notifier() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut number, _) = world.raw();
@@ -145,15 +145,15 @@ fn a_number_that_comes_back_is_found_behind_kicks_that_nobody_has_seen() {
         let (mut number, peer) = again(world, number);
         queue.register(&mut number, 2, Interest::READABLE);
         peer.sends(1);
-        // A kick without a wake is a reason to look, and no event.
-        let told: Vec<_> = (0..8).flat_map(|_| queue.now()).collect();
-        assert_eq!(told, [(2, RECEIVE)]);
+        // A notification without a wake ends the wait, but is not an event.
+        let reported: Vec<_> = (0..8).flat_map(|_| queue.now()).collect();
+        assert_eq!(reported, [(2, RECEIVE)]);
         number.close();
     });
 }
 
 #[test]
-fn a_number_that_comes_back_in_the_middle_of_a_poll_can_be_registered() {
+fn a_number_that_is_reused_during_a_poll_can_be_registered() {
     let world = World::new(Manners::WINDOWS);
     let mut queue = Loop::new();
     let registry = queue.registry().try_clone().unwrap();
@@ -161,8 +161,8 @@ fn a_number_that_comes_back_in_the_middle_of_a_poll_can_be_registered() {
     queue.register(&mut number, 1, Interest::READABLE);
     thread::scope(|scope| {
         let waits = scope.spawn(|| queue.within(std::time::Duration::from_millis(300)));
-        world.until_asleep(1);
-        // The packet is taken, but the thread that has it is not back yet.
+        world.until_blocked(1);
+        // The packet is dequeued, but the polling thread has not handled it yet.
         world.kernel().manners.holds = true;
         number.close();
         crate::world::until("the packet is not taken", || world.kernel().packets() == 0);
@@ -176,9 +176,9 @@ fn a_number_that_comes_back_in_the_middle_of_a_poll_can_be_registered() {
 }
 
 #[test]
-fn a_number_that_comes_back_after_a_report_can_be_registered() {
+fn a_number_that_is_reused_after_a_report_can_be_registered() {
     everywhere(|world| {
-        // What most programs do: an event says that the peer has gone, so the socket is closed.
+        // Most programs close a socket after an event reports that the peer has closed.
         let mut queue = Loop::new();
         let (mut number, peer) = world.raw();
         queue.register(&mut number, 1, Interest::READABLE.level());
@@ -194,13 +194,13 @@ fn a_number_that_comes_back_after_a_report_can_be_registered() {
 }
 
 #[test]
-fn a_number_that_comes_back_after_its_request_was_refused_can_be_registered() {
+fn a_number_that_is_reused_after_a_rejected_request_can_be_registered() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut number, _) = world.raw();
         queue.register(&mut number, 1, Interest::READABLE.level());
         number.close();
-        // The kernel says that there is no such socket.
+        // The kernel rejects the request, because the socket does not exist.
         queue.now();
         assert_eq!(queue.now(), []);
         let (mut number, _) = again(world, number);
@@ -211,7 +211,7 @@ fn a_number_that_comes_back_after_its_request_was_refused_can_be_registered() {
 }
 
 #[test]
-fn a_socket_of_which_a_duplicate_lives_goes_on_to_be_told() {
+fn a_closed_socket_with_an_open_duplicate_is_still_reported() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut number, peer) = world.raw();
@@ -222,7 +222,7 @@ fn a_socket_of_which_a_duplicate_lives_goes_on_to_be_told() {
         assert_eq!(queue.now(), []);
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
-        // The program's duty, as on other systems.
+        // As on other systems, the program must deregister a socket with a duplicate.
         queue.deregister(&mut number);
         duplicate.close();
         assert_eq!(queue.now(), []);
@@ -230,7 +230,7 @@ fn a_socket_of_which_a_duplicate_lives_goes_on_to_be_told() {
 }
 
 #[test]
-fn the_closing_may_be_told_long_after() {
+fn a_closing_may_be_reported_much_later() {
     let world = World::new(Manners { closes_late: true, ..Manners::WINDOWS });
     let mut queue = Loop::new();
     let (mut number, _) = world.raw();
@@ -248,7 +248,7 @@ fn the_closing_may_be_told_long_after() {
 }
 
 #[test]
-fn one_that_is_closed_while_it_is_deregistered_leaves_its_number_free() {
+fn a_socket_closed_while_deregistered_leaves_its_number_free() {
     let world = World::new(Manners { cancels_late: true, ..Manners::WINDOWS });
     let mut queue = Loop::new();
     let (mut number, _) = world.raw();
@@ -260,7 +260,7 @@ fn one_that_is_closed_while_it_is_deregistered_leaves_its_number_free() {
     queue.register(&mut number, 2, Interest::READABLE);
     peer.sends(1);
     assert_eq!(queue.now(), [(2, RECEIVE)]);
-    // The old one's last packet does not touch the new one.
+    // The last packet of the old socket does not affect the new one.
     world.kernel().deliver();
     world.kernel().manners.cancels_late = false;
     assert_eq!(queue.now(), []);
@@ -271,7 +271,7 @@ fn one_that_is_closed_while_it_is_deregistered_leaves_its_number_free() {
 }
 
 #[test]
-fn a_late_word_about_the_old_socket_leaves_the_new_one_registered() {
+fn a_late_packet_of_the_old_socket_leaves_the_new_one_registered() {
     let world = World::new(Manners { closes_late: true, ..Manners::WINDOWS });
     let mut queue = Loop::new();
     let (mut number, _) = world.raw();
@@ -290,7 +290,7 @@ fn a_late_word_about_the_old_socket_leaves_the_new_one_registered() {
 }
 
 #[test]
-fn a_source_that_is_dropped_takes_its_registration_along() {
+fn dropping_a_source_ends_its_registration() {
     everywhere(|world| {
         let mut queue = Loop::new();
         for token in 0..50 {
@@ -302,13 +302,13 @@ fn a_source_that_is_dropped_takes_its_registration_along() {
             peer.sends(1);
         }
         assert_eq!(queue.now(), []);
-        assert_eq!(world.kernel().requests_out(), 0);
+        assert_eq!(world.kernel().requests_pending(), 0);
         assert_eq!(crate::guard::kept(), 0);
     });
 }
 
 #[test]
-fn an_owned_socket_that_is_closed_behind_its_back_is_silent() {
+fn an_owned_socket_whose_handle_was_closed_is_not_reported() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, _) = world.pair();
@@ -322,7 +322,7 @@ fn an_owned_socket_that_is_closed_behind_its_back_is_silent() {
 }
 
 #[test]
-fn a_number_that_comes_back_while_nothing_can_be_posted_costs_nobody_an_event() {
+fn a_reused_number_loses_no_event_while_no_packet_can_be_posted() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut number, _) = world.raw();

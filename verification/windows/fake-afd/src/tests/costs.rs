@@ -1,4 +1,4 @@
-//! How much is asked of the kernel, and of the allocator.
+//! The number of kernel calls and allocations.
 
 use std::thread;
 
@@ -11,7 +11,7 @@ use crate::Interest;
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 #[test]
-fn a_message_that_is_drained_and_echoed_costs_one_request() {
+fn a_drained_and_echoed_message_costs_one_request() {
     everywhere(|world| {
         for interest in [Interest::READABLE, BOTH] {
             let mut queue = Loop::new();
@@ -34,7 +34,7 @@ fn a_message_that_is_drained_and_echoed_costs_one_request() {
 }
 
 #[test]
-fn a_worker_that_reads_while_the_next_wait_has_begun_costs_one_request_too() {
+fn a_read_by_another_thread_after_the_next_wait_began_costs_one_request_too() {
     let world = World::new(Manners { time_crawls: true, ..Manners::WINDOWS });
     let mut queue = Loop::new();
     let (mut stream, peer) = world.unconnected();
@@ -46,7 +46,7 @@ fn a_worker_that_reads_while_the_next_wait_has_begun_costs_one_request_too() {
     for _ in 0..5 {
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
-            world.until_asleep(1);
+            world.until_blocked(1);
             assert_eq!(stream.drain(), (1, false));
             peer.sends(1);
             assert_eq!(waits.join().unwrap(), [(1, RECEIVE)]);
@@ -56,7 +56,7 @@ fn a_worker_that_reads_while_the_next_wait_has_begun_costs_one_request_too() {
 }
 
 #[test]
-fn what_is_ready_is_told_by_the_first_wait() {
+fn a_ready_source_is_reported_by_the_first_wait() {
     everywhere(|world| {
         for interest in [Interest::READABLE, BOTH.level(), BOTH.oneshot()] {
             let mut queue = Loop::new();
@@ -88,7 +88,7 @@ fn in_level_mode_a_report_costs_one_request() {
 }
 
 #[test]
-fn a_oneshot_costs_one_request_a_report() {
+fn a_oneshot_report_costs_one_request() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -104,7 +104,7 @@ fn a_oneshot_costs_one_request_a_report() {
 }
 
 #[test]
-fn wanting_less_costs_nothing() {
+fn an_interest_that_shrinks_costs_no_request() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, _) = world.unconnected();
@@ -120,7 +120,7 @@ fn wanting_less_costs_nothing() {
 }
 
 #[test]
-fn wanting_more_costs_one_cancel_and_one_request() {
+fn an_interest_that_grows_costs_one_cancel_and_one_request() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, _) = world.unconnected();
@@ -135,7 +135,7 @@ fn wanting_more_costs_one_cancel_and_one_request() {
 }
 
 #[test]
-fn a_change_of_mind_before_the_next_poll_costs_nothing() {
+fn changes_that_cancel_out_before_the_next_poll_cost_nothing() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, _) = world.unconnected();
@@ -153,7 +153,7 @@ fn a_change_of_mind_before_the_next_poll_costs_nothing() {
 }
 
 #[test]
-fn a_poll_of_sources_that_are_silent_asks_for_nothing() {
+fn a_poll_of_silent_sources_submits_no_request() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let mut all: Vec<_> = (0..50).map(|_| world.unconnected()).collect();
@@ -170,7 +170,7 @@ fn a_poll_of_sources_that_are_silent_asks_for_nothing() {
 }
 
 #[test]
-fn five_thousand_sockets_have_157_helpers_and_leave_one() {
+fn five_thousand_sockets_need_157_devices_and_leave_one() {
     let world = World::new(Manners::WINDOWS);
     let mut queue = Loop::with_capacity(6_000);
     for round in 0..2 {
@@ -180,9 +180,9 @@ fn five_thousand_sockets_have_157_helpers_and_leave_one() {
         }
         assert_eq!(world.kernel().devices(), 157);
         assert_eq!(queue.now(), []);
-        assert_eq!(world.kernel().requests_out(), 5_000);
+        assert_eq!(world.kernel().requests_pending(), 5_000);
         if round == 0 {
-            // Places are given back and used again.
+            // Poll groups with free room are used again.
             let opened = world.counts().devices_opened;
             for (token, (stream, peer)) in all.iter_mut().enumerate().step_by(3) {
                 (*stream, *peer) = world.unconnected();
@@ -199,12 +199,12 @@ fn five_thousand_sockets_have_157_helpers_and_leave_one() {
         drop(all);
         assert_eq!(queue.now(), []);
         assert_eq!(world.kernel().devices(), 1);
-        assert_eq!(world.kernel().requests_out(), 0);
+        assert_eq!(world.kernel().requests_pending(), 0);
     }
 }
 
 #[test]
-fn a_socket_that_comes_and_goes_does_not_open_a_helper_each_time() {
+fn registering_one_socket_repeatedly_opens_one_device() {
     everywhere(|world| {
         let mut queue = Loop::new();
         for token in 0..100 {
@@ -219,7 +219,7 @@ fn a_socket_that_comes_and_goes_does_not_open_a_helper_each_time() {
 }
 
 #[test]
-fn sources_that_come_and_go_between_two_polls_do_not_pile_up() {
+fn sources_dropped_between_two_polls_do_not_accumulate() {
     everywhere(|world| {
         let mut queue = Loop::new();
         for token in 0..2_000 {
@@ -232,7 +232,7 @@ fn sources_that_come_and_go_between_two_polls_do_not_pile_up() {
     });
 }
 
-/// One round of what a busy program does.
+/// One round of a busy program.
 fn round(queue: &mut Loop, all: &[(Stream, Peer)]) -> usize {
     for (_, peer) in all {
         peer.sends(1);
@@ -248,7 +248,7 @@ fn round(queue: &mut Loop, all: &[(Stream, Peer)]) -> usize {
 }
 
 #[test]
-fn after_a_warm_up_polling_and_arming_allocate_nothing() {
+fn after_warm_up_polling_and_rearming_do_not_allocate() {
     everywhere(|world| {
         for interest in [BOTH, BOTH.level()] {
             let mut queue = Loop::new();
@@ -274,7 +274,7 @@ fn after_a_warm_up_polling_and_arming_allocate_nothing() {
 }
 
 #[test]
-fn a_poll_that_waits_rounds_its_timeout_up() {
+fn a_blocking_poll_rounds_its_timeout_up() {
     let world = World::new(Manners::WINDOWS);
     let mut queue = Loop::new();
     for (timeout, milliseconds) in [(1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2)] {

@@ -1,6 +1,6 @@
-//! Random programs, against a model that says what they may and must be told.
+//! Random programs, against a model of the events that they may and must get.
 //!
-//! A run is a seed. `SEEDS=n` says how many there are, `SEED=n` runs only that one, and a failure names it.
+//! Each run has a seed. `SEEDS=n` sets the number of runs, `SEED=n` runs only one seed, and a failure names its seed.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -28,7 +28,7 @@ fn flags(interest: Interest) -> u32 {
     read | write
 }
 
-/// A socket of the program's, which owns it or knows but its number.
+/// A socket of the program: an owned stream or a raw number.
 enum Socket {
     Owned(Stream),
     Raw(Number),
@@ -37,21 +37,21 @@ enum Socket {
 struct Slot {
     source: Socket,
     peer: Peer,
-    /// What has been so since it was told last. A request may have met it at any time since, also one that was made for
-    /// an earlier registration.
+    /// The conditions that have held since the last report. A request may have completed with them at any time since,
+    /// also a request that was submitted for an earlier registration.
     seen: u32,
     registration: Option<Registration>,
 }
 
-/// What the contract says of a source that is registered, in AFD's words.
+/// The contract of a registered source, as AFD events.
 struct Registration {
     token: usize,
     interest: Interest,
-    /// This must be told as soon as it is so.
+    /// These events must be reported as soon as they hold.
     must: u32,
-    /// This may be told again: what was read before it was told.
+    /// These events may be reported again, because the program read before the report.
     may: u32,
-    /// The program has read or written since it was told last.
+    /// The program has read or written since the last report.
     used: bool,
 }
 
@@ -60,11 +60,11 @@ impl Registration {
         Registration { token, interest, must: flags(interest), may: 0, used: false }
     }
 
-    fn told(&mut self, words: u32, seen: u32, unread: usize) {
+    fn reported(&mut self, words: u32, seen: u32, unread: usize) {
         let words = words & !FINISHED;
-        assert_ne!(words, 0, "an event that says nothing");
+        assert_ne!(words, 0, "an event without a flag");
         let allowed = (self.must | self.may) & seen;
-        assert_eq!(words & !allowed, 0, "told {words:x}, but at most {allowed:x} was news");
+        assert_eq!(words & !allowed, 0, "reported {words:x}, but at most {allowed:x} is allowed");
         if self.interest.is_oneshot() || !self.interest.is_level() && words & BROKEN != 0 {
             (self.must, self.may) = (0, 0);
         } else if self.interest.is_edge() {
@@ -91,7 +91,7 @@ struct Program<'a> {
     waker: Waker,
     woken: bool,
     slots: Vec<Option<Slot>>,
-    /// Numbers of sockets that were closed while they were registered: that may not have been heard of yet.
+    /// Numbers of sockets that were closed while registered. The queue may not have detected that yet.
     stale: BTreeSet<usize>,
     last_token: usize,
     random: u64,
@@ -142,14 +142,14 @@ impl Program<'_> {
         self.world.check();
     }
 
-    /// Takes note of what is so.
+    /// Records the conditions that hold.
     fn see(&mut self) {
         for slot in self.slots.iter_mut().flatten() {
             slot.seen |= slot.peer.up();
         }
     }
 
-    /// Whether it may be taken for a socket that had its number before, and was registered.
+    /// Returns whether the queue may take this socket for an earlier registered one with the same number.
     fn is_stale(&self, at: usize) -> bool {
         match &self.slots[at] {
             Some(Slot { source: Socket::Raw(number), registration: None, .. }) => self.stale.contains(&number.0),
@@ -165,13 +165,12 @@ impl Program<'_> {
         let result = match &mut slot.source {
             Socket::Owned(stream) => queue.register(stream, token, interest),
             Socket::Raw(number) => {
-                // Whether the number is still that of the socket before is found out by cancelling its request.
+                // By cancelling the request, the queue finds out whether the number still names the earlier socket.
                 self.world.kernel().faults.cancels = 0;
                 queue.register(number, token, interest)
             }
         };
-        // A number that something has happened to may be another socket's by now: the second takes the place of the
-        // first.
+        // After an event, the number may name another socket, so the second registration replaces the first.
         let may_be_another = matches!(slot.source, Socket::Raw(_)) && slot.registration.is_some() && result.is_ok();
         assert_eq!(result.is_err(), slot.registration.is_some() && !may_be_another, "{result:?}");
         if result.is_ok() {
@@ -190,7 +189,7 @@ impl Program<'_> {
         };
         assert_eq!(result.is_ok(), slot.registration.is_some(), "{result:?}");
         if let Some(registration) = &mut slot.registration {
-            // A request that is out may be of a time before, and what it met have been read since.
+            // A pending request may be older than this registration, and its data may have been read since.
             *registration = Registration { used: true, ..Registration::new(token.0, interest) };
         }
     }
@@ -201,7 +200,8 @@ impl Program<'_> {
         let result = match &mut slot.source {
             Socket::Owned(stream) => queue.deregister(stream),
             Socket::Raw(number) => {
-                // It is forgotten at once, and if it came back, its old request would be out still: `cancels.rs`.
+                // The registration ends at once. If the socket is registered again, its old request may still be
+                // pending: `cancels.rs`.
                 self.world.kernel().faults.cancels = 0;
                 queue.deregister(number)
             }
@@ -214,7 +214,7 @@ impl Program<'_> {
         let politely = self.pick(2) == 0;
         let Some(slot) = &self.slots[at] else { return };
         if let (Socket::Raw(_), Some(_)) = (&slot.source, &slot.registration) {
-            // That it is closed can only be heard of by a request.
+            // Only a request reports that the socket was closed.
             if politely || !self.world.kernel().is_watched(slot.peer.endpoint) {
                 self.deregister(at);
             }
@@ -230,7 +230,7 @@ impl Program<'_> {
         }
     }
 
-    /// Something that the peer does.
+    /// An action of the peer.
     fn happens(&mut self, at: usize) {
         let (what, size) = (self.pick(40), self.pick(5));
         let Some(Slot { peer, .. }) = &self.slots[at] else { return };
@@ -244,7 +244,7 @@ impl Program<'_> {
         }
     }
 
-    /// Something that the program does to a socket of its own.
+    /// An action of the program on its socket.
     fn uses(&mut self, at: usize) {
         let (what, size) = (self.pick(4), 1 + self.pick(5));
         let Some(Slot { source: Socket::Owned(stream), registration, .. }) = &mut self.slots[at] else { return };
@@ -254,7 +254,7 @@ impl Program<'_> {
             2 => (WRITE, stream.write(size).map_or_else(|err| would_block(&err), |sent| sent < size)),
             _ => {
                 stream.shuts_down();
-                // The end of both is news, if the peer's was told before.
+                // If the peer's end was reported before, the end of both directions is a new event.
                 (DISCONNECT, true)
             }
         };
@@ -263,29 +263,29 @@ impl Program<'_> {
         }
     }
 
-    fn apply(&mut self, told: Vec<(usize, u32)>) -> Vec<usize> {
-        let mut tokens: Vec<_> = told.iter().map(|(token, _)| *token).collect();
-        for (token, words) in told {
+    fn apply(&mut self, reported: Vec<(usize, u32)>) -> Vec<usize> {
+        let mut tokens: Vec<_> = reported.iter().map(|(token, _)| *token).collect();
+        for (token, words) in reported {
             if token == WAKER {
-                assert!(self.woken, "a wake that nobody has made");
+                assert!(self.woken, "the poll reported a wake that did not happen");
                 self.woken = false;
                 continue;
             }
             let slot = self.slots.iter_mut().flatten().find(|slot| slot.token() == Some(token));
             let Some(Slot { registration: Some(registration), peer, seen, .. }) = slot else {
-                panic!("told {words:x} under token {token}, which nobody has");
+                panic!("reported {words:x} with token {token}, which no source has");
             };
-            registration.told(words, *seen, peer.unread());
+            registration.reported(words, *seen, peer.unread());
             *seen = peer.up();
         }
         let all = tokens.len();
         tokens.sort_unstable();
         tokens.dedup();
-        assert_eq!(tokens.len(), all, "somebody is told twice by one poll");
+        assert_eq!(tokens.len(), all, "one poll reported a source twice");
         tokens
     }
 
-    /// Whether to wait or only to look, which the queue goes about in different ways. Time passes at once.
+    /// Returns a timeout: blocking and non-blocking waits take different paths. Time passes immediately.
     fn timeout(&mut self) -> Duration {
         Duration::from_nanos(self.pick(2) as u64)
     }
@@ -294,12 +294,12 @@ impl Program<'_> {
         let capacity = 1 + self.pick(4);
         self.queue.events = Events::with_capacity(capacity);
         let timeout = self.timeout();
-        let told = self.queue.within(timeout);
-        assert!(told.len() <= capacity);
-        self.apply(told);
+        let reported = self.queue.within(timeout);
+        assert!(reported.len() <= capacity);
+        self.apply(reported);
     }
 
-    /// The kernel has its moods.
+    /// Makes kernel calls fail at random.
     fn has_trouble(&mut self) {
         let mood = self.pick(5);
         let mut kernel = self.world.kernel();
@@ -312,7 +312,7 @@ impl Program<'_> {
         }
     }
 
-    /// Nothing happens for a while: then whoever is to be told is told, and in level mode by every poll.
+    /// Lets the queue come to rest: every due source must then be reported, and in level mode by every poll.
     fn settles(&mut self) {
         let mut kernel = self.world.kernel();
         kernel.manners.cancels_late = false;
@@ -321,25 +321,25 @@ impl Program<'_> {
         drop(kernel);
         self.queue.events = Events::with_capacity(64);
         let timeout = self.timeout();
-        // A request that was too narrow is back after the first poll. One that waits may pass over somebody who wants
-        // no more than to hear of the end, once before he cancels and once before he asks.
+        // The first poll dequeues the packet of a request that covered too little. A blocking poll may defer a source
+        // whose interest is only the closing, once before the cancel and once before the submit.
         let patience = if timeout == Duration::ZERO { 1 } else { 3 };
         for round in 0..6 {
             let due: Vec<_> = self.slots.iter().flatten().filter_map(Slot::due).collect();
-            let told = self.queue.within(timeout);
-            let tokens = self.apply(told);
+            let reported = self.queue.within(timeout);
+            let tokens = self.apply(reported);
             let forgotten = due.iter().find(|token| round >= patience && !tokens.contains(token));
-            assert_eq!(forgotten, None, "ready, armed, and not told by poll {round}");
+            assert_eq!(forgotten, None, "ready and armed, but not reported by poll {round}");
         }
         assert!(!self.woken, "a wake was lost");
         self.stale.clear();
         let idle = self.slots.iter().flatten().filter(|slot| slot.is_edge_or_oneshot()).find_map(Slot::due);
-        assert_eq!(idle, None, "still to be told");
+        assert_eq!(idle, None, "a due event was not reported");
     }
 }
 
 fn ended(stream: &Stream) -> bool {
-    // A last read arms as any other.
+    // The last read rearms like any other.
     !arms(&stream.read(1))
 }
 
@@ -359,7 +359,7 @@ impl Slot {
         self.registration.as_ref().map(|registration| registration.token)
     }
 
-    /// The token under which it must be told now.
+    /// Returns the token with which the source must be reported now.
     fn due(&self) -> Option<usize> {
         let registration = self.registration.as_ref()?;
         (registration.must & self.peer.up() != 0).then_some(registration.token)
@@ -400,7 +400,7 @@ fn run(seed: u64) {
 }
 
 #[test]
-fn random_programs_are_told_what_they_must_be_and_nothing_else() {
+fn random_programs_get_every_required_event_and_no_other() {
     let number = |name| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,

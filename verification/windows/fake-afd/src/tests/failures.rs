@@ -1,4 +1,4 @@
-//! What the kernel refuses.
+//! Kernel calls that fail.
 
 use std::error::Error;
 use std::io;
@@ -11,7 +11,7 @@ use crate::{Interest, Poll, Token};
 const REFUSALS: [Status; 2] = [INSUFFICIENT_RESOURCES, ACCESS_DENIED];
 
 #[test]
-fn a_request_that_is_refused_is_one_error_of_its_source_then_silence() {
+fn a_rejected_request_is_one_error_event_of_its_source() {
     everywhere(|world| {
         for refusal in REFUSALS {
             for interest in [Interest::READABLE, Interest::READABLE.level(), Interest::READABLE.oneshot()] {
@@ -37,7 +37,7 @@ fn a_request_that_is_refused_is_one_error_of_its_source_then_silence() {
 }
 
 #[test]
-fn a_socket_that_the_kernel_does_not_know_is_refused_once_and_disturbs_nobody() {
+fn a_socket_unknown_to_the_kernel_is_rejected_once_and_disturbs_no_other_source() {
     everywhere(|world| {
         for refusal in [INVALID_HANDLE, OBJECT_TYPE_MISMATCH] {
             let mut queue = Loop::new();
@@ -53,7 +53,7 @@ fn a_socket_that_the_kernel_does_not_know_is_refused_once_and_disturbs_nobody() 
             for _ in 0..2 {
                 assert_eq!(queue.now(), [(2, RECEIVE)]);
             }
-            // It is not asked for again and again.
+            // The queue does not submit the request again.
             assert_eq!(world.since(before).0, 4);
             queue.deregister(&mut stream);
         }
@@ -61,7 +61,7 @@ fn a_socket_that_the_kernel_does_not_know_is_refused_once_and_disturbs_nobody() 
 }
 
 #[test]
-fn a_number_whose_request_is_refused_is_told_once_too() {
+fn a_raw_socket_whose_request_is_rejected_is_reported_once_too() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut number, peer) = world.raw();
@@ -79,7 +79,7 @@ fn a_number_whose_request_is_refused_is_told_once_too() {
 }
 
 #[test]
-fn a_source_that_was_refused_stays_silent_though_it_is_read() {
+fn a_rejected_source_is_not_reported_again_after_a_read() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -94,7 +94,7 @@ fn a_source_that_was_refused_stays_silent_though_it_is_read() {
 }
 
 #[test]
-fn a_request_that_fails_after_it_was_accepted_is_one_error_too() {
+fn an_accepted_request_that_fails_is_one_error_event_too() {
     everywhere(|world| {
         for failure in [ACCESS_DENIED, BUFFER_OVERFLOW, HANDLES_CLOSED] {
             let mut queue = Loop::new();
@@ -109,7 +109,7 @@ fn a_request_that_fails_after_it_was_accepted_is_one_error_too() {
 }
 
 #[test]
-fn an_answer_that_is_a_warning_comes_with_a_packet() {
+fn a_request_that_returns_a_warning_queues_a_packet() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.unconnected();
@@ -121,7 +121,7 @@ fn an_answer_that_is_a_warning_comes_with_a_packet() {
 }
 
 #[test]
-fn a_refusal_that_cannot_even_be_posted_is_tried_again() {
+fn a_rejected_request_whose_packet_cannot_be_posted_is_tried_again() {
     everywhere(|world| {
         for failures in [1, 2, 5] {
             let mut queue = Loop::new();
@@ -132,15 +132,15 @@ fn a_refusal_that_cannot_even_be_posted_is_tried_again() {
             peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
             other_peer.sends(1);
             world.kernel().faults.posts = failures;
-            let mut told: Vec<_> = (0..10).flat_map(|_| queue.now()).collect();
-            told.sort_unstable();
-            assert_eq!(told, [(1, REFUSED), (2, RECEIVE)]);
+            let mut reported: Vec<_> = (0..10).flat_map(|_| queue.now()).collect();
+            reported.sort_unstable();
+            assert_eq!(reported, [(1, REFUSED), (2, RECEIVE)]);
         }
     });
 }
 
 #[test]
-fn a_refusal_that_cannot_even_be_posted_is_not_slept_over() {
+fn a_rejected_request_whose_packet_cannot_be_posted_limits_the_next_wait() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -152,7 +152,7 @@ fn a_refusal_that_cannot_even_be_posted_is_not_slept_over() {
 }
 
 #[test]
-fn a_poll_is_dropped_with_a_refusal_in_its_port() {
+fn a_poll_can_be_dropped_with_the_packet_of_a_rejected_request_in_its_port() {
     everywhere(|world| {
         let mut queue = Loop::with_capacity(1);
         let mut both = [world.pair(), world.pair()];
@@ -167,7 +167,7 @@ fn a_poll_is_dropped_with_a_refusal_in_its_port() {
 }
 
 #[test]
-fn while_nothing_can_be_posted_a_poll_still_ends() {
+fn a_poll_ends_while_no_packet_can_be_posted() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -186,7 +186,7 @@ fn while_nothing_can_be_posted_a_poll_still_ends() {
 }
 
 #[test]
-fn while_nothing_can_be_posted_a_poll_without_anything_else_still_ends() {
+fn a_poll_without_other_events_ends_while_no_packet_can_be_posted() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -202,16 +202,16 @@ fn while_nothing_can_be_posted_a_poll_without_anything_else_still_ends() {
 }
 
 #[test]
-fn after_a_refusal_on_its_way_deregister_brings_silence() {
+fn deregister_discards_a_rejection_in_the_port() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let registry = queue.registry().try_clone().unwrap();
         let (mut stream, peer) = world.pair();
         peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
         std::thread::scope(|scope| {
-            // Somebody waits, so the request is made at once, and somebody else has its packet.
+            // A blocking wait is in progress, so the request is submitted at once, and its packet is in the port.
             let waits = scope.spawn(|| queue.within(std::time::Duration::from_millis(50)));
-            world.until_asleep(1);
+            world.until_blocked(1);
             world.kernel().manners.holds = true;
             registry.register(&mut stream, Token(1), Interest::READABLE).unwrap();
             registry.deregister(&mut stream).unwrap();
@@ -222,7 +222,7 @@ fn after_a_refusal_on_its_way_deregister_brings_silence() {
 }
 
 #[test]
-fn a_wait_that_fails_is_an_error_of_the_poll_and_the_next_goes_on() {
+fn a_failed_wait_is_an_error_of_poll_and_the_next_poll_works() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -241,7 +241,7 @@ fn a_wait_that_fails_is_an_error_of_the_poll_and_the_next_goes_on() {
 }
 
 #[test]
-fn without_a_helper_nothing_is_registered_and_the_next_try_succeeds() {
+fn without_a_device_register_fails_and_a_later_register_succeeds() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -277,7 +277,7 @@ fn without_a_helper_nothing_is_registered_and_the_next_try_succeeds() {
 }
 
 #[test]
-fn without_a_port_there_is_no_poll() {
+fn without_a_port_poll_new_fails() {
     let world = World::new(Manners::WINDOWS);
     world.kernel().faults.ports = 1;
     let error = Poll::new().unwrap_err();
@@ -286,7 +286,7 @@ fn without_a_port_there_is_no_poll() {
 }
 
 #[test]
-fn without_room_for_events_a_poll_is_an_error() {
+fn a_poll_with_capacity_zero_fails() {
     everywhere(|world| {
         let mut queue = Loop::with_capacity(0);
         let (mut stream, peer) = world.pair();

@@ -1,4 +1,4 @@
-//! What the queue does, a sentence a test. Those that don't say otherwise run on every kind of kernel.
+//! Tests of the queue. Most run on every kind of kernel.
 
 mod cancels;
 mod closing;

@@ -1,4 +1,4 @@
-//! Edge, level and oneshot, which AFD knows nothing of.
+//! The modes edge, level and oneshot, which AFD does not have.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::Interest;
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 #[test]
-fn in_level_mode_every_poll_tells_what_is_ready() {
+fn in_level_mode_every_poll_reports_a_ready_source() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -23,7 +23,7 @@ fn in_level_mode_every_poll_tells_what_is_ready() {
             assert_eq!(queue.now(), [(1, SEND)]);
         }
         peer.leaves_no_room();
-        // What was ready when the poll began is told; a poll later it is not.
+        // The poll reports what was ready when it began; the next poll does not.
         queue.now();
         assert_eq!(queue.now(), []);
         peer.sends(1);
@@ -32,14 +32,14 @@ fn in_level_mode_every_poll_tells_what_is_ready() {
 }
 
 #[test]
-fn in_level_mode_what_is_read_after_a_report_is_not_told_again() {
+fn in_level_mode_data_read_after_a_report_is_not_reported_again() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.unconnected();
         queue.register(&mut stream, 1, Interest::READABLE.level());
         for _ in 0..3 {
             peer.sends(1);
-            // The next request is made by the next poll, and not by this one, that it may see what was read.
+            // The next poll submits the next request, so that this request sees what was read.
             assert_eq!(queue.wait(), [(1, RECEIVE)]);
             stream.drain();
             assert_eq!(queue.now(), []);
@@ -48,7 +48,7 @@ fn in_level_mode_what_is_read_after_a_report_is_not_told_again() {
 }
 
 #[test]
-fn in_edge_mode_a_write_arms_nothing_for_a_reader() {
+fn in_edge_mode_a_write_does_not_arm_a_direction_without_interest() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.unconnected();
@@ -61,7 +61,7 @@ fn in_edge_mode_a_write_arms_nothing_for_a_reader() {
 }
 
 #[test]
-fn in_edge_mode_what_is_left_unread_without_a_read_is_told_once() {
+fn in_edge_mode_unread_data_is_reported_once_without_a_read() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -77,7 +77,7 @@ fn in_edge_mode_what_is_left_unread_without_a_read_is_told_once() {
 }
 
 #[test]
-fn in_edge_mode_a_program_that_reads_once_an_event_gets_through() {
+fn in_edge_mode_a_program_that_reads_once_per_event_gets_all_data() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -94,7 +94,7 @@ fn in_edge_mode_a_program_that_reads_once_an_event_gets_through() {
 }
 
 #[test]
-fn in_edge_mode_what_was_read_before_it_was_told_does_not_hide_what_comes_next() {
+fn in_edge_mode_a_read_before_the_report_does_not_hide_the_next_event() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -103,30 +103,30 @@ fn in_edge_mode_what_was_read_before_it_was_told_does_not_hide_what_comes_next()
         queue.register(&mut listener, 2, Interest::READABLE);
         assert_eq!(queue.now(), []);
         for _ in 0..3 {
-            // The packets are in the port, and then the program reads and accepts.
+            // The packets are in the port before the program reads and accepts.
             peer.sends(1);
             clients.connects();
             assert_eq!(stream.drain(), (1, false));
             listener.accept().unwrap();
             assert_eq!(queue.now(), [(1, RECEIVE), (2, ACCEPT)]);
-            // It sees no reason to read again; and still hears of what comes next.
+            // The program does not read again, and still gets the next event.
             assert_eq!(queue.now(), []);
         }
     });
 }
 
 #[test]
-fn in_edge_mode_a_read_does_not_arm_writing() {
+fn in_edge_mode_a_read_does_not_rearm_writing() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
         queue.register(&mut stream, 1, BOTH);
         peer.sends(1);
-        let mut told = 0;
+        let mut reported = 0;
         for _ in 0..2 {
-            told |= queue.now().iter().fold(0, |sum, (_, words)| sum | words);
+            reported |= queue.now().iter().fold(0, |sum, (_, words)| sum | words);
         }
-        assert_eq!(told, RECEIVE | SEND);
+        assert_eq!(reported, RECEIVE | SEND);
         for _ in 0..3 {
             stream.drain();
             assert_eq!(queue.now(), []);
@@ -137,7 +137,7 @@ fn in_edge_mode_a_read_does_not_arm_writing() {
 }
 
 #[test]
-fn in_edge_mode_a_write_that_finds_no_room_is_told_when_there_is() {
+fn in_edge_mode_free_room_is_reported_after_a_write_that_would_block() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.unconnected();
@@ -145,7 +145,7 @@ fn in_edge_mode_a_write_that_finds_no_room_is_told_when_there_is() {
         queue.register(&mut stream, 1, Interest::WRITABLE);
         assert_eq!(queue.now(), [(1, SEND)]);
         assert_eq!(stream.write(5).unwrap(), 5);
-        // There is room still, and nothing has said otherwise.
+        // There is still room, and no write has failed.
         assert_eq!(queue.now(), []);
         assert_eq!(stream.write(9).unwrap(), 5);
         assert_eq!(queue.now(), []);
@@ -159,7 +159,7 @@ fn in_edge_mode_a_write_that_finds_no_room_is_told_when_there_is() {
 }
 
 #[test]
-fn in_edge_mode_an_operation_that_may_have_been_of_either_direction_arms_both() {
+fn in_edge_mode_an_operation_of_unknown_direction_rearms_both() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -169,7 +169,7 @@ fn in_edge_mode_an_operation_that_may_have_been_of_either_direction_arms_both() 
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         let _nothing_there: io::Result<()> = stream.do_io(|| Err(io::ErrorKind::WouldBlock.into()));
         assert_eq!(queue.now(), [(1, RECEIVE | SEND)]);
-        // Whoever writes so, is told of room, whatever was told last.
+        // After such a write, free room is reported, whatever the last event was.
         peer.leaves_no_room();
         let _no_room: io::Result<()> = stream.do_io(|| Err(io::ErrorKind::WouldBlock.into()));
         peer.sends(1);
@@ -180,7 +180,7 @@ fn in_edge_mode_an_operation_that_may_have_been_of_either_direction_arms_both() 
 }
 
 #[test]
-fn a_oneshot_source_is_told_once_until_it_is_registered_again() {
+fn a_oneshot_source_is_reported_once_until_it_is_reregistered() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -201,7 +201,7 @@ fn a_oneshot_source_is_told_once_until_it_is_registered_again() {
 }
 
 #[test]
-fn registering_again_tells_again_what_is_so_in_every_mode() {
+fn reregister_reports_a_ready_source_again_in_every_mode() {
     everywhere(|world| {
         for interest in [Interest::READABLE, Interest::READABLE.level(), Interest::READABLE.oneshot()] {
             let mut queue = Loop::new();
@@ -217,7 +217,7 @@ fn registering_again_tells_again_what_is_so_in_every_mode() {
 }
 
 #[test]
-fn the_mode_may_change_from_each_to_each() {
+fn reregister_changes_every_mode_to_every_mode() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -237,7 +237,7 @@ fn the_mode_may_change_from_each_to_each() {
 }
 
 #[test]
-fn in_level_and_oneshot_mode_reading_arms_nothing() {
+fn in_level_and_oneshot_mode_a_read_rearms_nothing() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -251,7 +251,7 @@ fn in_level_and_oneshot_mode_reading_arms_nothing() {
         assert_eq!(queue.now(), [(2, RECEIVE)]);
         stream.drain();
         let before = world.counts();
-        // The poll asks, and what it asks stays out.
+        // The poll submits a request, which stays pending.
         queue.now();
         stream.read(1).unwrap_err();
         queue.now();
@@ -260,7 +260,7 @@ fn in_level_and_oneshot_mode_reading_arms_nothing() {
 }
 
 #[test]
-fn what_is_no_longer_wanted_is_not_told_though_it_was_asked_for() {
+fn a_requested_event_without_interest_is_not_reported() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.unconnected();

@@ -1,4 +1,4 @@
-//! Pipes: what becomes of operations that are out, whoever goes first, and what is told of them.
+//! Pipes: pending operations, dropped pipes and polls, and events.
 
 use std::io::{self, ErrorKind};
 use std::thread;
@@ -14,7 +14,7 @@ use crate::{Interest, Registry, Token};
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 const READ: Interest = Interest::READABLE;
 
-/// As the crate's `NamedPipe`.
+/// Like the crate's `NamedPipe`.
 struct Pipe {
     association: Association,
     state: PipeSource,
@@ -32,7 +32,7 @@ impl Pipe {
 
     fn new(is_server: bool) -> Pipe {
         let handle = kernel::enter().open_pipe(is_server);
-        // SAFETY: it has just been opened, and nobody else knows it.
+        // SAFETY: the handle has just been opened, and no other code owns it.
         Pipe { association: Association::default(), state: unsafe { PipeSource::from_raw(handle as *mut _) }, handle }
     }
 
@@ -46,11 +46,11 @@ impl Pipe {
 
     #[track_caller]
     fn ends(&self, verb: Verb, status: Status, bytes: usize) {
-        assert!(kernel::enter().end(self.handle, verb, status, bytes), "it is not out");
+        assert!(kernel::enter().end(self.handle, verb, status, bytes), "the operation is not pending");
     }
 
-    fn is_out(&self, verb: Verb) -> bool {
-        kernel::enter().is_out_for(self.handle, verb).is_some()
+    fn is_pending(&self, verb: Verb) -> bool {
+        kernel::enter().pending_len(self.handle, verb).is_some()
     }
 
     fn refuses(&self, verb: Verb, error: impl Into<Option<i32>>) {
@@ -86,7 +86,7 @@ fn would_block<T: std::fmt::Debug>(result: io::Result<T>) {
 }
 
 #[test]
-fn a_pipe_is_told_of_what_has_ended() {
+fn a_pipe_reports_completed_operations() {
     everywhere(|_| {
         let mut queue = Loop::new();
         let mut pipe = Pipe::server();
@@ -103,10 +103,10 @@ fn a_pipe_is_told_of_what_has_ended() {
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         assert_eq!(pipe.read(4).unwrap(), 4);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
-        assert!(!pipe.is_out(Verb::Read));
+        assert!(!pipe.is_pending(Verb::Read));
         assert_eq!(pipe.read(10).unwrap(), 6);
         assert_eq!(queue.now(), []);
-        assert!(pipe.is_out(Verb::Read));
+        assert!(pipe.is_pending(Verb::Read));
         assert_eq!(pipe.write(10).unwrap(), 10);
         would_block(pipe.write(10));
         pipe.ends(Verb::Write, SUCCESS, 10);
@@ -118,7 +118,7 @@ fn a_pipe_is_told_of_what_has_ended() {
 }
 
 #[test]
-fn what_is_written_in_part_is_written_on_and_what_can_not_be_is_told_by_the_next_write() {
+fn a_partial_write_continues_and_its_error_is_returned_by_the_next_write() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let mut pipe = Pipe::client();
@@ -128,7 +128,7 @@ fn what_is_written_in_part_is_written_on_and_what_can_not_be_is_told_by_the_next
             assert_eq!(pipe.write(10).unwrap(), 10);
             pipe.ends(Verb::Write, SUCCESS, 4);
             assert_eq!(queue.now(), []);
-            assert_eq!(world.kernel().is_out_for(pipe.handle, Verb::Write), Some(6));
+            assert_eq!(world.kernel().pending_len(pipe.handle, Verb::Write), Some(6));
             pipe.ends(Verb::Write, status, bytes);
             assert_eq!(queue.now(), [(1, SEND)]);
             let err = pipe.write(10).unwrap_err();
@@ -144,7 +144,7 @@ fn what_is_written_in_part_is_written_on_and_what_can_not_be_is_told_by_the_next
 }
 
 #[test]
-fn an_end_is_told_once_in_edge_mode_and_by_a_client_in_both_directions() {
+fn a_closed_pipe_is_reported_once_in_edge_mode_and_by_a_client_in_both_directions() {
     everywhere(|_| {
         let mut queue = Loop::new();
         let (mut server, mut client) = (Pipe::server(), Pipe::client());
@@ -166,7 +166,7 @@ fn an_end_is_told_once_in_edge_mode_and_by_a_client_in_both_directions() {
 }
 
 #[test]
-fn a_second_client_that_is_gone_at_once_is_told_as_the_first() {
+fn a_second_client_that_closes_at_once_is_reported_like_the_first() {
     everywhere(|_| {
         let mut queue = Loop::new();
         let mut pipe = Pipe::server();
@@ -184,7 +184,7 @@ fn a_second_client_that_is_gone_at_once_is_told_as_the_first() {
 }
 
 #[test]
-fn what_was_disowned_is_nobodys_however_it_ends() {
+fn the_result_of_a_discarded_operation_is_ignored() {
     for (status, bytes) in [(CANCELLED, 0), (SUCCESS, 5), (PIPE_BROKEN, 0)] {
         everywhere(|world| {
             let mut queue = Loop::new();
@@ -195,26 +195,26 @@ fn what_was_disowned_is_nobodys_however_it_ends() {
             assert_eq!(queue.now(), []);
             world.kernel().manners.cancels_late = true;
             pipe.state.disconnect().unwrap();
-            // It is called off twice, and made again in between.
+            // The connect is cancelled twice, and restarted in between.
             would_block(pipe.state.connect());
             pipe.state.disconnect().unwrap();
             world.kernel().deliver_operations(status, bytes);
             assert_eq!(queue.now(), []);
-            assert_eq!(world.kernel().operations_out(), 0);
+            assert_eq!(world.kernel().operations_pending(), 0);
             would_block(pipe.read(5));
             assert!(pipe.state.take_error().is_none());
             would_block(pipe.state.connect());
-            assert!(pipe.is_out(Verb::Connect));
+            assert!(pipe.is_pending(Verb::Connect));
             world.kernel().manners.cancels_late = false;
             pipe.ends(Verb::Connect, SUCCESS, 0);
             assert_eq!(queue.now(), [(1, SEND)]);
-            assert!(pipe.is_out(Verb::Read));
+            assert!(pipe.is_pending(Verb::Read));
         });
     }
 }
 
 #[test]
-fn a_connect_that_is_called_off_is_made_again_when_it_is_back() {
+fn a_discarded_connect_is_restarted_by_its_packet() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let mut pipe = Pipe::server();
@@ -227,15 +227,15 @@ fn a_connect_that_is_called_off_is_made_again_when_it_is_back() {
         assert_eq!(queue.now(), []);
         world.kernel().deliver_operations(CANCELLED, 0);
         assert_eq!(queue.now(), []);
-        assert!(pipe.is_out(Verb::Connect));
-        // The same, and it fails when it is made.
+        assert!(pipe.is_pending(Verb::Connect));
+        // The same, but the restarted connect fails.
         pipe.state.disconnect().unwrap();
         would_block(pipe.state.connect());
         pipe.refuses(Verb::Connect, ERROR_INVALID_PARAMETER);
         world.kernel().deliver_operations(CANCELLED, 0);
         assert_eq!(queue.now(), [(1, SEND)]);
         assert_eq!(pipe.state.take_error().unwrap().raw_os_error(), Some(ERROR_INVALID_PARAMETER));
-        // The same, and somebody is there already.
+        // The same, but a client is connected already.
         pipe.refuses(Verb::Connect, None);
         would_block(pipe.state.connect());
         pipe.state.disconnect().unwrap();
@@ -251,7 +251,7 @@ fn a_connect_that_is_called_off_is_made_again_when_it_is_back() {
 }
 
 #[test]
-fn a_connect_that_fails_on_its_way_is_told_and_taken() {
+fn a_pending_connect_that_fails_is_reported_and_returned_by_take_error() {
     everywhere(|_| {
         let mut queue = Loop::new();
         let mut pipe = Pipe::server();
@@ -266,14 +266,14 @@ fn a_connect_that_fails_on_its_way_is_told_and_taken() {
 }
 
 #[test]
-fn what_can_not_be_put_into_the_port_is_told_later() {
+fn a_packet_that_cannot_be_posted_is_posted_by_a_later_wait() {
     everywhere(|world| {
         for mode in [BOTH, BOTH.level(), BOTH.oneshot()] {
             let mut queue = Loop::new();
             let mut pipe = Pipe::client();
             world.kernel().faults.posts = 3;
             queue.register(&mut pipe, 1, mode);
-            // Each of them has tried twice.
+            // Each pipe has tried to post twice.
             assert_eq!((queue.now(), queue.now()), (vec![], vec![(1, SEND)]));
             assert_eq!(world.counts().posts, 4);
             world.kernel().counts.posts = 0;
@@ -289,7 +289,7 @@ fn a_pipe_that_is_registered_while_another_thread_waits_is_reported_at_once() {
         let (mut pipe, mut other) = (Pipe::client(), Pipe::client());
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
-            world.until_asleep(1);
+            world.until_blocked(1);
             // The packet of the first pipe cannot be posted, so the next wait reports that pipe.
             world.kernel().faults.posts = 1;
             registry.register(&mut pipe, Token(1), BOTH).unwrap();
@@ -301,7 +301,7 @@ fn a_pipe_that_is_registered_while_another_thread_waits_is_reported_at_once() {
 }
 
 #[test]
-fn to_tell_of_a_pipe_asks_for_no_memory_and_for_one_packet() {
+fn a_report_of_a_pipe_allocates_nothing_and_posts_one_packet() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let mut pipe = Pipe::client();
@@ -316,7 +316,7 @@ fn to_tell_of_a_pipe_asks_for_no_memory_and_for_one_packet() {
             assert_eq!(pipe.state.write(std::iter::once(&[7; 100][..])).unwrap(), 100);
             pipe.ends(Verb::Write, SUCCESS, 100);
             queue.poll.poll(&mut queue.events, Some(std::time::Duration::ZERO)).unwrap();
-            // What was left unread had no packet of the kernel's; nor had the beginning.
+            // The kernel queued no packet for the unread bytes, nor for the registration.
             assert_eq!(world.counts().posts - posts, if round == 0 { 2 } else { 1 });
             assert!(round == 0 || crate::guard::allocations() == allocations);
         }
@@ -328,7 +328,7 @@ fn to_tell_of_a_pipe_asks_for_no_memory_and_for_one_packet() {
 }
 
 #[test]
-fn the_next_client_is_read_when_the_read_of_the_last_is_back() {
+fn the_packet_of_a_discarded_read_starts_the_read_of_the_next_client() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let mut pipe = Pipe::server();
@@ -339,7 +339,7 @@ fn the_next_client_is_read_when_the_read_of_the_last_is_back() {
         pipe.refuses(Verb::Connect, ERROR_PIPE_CONNECTED);
         pipe.state.connect().unwrap();
         assert_eq!(queue.now(), [(1, SEND)]);
-        assert!(!pipe.is_out(Verb::Read));
+        assert!(!pipe.is_pending(Verb::Read));
         world.kernel().manners.cancels_late = false;
         world.kernel().deliver_operations(SUCCESS, 5);
         assert_eq!(queue.now(), []);
@@ -350,18 +350,18 @@ fn the_next_client_is_read_when_the_read_of_the_last_is_back() {
 }
 
 #[test]
-fn what_is_out_is_cancelled_when_a_pipe_is_dropped_of_which_there_is_a_duplicate() {
+fn dropping_a_pipe_with_a_duplicate_cancels_its_pending_operations() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let pipe = busy(&queue, 1);
         world.kernel().duplicate_pipe(pipe.handle);
         drop(pipe);
         assert_eq!(queue.now(), []);
-        assert_eq!(world.kernel().operations_out(), 0);
+        assert_eq!(world.kernel().operations_pending(), 0);
     });
 }
 
-/// Everything at once that can be out, and both ways to be told of.
+/// Returns a pipe with every kind of operation pending and both directions armed.
 fn busy(queue: &Loop, token: usize) -> Pipe {
     let mut pipe = Pipe::server();
     queue.register(&mut pipe, token, BOTH.level());
@@ -370,7 +370,7 @@ fn busy(queue: &Loop, token: usize) -> Pipe {
 }
 
 #[test]
-fn a_connect_that_is_called_off_before_it_has_begun_does_not_begin() {
+fn a_connect_cancelled_before_its_start_does_not_start() {
     everywhere(|_| {
         let mut queue = Loop::new();
         let mut pipe = Pipe::server();
@@ -378,18 +378,18 @@ fn a_connect_that_is_called_off_before_it_has_begun_does_not_begin() {
         queue.register(&mut pipe, 1, BOTH);
         would_block(pipe.state.connect());
         pipe.state.disconnect().unwrap();
-        // It will begin when the packet of the first is back.
+        // The connect will start when the packet of the first one is dequeued.
         would_block(pipe.state.connect());
         pipe.state.disconnect().unwrap();
         assert_eq!(queue.now(), []);
-        assert!(!pipe.is_out(Verb::Connect));
-        // There is nothing to be called off any more.
+        assert!(!pipe.is_pending(Verb::Connect));
+        // No connect is left to cancel.
         assert_eq!(pipe.state.disconnect().unwrap_err().raw_os_error(), Some(ERROR_PIPE_NOT_CONNECTED));
     });
 }
 
 #[test]
-fn an_error_that_nobody_has_asked_for_is_not_that_of_the_next_connect() {
+fn an_error_that_was_not_taken_is_not_that_of_the_next_connect() {
     everywhere(|_| {
         let mut queue = Loop::new();
         let mut pipe = Pipe::server();
@@ -408,7 +408,7 @@ fn an_error_that_nobody_has_asked_for_is_not_that_of_the_next_connect() {
 }
 
 #[test]
-fn whatever_is_out_when_a_pipe_is_dropped_lives_until_it_is_back() {
+fn the_operations_of_a_dropped_pipe_live_until_their_packets_are_dequeued() {
     everywhere(|world| {
         for cancels_late in [false, true] {
             let mut queue = Loop::new();
@@ -419,14 +419,14 @@ fn whatever_is_out_when_a_pipe_is_dropped_lives_until_it_is_back() {
             assert_eq!(queue.now(), []);
             world.kernel().deliver_operations(CANCELLED, 0);
             assert_eq!(queue.now(), []);
-            assert_eq!(world.kernel().operations_out(), 0);
+            assert_eq!(world.kernel().operations_pending(), 0);
             world.kernel().manners.cancels_late = false;
         }
     });
 }
 
 #[test]
-fn a_write_outlives_its_pipe_and_is_written_to_the_end() {
+fn a_pending_write_of_a_dropped_pipe_is_completed() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let mut pipe = Pipe::server();
@@ -437,15 +437,15 @@ fn a_write_outlives_its_pipe_and_is_written_to_the_end() {
         assert_eq!(queue.now(), []);
         assert!(world.kernel().end(handle, Verb::Write, SUCCESS, 4));
         assert_eq!(queue.now(), []);
-        assert_eq!(world.kernel().is_out_for(handle, Verb::Write), Some(6));
+        assert_eq!(world.kernel().pending_len(handle, Verb::Write), Some(6));
         assert!(world.kernel().end(handle, Verb::Write, SUCCESS, 6));
         assert_eq!(queue.now(), []);
-        assert_eq!(world.kernel().operations_out(), 0);
+        assert_eq!(world.kernel().operations_pending(), 0);
     });
 }
 
 #[test]
-fn whatever_is_out_when_the_poll_is_dropped_is_cancelled_and_told_to_who_asks() {
+fn dropping_the_poll_cancels_pending_operations_and_their_results_are_returned() {
     everywhere(|_| {
         let queue = Loop::new();
         let pipe = busy(&queue, 1);
@@ -457,7 +457,7 @@ fn whatever_is_out_when_the_poll_is_dropped_is_cancelled_and_told_to_who_asks() 
         assert_eq!(pipe.read(10).unwrap_err().raw_os_error(), Some(995));
         assert_eq!(pipe.write(10).unwrap_err().raw_os_error(), Some(995));
         assert_eq!(pipe.state.take_error().unwrap().raw_os_error(), Some(995));
-        // What has come in time is there.
+        // Results that arrived before the drop are returned.
         assert_eq!(client.read(10).unwrap(), 10);
         for result in [pipe.read(10), pipe.write(10), pipe.state.connect().map(|()| 0), client.read(10)] {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::NotFound);
@@ -470,7 +470,7 @@ fn whatever_is_out_when_the_poll_is_dropped_is_cancelled_and_told_to_who_asks() 
 }
 
 #[test]
-fn a_poll_that_goes_takes_along_the_writes_of_pipes_that_are_gone() {
+fn dropping_the_poll_cancels_pending_writes_of_dropped_pipes() {
     everywhere(|_| {
         let queue = Loop::new();
         let pipe = busy(&queue, 1);
@@ -481,7 +481,7 @@ fn a_poll_that_goes_takes_along_the_writes_of_pipes_that_are_gone() {
 }
 
 #[test]
-fn a_handle_that_can_not_be_tied_may_be_tried_again() {
+fn a_handle_whose_association_failed_can_be_registered_again() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let mut pipe = Pipe::client();
@@ -493,9 +493,9 @@ fn a_handle_that_can_not_be_tied_may_be_tried_again() {
     });
 }
 
-/// Programs at random: they must end with all accounts settled.
+/// Random programs. At the end, no reference and no handle may be left.
 #[test]
-fn random_programs_leave_nothing_behind() {
+fn random_programs_leak_nothing() {
     let seeds = std::env::var("SEEDS").map_or(10_000, |seeds| seeds.parse().unwrap());
     for seed in 0..seeds {
         println!("seed {seed}");
@@ -542,7 +542,7 @@ fn run(world: &World) {
             (11, Some(pipe)) => world.kernel().pipe_does_at_once(pipe.handle, verb, bytes),
             (12 | 13, _) if !handles.is_empty() => {
                 let handle = handles[random(handles.len())];
-                let room = world.kernel().is_out_for(handle, verb).unwrap_or(0);
+                let room = world.kernel().pending_len(handle, verb).unwrap_or(0);
                 let status = [SUCCESS, SUCCESS, PIPE_BROKEN, BUFFER_OVERFLOW][random(4)];
                 let bytes = if status == PIPE_BROKEN { 0 } else { bytes.min(room) };
                 world.kernel().end(handle, verb, status, bytes);

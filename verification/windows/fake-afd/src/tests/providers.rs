@@ -6,8 +6,8 @@ use crate::kernel::layout::*;
 use crate::world::{everywhere, Loop, Peer, World};
 use crate::{Interest, Token};
 
-/// Lets the sockets answer a question by the next one each, and its predecessors have no answer to the best question.
-/// They are closed at the end by their owner, who is the program.
+/// Makes each socket answer `question` with the next socket, and block the query for the base socket. The test, which
+/// owns the sockets, closes them at the end.
 fn layers(world: &World, question: u32, depth: usize) -> (crate::world::Stream, Vec<crate::world::Number>, Peer) {
     let (stream, mut peer) = world.unconnected();
     let mut below = Vec::new();
@@ -24,7 +24,7 @@ fn layers(world: &World, question: u32, depth: usize) -> (crate::world::Stream, 
 }
 
 #[test]
-fn a_base_socket_is_asked_for_and_watched() {
+fn the_request_names_the_base_socket() {
     everywhere(|world| {
         let (mut stream, peer) = world.unconnected();
         let (base, base_peer) = world.raw();
@@ -41,7 +41,7 @@ fn a_base_socket_is_asked_for_and_watched() {
 }
 
 #[test]
-fn where_the_question_for_the_base_is_kept_back_the_others_lead_down() {
+fn where_a_provider_blocks_the_base_query_the_other_queries_lead_deeper() {
     everywhere(|world| {
         for question in [SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE] {
             for depth in [1, 2, 7] {
@@ -58,7 +58,7 @@ fn where_the_question_for_the_base_is_kept_back_the_others_lead_down() {
 }
 
 #[test]
-fn an_answer_that_leads_nowhere_is_passed_over_for_the_next() {
+fn a_query_that_returns_the_same_socket_is_skipped() {
     everywhere(|world| {
         let (mut stream, below, peer) = layers(world, SIO_BSP_HANDLE, 1);
         let front = world.kernel().endpoint(stream.number()).unwrap();
@@ -74,7 +74,7 @@ fn an_answer_that_leads_nowhere_is_passed_over_for_the_next() {
 }
 
 #[test]
-fn a_provider_that_answers_nothing_is_an_error() {
+fn a_provider_that_supports_no_query_is_an_error() {
     everywhere(|world| {
         let (mut stream, peer) = world.unconnected();
         peer.change(|socket| socket.says(SIO_BASE_HANDLE, Err(WSAEOPNOTSUPP)));
@@ -86,7 +86,7 @@ fn a_provider_that_answers_nothing_is_an_error() {
 }
 
 #[test]
-fn providers_that_go_in_circles_are_an_error() {
+fn providers_that_form_a_circle_are_an_error() {
     everywhere(|world| {
         let (mut stream, peer) = world.unconnected();
         let (other, other_peer) = world.raw();
@@ -104,12 +104,12 @@ fn providers_that_go_in_circles_are_an_error() {
 }
 
 #[test]
-fn what_is_no_socket_is_an_error_without_further_questions() {
+fn a_handle_that_is_not_a_socket_is_an_error_without_further_queries() {
     everywhere(|world| {
         let queue = Loop::new();
         let (mut number, peer) = world.raw();
         let (below, _) = world.raw();
-        // A broken provider that has an answer for everything.
+        // A broken provider that answers every query.
         peer.change(|socket| {
             socket.says(SIO_BASE_HANDLE, Err(WSAENOTSOCK));
             socket.says(SIO_BSP_HANDLE, Ok(below.0));

@@ -1,4 +1,4 @@
-//! What is reported of a socket.
+//! The events of a socket.
 
 use std::thread;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::{Interest, Poll, Registry, Token, Waker};
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 #[test]
-fn data_and_room_are_told_together() {
+fn data_and_room_are_reported_together() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -22,7 +22,7 @@ fn data_and_room_are_told_together() {
 }
 
 #[test]
-fn only_what_was_asked_for_is_told() {
+fn only_events_of_the_interest_are_reported() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut reader, reader_peer) = world.pair();
@@ -36,7 +36,7 @@ fn only_what_was_asked_for_is_told() {
 }
 
 #[test]
-fn data_and_the_end_are_told_together_or_one_by_one() {
+fn data_and_the_end_are_reported_together_or_one_after_the_other() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -54,7 +54,7 @@ fn data_and_the_end_are_told_together_or_one_by_one() {
 }
 
 #[test]
-fn an_end_that_comes_after_the_data_is_told_without_a_read() {
+fn an_end_that_arrives_after_data_is_reported_without_a_read() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -72,7 +72,7 @@ fn an_end_that_comes_after_the_data_is_told_without_a_read() {
 }
 
 #[test]
-fn an_end_that_comes_after_the_data_is_told_while_others_keep_the_poller_busy() {
+fn an_end_that_arrives_after_data_is_reported_while_other_sources_are_busy() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -83,14 +83,14 @@ fn an_end_that_comes_after_the_data_is_told_while_others_keep_the_poller_busy() 
         assert_eq!(queue.wait(), [(1, RECEIVE)]);
         peer.resets();
         other_peer.sends(1);
-        // Every wait brings something at once, and so none has a moment to spare.
-        let told: Vec<_> = (0..3).flat_map(|_| queue.wait()).collect();
-        assert!(told.contains(&(1, ABORT)), "{told:?}");
+        // Every wait returns an event at once, so no wait blocks.
+        let reported: Vec<_> = (0..3).flat_map(|_| queue.wait()).collect();
+        assert!(reported.contains(&(1, ABORT)), "{reported:?}");
     });
 }
 
 #[test]
-fn an_end_that_comes_after_the_data_ends_a_wait_without_a_read() {
+fn an_end_that_arrives_after_data_ends_a_wait_without_a_read() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -103,7 +103,7 @@ fn an_end_that_comes_after_the_data_ends_a_wait_without_a_read() {
                     None => queue.wait(),
                     Some(timeout) => queue.within(timeout),
                 });
-                world.until_asleep(1);
+                world.until_blocked(1);
                 peer.resets();
                 assert_eq!(waits.join().unwrap(), [(1, ABORT)]);
             });
@@ -116,14 +116,14 @@ fn an_end_that_comes_after_the_data_ends_a_wait_without_a_read() {
 }
 
 #[test]
-fn after_a_reset_was_told_nothing_else_is() {
+fn after_a_reset_nothing_else_is_reported() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.unconnected();
         queue.register(&mut stream, 1, Interest::READABLE);
         assert_eq!(queue.now(), []);
         peer.resets();
-        // It was asked for reading only, so it has not heard that there is room, too.
+        // The request contained only the reading events, so it did not report the room for writing.
         queue.reregister(&mut stream, 2, BOTH);
         assert_eq!(queue.now(), [(2, ABORT)]);
         assert_eq!(queue.now(), []);
@@ -131,7 +131,7 @@ fn after_a_reset_was_told_nothing_else_is() {
 }
 
 #[test]
-fn when_both_ends_have_shut_down_that_is_told_and_once_more_if_the_end_was_told_before() {
+fn a_shutdown_of_both_ends_is_reported_also_after_the_end_was_reported() {
     everywhere(|world| {
         for peer_is_first in [false, true] {
             let mut queue = Loop::new();
@@ -149,7 +149,7 @@ fn when_both_ends_have_shut_down_that_is_told_and_once_more_if_the_end_was_told_
             }
             assert_eq!(queue.now(), [(1, DISCONNECT | FINISHED)]);
             assert_eq!(queue.now(), []);
-            // It remembers when it is registered elsewhere, too.
+            // The shutdown is also known after a registration with another poll.
             queue.deregister(&mut stream);
             let mut another = Loop::new();
             another.register(&mut stream, 2, Interest::READABLE.level());
@@ -160,7 +160,7 @@ fn when_both_ends_have_shut_down_that_is_told_and_once_more_if_the_end_was_told_
 }
 
 #[test]
-fn shutting_down_brings_nothing_where_nothing_was_asked_for() {
+fn a_shutdown_reports_nothing_without_interest() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.unconnected();
@@ -178,7 +178,7 @@ fn shutting_down_brings_nothing_where_nothing_was_asked_for() {
 }
 
 #[test]
-fn a_reset_is_told_to_readers_and_writers_alike() {
+fn a_reset_is_reported_to_readers_and_writers() {
     everywhere(|world| {
         for interest in [Interest::READABLE, Interest::WRITABLE, BOTH] {
             let mut queue = Loop::new();
@@ -186,9 +186,9 @@ fn a_reset_is_told_to_readers_and_writers_alike() {
             queue.register(&mut stream, 1, interest);
             assert_eq!(queue.now(), []);
             peer.resets();
-            let told = queue.now();
-            assert_eq!(told.len(), 1);
-            assert_eq!(told[0].1 & ABORT, ABORT);
+            let reported = queue.now();
+            assert_eq!(reported.len(), 1);
+            assert_eq!(reported[0].1 & ABORT, ABORT);
             assert!(stream.read(1).is_err());
             assert_eq!(queue.now(), [], "{interest:?}");
         }
@@ -196,7 +196,7 @@ fn a_reset_is_told_to_readers_and_writers_alike() {
 }
 
 #[test]
-fn a_connection_that_is_refused_after_some_time_is_told_then() {
+fn a_connection_that_is_refused_late_is_reported_late() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.unconnected();
@@ -205,17 +205,17 @@ fn a_connection_that_is_refused_after_some_time_is_told_then() {
         assert_eq!(queue.within(Duration::from_millis(3)), []);
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
-            world.until_asleep(1);
+            world.until_blocked(1);
             peer.refuses_to_connect();
             assert_eq!(waits.join().unwrap(), [(1, CONNECT_FAIL)]);
         });
-        // It was told, and stays so.
+        // It was reported once and remains so.
         assert_eq!(queue.now(), []);
     });
 }
 
 #[test]
-fn each_connection_is_told_and_those_left_over_once_more() {
+fn each_connection_is_reported_and_remaining_ones_once_more() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut listener, peer) = world.unconnected();
@@ -236,7 +236,7 @@ fn each_connection_is_told_and_those_left_over_once_more() {
 }
 
 #[test]
-fn a_request_that_comes_back_with_nothing_is_made_again() {
+fn a_request_that_completes_without_an_event_is_submitted_again() {
     everywhere(|world| {
         for odd in [Answer::nothing(TIMEOUT), Answer::nothing(SUCCESS), Answer::failed(CANCELLED)] {
             let mut queue = Loop::new();
@@ -251,7 +251,7 @@ fn a_request_that_comes_back_with_nothing_is_made_again() {
 }
 
 #[test]
-fn a_wait_without_timeout_gets_through_packets_that_say_nothing() {
+fn a_wait_without_timeout_continues_after_packets_without_an_event() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.unconnected();
@@ -260,7 +260,7 @@ fn a_wait_without_timeout_gets_through_packets_that_say_nothing() {
         queue.register(&mut stream, 1, Interest::READABLE.oneshot());
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
-            world.until_asleep(1);
+            world.until_blocked(1);
             peer.sends(1);
             assert_eq!(waits.join().unwrap(), [(1, RECEIVE)]);
         });
@@ -268,7 +268,7 @@ fn a_wait_without_timeout_gets_through_packets_that_say_nothing() {
 }
 
 #[test]
-fn whoever_is_registered_while_another_thread_waits_is_told_at_once() {
+fn a_source_registered_during_a_blocking_wait_is_reported_by_it() {
     everywhere(|world| {
         for interest in [Interest::READABLE, Interest::READABLE.level(), Interest::READABLE.oneshot()] {
             let mut queue = Loop::new();
@@ -276,7 +276,7 @@ fn whoever_is_registered_while_another_thread_waits_is_told_at_once() {
             let (mut stream, peer) = world.pair();
             thread::scope(|scope| {
                 let waits = scope.spawn(|| queue.wait());
-                world.until_asleep(1);
+                world.until_blocked(1);
                 registry.register(&mut stream, Token(3), interest).unwrap();
                 peer.sends(1);
                 assert_eq!(waits.join().unwrap(), [(3, RECEIVE)]);
@@ -286,7 +286,7 @@ fn whoever_is_registered_while_another_thread_waits_is_told_at_once() {
 }
 
 #[test]
-fn whoever_wants_more_while_another_thread_waits_is_told_at_once() {
+fn an_interest_that_grows_during_a_blocking_wait_is_reported_by_it() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let registry = queue.registry().try_clone().unwrap();
@@ -294,7 +294,7 @@ fn whoever_wants_more_while_another_thread_waits_is_told_at_once() {
         queue.register(&mut stream, 1, Interest::READABLE);
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
-            world.until_asleep(1);
+            world.until_blocked(1);
             registry.reregister(&mut stream, Token(2), BOTH).unwrap();
             assert_eq!(waits.join().unwrap(), [(2, SEND)]);
         });
@@ -302,7 +302,7 @@ fn whoever_wants_more_while_another_thread_waits_is_told_at_once() {
 }
 
 #[test]
-fn whoever_reads_while_another_thread_waits_is_told_of_what_comes_next() {
+fn a_read_during_a_blocking_wait_rearms_the_source() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -311,7 +311,7 @@ fn whoever_reads_while_another_thread_waits_is_told_of_what_comes_next() {
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
-            world.until_asleep(1);
+            world.until_blocked(1);
             assert_eq!(stream.drain(), (1, false));
             peer.sends(1);
             assert_eq!(waits.join().unwrap(), [(1, RECEIVE)]);
@@ -320,7 +320,7 @@ fn whoever_reads_while_another_thread_waits_is_told_of_what_comes_next() {
 }
 
 #[test]
-fn whoever_reads_long_after_another_thread_has_begun_to_wait_is_told_of_what_comes_next() {
+fn a_read_long_after_a_blocking_wait_began_rearms_the_source() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let (mut stream, peer) = world.pair();
@@ -330,8 +330,8 @@ fn whoever_reads_long_after_another_thread_has_begun_to_wait_is_told_of_what_com
         for _ in 0..3 {
             thread::scope(|scope| {
                 let waits = scope.spawn(|| queue.wait());
-                // By now it is asked for the end of the stream, and for nothing else.
-                world.until_asleep_for_ever();
+                // The pending request now covers only the end of the stream.
+                world.until_blocked_without_timeout();
                 assert_eq!(stream.drain(), (1, false));
                 peer.sends(1);
                 assert_eq!(waits.join().unwrap(), [(1, RECEIVE)]);
@@ -341,7 +341,7 @@ fn whoever_reads_long_after_another_thread_has_begun_to_wait_is_told_of_what_com
 }
 
 #[test]
-fn a_source_is_told_in_each_of_two_polls() {
+fn a_source_registered_with_two_polls_is_reported_by_both() {
     everywhere(|world| {
         let (mut one, mut other) = (Loop::new(), Loop::new());
         let (mut number, peer) = world.raw();
@@ -358,7 +358,7 @@ fn a_source_is_told_in_each_of_two_polls() {
 }
 
 #[test]
-fn wakes_and_sources_come_together() {
+fn wakers_and_sources_are_reported_together() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let waker = Waker::new(queue.registry(), Token(9)).unwrap();
@@ -366,7 +366,7 @@ fn wakes_and_sources_come_together() {
         queue.register(&mut stream, 1, Interest::READABLE.level());
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
-            world.until_asleep(1);
+            world.until_blocked(1);
             waker.wake().unwrap();
             assert_eq!(waits.join().unwrap(), [(9, RECEIVE)]);
         });
@@ -377,7 +377,7 @@ fn wakes_and_sources_come_together() {
 }
 
 #[test]
-fn with_a_single_place_everybody_has_a_turn() {
+fn with_capacity_one_every_source_takes_its_turn() {
     everywhere(|world| {
         let mut queue = Loop::with_capacity(1);
         let mut all: Vec<_> = (0..10).map(|_| world.pair()).collect();
@@ -385,15 +385,15 @@ fn with_a_single_place_everybody_has_a_turn() {
             peer.sends(1);
             queue.register(stream, token, Interest::READABLE.oneshot());
         }
-        let mut told: Vec<_> = (0..10).flat_map(|_| queue.now()).map(|(token, _)| token).collect();
-        told.sort_unstable();
-        assert_eq!(told, (0..10).collect::<Vec<_>>());
+        let mut reported: Vec<_> = (0..10).flat_map(|_| queue.now()).map(|(token, _)| token).collect();
+        reported.sort_unstable();
+        assert_eq!(reported, (0..10).collect::<Vec<_>>());
         assert_eq!(queue.now(), []);
     });
 }
 
 #[test]
-fn in_level_mode_with_a_single_place_nobody_starves() {
+fn in_level_mode_with_capacity_one_every_source_is_reported() {
     let world = World::new(Manners::WINDOWS);
     let mut queue = Loop::with_capacity(1);
     let mut all: Vec<_> = (0..10).map(|_| world.pair()).collect();
@@ -401,7 +401,7 @@ fn in_level_mode_with_a_single_place_nobody_starves() {
         peer.sends(1);
         queue.register(stream, token, Interest::READABLE.level());
     }
-    let mut told: Vec<_> = (0..20).flat_map(|_| queue.now()).map(|(token, _)| token).collect();
-    told.sort_unstable();
-    assert_eq!(told, (0..20).map(|n| n / 2).collect::<Vec<_>>());
+    let mut reported: Vec<_> = (0..20).flat_map(|_| queue.now()).map(|(token, _)| token).collect();
+    reported.sort_unstable();
+    assert_eq!(reported, (0..20).map(|n| n / 2).collect::<Vec<_>>());
 }

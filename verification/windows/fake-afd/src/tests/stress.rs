@@ -12,7 +12,7 @@ use crate::{Interest, Token, Waker};
 const SOURCES: usize = 12;
 const HOW_LONG: Duration = Duration::from_millis(1_500);
 
-/// A source that is registered again and again, each time under a token of its own.
+/// A source that is registered repeatedly, each time with a new token.
 struct Shared {
     stream: Mutex<(Stream, usize)>,
     peer: Peer,
@@ -44,16 +44,16 @@ fn run(manners: Manners) {
         scope.spawn(move || {
             while !over.load(Ordering::Relaxed) {
                 let before: Vec<_> = sources.iter().map(|shared| shared.stream.lock().unwrap().1).collect();
-                for (told, _) in queue.wait() {
-                    if told == usize::MAX {
+                for (id, _) in queue.wait() {
+                    if id == usize::MAX {
                         continue;
                     }
                     reports.fetch_add(1, Ordering::Relaxed);
-                    let (source, generation) = (told % SOURCES, told / SOURCES);
+                    let (source, generation) = (id % SOURCES, id / SOURCES);
                     assert!(generation >= before[source], "an event of a registration that had ended before the poll");
                     let mut stream = sources[source].stream.lock().unwrap();
                     stream.0.drain();
-                    // A oneshot wants to be armed, and one that has been changed meanwhile is.
+                    // Rearm a oneshot source, unless it has been reregistered in the meantime.
                     if stream.1 == generation && generation % 3 == 2 {
                         stream.1 += 3;
                         queue.reregister(&mut stream.0, token(source, generation + 3), MODES[2]);
@@ -89,7 +89,7 @@ fn run(manners: Manners) {
             while begin.elapsed() < HOW_LONG {
                 let peer = sources[round % SOURCES].peer;
                 peer.sends(1 + round % 3);
-                // Every second one is waited for.
+                // Wait for every second one.
                 if round % 2 == 0 {
                     until("what has come is not read: an event is lost", || peer.unread() == 0);
                 }
@@ -109,15 +109,15 @@ fn run(manners: Manners) {
 }
 
 #[test]
-fn with_threads_that_register_while_another_polls_nothing_is_lost() {
+fn threads_that_register_while_another_polls_lose_no_event() {
     for manners in [Manners::WINDOWS, Manners::ODD, Manners::WINE] {
         run(manners);
     }
 }
 
 #[test]
-fn with_threads_that_only_read_and_one_that_polls_nothing_is_lost() {
-    // Edge mode, and no word of the program's but its reads, which race with the reports.
+fn threads_that_read_while_another_polls_lose_no_event() {
+    // Edge mode. The queue sees only the program's reads, which race with the reports.
     for manners in [Manners::WINDOWS, Manners::ODD] {
         let world = World::new(manners);
         let mut queue = Loop::new();
@@ -135,14 +135,14 @@ fn with_threads_that_only_read_and_one_that_polls_nothing_is_lost() {
             let (all, over) = (&all, &over);
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) {
-                    for (token, _) in queue.wait() {
-                        if let Some((stream, _)) = all.get(token) {
+                    for (id, _) in queue.wait() {
+                        if let Some((stream, _)) = all.get(id) {
                             stream.drain();
                         }
                     }
                 }
             });
-            // Reads unasked, at any time.
+            // Reads without an event, at any time.
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) {
                     all.iter().for_each(|(stream, _)| drop(stream.read(1)));
