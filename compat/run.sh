@@ -107,7 +107,7 @@ throughput() {
 # Few connections: Wine's work grows with the square of their number, and it keeps some memory until the process ends.
 wine() {
   local windows=x86_64-pc-windows-gnu
-  . verification/setup/wine-setup.sh wine10
+  . verification/setup/wine-setup.sh
   local -x MINIMIO_WINE_LIMIT=900
   build mio-windows --target $windows && build minimio-windows --target $windows "${patch[@]}" &&
     run mio-windows verification/setup/wine-run.sh "$work/mio-windows/$windows/release/tokio-program.exe" 1000 100 &&
@@ -202,7 +202,7 @@ tokio() {
 # Runs tokio's tests as Windows programs under Wine. One is skipped: under Wine, a refused datagram does not make a socket readable,
 # neither with minimio nor with mio.
 tokio_wine() {
-  . verification/setup/wine-setup.sh wine10
+  . verification/setup/wine-setup.sh
   local -x MINIMIO_WINE_LIMIT=200
   published tokio 1.54.1 --features full,test-util --target x86_64-pc-windows-gnu --test net_named_pipe --test io_driver \
     --test tcp_accept --test tcp_echo --test tcp_peek --test tcp_shutdown --test tcp_stream --test udp --test process_smoke \

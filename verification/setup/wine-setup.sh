@@ -1,39 +1,36 @@
 #!/usr/bin/env bash
-# Sets up the Windows lab: all that it takes to compile programs for x86_64-pc-windows-gnu, and to run them under Wine.
+# Sets up everything that compiles programs for x86_64-pc-windows-gnu and runs them under Wine.
 #
-#     . verification/setup/wine-setup.sh [wine10|wine8]      (default: wine10)
+#     . verification/setup/wine-setup.sh
 #     cargo test --target x86_64-pc-windows-gnu
 #
-# Sourced, by bash, it is silent on stdout and exports what cargo must know of that target; a script that has arguments of its
-# own has to say which Wine it wants. Run as a program, it sets the lab up and exports nothing.
+# Sourced by bash, it prints nothing to stdout and exports cargo's settings for that target. Run as a program, it sets everything up
+# and exports nothing.
 #
 # | | |
 # |---|---|
 # | linker | Debian's mingw-w64 |
-# | std | built once, from the source that `rust-src.sh` brings, into a sysroot of its own: a build needs neither `-Zbuild-std` nor RUSTC_BOOTSTRAP |
-# | wine10 | Debian 13's, in a folder that `wine-run.sh` lays over /usr, in a mount namespace |
-# | wine8 | Debian 12's own, with a DLL that it lacks and std needs |
+# | std | built once, from the source that `rust-source.sh` installs, into a sysroot of its own; a build then needs neither `-Zbuild-std` nor RUSTC_BOOTSTRAP |
+# | Wine | Debian 13's Wine 10, in a folder that `wine-run.sh` mounts over /usr, in a mount namespace |
 #
-# All but the Debian packages is kept under ${MINIMIO_CACHE:-~/.cache/minimio}/windows, so a second call takes no time. What is
-# there is whole and has run a test. std's own crates come from crates.io. Every failure says what failed, and the status
-# is not zero.
+# Everything except the Debian packages is kept under ${MINIMIO_CACHE:-~/.cache/minimio}/windows, so a second call takes no time. A
+# part is kept only if it is complete and has run a test. The crates of std come from crates.io. On failure, the script prints
+# the step that failed, and its status is not zero.
 
-# Whoever sources this keeps a shell as it was: the work is done in a process of its own.
+# If sourced, the work is done in a process of its own, so that the shell's options and variables do not change.
 if [[ ${BASH_SOURCE[0]} != "$0" ]]; then
-  minimio_exports=$("$(dirname "${BASH_SOURCE[0]}")/wine-setup.sh" "${1:-wine10}" --exports) && eval "$minimio_exports"
+  minimio_exports=$("$(dirname "${BASH_SOURCE[0]}")/wine-setup.sh" --exports) && eval "$minimio_exports"
   return
 fi
 
 set -euo pipefail
-wine=${1:-wine10}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 target=x86_64-pc-windows-gnu
 linker=x86_64-w64-mingw32-gcc-win32
 lab=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/windows
-# What an earlier call has exported, among others, is no matter of this one.
+# The exports of an earlier call must not change the builds below.
 unset RUSTC RUSTC_WRAPPER RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET
 unset CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS MINIMIO_WINE_LIMIT
-export MINIMIO_WINE=$wine
 
 say() { echo "windows: $*" >&2; }
 die() {
@@ -41,12 +38,13 @@ die() {
   if [[ -s ${log:-/dev/null} ]]; then tail -n 20 "$log" >&2; fi
   exit 1
 }
-# Nobody who stays behind may keep the lock.
+# Runs a command with its output in the log. The command does not inherit the lock (descriptor 9), so that a process that it leaves
+# behind does not keep the lock.
 run() {
   echo "+ $*" >>"$log"
   "$@" >>"$log" 2>&1 9>&- </dev/null
 }
-# A registry has bad moments.
+# Repeats a command that fails, because a registry can fail for a moment.
 retry() {
   local pause
   for pause in 2 5 0; do
@@ -55,16 +53,14 @@ retry() {
   done
   return 1
 }
-# What a command mounts is gone when it ends.
+# Runs a command in a mount namespace: its mounts end with it.
 mounting() { unshare --mount --propagation private "$@"; }
 
 packages() {
-  local packages=(gcc-mingw-w64-x86-64-win32)
-  if [[ $wine == wine10 ]]; then packages+=(debootstrap); else packages+=(wine wine64); fi
-  "$here/debian.sh" "${packages[@]}" >&2 9>&- || die "cannot install the packages"
+  "$here/debian.sh" gcc-mingw-w64-x86-64-win32 debootstrap >&2 9>&- || die "cannot install the packages"
 }
 
-# The standard library, as cargo would build it with `-Zbuild-std` every time.
+# Builds the standard library, as cargo does with `-Zbuild-std`.
 standard_library() {
   local source object objects=$work/lib
   [[ ! -e $sysroot ]] || return 0
@@ -78,8 +74,8 @@ standard_library() {
   RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$work/target __CARGO_TESTS_ONLY_SRC_ROOT=$source retry cargo build --release \
     --target "$target" -Zbuild-std=std,panic_unwind,panic_abort,test,proc_macro || die "cannot build std"
   find "$work/target/$target/release/deps" -name '*.rlib' ! -name 'libempty-*' -exec cp {} "$objects/" \;
-  run ls "$objects"/libstd-*.rlib "$objects"/libtest-*.rlib || die "what was built is not std"
-  # The two ends of a program. Older compilers link them.
+  run ls "$objects"/libstd-*.rlib "$objects"/libtest-*.rlib || die "the build contains no std"
+  # The start and end objects of a program, which older compilers link.
   for object in rsbegin rsend; do
     RUSTC_BOOTSTRAP=1 run rustc --target "$target" --crate-type rlib --emit obj -o "$objects/$object.o" \
       "$source/rtstartup/$object.rs" || die "cannot compile $object.o"
@@ -90,7 +86,7 @@ standard_library() {
   rm -f "$lab"/proved-*
 }
 
-# Debian 13 and its Wine.
+# Installs Debian 13 with its Wine.
 trixie() {
   local root=$work/trixie codename mirror
   [[ ! -e $lab/trixie ]] || return 0
@@ -100,7 +96,7 @@ trixie() {
   [[ -n $mirror ]] || die "apt has no mirror for '$codename'; is this Debian?"
   retry mounting debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
     trixie "$root" "$mirror" || die "cannot install Debian 13"
-  # No daemons.
+  # Keep packages from starting daemons.
   printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
   chmod +x "$root/usr/sbin/policy-rc.d"
   cp /etc/resolv.conf "$root/etc/resolv.conf"
@@ -112,42 +108,22 @@ trixie() {
   rm -f "$lab"/proved-wine10-*
 }
 
-# Wine's drive C.
+# Creates Wine's drive C.
 prefix() {
-  local prefix=$lab/prefix-$wine system32=$lab/prefix-$wine/drive_c/windows/system32
+  local prefix=$lab/prefix-wine10 system32=$lab/prefix-wine10/drive_c/windows/system32
   [[ ! -e $prefix/complete ]] || return 0
-  say "making a drive C for $wine"
+  say "creating a drive C"
   rm -rf "$prefix"
   mkdir "$prefix"
-  run "$here/wine-run.sh" --keep wineboot --init || die "wineboot does not succeed"
-  [[ -e $system32/kernel32.dll && -e $prefix/system.reg ]] || die "wineboot has made no drive C"
-  if [[ ! -e $system32/bcryptprimitives.dll ]]; then
-    # std has its random numbers from there, by this one function.
-    cat >"$work/random.c" <<'C'
-__declspec(dllimport) unsigned char SystemFunction036(void *buffer, unsigned long size); // RtlGenRandom
-
-__declspec(dllexport) int ProcessPrng(unsigned char *buffer, unsigned long long size)
-{
-    while (size > 0) {
-        unsigned long part = size > 65536 ? 65536 : size;
-        if (!SystemFunction036(buffer, part))
-            return 0;
-        buffer += part;
-        size -= part;
-    }
-    return 1;
-}
-C
-    run "$linker" -O2 -shared -o "$system32/bcryptprimitives.dll" "$work/random.c" -ladvapi32 ||
-      die "cannot compile bcryptprimitives.dll"
-  fi
+  run "$here/wine-run.sh" --keep wineboot --init || die "wineboot failed"
+  [[ -e $system32/kernel32.dll && -e $prefix/system.reg ]] || die "wineboot has created no drive C"
   : >"$prefix/complete"
-  rm -f "$lab/proved-$wine"-*
+  rm -f "$lab"/proved-wine10-*
 }
 
-# A test that passes must pass, one that fails must fail, and one that hangs must end.
+# Checks that a passing test passes, a failing test fails, and a hanging test is killed.
 prove() {
-  local proved=$lab/proved-$wine-${sysroot##*/} status=0
+  local proved=$lab/proved-wine10-${sysroot##*/} status=0
   [[ ! -e $proved ]] || return 0
   cat >"$work/lab.rs" <<'RUST'
 #[test]
@@ -172,22 +148,22 @@ fn hangs() {
 RUST
   run rustc --test --target "$target" --sysroot "$sysroot" -C linker="$linker" -o "$work/lab.exe" "$work/lab.rs" ||
     die "cannot compile a test"
-  run "$here/wine-run.sh" "$work/lab.exe" || die "a test does not run"
-  grep -q '^test result: ok\. 1 passed; 0 failed; 2 ignored;' "$log" || die "a test has not run"
+  run "$here/wine-run.sh" "$work/lab.exe" || die "a test did not run"
+  grep -q '^test result: ok\. 1 passed; 0 failed; 2 ignored;' "$log" || die "a test was not executed"
   run "$here/wine-run.sh" "$work/lab.exe" --ignored fails || status=$?
-  ((status == 101)) || die "a test that fails has status $status"
+  ((status == 101)) || die "a failing test has status $status"
   status=0
   MINIMIO_WINE_LIMIT=3 run "$here/wine-run.sh" "$work/lab.exe" --ignored hangs || status=$?
-  ((status == 137)) || die "a test that hangs has status $status"
-  ! grep -zqF "$work/lab.exe" /proc/[0-9]*/cmdline 2>/dev/null || die "a test that hangs is still there"
+  ((status == 137)) || die "a hanging test has status $status"
+  ! grep -zqF "$work/lab.exe" /proc/[0-9]*/cmdline 2>/dev/null || die "a hanging test still runs"
   : >"$proved"
 }
 
-[[ $wine == wine10 || $wine == wine8 ]] || die "'$wine' is neither wine10 nor wine8"
-# cargo takes flags and the words of a command apart at blanks.
+[[ $# == 0 || $* == --exports ]] || die "it takes no arguments: $*"
+# cargo splits flags and commands at blanks.
 [[ $lab$here != *[[:space:]]* ]] || die "there must be no blank in $lab and $here"
-mkdir -p "$lab" || die "cannot make $lab"
-# One at a time: whoever comes second finds the work done.
+mkdir -p "$lab" || die "cannot create $lab"
+# Only one process at a time sets up; the next one finds the work done.
 exec 9>"$lab/lock"
 flock 9
 rm -rf "$lab"/setup.*
@@ -199,17 +175,16 @@ log=$work/log
 version=$(rustc -vV) || die "there is no rustc"
 release=$(sed -n 's/^release: //p' <<<"$version")
 commit=$(sed -n 's/^commit-hash: //p' <<<"$version")
-# One for each compiler: another's library would not do.
+# Each compiler needs its own standard library.
 sysroot=$lab/std-$release-${commit:0:12}
 packages
 standard_library
-if [[ $wine == wine10 ]]; then trixie; fi
+trixie
 prefix
 prove
 
-if [[ ${2:-} == --exports ]]; then
+if [[ ${1:-} == --exports ]]; then
   cat <<EXPORTS
-export MINIMIO_WINE=$wine
 export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=$linker
 export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=$here/wine-run.sh
 export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS="--sysroot $sysroot"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs the tests as Windows programs under Wine, then the example `delayed`; with `release`, `delayed_load` too.
+# Runs the tests as Windows programs under Wine, then the example `delayed`; with `release`, also `delayed_load`.
 #
-#     run-tests.sh debug | release | rust-1.63 [wine10|wine8]      (default: wine10)
+#     tests.sh debug | release | rust-1.63
 #
 # rust-1.63 is Debian's own compiler, with Debian's standard library for Windows. Its cargo runs no doctests of other targets.
 #
-# A test program that takes longer than MINIMIO_WINE_LIMIT seconds (default: 300) is ended, and has failed.
-# CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
+# A test program that takes longer than MINIMIO_WINE_LIMIT seconds (default: 300) is killed and fails.
+# CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
@@ -16,23 +16,23 @@ debug) ;;
 release) profile=(--release) ;;
 rust-1.63) verification/setup/debian.sh rustc cargo libstd-rust-dev-windows ;;
 *)
-  echo "usage: run-tests.sh debug | release | rust-1.63 [wine10|wine8]" >&2
+  echo "usage: tests.sh debug | release | rust-1.63" >&2
   exit 2
   ;;
 esac
-. verification/setup/wine-setup.sh "${2:-wine10}"
+. verification/setup/wine-setup.sh
 
 if [[ $1 == rust-1.63 ]]; then
   cargo=/usr/bin/cargo
   export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc CARGO_TARGET_DIR=$CARGO_TARGET_DIR/minimum-rust
   unset CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTDOCFLAGS
-  $RUSTC -V | grep '^rustc 1\.63\.' || { echo "this is not Rust 1.63" >&2 && exit 1; }
+  $RUSTC -V | grep '^rustc 1\.63\.' || { echo "$RUSTC is not Rust 1.63" >&2 && exit 1; }
 fi
 target=x86_64-pc-windows-gnu status=0
 $cargo test --no-fail-fast --target "$target" "${profile[@]}" || status=1
 $cargo run --quiet --target "$target" "${profile[@]}" --example delayed || status=1
 if [[ $1 == release ]]; then
-  # A thousand requests that wait at once.
+  # A thousand requests wait at the same time.
   $cargo run --quiet --target "$target" --release --example delayed_load 1000 3000 || status=1
 fi
 exit $status
