@@ -7,14 +7,11 @@
 A table is a text file beside this program. A mutant is a block of lines:
 
     === its name
-    file: the path of a source file, from the root of the checkout
-    test: a test that must fail            (one line for each test)
-    --- find
-    the text to replace, of one or more lines; it must occur exactly once in the file
-    --- replace
-    the new text, or nothing
+    the path of a source file: the tests that must fail
+    - the text to replace, of one or more lines; it must occur exactly once in the file
+    + the new text, or nothing
 
-A mutant may replace several texts. Lines that begin with `#` in front of a block are comments.
+A mutant may replace several texts. Lines that begin with `#` are comments.
 
 These are failures: a text that does not occur exactly once, a test that does not exist, a mutant that does not compile, a test
 that passes with the mutant or fails without it. A test that hangs counts as failed if it runs alone.
@@ -55,32 +52,26 @@ class Mutant:
 
 
 def read_table(table):
-    mutants, part = [], None
+    mutants = []
     for number, line in enumerate((Path(__file__).parent / f"{table}.txt").read_text().splitlines(), 1):
+        mark, text = line[:1], line[2:]
         if line.startswith("=== "):
             mutants.append(Mutant(line[4:]))
-            part = "head"
-        elif part in (None, "head") and (not line or line.startswith("#")):
+        elif mark in ("", "#"):
             continue
-        elif part == "head" and line.startswith("file: "):
-            mutants[-1].file = line[6:]
-        elif part == "head" and line.startswith("test: "):
-            mutants[-1].tests.append(line[6:])
-        elif part is not None and line == "--- find":
-            part = "find"
-            mutants[-1].edits.append(([], []))
-        elif part == "find" and line == "--- replace":
-            part = "replace"
-        elif part == "find":
-            mutants[-1].edits[-1][0].append(line)
-        elif part == "replace" and line.startswith("# "):
-            part = None
-        elif part == "replace":
-            mutants[-1].edits[-1][1].append(line)
+        elif mark == "-":
+            if not mutants[-1].edits or mutants[-1].edits[-1][1]:
+                mutants[-1].edits.append(([], []))
+            mutants[-1].edits[-1][0].append(text)
+        elif mark == "+":
+            mutants[-1].edits[-1][1].append(text)
+        elif ": " in line:
+            mutants[-1].file, tests = line.split(": ", 1)
+            mutants[-1].tests = tests.split()
         else:
             sys.exit(f"{table}.txt:{number}: not a line of a mutant: {line}")
     for mutant in mutants:
-        mutant.edits = [("\n".join(find), "\n".join(replace).rstrip("\n")) for find, replace in mutant.edits]
+        mutant.edits = [("\n".join(find), "\n".join(replace)) for find, replace in mutant.edits]
     return mutants
 
 
