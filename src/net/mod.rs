@@ -77,3 +77,44 @@ macro_rules! impl_socket {
     };
 }
 pub(crate) use impl_socket;
+
+/// Implements `Read` for a type by that of its reference.
+macro_rules! read_by_reference {
+    ($source:ty) => {
+        impl std::io::Read for $source {
+            #[inline]
+            fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+                (&*self).read(buf)
+            }
+
+            #[inline]
+            fn read_vectored(&mut self, bufs: &mut [std::io::IoSliceMut<'_>]) -> std::io::Result<usize> {
+                (&*self).read_vectored(bufs)
+            }
+        }
+    };
+}
+pub(crate) use read_by_reference;
+
+/// Implements `Write` for a type by that of its reference.
+macro_rules! write_by_reference {
+    ($source:ty) => {
+        impl std::io::Write for $source {
+            #[inline]
+            fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+                (&*self).write(buf)
+            }
+
+            #[inline]
+            fn write_vectored(&mut self, bufs: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+                (&*self).write_vectored(bufs)
+            }
+
+            #[inline]
+            fn flush(&mut self) -> std::io::Result<()> {
+                (&*self).flush()
+            }
+        }
+    };
+}
+pub(crate) use write_by_reference;

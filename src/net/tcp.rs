@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, Shutdown, SocketAddr};
 
-use super::{impl_socket, used};
+use super::{impl_socket, read_by_reference, used, write_by_reference};
 use crate::event::Token;
 use crate::handle::socket;
 use crate::io_source::IoSource;
@@ -240,36 +240,9 @@ impl Write for &TcpStream {
     }
 }
 
-impl Read for TcpStream {
-    #[inline]
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    #[inline]
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
-    }
-}
-
-impl Write for TcpStream {
-    #[inline]
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    #[inline]
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    #[inline]
-    fn flush(&mut self) -> io::Result<()> {
-        (&*self).flush()
-    }
-}
-
 impl_socket!(TcpStream, net::TcpStream);
+read_by_reference!(TcpStream);
+write_by_reference!(TcpStream);
 
 /// A non-blocking TCP socket that listens for connections.
 ///

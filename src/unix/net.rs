@@ -17,7 +17,7 @@ use super::addr_compat::{BindAddr, ConnectAddr};
 use super::{ffi, socket};
 use crate::event::Token;
 use crate::io_source::IoSource;
-use crate::net::impl_socket;
+use crate::net::{impl_socket, read_by_reference, write_by_reference};
 use crate::{Interest, Registry};
 
 /// The address of a Unix socket: the type of the standard library.
@@ -215,36 +215,9 @@ impl Write for &UnixStream {
     }
 }
 
-impl Read for UnixStream {
-    #[inline]
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    #[inline]
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
-    }
-}
-
-impl Write for UnixStream {
-    #[inline]
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    #[inline]
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    #[inline]
-    fn flush(&mut self) -> io::Result<()> {
-        (&*self).flush()
-    }
-}
-
 impl_socket!(UnixStream, net::UnixStream);
+read_by_reference!(UnixStream);
+write_by_reference!(UnixStream);
 
 /// A non-blocking Unix socket that listens for connections.
 ///

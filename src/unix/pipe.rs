@@ -99,7 +99,7 @@ use super::impl_fd_traits;
 use crate::event::Event;
 use crate::event::Token;
 use crate::io_source::IoSource;
-use crate::net::forward_source;
+use crate::net::{forward_source, read_by_reference, write_by_reference};
 use crate::{Interest, Registry};
 
 /// Opens a pipe whose ends are non-blocking and close-on-exec.
@@ -220,23 +220,6 @@ impl Write for &Sender {
     }
 }
 
-impl Write for Sender {
-    #[inline]
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    #[inline]
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    #[inline]
-    fn flush(&mut self) -> io::Result<()> {
-        (&*self).flush()
-    }
-}
-
 impl Read for &Receiver {
     #[inline]
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -249,14 +232,5 @@ impl Read for &Receiver {
     }
 }
 
-impl Read for Receiver {
-    #[inline]
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    #[inline]
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
-    }
-}
+write_by_reference!(Sender);
+read_by_reference!(Receiver);

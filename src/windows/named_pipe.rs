@@ -11,6 +11,7 @@ use std::ptr;
 use super::ffi;
 use crate::association::Association;
 use crate::event::{Source, Token};
+use crate::net::{read_by_reference, write_by_reference};
 use crate::queue::PipeSource;
 use crate::{Interest, Registry};
 
@@ -211,16 +212,6 @@ impl NamedPipe {
     }
 }
 
-impl Read for NamedPipe {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        (&*self).read(buf)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        (&*self).read_vectored(bufs)
-    }
-}
-
 impl Read for &NamedPipe {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         // A read from a slice does not fail.
@@ -230,20 +221,6 @@ impl Read for &NamedPipe {
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let len = bufs.iter().map(|buf| buf.len()).fold(0, usize::saturating_add);
         self.state.read(len, |mut bytes| bytes.read_vectored(bufs).unwrap_or(0))
-    }
-}
-
-impl Write for NamedPipe {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        (&*self).write(buf)
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        (&*self).write_vectored(bufs)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -261,6 +238,9 @@ impl Write for &NamedPipe {
         Ok(())
     }
 }
+
+read_by_reference!(NamedPipe);
+write_by_reference!(NamedPipe);
 
 impl Source for NamedPipe {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
