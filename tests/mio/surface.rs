@@ -12,6 +12,16 @@ use std::os::unix;
 use std::os::windows;
 use std::{ffi, fmt, hash, io, net, ops, panic, path, process, time};
 
+/// Checks that a type implements traits.
+macro_rules! has {
+    ($type:ty: $($bounds:tt)+) => {
+        const _: () = {
+            const fn is<T: $($bounds)+>() {}
+            is::<$type>();
+        };
+    };
+}
+
 #[cfg(windows)]
 use minimio::windows::NamedPipe;
 use minimio::{
@@ -37,10 +47,7 @@ const _: () = {
         is::<&'a Events>();
     }
 };
-const _: () = {
-    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
-    is::<Events>();
-};
+has!(Events: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 
 // Interest
 
@@ -83,26 +90,8 @@ const _: () = {
         Interest::is_priority(input_0)
     }
 };
-const _: () = {
-    const fn is<
-        T: ops::BitOrAssign
-            + ops::BitOr<Output = Interest>
-            + Clone
-            + Copy
-            + fmt::Debug
-            + Eq
-            + Ord
-            + PartialEq
-            + PartialOrd
-            + panic::RefUnwindSafe
-            + Send
-            + Sync
-            + Unpin
-            + panic::UnwindSafe,
-    >() {
-    }
-    is::<Interest>();
-};
+has!(Interest: ops::BitOrAssign + ops::BitOr<Output = Interest> + Clone + Copy + fmt::Debug + Eq + Ord +
+    PartialEq + PartialOrd + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 #[cfg(any(
     target_os = "dragonfly",
     target_os = "freebsd",
@@ -123,14 +112,10 @@ const _: Interest = Interest::LIO;
 const _: fn() -> io::Result<Poll> = Poll::new;
 const _: fn(&Poll) -> &Registry = Poll::registry;
 const _: fn(&mut Poll, &mut Events, Option<time::Duration>) -> io::Result<()> = Poll::poll;
-const _: () = {
-    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
-    is::<Poll>();
-};
+has!(Poll: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 #[cfg(unix)]
 const _: () = {
-    const fn is<T: unix::io::AsRawFd>() {}
-    is::<Poll>();
+    has!(Poll: unix::io::AsRawFd);
 };
 
 // Registry
@@ -160,14 +145,10 @@ const _: () = {
     }
 };
 const _: fn(&Registry) -> io::Result<Registry> = Registry::try_clone;
-const _: () = {
-    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
-    is::<Registry>();
-};
+has!(Registry: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 #[cfg(unix)]
 const _: () = {
-    const fn is<T: unix::io::AsFd + unix::io::AsRawFd>() {}
-    is::<Registry>();
+    has!(Registry: unix::io::AsFd + unix::io::AsRawFd);
 };
 
 // Token
@@ -182,38 +163,15 @@ const _: () = {
         field_0
     }
 };
-const _: () = {
-    const fn is<
-        T: Clone
-            + Copy
-            + fmt::Debug
-            + Eq
-            + hash::Hash
-            + Ord
-            + PartialEq
-            + PartialOrd
-            + panic::RefUnwindSafe
-            + Send
-            + Sync
-            + Unpin
-            + panic::UnwindSafe,
-    >() {
-    }
-    is::<Token>();
-};
-const _: () = {
-    const fn is<T: From<Token>>() {}
-    is::<usize>();
-};
+has!(Token: Clone + Copy + fmt::Debug + Eq + hash::Hash + Ord + PartialEq + PartialOrd + panic::RefUnwindSafe +
+    Send + Sync + Unpin + panic::UnwindSafe);
+has!(usize: From<Token>);
 
 // Waker
 
 const _: fn(&Registry, Token) -> io::Result<Waker> = Waker::new;
 const _: fn(&Waker) -> io::Result<()> = Waker::wake;
-const _: () = {
-    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
-    is::<Waker>();
-};
+has!(Waker: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 
 // event::Event
 
@@ -226,10 +184,7 @@ const _: fn(&Event) -> bool = Event::is_write_closed;
 const _: fn(&Event) -> bool = Event::is_priority;
 const _: fn(&Event) -> bool = Event::is_aio;
 const _: fn(&Event) -> bool = Event::is_lio;
-const _: () = {
-    const fn is<T: Clone + fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
-    is::<Event>();
-};
+has!(Event: Clone + fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 
 // event::Iter
 
@@ -239,10 +194,7 @@ const _: () = {
         is::<Iter<'a>>();
     }
 };
-const _: () = {
-    const fn is<T: Clone + fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe>() {}
-    is::<Iter<'static>>();
-};
+has!(Iter<'static>: Clone + fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 
 // event::Source
 
@@ -295,45 +247,19 @@ const _: fn(&TcpListener) -> io::Result<net::SocketAddr> = TcpListener::local_ad
 const _: fn(&TcpListener, u32) -> io::Result<()> = TcpListener::set_ttl;
 const _: fn(&TcpListener) -> io::Result<u32> = TcpListener::ttl;
 const _: fn(&TcpListener) -> io::Result<Option<io::Error>> = TcpListener::take_error;
-const _: () = {
-    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe>() {}
-    is::<TcpListener>();
-};
-const _: () = {
-    const fn is<T: From<TcpListener>>() {}
-    is::<net::TcpListener>();
-};
+has!(TcpListener: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe);
+has!(net::TcpListener: From<TcpListener>);
 #[cfg(unix)]
 const _: () = {
-    const _: () = {
-        const fn is<
-            T: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd + unix::io::IntoRawFd,
-        >() {
-        }
-        is::<TcpListener>();
-    };
-    const _: () = {
-        const fn is<T: From<TcpListener>>() {}
-        is::<unix::io::OwnedFd>();
-    };
+    has!(TcpListener: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd +
+    unix::io::IntoRawFd);
+    has!(unix::io::OwnedFd: From<TcpListener>);
 };
 #[cfg(windows)]
 const _: () = {
-    const _: () = {
-        const fn is<
-            T: windows::io::AsRawSocket
-                + windows::io::AsSocket
-                + From<windows::io::OwnedSocket>
-                + windows::io::FromRawSocket
-                + windows::io::IntoRawSocket,
-        >() {
-        }
-        is::<TcpListener>();
-    };
-    const _: () = {
-        const fn is<T: From<TcpListener>>() {}
-        is::<windows::io::OwnedSocket>();
-    };
+    has!(TcpListener: windows::io::AsRawSocket + windows::io::AsSocket + From<windows::io::OwnedSocket> +
+    windows::io::FromRawSocket + windows::io::IntoRawSocket);
+    has!(windows::io::OwnedSocket: From<TcpListener>);
 };
 
 // net::TcpStream
@@ -357,52 +283,21 @@ const _: () = {
         let _: fn(&TcpStream, F) -> io::Result<T> = TcpStream::try_io::<F, T>;
     }
 };
-const _: () = {
-    const fn is<T: io::Read + io::Write>() {}
-    is::<&TcpStream>();
-};
-const _: () = {
-    const fn is<
-        T: fmt::Debug + io::Read + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe + io::Write,
-    >() {
-    }
-    is::<TcpStream>();
-};
-const _: () = {
-    const fn is<T: From<TcpStream>>() {}
-    is::<net::TcpStream>();
-};
+has!(&TcpStream: io::Read + io::Write);
+has!(TcpStream: fmt::Debug + io::Read + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe
+    + io::Write);
+has!(net::TcpStream: From<TcpStream>);
 #[cfg(unix)]
 const _: () = {
-    const _: () = {
-        const fn is<
-            T: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd + unix::io::IntoRawFd,
-        >() {
-        }
-        is::<TcpStream>();
-    };
-    const _: () = {
-        const fn is<T: From<TcpStream>>() {}
-        is::<unix::io::OwnedFd>();
-    };
+    has!(TcpStream: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd +
+    unix::io::IntoRawFd);
+    has!(unix::io::OwnedFd: From<TcpStream>);
 };
 #[cfg(windows)]
 const _: () = {
-    const _: () = {
-        const fn is<
-            T: windows::io::AsRawSocket
-                + windows::io::AsSocket
-                + From<windows::io::OwnedSocket>
-                + windows::io::FromRawSocket
-                + windows::io::IntoRawSocket,
-        >() {
-        }
-        is::<TcpStream>();
-    };
-    const _: () = {
-        const fn is<T: From<TcpStream>>() {}
-        is::<windows::io::OwnedSocket>();
-    };
+    has!(TcpStream: windows::io::AsRawSocket + windows::io::AsSocket + From<windows::io::OwnedSocket> +
+    windows::io::FromRawSocket + windows::io::IntoRawSocket);
+    has!(windows::io::OwnedSocket: From<TcpStream>);
 };
 
 // net::UdpSocket
@@ -442,45 +337,19 @@ const _: () = {
         let _: fn(&UdpSocket, F) -> io::Result<T> = UdpSocket::try_io::<F, T>;
     }
 };
-const _: () = {
-    const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe>() {}
-    is::<UdpSocket>();
-};
-const _: () = {
-    const fn is<T: From<UdpSocket>>() {}
-    is::<net::UdpSocket>();
-};
+has!(UdpSocket: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe);
+has!(net::UdpSocket: From<UdpSocket>);
 #[cfg(unix)]
 const _: () = {
-    const _: () = {
-        const fn is<
-            T: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd + unix::io::IntoRawFd,
-        >() {
-        }
-        is::<UdpSocket>();
-    };
-    const _: () = {
-        const fn is<T: From<UdpSocket>>() {}
-        is::<unix::io::OwnedFd>();
-    };
+    has!(UdpSocket: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd +
+    unix::io::IntoRawFd);
+    has!(unix::io::OwnedFd: From<UdpSocket>);
 };
 #[cfg(windows)]
 const _: () = {
-    const _: () = {
-        const fn is<
-            T: windows::io::AsRawSocket
-                + windows::io::AsSocket
-                + From<windows::io::OwnedSocket>
-                + windows::io::FromRawSocket
-                + windows::io::IntoRawSocket,
-        >() {
-        }
-        is::<UdpSocket>();
-    };
-    const _: () = {
-        const fn is<T: From<UdpSocket>>() {}
-        is::<windows::io::OwnedSocket>();
-    };
+    has!(UdpSocket: windows::io::AsRawSocket + windows::io::AsSocket + From<windows::io::OwnedSocket> +
+    windows::io::FromRawSocket + windows::io::IntoRawSocket);
+    has!(windows::io::OwnedSocket: From<UdpSocket>);
 };
 
 // net::UnixDatagram
@@ -521,32 +390,11 @@ const _: () = {
             let _: fn(&UnixDatagram, F) -> io::Result<T> = UnixDatagram::try_io::<F, T>;
         }
     };
-    const _: () = {
-        const fn is<
-            T: unix::io::AsFd
-                + unix::io::AsRawFd
-                + fmt::Debug
-                + From<unix::io::OwnedFd>
-                + unix::io::FromRawFd
-                + unix::io::IntoRawFd
-                + panic::RefUnwindSafe
-                + Send
-                + Source
-                + Sync
-                + Unpin
-                + panic::UnwindSafe,
-        >() {
-        }
-        is::<UnixDatagram>();
-    };
-    const _: () = {
-        const fn is<T: From<UnixDatagram>>() {}
-        is::<unix::io::OwnedFd>();
-    };
-    const _: () = {
-        const fn is<T: From<UnixDatagram>>() {}
-        is::<unix::net::UnixDatagram>();
-    };
+    has!(UnixDatagram: unix::io::AsFd + unix::io::AsRawFd + fmt::Debug + From<unix::io::OwnedFd> +
+    unix::io::FromRawFd + unix::io::IntoRawFd + panic::RefUnwindSafe + Send + Source + Sync + Unpin +
+    panic::UnwindSafe);
+    has!(unix::io::OwnedFd: From<UnixDatagram>);
+    has!(unix::net::UnixDatagram: From<UnixDatagram>);
 };
 
 // net::UnixListener
@@ -563,32 +411,11 @@ const _: () = {
     const _: fn(&UnixListener) -> io::Result<(UnixStream, unix::net::SocketAddr)> = UnixListener::accept;
     const _: fn(&UnixListener) -> io::Result<unix::net::SocketAddr> = UnixListener::local_addr;
     const _: fn(&UnixListener) -> io::Result<Option<io::Error>> = UnixListener::take_error;
-    const _: () = {
-        const fn is<
-            T: unix::io::AsFd
-                + unix::io::AsRawFd
-                + fmt::Debug
-                + From<unix::io::OwnedFd>
-                + unix::io::FromRawFd
-                + unix::io::IntoRawFd
-                + panic::RefUnwindSafe
-                + Send
-                + Source
-                + Sync
-                + Unpin
-                + panic::UnwindSafe,
-        >() {
-        }
-        is::<UnixListener>();
-    };
-    const _: () = {
-        const fn is<T: From<UnixListener>>() {}
-        is::<unix::io::OwnedFd>();
-    };
-    const _: () = {
-        const fn is<T: From<UnixListener>>() {}
-        is::<unix::net::UnixListener>();
-    };
+    has!(UnixListener: unix::io::AsFd + unix::io::AsRawFd + fmt::Debug + From<unix::io::OwnedFd> +
+    unix::io::FromRawFd + unix::io::IntoRawFd + panic::RefUnwindSafe + Send + Source + Sync + Unpin +
+    panic::UnwindSafe);
+    has!(unix::io::OwnedFd: From<UnixListener>);
+    has!(unix::net::UnixListener: From<UnixListener>);
 };
 
 // net::UnixStream
@@ -615,38 +442,12 @@ const _: () = {
             let _: fn(&UnixStream, F) -> io::Result<T> = UnixStream::try_io::<F, T>;
         }
     };
-    const _: () = {
-        const fn is<T: io::Read + io::Write>() {}
-        is::<&UnixStream>();
-    };
-    const _: () = {
-        const fn is<
-            T: unix::io::AsFd
-                + unix::io::AsRawFd
-                + fmt::Debug
-                + From<unix::io::OwnedFd>
-                + unix::io::FromRawFd
-                + unix::io::IntoRawFd
-                + io::Read
-                + panic::RefUnwindSafe
-                + Send
-                + Source
-                + Sync
-                + Unpin
-                + panic::UnwindSafe
-                + io::Write,
-        >() {
-        }
-        is::<UnixStream>();
-    };
-    const _: () = {
-        const fn is<T: From<UnixStream>>() {}
-        is::<unix::io::OwnedFd>();
-    };
-    const _: () = {
-        const fn is<T: From<UnixStream>>() {}
-        is::<unix::net::UnixStream>();
-    };
+    has!(&UnixStream: io::Read + io::Write);
+    has!(UnixStream: unix::io::AsFd + unix::io::AsRawFd + fmt::Debug + From<unix::io::OwnedFd> + unix::io::FromRawFd
+    + unix::io::IntoRawFd + io::Read + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe +
+    io::Write);
+    has!(unix::io::OwnedFd: From<UnixStream>);
+    has!(unix::net::UnixStream: From<UnixStream>);
 };
 
 // unix::SourceFd
@@ -663,10 +464,7 @@ const _: () = {
             field_0
         }
     };
-    const _: () = {
-        const fn is<T: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe>() {}
-        is::<SourceFd<'static>>();
-    };
+    has!(SourceFd<'static>: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe);
 };
 
 // unix::pipe::Receiver
@@ -682,35 +480,11 @@ const _: () = {
             let _: fn(&Receiver, F) -> io::Result<T> = Receiver::try_io::<F, T>;
         }
     };
-    const _: () = {
-        const fn is<T: io::Read>() {}
-        is::<&Receiver>();
-    };
-    const _: () = {
-        const fn is<
-            T: unix::io::AsFd
-                + unix::io::AsRawFd
-                + fmt::Debug
-                + From<process::ChildStderr>
-                + From<process::ChildStdout>
-                + From<unix::io::OwnedFd>
-                + unix::io::FromRawFd
-                + unix::io::IntoRawFd
-                + io::Read
-                + panic::RefUnwindSafe
-                + Send
-                + Source
-                + Sync
-                + Unpin
-                + panic::UnwindSafe,
-        >() {
-        }
-        is::<Receiver>();
-    };
-    const _: () = {
-        const fn is<T: From<Receiver>>() {}
-        is::<unix::io::OwnedFd>();
-    };
+    has!(&Receiver: io::Read);
+    has!(Receiver: unix::io::AsFd + unix::io::AsRawFd + fmt::Debug + From<process::ChildStderr> +
+    From<process::ChildStdout> + From<unix::io::OwnedFd> + unix::io::FromRawFd + unix::io::IntoRawFd + io::Read
+    + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe);
+    has!(unix::io::OwnedFd: From<Receiver>);
 };
 
 // unix::pipe::Sender
@@ -726,34 +500,11 @@ const _: () = {
             let _: fn(&Sender, F) -> io::Result<T> = Sender::try_io::<F, T>;
         }
     };
-    const _: () = {
-        const fn is<T: io::Write>() {}
-        is::<&Sender>();
-    };
-    const _: () = {
-        const fn is<
-            T: unix::io::AsFd
-                + unix::io::AsRawFd
-                + fmt::Debug
-                + From<process::ChildStdin>
-                + From<unix::io::OwnedFd>
-                + unix::io::FromRawFd
-                + unix::io::IntoRawFd
-                + panic::RefUnwindSafe
-                + Send
-                + Source
-                + Sync
-                + Unpin
-                + panic::UnwindSafe
-                + io::Write,
-        >() {
-        }
-        is::<Sender>();
-    };
-    const _: () = {
-        const fn is<T: From<Sender>>() {}
-        is::<unix::io::OwnedFd>();
-    };
+    has!(&Sender: io::Write);
+    has!(Sender: unix::io::AsFd + unix::io::AsRawFd + fmt::Debug + From<process::ChildStdin> +
+    From<unix::io::OwnedFd> + unix::io::FromRawFd + unix::io::IntoRawFd + panic::RefUnwindSafe + Send + Source +
+    Sync + Unpin + panic::UnwindSafe + io::Write);
+    has!(unix::io::OwnedFd: From<Sender>);
 };
 
 // unix::pipe::new
@@ -775,23 +526,7 @@ const _: () = {
     const _: fn(&NamedPipe) -> io::Result<()> = NamedPipe::disconnect;
     // In mio, `NamedPipe` is not `panic::RefUnwindSafe`.
     // In mio, `NamedPipe` is not `panic::UnwindSafe`.
-    const _: () = {
-        const fn is<T: io::Read + io::Write>() {}
-        is::<&NamedPipe>();
-    };
-    const _: () = {
-        const fn is<
-            T: windows::io::AsRawHandle
-                + fmt::Debug
-                + windows::io::FromRawHandle
-                + io::Read
-                + Send
-                + Source
-                + Sync
-                + Unpin
-                + io::Write,
-        >() {
-        }
-        is::<NamedPipe>();
-    };
+    has!(&NamedPipe: io::Read + io::Write);
+    has!(NamedPipe: windows::io::AsRawHandle + fmt::Debug + windows::io::FromRawHandle + io::Read + Send + Source +
+    Sync + Unpin + io::Write);
 };

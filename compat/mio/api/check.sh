@@ -45,7 +45,7 @@ if [[ ${1:-} == --write ]]; then
   cp "$surface" tests/mio/surface.rs
 fi
 if diff -u tests/mio/surface.rs "$surface"; then
-  ok "tests/mio/surface.rs names all of mio $(version): $(grep -c '^const' "$surface") checks for ${#systems[@]} systems"
+  ok "tests/mio/surface.rs names all of mio $(version): $(grep -cE "^ *(const|has)" "$surface") checks for ${#systems[@]} systems"
 else
   not "tests/mio/surface.rs is not mio's API: run check.sh --write, then add the missing items to the crate"
 fi

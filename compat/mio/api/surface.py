@@ -14,6 +14,7 @@ follow from those.
 
 import json
 import sys
+import textwrap
 
 # Traits that a stable program cannot name, and `Drop`, which is not a part of the API.
 UNNAMEABLE = {"Freeze", "StructuralPartialEq", "UnsafeUnpin", "Drop"}
@@ -62,6 +63,16 @@ use std::os::unix;
 #[cfg(windows)]
 use std::os::windows;
 use std::{{ffi, fmt, hash, io, net, ops, panic, path, process, time}};
+
+/// Checks that a type implements traits.
+macro_rules! has {{
+    ($type:ty: $($bounds:tt)+) => {{
+        const _: () = {{
+            const fn is<T: $($bounds)+>() {{}}
+            is::<$type>();
+        }};
+    }};
+}}
 """
 
 
@@ -383,10 +394,11 @@ def main():
                     lines.append(entry)
             for type, names in sorted(traits.items()):
                 bounds = " + ".join(sorted(names, key=lambda name: name.split("<")[0].split("::")[-1] + name))
-                lines.append(f"const _: () = {{ const fn is<T: {bounds}>() {{}} is::<{type}>(); }};")
+                # rustfmt does not format the arguments of this macro, so the line is wrapped here.
+                lines.extend(textwrap.wrap(f"has!({type}: {bounds});", 112, subsequent_indent="    "))
             if when is None:
                 out.extend(lines)
-            elif len(lines) == 1:
+            elif len(lines) == 1 and lines[0].startswith("const"):
                 out.extend([f"#[cfg({when})]"] + lines)
             else:
                 out.extend([f"#[cfg({when})]", "const _: () = {"] + lines + ["};"])

@@ -1,4 +1,4 @@
-//! What a source is here: a number that the model's kernel knows.
+//! The sources of the model: numbers that its kernel knows.
 
 /// A descriptor of the model's kernel.
 pub(crate) type Raw = usize;
@@ -11,7 +11,7 @@ pub(crate) fn raw(source: &impl AsRaw) -> Raw {
     source.number()
 }
 
-/// Something that the kernel can say is ready.
+/// A source of the model's kernel.
 #[derive(Debug)]
 pub(crate) struct Socket(pub Raw);
 

@@ -1,13 +1,11 @@
-//! The crate's own files, unchanged, with loom's locks and atomics behind their one door, and over a queue that is a
-//! model.
+//! The crate's own files, unchanged, with loom's locks and atomics in `sync`, over a model of the queue.
 //!
-//! `README.md` says what is explored, and how to run it. The models are in `models/`, the queue they run on in
-//! `queue.rs`.
+//! `README.md` describes what is explored and how to run it. The models are in `models/`, their queue in `queue.rs`.
 
-// The crate's files have more than the models use, and without tests there are no models.
+// The models use only a part of the crate's files.
 #![allow(dead_code, unused_imports)]
 
-// As in the crate's `lib.rs`: these two are the platform, here an invented one.
+// As in the crate's `lib.rs`, these two are the platform: a model.
 mod handle;
 mod queue;
 
@@ -42,7 +40,7 @@ use poll::{Poll, Registry};
 use timer::Timer;
 use waker::Waker;
 
-/// What stands behind the crate's door to locks and atomics.
+/// Replaces the crate's `sync.rs`.
 mod sync {
     pub(crate) use loom::sync::{atomic, Arc, Mutex, MutexGuard};
     use std::sync::PoisonError;

@@ -1,16 +1,15 @@
-//! The queue, as a model: a kernel that does what the contract in the crate's `lib.rs` says, and no more.
+//! A model of the queue: a kernel that keeps the contract in the crate's `lib.rs`, and gives no further guarantee.
 //!
-//! A call into the kernel is one step, which loom puts in every place among the other threads' steps. The step is a
-//! relaxed read-modify-write, so the kernel *orders* its callers but *publishes nothing* between them: what a poller
-//! sees after a kick, it sees through the crate's own atomics and locks. Real kernels are kinder than that. Only one
-//! thing needs their kindness: whoever has seen a kick on the queue's descriptor, from outside, and then polls with a
-//! timeout of zero, must find the flags. There, and only there (`models/watched.rs`), a kick publishes what its thread
-//! did before ([`Manners::publishes`]).
+//! A call into the kernel is one step, and loom tries every order of the steps of all threads. The step is a relaxed
+//! read-modify-write, so the kernel *orders* its callers but *publishes nothing* between them: what a polling thread
+//! sees after a notification, it sees through the crate's own atomics and locks. Real kernels publish more. Only one
+//! case needs that: an outer loop sees a notification on the queue's descriptor, then polls without blocking, and must
+//! find the flags. Only in `models/exposed.rs`, a notification therefore publishes what its thread did before
+//! ([`KernelKind::publishes`]).
 //!
-//! Time does not pass. A timeout of zero looks once; a short one ([`SHORT`] or less) looks once too, since whatever
-//! could happen before its end can as well happen before it begins; a longer one, and none at all, never end. So a
-//! poller that nobody wakes looks again and again until there is nobody left to wait for, and then says that a wake was
-//! lost.
+//! Time does not pass. A timeout of zero checks once. A short timeout ([`SHORT`] or less) checks once too, because
+//! whatever can happen before its end can also happen before its start. A longer timeout, or none, never ends: the wait
+//! checks repeatedly until no other thread can run, and then the model fails with a lost wake.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -27,8 +26,8 @@ use crate::Interest;
 /// The longest timeout that passes.
 pub(crate) const SHORT: Duration = Duration::from_nanos(1);
 
-/// So often a wait looks before it gives up. Loom runs everybody else first, as long as anybody can run.
-const PATIENCE: usize = 60;
+/// How often a wait checks before the model fails. Loom runs all other threads first, as long as one can run.
+const MAX_CHECKS: usize = 60;
 
 #[derive(Debug, Default)]
 pub(crate) struct SourceState {}
@@ -44,7 +43,7 @@ impl SourceState {
 #[derive(Clone, Debug)]
 pub(crate) struct RawEvent {
     token: Token,
-    /// It came from the kernel, and not from a waker or timer.
+    /// Whether the event came from the kernel, and not from a waker or timer.
     pub kernel: bool,
 }
 
@@ -100,53 +99,54 @@ impl RawEvents {
     }
 }
 
-/// The kernel's side of one poll.
+/// The kernel's part of one poll.
 pub(crate) struct Kernel {
     steps: AtomicUsize,
     /// Loom runs one thread at a time and switches between steps only, so this lock is never contended.
     state: sync::Mutex<State>,
 }
 
-/// How kernels differ, as far as the contract lets them.
+/// The differences between kernels that the contract allows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manners {
-    /// Kicks that nobody has seen yet are one (epoll, kqueue), or each is a packet of its own (IOCP).
+pub(crate) struct KernelKind {
+    /// Whether several notifications before a wait are one (epoll, kqueue), or each is a packet of its own (IOCP).
     pub coalesces: bool,
-    /// A kick takes a place in the buffer of a wait, in the order of arrival, or is told beside it.
-    pub takes_a_place: bool,
-    /// What a thread did before it entered the kernel is seen by whoever enters later.
+    /// Whether a notification takes a slot in the events of a wait, in the order of arrival, or is reported beside
+    /// them.
+    pub takes_a_slot: bool,
+    /// Whether a thread that enters the kernel sees what earlier threads did before they entered it.
     pub publishes: bool,
 }
 
-impl Manners {
-    pub const STRICT: Manners = Manners { coalesces: true, takes_a_place: true, publishes: false };
+impl KernelKind {
+    pub const STRICT: KernelKind = KernelKind { coalesces: true, takes_a_slot: true, publishes: false };
 }
 
 #[derive(Debug)]
 struct State {
-    manners: Manners,
-    /// What the next wait brings, oldest first.
+    kind: KernelKind,
+    /// The events of the next wait, oldest first.
     ready: VecDeque<Ready>,
     sources: BTreeMap<Raw, Registration>,
-    /// How often the queue's own descriptor has become readable, as an edge-triggered observer counts.
+    /// How often the queue's own descriptor has become readable, for an edge-triggered outer loop.
     edges: usize,
-    /// How many kicks were made, also those that failed.
-    kicks: usize,
-    /// So many kicks from now fail.
-    kicks_that_fail: usize,
-    /// So many waits from now fail.
-    waits_that_fail: usize,
-    /// The next wait unwinds.
-    wait_that_unwinds: bool,
-    /// Somebody sleeps.
-    asleep: bool,
-    /// A signal has come while somebody slept.
+    /// The number of notifications, including failed ones.
+    notifications: usize,
+    /// How many of the next notifications fail.
+    failing_notifications: usize,
+    /// How many of the next waits fail.
+    failing_waits: usize,
+    /// Whether the next wait unwinds.
+    unwinding_wait: bool,
+    /// Whether a thread is blocked in a wait.
+    blocked: bool,
+    /// Whether a signal has arrived while a thread was blocked.
     signalled: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ready {
-    Kick,
+    Notification,
     Source(Raw),
 }
 
@@ -160,71 +160,72 @@ struct Registration {
 impl Kernel {
     fn new() -> Kernel {
         let state = State {
-            manners: Manners::STRICT,
+            kind: KernelKind::STRICT,
             ready: VecDeque::new(),
             sources: BTreeMap::new(),
             edges: 0,
-            kicks: 0,
-            kicks_that_fail: 0,
-            waits_that_fail: 0,
-            wait_that_unwinds: false,
-            asleep: false,
+            notifications: 0,
+            failing_notifications: 0,
+            failing_waits: 0,
+            unwinding_wait: false,
+            blocked: false,
             signalled: false,
         };
         Kernel { steps: AtomicUsize::new(0), state: sync::Mutex::new(state) }
     }
 
-    /// A call into the kernel. What is done with the result, until the next step or atomic operation, is done at once.
+    /// Enters the kernel: one step. The caller's use of the state, until the next step or atomic operation, belongs to
+    /// it.
     fn step(&self) -> MutexGuard<'_, State> {
-        let publishes = self.aside().manners.publishes;
+        let publishes = self.without_step().kind.publishes;
         self.steps.fetch_add(1, if publishes { Ordering::AcqRel } else { Ordering::Relaxed });
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For what a model sets up or looks at while nobody else runs: no step.
-    fn aside(&self) -> MutexGuard<'_, State> {
+    /// Returns the state without a step, for a model that sets up or checks while no other thread runs.
+    fn without_step(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn notify(&self) -> io::Result<()> {
         let mut state = self.step();
-        state.kicks += 1;
-        if state.kicks_that_fail > 0 {
-            state.kicks_that_fail -= 1;
-            return Err(io::Error::new(io::ErrorKind::Other, "the kick failed"));
+        state.notifications += 1;
+        if state.failing_notifications > 0 {
+            state.failing_notifications -= 1;
+            return Err(io::Error::new(io::ErrorKind::Other, "the notification failed"));
         }
-        if !state.manners.coalesces || !state.ready.contains(&Ready::Kick) {
-            state.ready.push_back(Ready::Kick);
+        if !state.kind.coalesces || !state.ready.contains(&Ready::Notification) {
+            state.ready.push_back(Ready::Notification);
         }
         state.edges += 1;
         Ok(())
     }
 }
 
-/// What models do to the kernel.
+/// Actions of models.
 impl Kernel {
-    pub fn set_manners(&self, manners: Manners) {
-        self.aside().manners = manners;
+    pub fn set_kind(&self, kind: KernelKind) {
+        self.without_step().kind = kind;
     }
 
-    pub fn fail_kicks(&self, count: usize) {
-        self.aside().kicks_that_fail = count;
+    pub fn fail_notifications(&self, count: usize) {
+        self.without_step().failing_notifications = count;
     }
 
     pub fn fail_waits(&self, count: usize) {
-        self.aside().waits_that_fail = count;
+        self.without_step().failing_waits = count;
     }
 
     pub fn unwind_from_wait(&self) {
-        self.aside().wait_that_unwinds = true;
+        self.without_step().unwinding_wait = true;
     }
 
-    /// How many kicks were made, also those that failed.
-    pub fn kicks(&self) -> usize {
-        self.aside().kicks
+    /// The number of notifications, including failed ones.
+    pub fn notifications(&self) -> usize {
+        self.without_step().notifications
     }
 
-    /// A source becomes ready, and stays so.
+    /// Makes a source ready from now on.
     pub fn make_ready(&self, raw: Raw) {
         let mut state = self.step();
         let source = state.sources.get_mut(&raw).expect("make_ready: not registered");
@@ -235,35 +236,35 @@ impl Kernel {
         state.edges += 1;
     }
 
-    /// Whoever sleeps is interrupted; if nobody does, the signal is somebody else's.
+    /// Interrupts the blocked thread. If no thread is blocked, the signal has no effect.
     pub fn signal(&self) {
         let mut state = self.step();
-        state.signalled = state.asleep;
+        state.signalled = state.blocked;
     }
 
-    /// What an edge-triggered event loop has seen of the descriptor when it begins to watch it: if it is readable, that
-    /// is the first edge to come.
-    pub fn begin_to_watch(&self) -> usize {
+    /// Returns the number of edges that an edge-triggered outer loop has seen when it registers the descriptor. If the
+    /// descriptor is readable, the next edge is due.
+    pub fn current_edges(&self) -> usize {
         let state = self.step();
         state.edges - usize::from(!state.ready.is_empty())
     }
 
-    /// Waits, as another event loop would, until the queue's descriptor is readable.
+    /// Blocks like an outer event loop until the queue's descriptor is readable.
     pub fn wait_until_readable(&self) {
-        self.look_until("the descriptor does not become readable", |state| !state.ready.is_empty());
+        self.block_until("the descriptor does not become readable", |state| !state.ready.is_empty());
     }
 
-    /// Waits, as an edge-triggered event loop would, until the queue's descriptor has become readable once more.
+    /// Blocks like an edge-triggered outer loop until the queue's descriptor becomes readable again.
     pub fn wait_for_edge(&self, seen: &mut usize) {
-        self.look_until("the descriptor shows no new edge", |state| {
+        self.block_until("the descriptor shows no new edge", |state| {
             let news = state.edges > *seen;
             *seen = state.edges;
             news
         });
     }
 
-    fn look_until(&self, lost: &str, mut done: impl FnMut(&State) -> bool) {
-        for _ in 0..PATIENCE {
+    fn block_until(&self, lost: &str, mut done: impl FnMut(&State) -> bool) {
+        for _ in 0..MAX_CHECKS {
             if done(&self.step()) {
                 return;
             }
@@ -274,12 +275,12 @@ impl Kernel {
 }
 
 impl State {
-    /// Moves what is ready to `events`, as far as there is room. True if there was a kick.
+    /// Moves ready events to `events`, up to the capacity. Returns whether there was a notification.
     fn take(&mut self, events: &mut Vec<Event>) -> bool {
-        let mut kicked = false;
-        if !self.manners.takes_a_place {
-            kicked = self.ready.contains(&Ready::Kick);
-            self.ready.retain(|ready| *ready != Ready::Kick);
+        let mut notified = false;
+        if !self.kind.takes_a_slot {
+            notified = self.ready.contains(&Ready::Notification);
+            self.ready.retain(|ready| *ready != Ready::Notification);
         }
         let room = events.capacity() - events.len();
         for _ in 0..room.min(self.ready.len()) {
@@ -287,21 +288,21 @@ impl State {
                 Some(Ready::Source(raw)) => {
                     let source = &self.sources[&raw];
                     events.push(Event(RawEvent { token: source.token, kernel: true }));
-                    // Level: it is reported again, after everybody else.
+                    // In level mode, the source is reported again, after all others.
                     if source.interest.is_level() && source.ready {
                         self.ready.push_back(Ready::Source(raw));
                     }
                 }
-                Some(Ready::Kick) => kicked = true,
+                Some(Ready::Notification) => notified = true,
                 None => {}
             }
         }
-        kicked
+        notified
     }
 }
 
 pub(crate) struct Selector {
-    /// Not loom's: the kernel's memory is nobody's affair.
+    /// An `Arc` of std: loom need not check the kernel's memory.
     kernel: sync::Arc<Kernel>,
 }
 
@@ -338,7 +339,7 @@ impl Selector {
         Ok(())
     }
 
-    /// Keeps `kept` events, and puts what is ready behind them.
+    /// Keeps `kept` events and appends ready ones.
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
         events.list.truncate(kept);
         if events.list.capacity() == 0 {
@@ -346,38 +347,38 @@ impl Selector {
         }
         let kept = events.list.len();
         let begin = Instant::now();
-        for _ in 0..PATIENCE {
+        for _ in 0..MAX_CHECKS {
             let mut state = self.kernel.step();
-            state.asleep = false;
-            if mem::take(&mut state.wait_that_unwinds) {
+            state.blocked = false;
+            if mem::take(&mut state.unwinding_wait) {
                 drop(state);
-                // As a panic, but without a word on stderr.
+                // Unwinds like a panic, but without a message on stderr.
                 std::panic::resume_unwind(Box::new("the wait unwinds"));
             }
-            if state.waits_that_fail > 0 {
-                state.waits_that_fail -= 1;
+            if state.failing_waits > 0 {
+                state.failing_waits -= 1;
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            // The signal goes first, so that what is ready has to wait for the next time.
+            // The signal comes first, so ready events are left for the next wait.
             if mem::take(&mut state.signalled) {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let kicked = state.take(&mut events.list);
+            let notified = state.take(&mut events.list);
             let is_over = timeout.map_or(false, |timeout| timeout <= SHORT);
-            if kicked || events.list.len() > kept || is_over {
+            if notified || events.list.len() > kept || is_over {
                 pass(begin, timeout);
-                return Ok(kicked);
+                return Ok(notified);
             }
-            state.asleep = true;
+            state.blocked = true;
             drop(state);
             loom::thread::yield_now();
         }
-        panic!("a wake is lost: the poller sleeps for ever");
+        panic!("a wake is lost: the polling thread blocks without end");
     }
 }
 
-/// A short timeout is over when the wait is, in real time as well. Else what happens next would depend on the clock,
-/// and loom could not repeat it.
+/// Lets a short timeout pass in real time too. Otherwise the next step would depend on the clock, and loom could not
+/// repeat it.
 fn pass(begin: Instant, timeout: Option<Duration>) {
     if let Some(timeout) = timeout.filter(|timeout| *timeout <= SHORT) {
         while begin.elapsed() < timeout {}

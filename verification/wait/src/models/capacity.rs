@@ -1,17 +1,18 @@
-//! Buffers that are too small: what does not fit is told the next time, and nobody waits for ever behind the others.
+//! Small capacities: events that do not fit are reported by a later poll, and every source, waker and timer is reported
+//! eventually.
 
 use super::*;
 use crate::handle::Socket;
 use crate::io_source::IoSource;
 
-const IN_PLACE: Manners = Manners::STRICT;
-const BESIDE: Manners = Manners { takes_a_place: false, ..Manners::STRICT };
+const IN_SLOT: KernelKind = KernelKind::STRICT;
+const BESIDE: KernelKind = KernelKind { takes_a_slot: false, ..KernelKind::STRICT };
 
-/// Two wakers, and a source that is ready from the beginning: always (`level`), or once.
-fn room_for(capacity: usize, manners: Manners, interest: Option<Interest>, preemptions: Option<usize>) {
+/// Two wakers, and a source that is ready from the start: always (`level`), or once.
+fn two_wakers_with_capacity(capacity: usize, kind: KernelKind, interest: Option<Interest>, preemptions: Option<usize>) {
     explore(preemptions, move || {
         let mut l = Loop::new(capacity);
-        l.kernel.set_manners(manners);
+        l.kernel.set_kind(kind);
         let mut source = IoSource::new(Socket(7));
         if let Some(interest) = interest {
             l.poll.registry().register(&mut source, Token(7), interest).unwrap();
@@ -20,20 +21,20 @@ fn room_for(capacity: usize, manners: Manners, interest: Option<Interest>, preem
         let level = interest.map_or(false, Interest::is_level);
         let mut from_kernel = 0;
 
-        // First while they wake, and the source that is always ready ends every wait.
+        // First, poll while the threads wake. The always ready source ends every wait.
         let mut senders = Senders::<2>::new(&l);
         let patience = Patience::default();
         while !(senders.all_seen() && (from_kernel > 0 || interest.is_none())) && !(level && patience.0.get() == 2) {
-            let tokens = l.poll(FOR_EVER);
+            let tokens = l.poll(NO_LIMIT);
             from_kernel += tokens.iter().filter(|&&token| token == 7).count();
             senders.note(&tokens);
             patience.check(6);
         }
-        // Then with all that they have left.
+        // Then poll for the remaining events.
         let _wakers = senders.join();
         let patience = Patience::default();
         while !(senders.all_seen() && (from_kernel > 0 || interest.is_none())) {
-            let tokens = l.poll(FOR_EVER);
+            let tokens = l.poll(NO_LIMIT);
             from_kernel += tokens.iter().filter(|&&token| token == 7).count();
             senders.note(&tokens);
             patience.check(5);
@@ -46,51 +47,51 @@ fn room_for(capacity: usize, manners: Manners, interest: Option<Interest>, preem
 }
 
 #[test]
-fn one_place_for_two_wakers() {
-    room_for(1, IN_PLACE, None, MOST);
+fn one_slot_for_two_wakers() {
+    two_wakers_with_capacity(1, IN_SLOT, None, FOUR);
 }
 
 #[test]
-fn one_place_for_two_wakers_and_a_kick_beside_it() {
-    room_for(1, BESIDE, None, MOST);
+fn one_slot_for_two_wakers_with_notifications_beside_the_events() {
+    two_wakers_with_capacity(1, BESIDE, None, FOUR);
 }
 
 #[test]
-fn one_place_for_two_wakers_and_an_edge() {
-    room_for(1, IN_PLACE, Some(Interest::READABLE), MOST);
+fn one_slot_for_two_wakers_and_an_edge() {
+    two_wakers_with_capacity(1, IN_SLOT, Some(Interest::READABLE), FOUR);
 }
 
 #[test]
-fn one_place_for_two_wakers_and_an_edge_and_a_kick_beside_it() {
-    room_for(1, BESIDE, Some(Interest::READABLE), MOST);
+fn one_slot_for_two_wakers_and_an_edge_with_notifications_beside_the_events() {
+    two_wakers_with_capacity(1, BESIDE, Some(Interest::READABLE), FOUR);
 }
 
 #[test]
-fn one_place_for_two_wakers_and_a_source_that_is_always_ready() {
-    room_for(1, IN_PLACE, Some(Interest::READABLE.level()), MOST);
+fn one_slot_for_two_wakers_and_an_always_ready_source() {
+    two_wakers_with_capacity(1, IN_SLOT, Some(Interest::READABLE.level()), FOUR);
 }
 
 #[test]
-fn two_places_for_two_wakers() {
-    room_for(2, IN_PLACE, None, MOST);
+fn two_slots_for_two_wakers() {
+    two_wakers_with_capacity(2, IN_SLOT, None, FOUR);
 }
 
 #[test]
-fn two_places_for_two_wakers_and_an_edge() {
-    room_for(2, IN_PLACE, Some(Interest::READABLE), MOST);
+fn two_slots_for_two_wakers_and_an_edge() {
+    two_wakers_with_capacity(2, IN_SLOT, Some(Interest::READABLE), FOUR);
 }
 
 #[test]
-fn two_places_for_two_wakers_and_a_source_that_is_always_ready() {
-    room_for(2, IN_PLACE, Some(Interest::READABLE.level()), MOST);
+fn two_slots_for_two_wakers_and_an_always_ready_source() {
+    two_wakers_with_capacity(2, IN_SLOT, Some(Interest::READABLE.level()), FOUR);
 }
 
 #[test]
-fn two_places_for_two_wakers_and_a_source_that_is_always_ready_and_a_kick_beside_it() {
-    room_for(2, BESIDE, Some(Interest::READABLE.level()), MOST);
+fn two_slots_for_two_wakers_and_an_always_ready_source_with_notifications_beside_the_events() {
+    two_wakers_with_capacity(2, BESIDE, Some(Interest::READABLE.level()), FOUR);
 }
 
-/// Everybody at once: a waker, a timer that is due, and a source that is always ready.
+/// A waker, a due timer, and an always ready source together.
 fn all_kinds(capacity: usize) {
     explore(ALL, move || {
         let mut l = Loop::new(capacity);
@@ -104,7 +105,7 @@ fn all_kinds(capacity: usize) {
         for joined in [false, true] {
             let _wakers = if joined { senders.join() } else { vec![] };
             for _ in 0..if joined { 6 } else { 2 } {
-                let tokens = l.poll(FOR_EVER);
+                let tokens = l.poll(NO_LIMIT);
                 from_kernel += tokens.iter().filter(|&&token| token == 7).count();
                 expired += tokens.iter().filter(|&&token| token == 5).count();
                 senders.note(&tokens);
@@ -116,18 +117,18 @@ fn all_kinds(capacity: usize) {
 }
 
 #[test]
-fn one_place_for_all_kinds() {
+fn one_slot_for_all_kinds_of_events() {
     all_kinds(1);
 }
 
 #[test]
-fn two_places_for_all_kinds() {
+fn two_slots_for_all_kinds_of_events() {
     all_kinds(2);
 }
 
-/// However often one waker is woken, the others have their turn.
+/// However often one waker is woken, the others are reported too.
 #[test]
-fn one_place_for_a_waker_beside_one_that_never_rests() {
+fn one_slot_for_a_waker_beside_one_that_is_woken_repeatedly() {
     explore(ALL, || {
         let mut l = Loop::new(1);
         let restless = l.waker(9);
@@ -136,7 +137,7 @@ fn one_place_for_a_waker_beside_one_that_never_rests() {
         let _wakers = senders.join();
         let patience = Patience::default();
         while !senders.all_seen() {
-            let tokens = l.poll(FOR_EVER);
+            let tokens = l.poll(NO_LIMIT);
             senders.note(&tokens);
             restless.wake().unwrap();
             patience.check(8);
@@ -144,15 +145,15 @@ fn one_place_for_a_waker_beside_one_that_never_rests() {
     });
 }
 
-/// The kernel has nothing to say, so it is no excuse that it was its turn.
+/// The kernel has no event, so its slot must be used for the waker.
 #[test]
-fn one_place_and_every_look_finds_the_wake_before_it() {
+fn one_slot_and_every_non_blocking_poll_finds_the_wake_before_it() {
     explore(ALL, || {
         let mut l = Loop::new(1);
         for _ in 0..3 {
             let mut senders = Senders::<1>::new(&l);
             let _wakers = senders.join();
-            senders.note(&l.poll(LOOK));
+            senders.note(&l.poll(NON_BLOCKING));
             senders.end(&mut l);
         }
     });

@@ -1,51 +1,52 @@
-//! Kicks that fail, and waits that end with an error.
+//! Notifications that fail, and waits that end with an error.
 
 use super::*;
 
 #[test]
-fn the_wake_after_a_failed_kick_brings_both_events() {
+fn the_wake_after_a_failed_notification_brings_both_events() {
     explore(ALL, || {
         let mut l = Loop::new(4);
-        l.kernel.fail_kicks(1);
+        l.kernel.fail_notifications(1);
         let wakers = [l.waker(0), l.waker(1)];
         let thread = thread::spawn(move || {
             let _may_fail = wakers[0].wake();
-            // If the first one needed no kick, this one's is the first that fails.
+            // If the first wake needed no notification, this one's notification is the first that fails.
             while wakers[1].wake().is_err() {}
             wakers
         });
-        let mut tokens = l.poll(FOR_EVER);
+        let mut tokens = l.poll(NO_LIMIT);
         while !tokens.contains(&1) {
-            tokens.extend(l.poll(FOR_EVER));
+            tokens.extend(l.poll(NO_LIMIT));
         }
         let _wakers = thread.join().unwrap();
-        tokens.extend(l.poll(LOOK));
+        tokens.extend(l.poll(NON_BLOCKING));
         tokens.dedup();
         assert_eq!(tokens, [0, 1]);
     });
 }
 
 #[test]
-fn a_waker_tries_again_after_its_kick_has_failed() {
+fn a_waker_tries_again_after_its_notification_failed() {
     explore(ALL, || {
         let mut l = Loop::new(4);
-        l.kernel.fail_kicks(2);
+        l.kernel.fail_notifications(2);
         let waker = l.waker(0);
         let thread = thread::spawn(move || {
             while waker.wake().is_err() {}
             waker
         });
-        assert_eq!(l.poll(FOR_EVER), [0]);
+        assert_eq!(l.poll(NO_LIMIT), [0]);
         thread.join().unwrap();
     });
 }
 
-/// A kick fails for one of two threads. Whoever is told tries again, and that brings both.
+/// A notification fails for one of two threads. The thread that gets the error tries again, and both wakes are
+/// reported.
 #[test]
-fn one_of_two_kicks_fails_and_is_tried_again() {
-    explore(MOST, || {
+fn one_of_two_notifications_fails_and_is_tried_again() {
+    explore(FOUR, || {
         let mut l = Loop::new(4);
-        l.kernel.fail_kicks(1);
+        l.kernel.fail_notifications(1);
         let threads = [0, 1].map(|token| {
             let waker = l.waker(token);
             thread::spawn(move || {
@@ -55,7 +56,7 @@ fn one_of_two_kicks_fails_and_is_tried_again() {
         });
         let mut seen = [false; 2];
         while seen != [true; 2] {
-            for token in l.poll(FOR_EVER) {
+            for token in l.poll(NO_LIMIT) {
                 seen[token] = true;
             }
         }
@@ -63,12 +64,13 @@ fn one_of_two_kicks_fails_and_is_tried_again() {
     });
 }
 
-/// A kick fails for one of two threads, and neither tries again; a third wake comes after both, and brings everything.
+/// A notification fails for one of two threads, and neither tries again. A third wake follows, and all wakes are
+/// reported.
 #[test]
-fn one_of_two_kicks_fails_and_a_later_wake_brings_all() {
-    explore(FEWER, || {
+fn one_of_two_notifications_fails_and_a_later_wake_brings_all_events() {
+    explore(TWO, || {
         let mut l = Loop::new(4);
-        l.kernel.fail_kicks(1);
+        l.kernel.fail_notifications(1);
         let wakers = [l.waker(0), l.waker(1), l.waker(2)];
         let thread = thread::spawn(move || {
             let [first, second, third] = wakers;
@@ -83,7 +85,7 @@ fn one_of_two_kicks_fails_and_a_later_wake_brings_all() {
         });
         let mut seen = [false; 3];
         while seen != [true; 3] {
-            for token in l.poll(FOR_EVER) {
+            for token in l.poll(NO_LIMIT) {
                 seen[token] = true;
             }
         }
@@ -92,17 +94,17 @@ fn one_of_two_kicks_fails_and_a_later_wake_brings_all() {
 }
 
 #[test]
-fn a_wake_whose_kick_failed_comes_with_whatever_else_ends_the_wait() {
+fn a_wake_whose_notification_failed_is_reported_when_the_wait_ends_for_another_reason() {
     explore(ALL, || {
         let mut l = Loop::new(4);
-        l.kernel.fail_kicks(usize::MAX);
+        l.kernel.fail_notifications(usize::MAX);
         let waker = l.waker(0);
         let thread = thread::spawn(move || {
             let _may_fail = waker.wake();
             waker
         });
         let mut tokens = l.poll(BRIEFLY);
-        tokens.extend(l.poll(LOOK));
+        tokens.extend(l.poll(NON_BLOCKING));
         let _waker = thread.join().unwrap();
         tokens.extend(l.poll(BRIEFLY));
         assert_eq!(tokens, [0]);
@@ -110,53 +112,53 @@ fn a_wake_whose_kick_failed_comes_with_whatever_else_ends_the_wait() {
 }
 
 #[test]
-fn a_timer_is_set_although_the_kick_failed() {
+fn a_timer_is_set_although_the_notification_failed() {
     explore(ALL, || {
         let due = Instant::now();
         let mut l = Loop::new(4);
-        l.kernel.fail_kicks(1);
+        l.kernel.fail_notifications(1);
         let (timer, waker) = (l.timer(5), l.waker(0));
         let thread = thread::spawn(move || {
             let failed = timer.set_at(due).is_err();
-            // The kick of this one does not fail.
+            // The notification of this wake does not fail.
             failed.then(|| waker.wake().unwrap());
             (timer, waker)
         });
-        let mut tokens = l.poll(FOR_EVER);
+        let mut tokens = l.poll(NO_LIMIT);
         while !tokens.contains(&5) {
-            tokens = l.poll(FOR_EVER);
+            tokens = l.poll(NO_LIMIT);
         }
         let _alive = thread.join().unwrap();
     });
 }
 
 #[test]
-fn a_timer_set_after_a_failed_kick_ends_the_wait() {
+fn a_timer_set_after_a_failed_notification_ends_the_wait() {
     explore(ALL, || {
         let due = Instant::now();
         let mut l = Loop::new(4);
-        l.kernel.fail_kicks(1);
+        l.kernel.fail_notifications(1);
         let (timer, waker) = (l.timer(5), l.waker(0));
         let thread = thread::spawn(move || {
             let _may_fail = waker.wake();
-            // If the wake needed no kick, the timer's is the first that fails.
+            // If the wake needed no notification, the timer's notification is the first that fails.
             while timer.set_at(due).is_err() {}
             (timer, waker)
         });
-        let mut tokens = l.poll(FOR_EVER);
+        let mut tokens = l.poll(NO_LIMIT);
         while !tokens.contains(&5) {
-            tokens.extend(l.poll(FOR_EVER));
+            tokens.extend(l.poll(NO_LIMIT));
         }
         let _alive = thread.join().unwrap();
-        tokens.extend(l.poll(LOOK));
+        tokens.extend(l.poll(NON_BLOCKING));
         tokens.sort_unstable();
-        // A timer that was set twice may have been due twice.
+        // A timer that was set twice may have expired twice.
         tokens.dedup();
         assert_eq!(tokens, [0, 5]);
     });
 }
 
-/// A wait that fails at once, whatever else is ready. The wake is there for the next one.
+/// The wait fails at once, whatever is ready. The next wait reports the wake.
 fn after_an_error(preemptions: Option<usize>, first: Option<Duration>) {
     explore(preemptions, move || {
         let mut l = Loop::new(4);
@@ -167,12 +169,12 @@ fn after_an_error(preemptions: Option<usize>, first: Option<Duration>) {
                 assert_eq!(err.kind(), io::ErrorKind::Interrupted);
                 vec![]
             }
-            // It was reported before the kernel was asked, which then does not count.
+            // The waker was reported before the wait, so the error of the wait is not returned.
             Ok(tokens) => tokens,
         };
         senders.note(&tokens);
         while !senders.all_seen() {
-            senders.note(&l.poll(FOR_EVER));
+            senders.note(&l.poll(NO_LIMIT));
         }
         senders.end(&mut l);
     });
@@ -180,12 +182,12 @@ fn after_an_error(preemptions: Option<usize>, first: Option<Duration>) {
 
 #[test]
 fn a_wake_survives_an_interrupted_wait() {
-    after_an_error(ALL, FOR_EVER);
+    after_an_error(ALL, NO_LIMIT);
 }
 
 #[test]
-fn a_wake_survives_an_interrupted_look() {
-    after_an_error(ALL, LOOK);
+fn a_wake_survives_an_interrupted_non_blocking_poll() {
+    after_an_error(ALL, NON_BLOCKING);
 }
 
 #[test]
@@ -195,12 +197,12 @@ fn a_wake_survives_an_interrupted_short_wait() {
 
 #[test]
 fn two_wakes_survive_an_interrupted_wait() {
-    explore(MOST, || {
+    explore(FOUR, || {
         let mut l = Loop::new(4);
         l.kernel.fail_waits(1);
         let mut senders = Senders::<2>::new(&l);
         while !senders.all_seen() {
-            let tokens = l.poll_again(FOR_EVER);
+            let tokens = l.poll_uninterrupted(NO_LIMIT);
             senders.note(&tokens);
         }
         senders.end(&mut l);
@@ -214,25 +216,25 @@ fn a_wake_survives_a_signal() {
         let mut senders = Senders::<1>::new(&l);
         let kernel = Arc::clone(&l.kernel);
         let signal = thread::spawn(move || kernel.signal());
-        senders.note(&l.poll_again(FOR_EVER));
+        senders.note(&l.poll_uninterrupted(NO_LIMIT));
         signal.join().unwrap();
         senders.end(&mut l);
     });
 }
 
 #[test]
-fn a_timer_that_is_due_goes_before_the_error() {
+fn a_due_timer_is_reported_before_the_error() {
     explore(ALL, || {
         let mut l = Loop::new(4);
         let timer = l.timer(5);
         timer.set(Duration::ZERO).unwrap();
         l.kernel.fail_waits(1);
         let mut senders = Senders::<1>::new(&l);
-        let mut tokens = l.poll(FOR_EVER);
+        let mut tokens = l.poll(NO_LIMIT);
         assert!(tokens.contains(&5));
         senders.note(&tokens);
         while !senders.all_seen() {
-            tokens = l.poll_again(FOR_EVER);
+            tokens = l.poll_uninterrupted(NO_LIMIT);
             senders.note(&tokens);
         }
         senders.end(&mut l);
@@ -245,12 +247,12 @@ fn a_wake_survives_a_wait_that_unwinds() {
         let mut l = Loop::new(4);
         l.kernel.unwind_from_wait();
         let mut senders = Senders::<1>::new(&l);
-        let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| l.poll(FOR_EVER)));
+        let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| l.poll(NO_LIMIT)));
         assert!(unwound.is_err());
-        // What was reported before the kernel was asked stands in the buffer.
+        // Events that were reported before the wait are in the list.
         senders.note(&l.tokens());
         if !senders.all_seen() {
-            senders.note(&l.poll(FOR_EVER));
+            senders.note(&l.poll(NO_LIMIT));
         }
         senders.end(&mut l);
     });

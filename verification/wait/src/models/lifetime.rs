@@ -1,9 +1,9 @@
-//! Who goes first: a poll, or those who hold on to it. Loom also counts what is never freed.
+//! A poll, its wakers and its timers, dropped in any order. Loom also detects leaks.
 
 use super::*;
 
 #[test]
-fn a_poll_is_dropped_while_somebody_wakes_it() {
+fn a_poll_is_dropped_during_a_wake() {
     explore(ALL, || {
         let l = Loop::new(4);
         let waker = l.waker(0);
@@ -14,8 +14,8 @@ fn a_poll_is_dropped_while_somebody_wakes_it() {
 }
 
 #[test]
-fn a_poll_is_dropped_after_an_event_while_somebody_wakes_it() {
-    explore(MOST, || {
+fn a_poll_is_dropped_after_an_event_during_a_wake() {
+    explore(FOUR, || {
         let mut l = Loop::new(4);
         let wakers = [l.waker(0), l.waker(1)];
         let threads = wakers.map(|waker| thread::spawn(move || waker.wake().unwrap()));
@@ -54,7 +54,7 @@ fn a_poll_is_dropped_while_a_timer_is_registered() {
 }
 
 #[test]
-fn a_waker_is_made_while_the_poll_waits() {
+fn a_waker_is_created_while_the_poll_waits() {
     explore(ALL, || {
         let mut l = Loop::new(4);
         let registry = l.poll.registry().try_clone().unwrap();
@@ -68,7 +68,7 @@ fn a_waker_is_made_while_the_poll_waits() {
                 (waker, registry)
             }
         });
-        assert_eq!(l.poll(FOR_EVER), [3]);
+        assert_eq!(l.poll(NO_LIMIT), [3]);
         assert!(letter.is_written());
         let _alive = thread.join().unwrap();
     });

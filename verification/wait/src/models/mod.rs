@@ -1,12 +1,12 @@
-//! The models: small programs, each of which loom runs once for every order in which its threads can take their steps,
-//! and for every value that a load may see. Whatever they assert holds in all of them.
+//! The models: small programs. Loom runs each once for every order in which its threads can take their steps, and for
+//! every value that a load may see. Their assertions hold in all executions.
 
 mod capacity;
+mod exposed;
 mod failure;
 mod lifetime;
 mod timer;
 mod wake;
-mod watched;
 
 use std::cell::Cell as Counter;
 use std::io;
@@ -18,19 +18,19 @@ use std::time::{Duration, Instant};
 use loom::cell::Cell;
 use loom::thread::{self, JoinHandle};
 
-use crate::queue::{Kernel, Manners, SHORT};
+use crate::queue::{Kernel, KernelKind, SHORT};
 use crate::{Events, Interest, Poll, Timer, Token, Waker};
 
 /// Every interleaving.
 const ALL: Option<usize> = None;
-/// Those in which no more than four times a thread is stopped that could go on: enough where two threads meet a poller.
-const MOST: Option<usize> = Some(4);
-/// No more than twice, where three meet it.
-const FEWER: Option<usize> = Some(2);
+/// Interleavings with at most four preemptions (stops of a thread that could continue): enough for two threads and a
+/// polling one.
+const FOUR: Option<usize> = Some(4);
+/// At most two preemptions, for three threads and a polling one.
+const TWO: Option<usize> = Some(2);
 
-/// Runs `model` in all interleavings in which no more than `preemptions` times a thread is stopped that could go on
-/// (`None`: in all). `PREEMPTIONS=4`, or `PREEMPTIONS=all`, in the environment is another bound for those that have
-/// one.
+/// Runs `model` in all interleavings with at most `preemptions` preemptions (`None`: in all). The environment variable
+/// `PREEMPTIONS=4`, or `PREEMPTIONS=all`, replaces the bound of models that have one.
 fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     let preemptions = preemptions.and_then(|bound| match std::env::var("PREEMPTIONS") {
         Ok(wanted) if wanted == "all" => None,
@@ -56,15 +56,15 @@ fn thread_name() -> String {
     std::thread::current().name().unwrap_or("?").trim_start_matches("models::").to_string()
 }
 
-/// A poll, the buffer it is used with, and its kernel.
+/// A poll, its events, and its kernel.
 struct Loop {
     poll: Poll,
     events: Events,
     kernel: Arc<Kernel>,
 }
 
-const FOR_EVER: Option<Duration> = None;
-const LOOK: Option<Duration> = Some(Duration::ZERO);
+const NO_LIMIT: Option<Duration> = None;
+const NON_BLOCKING: Option<Duration> = Some(Duration::ZERO);
 const BRIEFLY: Option<Duration> = Some(SHORT);
 
 impl Loop {
@@ -74,7 +74,7 @@ impl Loop {
         Loop { poll, events: Events::with_capacity(capacity), kernel }
     }
 
-    /// The tokens of one poll.
+    /// Polls once, and returns the tokens.
     fn poll(&mut self, timeout: Option<Duration>) -> Vec<usize> {
         self.try_poll(timeout).unwrap()
     }
@@ -93,8 +93,8 @@ impl Loop {
         self.events.iter().map(|event| event.token().0).collect()
     }
 
-    /// As `poll`, once more after it was interrupted.
-    fn poll_again(&mut self, timeout: Option<Duration>) -> Vec<usize> {
+    /// Polls, and polls again after an interrupt.
+    fn poll_uninterrupted(&mut self, timeout: Option<Duration>) -> Vec<usize> {
         match self.try_poll(timeout) {
             Err(err) if err.kind() == io::ErrorKind::Interrupted => self.poll(timeout),
             result => result.unwrap(),
@@ -112,8 +112,8 @@ impl Loop {
     }
 }
 
-/// What one thread writes before it wakes the other. No atomic: loom objects unless the write happens before the
-/// reading.
+/// A value that one thread writes before it wakes the other. It is no atomic, so loom fails unless the write happens
+/// before the read.
 #[derive(Clone, Default)]
 struct Letter(Rc<Cell<bool>>);
 
@@ -127,7 +127,8 @@ impl Letter {
     }
 }
 
-/// A thread that writes a letter and wakes. It gives its waker back, so that this is not dropped meanwhile.
+/// Starts a thread that writes a letter and wakes. The thread returns its waker, so that the waker is not dropped
+/// before.
 fn write_and_wake(waker: Waker, letter: &Letter) -> JoinHandle<Waker> {
     let letter = letter.clone();
     thread::spawn(move || {
@@ -151,7 +152,7 @@ impl<const N: usize> Senders<N> {
         Senders { letters, threads, seen: [false; N] }
     }
 
-    /// A batch has come. Every waker is reported once, after its letter.
+    /// Checks a batch: every waker is reported once, after its letter was written.
     fn note(&mut self, tokens: &[usize]) {
         for &token in tokens.iter().filter(|&&token| token < N) {
             assert!(!self.seen[token], "waker {token} is reported twice");
@@ -168,15 +169,15 @@ impl<const N: usize> Senders<N> {
         self.threads.drain(..).map(|thread| thread.join().unwrap()).collect()
     }
 
-    /// Everything was seen, and nothing is left.
+    /// Checks that every waker was reported and no event is left.
     fn end(mut self, l: &mut Loop) {
         assert!(self.all_seen(), "a wake is lost: {:?}", self.seen);
         let _wakers = self.join();
-        assert_eq!(l.poll(LOOK), [], "an event without a wake");
+        assert_eq!(l.poll(NON_BLOCKING), [], "an event without a wake");
     }
 }
 
-/// Counts to a limit that nothing sensible reaches.
+/// Counts polls up to a limit that no correct execution reaches.
 #[derive(Default)]
 struct Patience(Counter<usize>);
 

@@ -1,15 +1,15 @@
-//! Timers that other threads set, and what ends its life while a poll runs.
+//! Timers that other threads set, and timers and wakers that end while a poll runs.
 
 use super::*;
 use loom::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 
-/// A deadline that no execution lives to see.
+/// A deadline that no execution reaches.
 fn far() -> Duration {
     Duration::from_secs(24 * 60 * 60)
 }
 
 #[test]
-fn a_deadline_that_has_passed_ends_a_wait_for_ever() {
+fn a_past_deadline_ends_a_wait_without_timeout() {
     explore(ALL, || {
         let due = Instant::now();
         let mut l = Loop::new(4);
@@ -18,9 +18,9 @@ fn a_deadline_that_has_passed_ends_a_wait_for_ever() {
             timer.set_at(due).unwrap();
             timer
         });
-        assert_eq!(l.poll(FOR_EVER), [5]);
+        assert_eq!(l.poll(NO_LIMIT), [5]);
         let _timer = thread.join().unwrap();
-        assert_eq!(l.poll(LOOK), []);
+        assert_eq!(l.poll(NON_BLOCKING), []);
     });
 }
 
@@ -35,9 +35,9 @@ fn an_earlier_deadline_ends_a_wait_for_a_later_one() {
             timer.set_at(due).unwrap();
             timer
         });
-        assert_eq!(l.poll(FOR_EVER), [5]);
+        assert_eq!(l.poll(NO_LIMIT), [5]);
         let _timer = thread.join().unwrap();
-        assert_eq!(l.poll(LOOK), []);
+        assert_eq!(l.poll(NON_BLOCKING), []);
     });
 }
 
@@ -52,14 +52,14 @@ fn a_timer_set_twice_expires_once() {
             timer.set_at(due).unwrap();
             timer
         });
-        assert_eq!(l.poll(FOR_EVER), [5]);
+        assert_eq!(l.poll(NO_LIMIT), [5]);
         let _timer = thread.join().unwrap();
-        assert_eq!(l.poll(LOOK), []);
+        assert_eq!(l.poll(NON_BLOCKING), []);
     });
 }
 
 #[test]
-fn a_timer_that_is_due_is_registered_while_a_poll_waits() {
+fn a_due_timer_is_registered_while_a_poll_waits() {
     explore(ALL, || {
         let due = Instant::now();
         let mut l = Loop::new(4);
@@ -70,13 +70,13 @@ fn a_timer_that_is_due_is_registered_while_a_poll_waits() {
             registry.register(&mut timer, Token(5), Interest::READABLE).unwrap();
             (timer, registry)
         });
-        assert_eq!(l.poll(FOR_EVER), [5]);
+        assert_eq!(l.poll(NO_LIMIT), [5]);
         let _alive = thread.join().unwrap();
     });
 }
 
 #[test]
-fn polls_that_only_look_see_a_deadline_in_the_end_and_nobody_kicks() {
+fn non_blocking_polls_see_a_deadline_without_a_notification() {
     explore(ALL, || {
         let due = Instant::now();
         let mut l = Loop::new(4);
@@ -85,21 +85,21 @@ fn polls_that_only_look_see_a_deadline_in_the_end_and_nobody_kicks() {
             timer.set_at(due).unwrap();
             timer
         });
-        let mut tokens = l.poll(LOOK);
+        let mut tokens = l.poll(NON_BLOCKING);
         while tokens.is_empty() {
             thread::yield_now();
-            tokens = l.poll(LOOK);
+            tokens = l.poll(NON_BLOCKING);
         }
         assert_eq!(tokens, [5]);
         let _timer = thread.join().unwrap();
-        assert_eq!(l.poll(LOOK), []);
-        assert_eq!(l.kernel.kicks(), 0);
+        assert_eq!(l.poll(NON_BLOCKING), []);
+        assert_eq!(l.kernel.notifications(), 0);
     });
 }
 
 #[test]
 fn two_threads_set_a_timer_each() {
-    explore(MOST, || {
+    explore(FOUR, || {
         let due = Instant::now();
         let mut l = Loop::new(4);
         let timers = [l.timer(0), l.timer(1)];
@@ -109,9 +109,9 @@ fn two_threads_set_a_timer_each() {
                 timer
             })
         });
-        let mut tokens = l.poll(FOR_EVER);
+        let mut tokens = l.poll(NO_LIMIT);
         while tokens.len() < 2 {
-            tokens.extend(l.poll(FOR_EVER));
+            tokens.extend(l.poll(NO_LIMIT));
         }
         tokens.sort_unstable();
         assert_eq!(tokens, [0, 1]);
@@ -121,7 +121,7 @@ fn two_threads_set_a_timer_each() {
 
 #[test]
 fn one_thread_wakes_and_another_sets_a_timer() {
-    explore(MOST, || {
+    explore(FOUR, || {
         let due = Instant::now();
         let mut l = Loop::new(4);
         let timer = l.timer(5);
@@ -132,7 +132,7 @@ fn one_thread_wakes_and_another_sets_a_timer() {
         });
         let mut expired = 0;
         while !(senders.all_seen() && expired == 1) {
-            let tokens = l.poll(FOR_EVER);
+            let tokens = l.poll(NO_LIMIT);
             expired += tokens.iter().filter(|&&token| token == 5).count();
             senders.note(&tokens);
         }
@@ -142,7 +142,7 @@ fn one_thread_wakes_and_another_sets_a_timer() {
 }
 
 #[test]
-fn a_timer_that_was_due_and_a_wake() {
+fn a_due_timer_and_a_wake() {
     explore(ALL, || {
         let mut l = Loop::new(4);
         let timer = l.timer(5);
@@ -150,7 +150,7 @@ fn a_timer_that_was_due_and_a_wake() {
         let mut senders = Senders::<1>::new(&l);
         let mut expired = 0;
         while !(senders.all_seen() && expired == 1) {
-            let tokens = l.poll(FOR_EVER);
+            let tokens = l.poll(NO_LIMIT);
             expired += tokens.iter().filter(|&&token| token == 5).count();
             senders.note(&tokens);
         }
@@ -158,8 +158,8 @@ fn a_timer_that_was_due_and_a_wake() {
     });
 }
 
-/// Another thread ends what would bring an event. A poll that begins after that does not bring it.
-fn silence_after<T: 'static>(preemptions: Option<usize>, begin: fn(&Loop) -> T, end: fn(T) -> Option<T>) {
+/// Another thread ends the cause of an event. A poll that starts later does not report the event.
+fn no_event_after<T: 'static>(preemptions: Option<usize>, begin: fn(&Loop) -> T, end: fn(T) -> Option<T>) {
     explore(preemptions, move || {
         let mut l = Loop::new(4);
         let source = begin(&l);
@@ -173,7 +173,7 @@ fn silence_after<T: 'static>(preemptions: Option<usize>, begin: fn(&Loop) -> T, 
             }
         });
         let mut events = 0;
-        for timeout in [LOOK, BRIEFLY] {
+        for timeout in [NON_BLOCKING, BRIEFLY] {
             let too_late = ended.load(Acquire);
             let tokens = l.poll(timeout);
             assert!(!too_late || tokens.is_empty(), "an event after the end");
@@ -187,7 +187,7 @@ fn silence_after<T: 'static>(preemptions: Option<usize>, begin: fn(&Loop) -> T, 
 
 #[test]
 fn no_event_after_a_timer_was_cancelled() {
-    silence_after(
+    no_event_after(
         ALL,
         |l| {
             let timer = l.timer(5);
@@ -203,7 +203,7 @@ fn no_event_after_a_timer_was_cancelled() {
 
 #[test]
 fn no_event_after_a_timer_was_set_to_later() {
-    silence_after(
+    no_event_after(
         ALL,
         |l| {
             let timer = l.timer(5);
@@ -219,7 +219,7 @@ fn no_event_after_a_timer_was_set_to_later() {
 
 #[test]
 fn no_event_after_a_timer_was_dropped() {
-    silence_after(
+    no_event_after(
         ALL,
         |l| {
             let timer = l.timer(5);
@@ -235,7 +235,7 @@ fn no_event_after_a_timer_was_dropped() {
 
 #[test]
 fn no_event_after_a_timer_was_deregistered() {
-    silence_after(
+    no_event_after(
         ALL,
         |l| {
             let timer = l.timer(5);
@@ -251,7 +251,7 @@ fn no_event_after_a_timer_was_deregistered() {
 
 #[test]
 fn no_event_after_a_waker_was_dropped() {
-    silence_after(
+    no_event_after(
         ALL,
         |l| {
             let waker = l.waker(5);
@@ -267,7 +267,7 @@ fn no_event_after_a_waker_was_dropped() {
 
 #[test]
 fn no_event_after_a_waker_was_woken_and_dropped() {
-    silence_after(
+    no_event_after(
         ALL,
         |l| l.waker(5),
         |waker| {
@@ -279,8 +279,8 @@ fn no_event_after_a_waker_was_woken_and_dropped() {
 }
 
 #[test]
-fn a_waker_that_is_dropped_takes_no_other_with_it() {
-    explore(MOST, || {
+fn dropping_a_waker_keeps_the_other_wakers() {
+    explore(FOUR, || {
         let mut l = Loop::new(4);
         let doomed = l.waker(9);
         let mut senders = Senders::<1>::new(&l);
@@ -289,7 +289,7 @@ fn a_waker_that_is_dropped_takes_no_other_with_it() {
             drop(doomed);
         });
         while !senders.all_seen() {
-            let tokens = l.poll(FOR_EVER);
+            let tokens = l.poll(NO_LIMIT);
             senders.note(&tokens);
         }
         thread.join().unwrap();

@@ -1,4 +1,4 @@
-//! Wakes against a poll that waits, that only looks, and that waits briefly.
+//! Wakes against a blocking poll, a non-blocking poll, and a poll with a short timeout.
 
 use super::*;
 use crate::handle::Socket;
@@ -10,7 +10,7 @@ fn a_wake_before_while_and_after_the_poll_begins_to_wait() {
     explore(ALL, || {
         let mut l = Loop::new(4);
         let mut senders = Senders::<1>::new(&l);
-        senders.note(&l.poll(FOR_EVER));
+        senders.note(&l.poll(NO_LIMIT));
         senders.end(&mut l);
     });
 }
@@ -21,7 +21,7 @@ fn two_wakers_each_with_its_token() {
         let mut l = Loop::new(4);
         let mut senders = Senders::<2>::new(&l);
         while !senders.all_seen() {
-            senders.note(&l.poll(FOR_EVER));
+            senders.note(&l.poll(NO_LIMIT));
         }
         senders.end(&mut l);
     });
@@ -29,17 +29,17 @@ fn two_wakers_each_with_its_token() {
 
 #[test]
 fn three_wakers_each_with_its_token() {
-    explore(FEWER, || {
+    explore(TWO, || {
         let mut l = Loop::new(4);
         let mut senders = Senders::<3>::new(&l);
         while !senders.all_seen() {
-            senders.note(&l.poll(FOR_EVER));
+            senders.note(&l.poll(NO_LIMIT));
         }
         senders.end(&mut l);
     });
 }
 
-/// Two threads that use one waker, each after it has written. Their wakes may be one event, which then stands for both.
+/// Two threads use one waker, each after a write. Their wakes may be one event, which then publishes both writes.
 fn coalesced(preemptions: Option<usize>, timeouts: &'static [Option<Duration>]) {
     explore(preemptions, move || {
         let mut l = Loop::new(4);
@@ -59,8 +59,8 @@ fn coalesced(preemptions: Option<usize>, timeouts: &'static [Option<Duration>]) 
         let mut seen = [false; 2];
         let mut timeouts = timeouts.iter().copied();
         while seen != [true; 2] {
-            if !l.poll(timeouts.next().unwrap_or(FOR_EVER)).is_empty() {
-                // Only what an event stands for counts: what it does not show, must come with another one.
+            if !l.poll(timeouts.next().unwrap_or(NO_LIMIT)).is_empty() {
+                // Each write must be published by an event: a write that this event does not publish needs another one.
                 seen = [0, 1].map(|n: usize| written[n].load(Relaxed));
             }
         }
@@ -71,13 +71,13 @@ fn coalesced(preemptions: Option<usize>, timeouts: &'static [Option<Duration>]) 
 }
 
 #[test]
-fn wakes_that_are_one_event_publish_what_both_threads_wrote() {
+fn wakes_that_are_one_event_publish_the_writes_of_both_threads() {
     coalesced(ALL, &[]);
 }
 
 #[test]
-fn wakes_that_are_one_event_publish_it_to_a_poll_that_looks_first() {
-    coalesced(MOST, &[LOOK]);
+fn wakes_that_are_one_event_publish_both_writes_to_non_blocking_polls() {
+    coalesced(FOUR, &[NON_BLOCKING]);
 }
 
 #[test]
@@ -96,10 +96,10 @@ fn one_thread_wakes_twice() {
                 waker
             }
         });
-        // The two wakes are one event or two, and the last event comes after all that was written.
+        // The two wakes are one event or two, and the last event publishes both writes.
         let mut seen = [false; 2];
         while seen != [true; 2] {
-            l.poll(FOR_EVER);
+            l.poll(NO_LIMIT);
             seen = [1, 0].map(|n: usize| written[n].load(Relaxed));
             assert!(seen[1] >= seen[0], "the second wake without the first");
             seen.reverse();
@@ -109,25 +109,25 @@ fn one_thread_wakes_twice() {
 }
 
 #[test]
-fn polls_that_only_look_see_a_wake_in_the_end_and_nobody_kicks() {
+fn non_blocking_polls_see_a_wake_without_a_notification() {
     explore(ALL, || {
         let mut l = Loop::new(4);
         let mut senders = Senders::<2>::new(&l);
         while !senders.all_seen() {
-            senders.note(&l.poll(LOOK));
+            senders.note(&l.poll(NON_BLOCKING));
             thread::yield_now();
         }
         senders.end(&mut l);
-        assert_eq!(l.kernel.kicks(), 0);
+        assert_eq!(l.kernel.notifications(), 0);
     });
 }
 
 #[test]
-fn a_poll_that_waits_after_some_that_looked() {
+fn a_blocking_poll_after_non_blocking_ones() {
     explore(ALL, || {
         let mut l = Loop::new(4);
         let mut senders = Senders::<1>::new(&l);
-        for timeout in [LOOK, LOOK, FOR_EVER] {
+        for timeout in [NON_BLOCKING, NON_BLOCKING, NO_LIMIT] {
             if !senders.all_seen() {
                 senders.note(&l.poll(timeout));
             }
@@ -137,11 +137,11 @@ fn a_poll_that_waits_after_some_that_looked() {
 }
 
 #[test]
-fn a_poll_that_waits_after_some_that_looked_with_two_wakers() {
-    explore(MOST, || {
+fn a_blocking_poll_after_non_blocking_ones_with_two_wakers() {
+    explore(FOUR, || {
         let mut l = Loop::new(4);
         let mut senders = Senders::<2>::new(&l);
-        for timeout in [LOOK, LOOK, FOR_EVER, FOR_EVER] {
+        for timeout in [NON_BLOCKING, NON_BLOCKING, NO_LIMIT, NO_LIMIT] {
             if !senders.all_seen() {
                 senders.note(&l.poll(timeout));
             }
@@ -151,11 +151,11 @@ fn a_poll_that_waits_after_some_that_looked_with_two_wakers() {
 }
 
 #[test]
-fn a_timeout_that_passes_while_somebody_wakes() {
+fn a_timeout_that_passes_during_a_wake() {
     explore(ALL, || {
         let mut l = Loop::new(4);
         let mut senders = Senders::<1>::new(&l);
-        for timeout in [BRIEFLY, BRIEFLY, FOR_EVER] {
+        for timeout in [BRIEFLY, BRIEFLY, NO_LIMIT] {
             if !senders.all_seen() {
                 senders.note(&l.poll(timeout));
             }
@@ -165,11 +165,11 @@ fn a_timeout_that_passes_while_somebody_wakes() {
 }
 
 #[test]
-fn a_timeout_that_passes_while_two_wake() {
-    explore(MOST, || {
+fn a_timeout_that_passes_during_two_wakes() {
+    explore(FOUR, || {
         let mut l = Loop::new(4);
         let mut senders = Senders::<2>::new(&l);
-        for timeout in [BRIEFLY, LOOK, FOR_EVER, FOR_EVER] {
+        for timeout in [BRIEFLY, NON_BLOCKING, NO_LIMIT, NO_LIMIT] {
             if !senders.all_seen() {
                 senders.note(&l.poll(timeout));
             }
@@ -179,12 +179,12 @@ fn a_timeout_that_passes_while_two_wake() {
 }
 
 #[test]
-fn every_kick_may_be_a_packet_of_its_own() {
-    explore(MOST, || {
+fn every_notification_may_be_a_packet_of_its_own() {
+    explore(FOUR, || {
         let mut l = Loop::new(4);
-        l.kernel.set_manners(Manners { coalesces: false, takes_a_place: false, ..Manners::STRICT });
+        l.kernel.set_kind(KernelKind { coalesces: false, takes_a_slot: false, ..KernelKind::STRICT });
         let mut senders = Senders::<2>::new(&l);
-        for timeout in [BRIEFLY, FOR_EVER, FOR_EVER] {
+        for timeout in [BRIEFLY, NO_LIMIT, NO_LIMIT] {
             if !senders.all_seen() {
                 senders.note(&l.poll(timeout));
             }
@@ -204,7 +204,7 @@ fn a_wake_while_a_source_becomes_ready() {
         let thread = thread::spawn(move || kernel.make_ready(7));
         let mut ready = false;
         while !(ready && senders.all_seen()) {
-            let tokens = l.poll(FOR_EVER);
+            let tokens = l.poll(NO_LIMIT);
             senders.note(&tokens);
             ready |= tokens.contains(&7);
         }

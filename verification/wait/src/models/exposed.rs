@@ -1,0 +1,201 @@
+//! A poll inside an outer event loop, which waits for the queue's descriptor and then polls without blocking.
+
+use super::*;
+use crate::handle::Socket;
+use crate::io_source::IoSource;
+
+/// How the outer loop waits.
+#[derive(Clone, Copy)]
+enum Outer {
+    Level,
+    Edge,
+}
+
+/// The outer loop's view of the descriptor.
+struct OuterLoop {
+    outer: Outer,
+    seen: usize,
+}
+
+impl OuterLoop {
+    fn new(l: &Loop, outer: Outer) -> OuterLoop {
+        l.kernel.set_kind(KernelKind { publishes: true, ..KernelKind::STRICT });
+        l.poll.registry().shared.expose_descriptor();
+        OuterLoop { outer, seen: l.kernel.current_edges() }
+    }
+
+    fn wait(&mut self, l: &Loop) {
+        match self.outer {
+            Outer::Level => l.kernel.wait_until_readable(),
+            Outer::Edge => l.kernel.wait_for_edge(&mut self.seen),
+        }
+    }
+}
+
+/// The descriptor is exposed first, or during the wakes. A non-blocking poll follows each time the outer loop reports
+/// it.
+fn nested<const N: usize>(preemptions: Option<usize>, outer: Outer, capacity: usize, expose_first: bool) {
+    explore(preemptions, move || {
+        let mut l = Loop::new(capacity);
+        let early = expose_first.then(|| OuterLoop::new(&l, outer));
+        let mut senders = Senders::<N>::new(&l);
+        let mut watch = early.unwrap_or_else(|| OuterLoop::new(&l, outer));
+        while !senders.all_seen() {
+            watch.wait(&l);
+            senders.note(&l.poll(NON_BLOCKING));
+        }
+        senders.end(&mut l);
+    });
+}
+
+#[test]
+fn a_wake_makes_the_descriptor_readable() {
+    nested::<1>(ALL, Outer::Level, 4, true);
+}
+
+#[test]
+fn a_wake_is_an_edge_of_the_descriptor() {
+    nested::<1>(ALL, Outer::Edge, 4, true);
+}
+
+#[test]
+fn the_descriptor_is_exposed_during_a_wake() {
+    nested::<1>(ALL, Outer::Level, 4, false);
+}
+
+#[test]
+fn the_descriptor_is_exposed_during_a_wake_and_edges_count() {
+    nested::<1>(ALL, Outer::Edge, 4, false);
+}
+
+#[test]
+fn two_wakes_make_the_descriptor_readable() {
+    nested::<2>(FOUR, Outer::Level, 4, true);
+}
+
+#[test]
+fn two_wakes_are_an_edge_of_the_descriptor() {
+    nested::<2>(FOUR, Outer::Edge, 4, true);
+}
+
+#[test]
+fn the_descriptor_is_exposed_during_two_wakes() {
+    nested::<2>(FOUR, Outer::Edge, 4, false);
+}
+
+#[test]
+fn wakers_that_do_not_fit_make_the_descriptor_readable() {
+    nested::<2>(FOUR, Outer::Level, 1, true);
+}
+
+#[test]
+fn wakers_that_do_not_fit_are_an_edge_of_the_descriptor() {
+    nested::<2>(FOUR, Outer::Edge, 1, true);
+}
+
+#[test]
+fn wakers_that_do_not_fit_into_two_slots_are_an_edge_of_the_descriptor() {
+    nested::<3>(TWO, Outer::Edge, 2, true);
+}
+
+/// The program also polls when the outer loop reported nothing. If that poll consumes a notification, the outer loop
+/// reports nothing later.
+fn non_blocking_polls_in_between(preemptions: Option<usize>, outer: Outer, timer: bool) {
+    explore(preemptions, move || {
+        let mut l = Loop::new(4);
+        let mut watch = OuterLoop::new(&l, outer);
+        let mut source = IoSource::new(Socket(7));
+        l.poll.registry().register(&mut source, Token(7), Interest::READABLE).unwrap();
+        l.kernel.make_ready(7);
+        let far = l.timer(5);
+        if timer {
+            far.set(Duration::from_secs(24 * 60 * 60)).unwrap();
+        }
+        let mut senders = Senders::<1>::new(&l);
+        senders.note(&l.poll(NON_BLOCKING));
+        while !senders.all_seen() {
+            watch.wait(&l);
+            senders.note(&l.poll(NON_BLOCKING));
+        }
+        senders.end(&mut l);
+    });
+}
+
+#[test]
+fn a_non_blocking_poll_that_consumes_a_notification_reports_the_waker() {
+    non_blocking_polls_in_between(ALL, Outer::Level, false);
+}
+
+#[test]
+fn a_non_blocking_poll_that_consumes_a_notification_reports_the_waker_beside_a_timer() {
+    non_blocking_polls_in_between(ALL, Outer::Level, true);
+}
+
+#[test]
+fn a_non_blocking_poll_that_consumes_a_notification_may_leave_its_edge() {
+    non_blocking_polls_in_between(ALL, Outer::Edge, true);
+}
+
+#[test]
+fn a_wake_before_two_threads_expose_the_descriptor() {
+    explore(ALL, || {
+        let mut l = Loop::new(4);
+        let waker = l.waker(0);
+        waker.wake().unwrap();
+        let registry = l.poll.registry().try_clone().unwrap();
+        let thread = thread::spawn(move || {
+            registry.shared.expose_descriptor();
+            registry
+        });
+        let mut watch = OuterLoop::new(&l, Outer::Edge);
+        watch.wait(&l);
+        let tokens = l.poll(NON_BLOCKING);
+        thread.join().unwrap();
+        assert_eq!(tokens, [0]);
+    });
+}
+
+#[test]
+fn a_poll_with_an_exposed_descriptor_may_still_block() {
+    explore(ALL, || {
+        let mut l = Loop::new(4);
+        let _watch = OuterLoop::new(&l, Outer::Level);
+        let mut senders = Senders::<1>::new(&l);
+        senders.note(&l.poll(NO_LIMIT));
+        senders.end(&mut l);
+    });
+}
+
+#[test]
+fn a_failed_wait_leaves_the_descriptor_readable() {
+    explore(ALL, || {
+        let mut l = Loop::new(4);
+        l.kernel.fail_waits(1);
+        let mut watch = OuterLoop::new(&l, Outer::Level);
+        let mut senders = Senders::<1>::new(&l);
+        while !senders.all_seen() {
+            watch.wait(&l);
+            let tokens = l.poll_uninterrupted(NON_BLOCKING);
+            senders.note(&tokens);
+        }
+        senders.end(&mut l);
+    });
+}
+
+#[test]
+fn the_wake_after_a_failed_notification_makes_the_descriptor_readable() {
+    explore(ALL, || {
+        let mut l = Loop::new(4);
+        l.kernel.fail_notifications(1);
+        let mut watch = OuterLoop::new(&l, Outer::Edge);
+        let wakers = [l.waker(0), l.waker(1)];
+        let thread = thread::spawn(move || {
+            assert!(wakers[0].wake().is_err());
+            wakers[1].wake().unwrap();
+            wakers
+        });
+        watch.wait(&l);
+        assert_eq!(l.poll(NON_BLOCKING), [0, 1]);
+        thread.join().unwrap();
+    });
+}
