@@ -161,8 +161,8 @@
 //! |---|---|---:|
 //! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,342 |
 //! | core and kqueue | the core and `kqueue/` | 1,592 |
-//! | Windows for sockets | the core and `iocp/` without pipes and raw sockets | 2,333 |
-//! | Windows pipes and raw sockets | `pipe_ffi` `pipe` `pipe_source` `raw_sockets` of `iocp/` | 690 |
+//! | Windows for sockets | the core and `iocp/` without pipes and raw sockets | 2,384 |
+//! | Windows pipes and raw sockets | `pipe` `pipe_source` `raw_sockets` of `iocp/` | 633 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]

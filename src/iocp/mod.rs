@@ -83,9 +83,9 @@
 //!
 //! For sockets: [`ffi`], [`event`], [`port`], [`winsock`] (the socket that AFD knows), [`afd`] (the request),
 //! [`poll_group`] (AFD devices), [`sock`], [`shared`] (the update queue), [`source`], [`selector`], [`notifier`]. Side
-//! chapters: [`raw_sockets`] (sockets that the program registers by number), and [`pipe_ffi`], [`pipe`],
-//! [`pipe_source`]. Each file uses only files that stand before it; [`pipe`] stands before [`shared`], [`raw_sockets`]
-//! before [`selector`], and [`pipe_source`] last.
+//! chapters: [`raw_sockets`] (sockets that the program registers by number), and [`pipe`], [`pipe_source`]. Each file
+//! uses only files that stand before it; [`pipe`] stands before [`shared`], [`raw_sockets`] before [`selector`], and
+//! [`pipe_source`] last.
 //!
 //! # Invariants of this folder
 //!
@@ -105,7 +105,6 @@ pub(crate) mod event;
 mod ffi;
 pub(crate) mod notifier;
 mod pipe;
-mod pipe_ffi;
 mod pipe_source;
 mod poll_group;
 mod port;

@@ -34,8 +34,8 @@ use std::ptr;
 use std::sync::{Arc, Mutex};
 
 use super::event::{flags, RawEvent, WRITE_CLOSED};
-use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND, BOOL, DWORD, HANDLE, NTSTATUS, NT_ERROR};
-use super::pipe_ffi::{self as ffi, OVERLAPPED};
+use super::ffi::{self, BOOL, DWORD, HANDLE, NTSTATUS, NT_ERROR, OVERLAPPED};
+use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND};
 use super::port::{nt_error, Handle, Port};
 use super::sock::Update;
 use crate::event::Token;

@@ -4,9 +4,8 @@ use std::cmp;
 use std::io;
 use std::sync::{Arc, Weak};
 
-use super::ffi::HANDLE;
+use super::ffi::{ERROR_BROKEN_PIPE, HANDLE};
 use super::pipe::{is_os_error, OperationKind, OperationState, Pipe, PipeEnd, MAX_READ, MIN_READ};
-use super::pipe_ffi::ERROR_BROKEN_PIPE;
 use super::port::Handle;
 use super::shared::Shared;
 use super::Selector;

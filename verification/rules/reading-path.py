@@ -16,7 +16,7 @@ PATHS = {
     "core and kqueue": f"{CORE} kqueue/mod kqueue/ffi kqueue/event kqueue/selector kqueue/oneshot kqueue/notifier",
     "Windows for sockets": f"{CORE} iocp/mod iocp/ffi iocp/event iocp/port iocp/winsock iocp/afd iocp/poll_group iocp/sock"
     " iocp/shared iocp/source iocp/selector iocp/notifier",
-    "Windows pipes and raw sockets": "iocp/pipe_ffi iocp/pipe iocp/pipe_source iocp/raw_sockets",
+    "Windows pipes and raw sockets": "iocp/pipe iocp/pipe_source iocp/raw_sockets",
 }
 TABLES = ["README.md", "src/lib.rs"]
 

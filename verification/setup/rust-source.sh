@@ -1,32 +1,33 @@
 #!/bin/sh
-# rust-src.sh - the source of the standard library, of exactly the installed rustc, for `-Zbuild-std`.
+# Finds or downloads the source of the standard library of exactly the installed rustc, for `-Zbuild-std`.
 #
 #   . verification/setup/rust-source.sh || exit 1        (under `set -e`, the dot alone is enough)
 #   RUSTC_BOOTSTRAP=1 cargo check -Zbuild-std=std,panic_abort --target x86_64-unknown-netbsd
 #
-# Sourced, it is silent on stdout and exports __CARGO_TESTS_ONLY_SRC_ROOT, by which cargo finds the source; the
-# toolchain itself is left alone. Run as a program, it prints the folder: `src=$(verification/setup/rust-source.sh) || exit 1`.
+# Sourced, it prints nothing on stdout and exports __CARGO_TESTS_ONLY_SRC_ROOT, the variable in which cargo looks for the
+# source. It does not change the toolchain. Run as a program, it prints the folder:
+# `src=$(verification/setup/rust-source.sh) || exit 1`.
 #
-# Where the source comes from: the toolchain, if it has the component already; else Debian's `rust-src` of the same
-# version, from whichever suite has it, through the mirror that apt is set up with. It is kept under
-# ${MINIMIO_CACHE:-~/.cache/minimio}, so a second call takes no time. The crates that std itself needs come from
-# crates.io, by cargo, with the first build.
+# The source comes from the toolchain if the component is installed, otherwise from Debian's package `rust-src` of the
+# same version: the script searches the suites below on the mirror that apt is configured with. It keeps the source under
+# ${MINIMIO_CACHE:-~/.cache/minimio}, and a second call finds it there. The first build lets cargo download the crates
+# that std depends on from crates.io.
 #
-# RUST_SRC=/path/to/library      takes that instead
-# RUST_SRC_SUITES="sid …"        the suites to ask, in this order
+# RUST_SRC=/path/to/library      use this folder instead
+# RUST_SRC_SUITES="sid …"        search these suites, in this order
 #
-# Needs nothing but Debian and a rustc. Every failure says what failed, and the status is not zero.
+# It needs Debian and a rustc. If a step fails, it prints which one and returns a status other than 0.
 
 minimio_rust_src() (
     set -eu
 
-    say() { echo "rust-src: $*" >&2; }
+    say() { echo "rust-source.sh: $*" >&2; }
     die() {
         say "FAILED: $*"
         if [ -s "${log:-/dev/null}" ]; then tail -n 20 "$log" >&2; fi
         exit 1
     }
-    # A registry has bad moments.
+    # A download can fail for a moment: three attempts.
     retry() {
         for pause in 2 5 0; do
             echo "+ $*" >> "$log"
@@ -40,7 +41,7 @@ minimio_rust_src() (
     release=$(echo "$version" | sed -n 's/^release: //p')
     [ -n "$release" ] || die "rustc does not say its release"
 
-    # Somebody brought it, or the toolchain has it.
+    # The caller named a folder, or the toolchain has the component.
     if [ -n "${RUST_SRC:-}" ]; then
         [ -e "$RUST_SRC/std/Cargo.toml" ] || die "RUST_SRC=$RUST_SRC is no library folder"
         echo "$RUST_SRC"
@@ -59,7 +60,7 @@ minimio_rust_src() (
         exit
     fi
 
-    # One at a time: whoever comes second finds the work done.
+    # The lock lets one process at a time download. A second process then finds the source in the cache.
     mkdir -p "$cache" || die "cannot make $cache"
     exec 9> "$cache/rust-src.lock"
     flock 9
@@ -72,7 +73,7 @@ minimio_rust_src() (
     mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' | awk -v r="$codename" '$2 == r { print $1; exit }')
     [ -n "$mirror" ] || die "apt has no mirror for '$codename'; is this Debian?"
 
-    # apt with lists and folders of its own, so that the machine's sources stay as they are.
+    # apt runs with its own lists and folders, and the machine's package sources do not change.
     work=$(mktemp -d "$cache/rust-src.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     trap 'exit 1' INT TERM
@@ -107,7 +108,7 @@ CONF
     [ -e "$unpacked/std/Cargo.toml" ] || die "rust-src $found has no folder library/std"
     [ -e "$unpacked/Cargo.lock" ] || die "rust-src $found has no library/Cargo.lock"
 
-    # The rename comes last, so what is there is whole.
+    # The rename is the last step: a folder of this name is complete.
     rm -rf "$cache/rust-src-$release"
     mkdir "$work/rust-src"
     mv "$unpacked" "$work/rust-src/library"
@@ -117,4 +118,4 @@ CONF
 )
 
 __CARGO_TESTS_ONLY_SRC_ROOT=$(minimio_rust_src) && export __CARGO_TESTS_ONLY_SRC_ROOT &&
-    case ${0##*/} in rust-src.sh) echo "$__CARGO_TESTS_ONLY_SRC_ROOT" ;; esac
+    case ${0##*/} in rust-source.sh) echo "$__CARGO_TESTS_ONLY_SRC_ROOT" ;; esac

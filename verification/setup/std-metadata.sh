@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# The standard library of other targets, type-checked, not compiled: its metadata is all that `cargo check` and rustdoc need.
+# Type-checks the standard library for other targets: `cargo check` and rustdoc need its metadata only, no compiled code.
 #
 #     sysroot=$(verification/setup/std-metadata.sh TARGET …)
 #     CARGO_ENCODED_RUSTFLAGS=$'--sysroot\x1f'$sysroot cargo check --target TARGET
 #
-# Prints the folder that has it. Both cores have work, since cargo sees all targets at once; what is there already takes no
-# time. CARGO_TARGET_DIR says where to build (default: `target` in the checkout).
+# Prints the folder with the metadata. One call of cargo gets all targets and uses all cores; it skips targets that are up
+# to date. CARGO_TARGET_DIR is the build folder (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . verification/setup/rust-source.sh
 library=$__CARGO_TESTS_ONLY_SRC_ROOT
-# One folder for each compiler: metadata of two would not mix.
+# One folder for each compiler: rustc rejects the metadata of another version.
 std=${CARGO_TARGET_DIR:-$PWD/target}/std-checked-$(rustc -vV | sed -n 's/^commit-hash: //p')
 sysroot=$std/sysroot
 flags=()
 for target in "$@"; do
   flags+=(--target "$target")
 done
-echo "the standard library for $# targets" >&2
+echo "type-checking the standard library for $# targets" >&2
 RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=$std CARGO_ENCODED_RUSTFLAGS=$'-Zforce-unstable-if-unmarked\x1f-Awarnings' \
   cargo check --quiet --locked --manifest-path "$library/sysroot/Cargo.toml" --package test "${flags[@]}" >&2
 for target in "$@"; do

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Prints the path of `zig`, a C compiler and linker that carries the headers and the names in the C libraries of macOS and
-# the BSDs, among others.
+# Installs `zig` and prints its path. It is a C compiler and linker, and its package contains the headers and the symbol
+# lists of the C libraries of macOS and the BSDs, among others.
 #
 #     zig=$(verification/setup/zig.sh)
 #
-# It comes with PyPI's `ziglang`, and is kept under ${MINIMIO_CACHE:-~/.cache/minimio}/headers, so a second call takes no
-# time. Nothing but the path is printed on stdout. Whoever holds the lock in that folder must not call this.
+# The package is `ziglang` of PyPI. The script installs it under ${MINIMIO_CACHE:-~/.cache/minimio}/headers, and a second
+# call finds it there. Stdout gets the path only. The script takes the lock `headers/lock`, so a caller must not hold it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 version=0.17.1
@@ -15,7 +15,7 @@ folder=$lab/ziglang-$version
 if [[ ! -e $folder ]]; then
   verification/setup/debian.sh python3 python3-venv >&2
   mkdir -p "$lab"
-  # One at a time: whoever comes second finds the work done.
+  # The lock lets one process at a time install. A second process then finds the folder.
   exec 9>"$lab/lock"
   flock 9
 fi
@@ -26,7 +26,7 @@ if [[ ! -e $folder ]]; then
   trap 'rm -rf "$new"' EXIT
   /usr/bin/python3 -m venv "$new/venv" >&2
   "$new/venv/bin/pip" --quiet --disable-pip-version-check --retries 5 install "ziglang==$version" >&2
-  # All of it is in one folder, which may stand anywhere. The rename comes last, so what is there is whole.
+  # The package is one folder and works from any place. The rename is the last step: a folder of this name is complete.
   mv "$new"/venv/lib/python3*/site-packages/ziglang "$new/ziglang"
   "$new/ziglang/zig" version | grep -qx "${version%.post*}"
   mv "$new/ziglang" "$folder"

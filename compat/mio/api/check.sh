@@ -17,7 +17,7 @@ list() { awk -v column="$1" '!/^(#|$)/ && $6 != "-" { print $column }' verificat
 mapfile -t systems < <(list 6)
 mapfile -t targets < <(list 1)
 sysroot=$(verification/setup/std-metadata.sh "${targets[@]}")
-# As RUSTFLAGS, but the path may hold blanks. A target of its own for each, so that build scripts have none of it.
+# CARGO_ENCODED_RUSTFLAGS, because the path may contain blanks. `--target` keeps the flags away from build scripts.
 export CARGO_ENCODED_RUSTFLAGS=$'--sysroot\x1f'"$sysroot" CARGO_ENCODED_RUSTDOCFLAGS=$'--sysroot\x1f'"$sysroot"
 target_dir=$CARGO_TARGET_DIR/parity
 export CARGO_TARGET_DIR=$target_dir

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Holds what the ffi.rs files say to the headers of each system. `check.sh` prepares what this needs, and says how to
-call it.
+"""Compares the declarations of the ffi.rs files with the headers of each system. `check.sh` prepares the tools and shows
+the usage.
 
 For each target:
 
-1. rustdoc tells what the files declare, as the compiler sees it there, with `cfg` behind it (declared.py).
-2. A C++ compiler, which lies beside the headers of all systems, tells what those say of the same names: C++, since it
-   can take a function's type apart. Nothing is run: a fact is an operand in the assembly (headers.py, types.h).
-3. rustc compiles the files again, each with a module of assertions inside: our constant is the headers' constant, and
-   so on. It evaluates both for the target, however a constant is put together (facts.py, types.rs).
+1. rustdoc lists the declarations of the files for this target, after `cfg` (declared.py).
+2. zig's C++ compiler, which includes the headers of all systems, evaluates the same names. The language is C++ because
+   its templates can decompose a function's type. No program is run: each fact is an operand in the assembly (headers.py,
+   types.h).
+3. rustc compiles the files again. Each contains a module of assertions, for example that the constant in Rust equals the
+   constant in C. rustc evaluates the Rust side for the target (facts.py, types.rs).
 
-What is in a file, but is not what the headers say, must stand in `exceptions`.
+`exceptions` must list every difference.
 """
 import argparse
 import concurrent.futures
@@ -58,7 +59,7 @@ def read_exceptions(file):
 
 
 class Report:
-    """What has become of a target."""
+    """The result for one target."""
 
     def __init__(self, target):
         self.target = target
@@ -131,7 +132,7 @@ class Check:
         return next((exempt for exempt in self.exceptions if exempt.covers(fact, target)), None)
 
     def judge(self, report, facts, found, names):
-        """Found is what rustc says of facts that are not as in the headers."""
+        """`found` maps each fact that differs from the headers to the value that rustc reports."""
         other_shape = {fact.item for fact in found if fact.key.endswith(": parameters")}
         for fact in facts:
             ours, theirs = found.get(fact, fact.ours), fact.theirs
@@ -155,7 +156,7 @@ class Check:
 
 
 def unseen(sources, reports):
-    """What stands in a file but exists on none of the targets."""
+    """Declarations in a file that exist on none of the targets."""
     seen = {(item.file, line, item.name) for report in reports for item in report.items
             for line in range(item.span["begin"][0], item.span["end"][0] + 1)}
     declaration = re.compile(r"(?<!\*)\b(?:const|static|type|struct|union|enum|fn)\s+(?!fn\b|_\b)(\w+)")
@@ -176,8 +177,8 @@ def main():
         arguments.add_argument(f"--{name}", required=True, type=Path)
     arguments.add_argument("targets", nargs="*")
     arguments = arguments.parse_args()
-    if strangers := set(arguments.targets) - {target for target, _, _ in TARGETS}:
-        raise Failed(f"no such target: {' '.join(sorted(strangers))}")
+    if unknown := set(arguments.targets) - {target for target, _, _ in TARGETS}:
+        raise Failed(f"no such target: {' '.join(sorted(unknown))}")
     wanted = [target for target in TARGETS if not arguments.targets or target[0] in arguments.targets]
 
     build = arguments.build.resolve()
@@ -194,7 +195,7 @@ def main():
         print(f"  {'ok ' if good else 'not'} {text}", *problems, sep="\n        ", flush=True)
 
     def counted(facts, mutants):
-        return f"{facts} facts" + (f", {mutants} times one of them changed" if arguments.self_test else "")
+        return f"{facts} facts" + (f", {mutants} changes of one fact" if arguments.self_test else "")
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for (_, zig_target, _), report in zip(wanted, pool.map(lambda target: check.target(*target), wanted)):
@@ -202,17 +203,17 @@ def main():
             if zig_target is None and report.good():
                 print(f"  --  {report.target}: no headers", flush=True)
             else:
-                told = f"{report.target}: {counted(report.facts, report.mutants)}"
-                result(report.good(), told, report.wrong + report.missed)
+                summary = f"{report.target}: {counted(report.facts, report.mutants)}"
+                result(report.good(), summary, report.wrong + report.missed)
 
     if not arguments.targets:
         problems = list(unseen(sources, reports))
         needed = set().union(*(report.exempt for report in reports))
-        problems += [f"exceptions:{exempt.number}: nobody needs `{exempt.what} | {exempt.where}`"
+        problems += [f"exceptions:{exempt.number}: no target needs `{exempt.what} | {exempt.where}`"
                      for exempt in exceptions if exempt not in needed]
-        if arguments.self_test and not self_test.unseen_is_noticed(sources, lambda spoiled: unseen(spoiled, reports)):
-            problems.append("a constant for a system that is none of the targets was not noticed")
-        result(not problems, f"nothing is left out, and {len(needed)} exceptions are needed", problems)
+        if arguments.self_test and not self_test.unseen_is_detected(sources, lambda spoiled: unseen(spoiled, reports)):
+            problems.append("a constant for a system that is none of the targets was not detected")
+        result(not problems, f"every declaration exists on some target, and {len(needed)} exceptions are needed", problems)
     print(counted(sum(report.facts for report in reports), sum(report.mutants for report in reports)))
     print(f"{passed} passed, {failed} failed")
     return failed == 0 and passed > 0

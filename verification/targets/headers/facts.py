@@ -1,4 +1,4 @@
-"""What can be compared: facts, and how rustc compares them."""
+"""Facts, and the Rust code that compares them."""
 import json
 import re
 
@@ -7,10 +7,10 @@ from tools import NONE, POINTER, Failed, kind_of, run
 
 
 class Fact:
-    """Something that an item and the headers say.
+    """A property of an item that the headers have too.
 
-    With a `line` of Rust, rustc compares. Without, `ours` and `theirs` are known; or, if `ours` is None, the headers
-    have nothing of this name.
+    If it has a `line` of Rust, rustc compares. Otherwise `ours` and `theirs` are known here. If `ours` is None, the
+    headers do not declare the name.
     """
 
     def __init__(self, item, key, line=None, ours=None, theirs=None, typed=False):
@@ -27,7 +27,7 @@ def facts_of(item, headers):
 def const(item, key, headers):
     theirs, path = headers.answers.get(key), item.path
     if item.is_option():
-        # None is as good as a name that the headers don't have.
+        # None is correct if the headers do not have the name.
         theirs = NONE if theirs is None else theirs
         ours = f"match {path} {{ Some(it) => t::value(it), None => t::NONE }}"
         wrapped = f"match {path} {{ Some(it) => t::wrapped(it, {theirs}), None => {theirs} }}"
@@ -67,7 +67,7 @@ def struct(item, key, headers):
         yield from value(item, f"{field_key}: type", f"t::field_code({place})", code)
     ours = {field for field, _ in item.fields}
     for theirs in headers.fields[item.name]:
-        # Of what has no name, each part has; one of them is enough.
+        # An unnamed field is a list of its named parts; one of them is enough.
         names = theirs if isinstance(theirs, list) else [theirs]
         there = ours.intersection(names)
         yield Fact(item, f"{key}.{names[0]}: there", ours="there" if there else "not there", theirs="there")
@@ -87,7 +87,7 @@ def function(item, key, headers):
     for at in range(parameters):
         name = names[at] if at < len(names) else at
         yield from value(item, f"{key}: {name}", f"t::code({cast}, {at + 1})", get(f"{key}: {at}"))
-    who = ("the caller takes the arguments away", "the callee takes the arguments away")
+    who = ("the caller pops the arguments", "the callee pops the arguments")
     pops = abi == "system" and headers.target.startswith("i686-pc-windows")
     yield Fact(item, f"{key}: convention", ours=who[pops], theirs=who[get(f"{key}: callee_pops")])
     if headers.has_symbols():
@@ -103,7 +103,7 @@ def typed(item, key, ours, theirs):
 
 
 def value(item, key, ours, theirs):
-    """What a field or parameter is; and of a pointer, whether it is `const`."""
+    """The type of a field or parameter, and for a pointer whether it is `const`."""
     yield typed(item, key, ours, theirs)
     if kind_of(theirs) == POINTER:
         yield number(item, f"{key}: const", f"{ours} >> 40 & 1", theirs >> 40 & 1)
@@ -119,7 +119,7 @@ USES = ["use crate::header_check as t;", "use crate::fact;"]
 
 
 def write_module(file, facts, items, records, uses):
-    """A module of assertions, which stands inside the file of the items; and which fact is on which line."""
+    """Writes the module of assertions that is compiled inside the file of the items. Returns the fact on each line."""
     lines = USES + uses
     for item in items:
         if item.what == "struct":
@@ -134,8 +134,8 @@ def write_module(file, facts, items, records, uses):
 
 
 def compile_facts(lib, target, toolchain, place, lines):
-    """Compiles. `lines` tells for each file which fact is on which line. For each error: in which of these files, of
-    which fact (both are None for any other error), and what rustc has found, or says."""
+    """Compiles. `lines` maps each file to the facts on its lines. Returns a tuple for each error: the file, the fact (both
+    None for an error outside these lines), and the value or the message that rustc reports."""
     done = run("rustc", "--edition", "2021", "--crate-name", "facts", "--crate-type", "lib", "--emit", "metadata",
                "--target", target, "--sysroot", toolchain.sysroot, "--out-dir", place / "metadata",
                "--error-format", "json", "--cap-lints", "allow", lib, env=toolchain.environment)

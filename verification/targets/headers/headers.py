@@ -1,4 +1,4 @@
-"""What the headers say."""
+"""Reads the facts from the headers."""
 import fnmatch
 import re
 
@@ -27,15 +27,15 @@ FIRST_LINES = {
         #include <ntstatus.h>
     """.strip().splitlines(),
 }
-# Where C has another name, or puts it in another way: on which targets, for what, and how.
+# Names that differ in C: on which targets, the name here, the expression in C.
 IN_C = [
     ("*-windows-*", "type sa_family_t", "ADDRESS_FAMILY"),
     ("*-apple-*", "const UIO_MAXIOV", "IOV_MAX"),
     ("*-*bsd*", "const UIO_MAXIOV", "IOV_MAX"),
-    # What the old `__kevent50` takes and brings, the headers show as the first part of what the new one does.
+    # The struct of the old `__kevent50` is the first part of the struct that the headers declare.
     ("*-netbsd*", "struct kevent: size", "__builtin_offsetof(struct kevent, ext)"),
 ]
-# Both compilers must mean the same machine: types that no header declares.
+# Built-in types, which no header declares: they must be equal in both compilers.
 OF_THE_MACHINE = {
     "c_char": "char", "c_short": "short", "c_ushort": "unsigned short", "c_int": "int", "c_uint": "unsigned",
     "c_long": "long", "c_ulong": "unsigned long", "*mut c_void": "void *",
@@ -44,12 +44,12 @@ MOST_PARAMETERS = 12
 
 
 class Headers:
-    """Asks for facts, and has the answers. What the headers do not have is None."""
+    """Collects questions, compiles them, and keeps the answers. The answer is None if the headers do not have a name."""
 
     def __init__(self, target, zig_target, system, toolchain, place):
         self.target, self.zig_target, self.system = target, zig_target, system
         self.toolchain, self.place = toolchain, place
-        # Each fact is asked for in a line of its own.
+        # Each question has its own line.
         self.lines, self.numbers = [], {}
         self.answers, self.fields = {}, {}
 
@@ -60,11 +60,11 @@ class Headers:
         return usual
 
     def record(self, name):
-        """A struct has a name of its own on Windows, a typedef; elsewhere a function may have the same."""
+        """On Windows the name is a typedef; elsewhere it needs `struct`, because a function may have the same name."""
         return f"::{name}" if self.system == "windows" else f"struct ::{name}"
 
     def has_symbols(self):
-        """Windows links to its functions through pointers, which are not constant."""
+        """False on Windows, where functions are linked through pointers, which are not constant."""
         return self.system != "windows"
 
     def ask(self, key, expression, macro="FACT"):
@@ -93,7 +93,7 @@ class Headers:
         for field, _ in item.fields:
             for what in ("offset", "size", "type"):
                 self.ask(f"{key}.{field}: {what}", f"{what.upper()}({record}, {field})")
-        # The compiler tells how it lays this out, and so which fields there are.
+        # The compiler prints the layout of this struct, which lists its fields.
         holder = f"header_check_of_{item.name}"
         self.lines.append(f"struct {holder} {{ {record} it; }}; {holder} a_{holder};")
 
@@ -110,7 +110,7 @@ class Headers:
         first = FIRST_LINES[self.system] + [f'#include "{HERE}/types.h"']
         source, assembly = self.place / "headers.cpp", self.place / "headers.s"
         lines = list(self.lines)
-        # What this system does not have is an error in its line. Without these, again.
+        # A name that this system does not have is an error in its line. Remove these lines and compile again.
         for _ in range(8):
             source.write_text("\n".join(first + lines) + "\n")
             done = run(self.toolchain.zig, "c++", "-target", self.zig_target, "-std=gnu++14", "-w", "-O1",
@@ -139,7 +139,7 @@ class Headers:
         self.answers = {key: found.get(number) for key, number in self.numbers.items()}
 
     def take_fields(self, layouts):
-        """Of each struct a list of fields; what has no name of its own is a list of those that are in it."""
+        """Makes a list of fields for each struct; an unnamed field becomes the list of its parts."""
         for layout in layouts.split("*** Dumping AST Record Layout"):
             rows = re.findall(r"^ *\d+(?::[-\d]+)? \|( +)(.*)$", layout, re.M)
             holder = rows and re.fullmatch(r"struct header_check_of_(\w+)", rows[0][1])

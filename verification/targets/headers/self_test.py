@@ -1,4 +1,4 @@
-"""The proof that differences are seen: whatever an item says is said differently, and the fact in question notices."""
+"""Checks the check: changes every property of every item in a copy. The fact for that property must fail."""
 import copy
 import re
 import shutil
@@ -9,14 +9,15 @@ from tools import ARRAY, POINTER, SIGNED, UNSIGNED, Failed, kind_of, size_of
 
 
 def other_type(code, was):
-    """A number of the same size and the other sign; instead of anything else, a number."""
+    """The Rust type to put in place of `was`: an integer of the same size and the other signedness; for a type that is no
+    integer, an integer."""
     if kind_of(code) in (UNSIGNED, SIGNED):
         return f"{'u' if kind_of(code) == SIGNED else 'i'}{size_of(code) * 8}"
     return "u16" if kind_of(code) == ARRAY or was == "usize" else "usize"
 
 
 def other_constness(was):
-    """The other kind of pointer, if it is one."""
+    """`*mut` for `*const` and the reverse; None for a type that is no pointer."""
     const, mut = "*const ", "*mut "
     if was.startswith(const):
         return mut + was.removeprefix(const)
@@ -24,7 +25,7 @@ def other_constness(was):
 
 
 def mutants(item, text, answers):
-    """Whatever an item says, said differently: which fact must notice, and the whole text then."""
+    """Yields each change of an item: the fact that must fail, and the text of the file with the change."""
     before, declaration, after = cut(text, item.span)
     key = item.key
 
@@ -70,7 +71,7 @@ def mutants(item, text, answers):
             if other := other_constness(was):
                 yield f"{key}: {name}: const", instead(*parameter.span(1), other)
         if rest := declaration[at:last].strip():
-            # Variadic no more.
+            # Remove the `...`.
             yield f"{key}: parameters", instead(at, last, "")
         else:
             comma = "" if at == first or declaration[:at].endswith(",") else ", "
@@ -80,7 +81,7 @@ def mutants(item, text, answers):
 
 
 def compared_by_rustc(report, sources, items, asserted, records, headers, toolchain, place):
-    """A copy of the file for each thing. All copies are modules of one crate, each with the assertions of its item."""
+    """Makes a copy of the file for each change. All copies are modules of one crate, each with the assertions of its item."""
     folder = place / "mutants"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -88,14 +89,14 @@ def compared_by_rustc(report, sources, items, asserted, records, headers, toolch
     root, planted, lines = lib.read_text(), {}, {}
     for item in items:
         own = [fact for fact in asserted if fact.item is item]
-        # Where a fact is an exception, nobody would see another one.
+        # `asserted` has no facts that `exceptions` allows to differ: no change of those is detected.
         keys = {fact.key for fact in own}
         family = [other for other in items if other.file == item.file]
         if not own:
             continue
         changed = [mutant for mutant in mutants(item, sources.text[item.file], headers.answers) if mutant[0] in keys]
         if not changed:
-            report.missed.append(f"{shown(item.file)}: {item.key}: there is no way to say it differently")
+            report.missed.append(f"{shown(item.file)}: {item.key}: no known change applies")
         for key, text in changed:
             copied, module = folder / f"ffi_{len(planted)}.rs", folder / f"facts_{len(planted)}.rs"
             lines[str(module)] = write_module(module, own, family, records, ["use super::*;"])
@@ -103,16 +104,16 @@ def compared_by_rustc(report, sources, items, asserted, records, headers, toolch
             root += f'mod mutant_{len(planted)} {{ #[path = "{copied}"] mod ffi; }}\n'
             planted[str(module)] = item, key
     lib.write_text(root)
-    # A change may well be an error elsewhere in the copy, too.
+    # A change may cause errors elsewhere in the copy too.
     caught = {(file, fact.key) for file, fact, _ in compile_facts(lib, headers.target, toolchain, place, lines) if fact}
     report.mutants += len(planted)
-    report.missed += [f"{shown(item.file)}: {key}: another one was not noticed"
+    report.missed += [f"{shown(item.file)}: {key}: the change was not detected"
                       for file, (item, key) in planted.items() if (file, key) not in caught]
 
 
 def compared_here(report, sources, items, compared, exempt, headers, toolchain, place):
-    """What rustc does not compare: symbols, conventions, layouts, fields; and what the headers don't know. All at once,
-    since none depends on another."""
+    """Changes the facts that rustc does not compare (symbols, conventions, layouts, fields) and adds a constant that the
+    headers do not have. One copy gets all changes, because they do not affect each other."""
     spoiled = copy.copy(sources)
     spoiled.text = {}
     for file, text in sources.text.items():
@@ -123,9 +124,9 @@ def compared_here(report, sources, items, compared, exempt, headers, toolchain, 
                 text = f'{before}#[link_name = "another"] {declaration}{after}'
         text = re.sub(r'link_name = "\w+"', 'link_name = "another"', text)
         text = text.replace("repr(C", "repr(Rust").replace('extern "system"', 'extern "C"')
-        # The sizes that a file asserts for itself are no longer so.
+        # Remove the files' own assertions of sizes, which would fail first.
         text = re.sub(r"^const _: \(\) = .*?;$", "const _: () = ();", text, flags=re.M | re.S)
-        spoiled.text[file] = text + "\npub const NOBODY_KNOWS_THIS: i32 = 1;\n"
+        spoiled.text[file] = text + "\npub const NOT_IN_THE_HEADERS: i32 = 1;\n"
     again = [item for item in declared(spoiled, headers.target, toolchain, place / "spoiled") if item.what != "code"]
     for item in list(again):
         for theirs in headers.fields.get(item.name, []):
@@ -133,24 +134,24 @@ def compared_here(report, sources, items, compared, exempt, headers, toolchain, 
             names = theirs if isinstance(theirs, list) else [theirs]
             less.fields = [field for field in item.fields if field[0] not in names]
             again.append(less)
-    noticed, unknown = set(), set()
+    detected, unknown = set(), set()
     for fact in (fact for item in again for fact in facts_of(item, headers)):
-        if fact.is_unknown() and fact.item.name == "NOBODY_KNOWS_THIS" and not exempt(fact, headers.target):
+        if fact.is_unknown() and fact.item.name == "NOT_IN_THE_HEADERS" and not exempt(fact, headers.target):
             unknown.add(fact.item.file)
         elif fact.line is None and fact.ours != fact.theirs:
-            noticed.add(fact.key)
+            detected.add(fact.key)
     if not headers.target.startswith("i686-pc-windows"):
-        # There is but one convention.
+        # These targets have one calling convention.
         compared = {key for key in compared if not key.endswith(": convention")}
     files = {item.file for item in items}
     report.mutants += len(compared) + len(files)
-    report.missed += [f"{key}: another one was not noticed" for key in sorted(compared - noticed)]
-    report.missed += [f"{shown(file)}: a constant that nobody knows was not noticed" for file in files - unknown]
+    report.missed += [f"{key}: the change was not detected" for key in sorted(compared - detected)]
+    report.missed += [f"{shown(file)}: a constant that the headers do not have was not detected" for file in files - unknown]
 
 
-def unseen_is_noticed(sources, unseen):
-    """A constant for a system that is none of the targets."""
+def unseen_is_detected(sources, unseen):
+    """Adds a constant for a system that is none of the targets."""
     spoiled = copy.copy(sources)
-    spoiled.text = {file: text + '#[cfg(target_os = "haiku")]\nconst NOBODY_SEES_THIS: i32 = 1;\n'
+    spoiled.text = {file: text + '#[cfg(target_os = "haiku")]\nconst ON_NO_TARGET: i32 = 1;\n'
                     for file, text in sources.text.items()}
-    return sum("NOBODY_SEES_THIS" in problem for problem in unseen(spoiled)) == len(sources.text)
+    return sum("ON_NO_TARGET" in problem for problem in unseen(spoiled)) == len(sources.text)

@@ -42,13 +42,13 @@ class Toolchain:
         if version.returncode != 0:
             raise Failed(f"no rustc: {version.stderr}")
         commit = re.search(r"^commit-hash: (\w+)", version.stdout, re.M)[1]
-        # One for each compiler: metadata of two would not mix.
+        # One folder for each compiler: rustc rejects the metadata of another version.
         self.sysroot = cache / f"core-{commit[:12]}"
         own = Path(run("rustc", "--print", "sysroot").stdout.strip())
         self.elsewhere = [own, build.parent / f"std-checked-{commit}" / "sysroot"]
 
     def standard_library(self, target):
-        """As much of it as the files use: `core`, type-checked, and a `std` that hands it on."""
+        """The part that the files use: `core`, type-checked, and a `std` that reexports it."""
         folder = self.sysroot / "lib" / "rustlib" / target / "lib"
         if folder.exists():
             return
@@ -63,7 +63,7 @@ class Toolchain:
             ("compiler_builtins", builtins, ["--edition", "2021"]),
             ("std", std, ["--edition", "2021"]),
         ]
-        # The toolchain has some, and `check-targets.sh` may have made others.
+        # The toolchain has some targets, and `std-metadata.sh` may have built others.
         name = f"lib/rustlib/{target}/lib/libcore-*.rmeta"
         if ready := [core for place in self.elsewhere for core in place.glob(name)]:
             shutil.copy(ready[0], made)
@@ -76,7 +76,7 @@ class Toolchain:
                        env=self.unstable)
             if done.returncode != 0:
                 raise Failed(f"no {name} for {target}: {done.stderr[:3000]}")
-        # The rename comes last, so what is there is whole.
+        # The rename is the last step: a folder of this name is complete.
         folder.parent.mkdir(parents=True, exist_ok=True)
         made.rename(folder)
         shutil.rmtree(new)

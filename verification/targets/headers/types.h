@@ -1,11 +1,11 @@
-// What C++ knows of a type, as one number. `types.rs` makes the same number of a Rust type.
+// Encodes a C++ type as one number. `types.rs` encodes a Rust type in the same way.
 //
 // | bits | |
 // |---|---|
-// | 0–15 | its size; of a struct or union, which of ours it is, or 0 |
+// | 0–15 | its size; for a struct or union, its number in the crate's list, or 0 |
 // | 16–19 | its kind |
-// | 20–39 | the same of what it points to, or is an array of |
-// | 40 | it points to what must not be written |
+// | 20–39 | the same bits of the type it points to, or of the array's elements |
+// | 40 | it points to `const` |
 
 namespace header_check {
 
@@ -45,7 +45,7 @@ template <class T, decltype(sizeof 0) n> struct unqualified<T[n]> {
     static const code_t code = scalar<ARRAY, T[n]>::code | (type<T>::code & 0xfffff) << 20;
 };
 
-// Parameters by their numbers.
+// The type of the parameter with a number.
 template <int n, class... A> struct at { static const code_t code = 0; };
 template <class First, class... A> struct at<0, First, A...> : type<First> {};
 template <int n, class First, class... A> struct at<n, First, A...> : at<n - 1, A...> {};
@@ -64,15 +64,15 @@ template <class R, class... A> struct function<R(__stdcall *)(A...)> : signature
 
 } // namespace header_check
 
-// A fact goes into the assembly as the operand of an instruction that is none, in halves, since 32 bits are what every
-// processor takes.
+// Writes a fact into the assembly as the operand of an `asm` statement without an instruction. It writes two halves,
+// because every processor accepts a 32-bit operand.
 #define FACT(number, value) \
     void header_check_##number() { \
         __asm__ volatile("\n.ascii \"@@@ " #number " %c0 %c1@\"" \
                          ::"i"((int)((unsigned long long)(value) & 0xffffffff)), \
                          "i"((int)((unsigned long long)(value) >> 32))); \
     }
-// What the linker is asked for.
+// Writes a reference to the function, by the name that the linker sees.
 #define SYMBOL(number, function) \
     extern "C" void *header_check_symbol_##number; \
     void *header_check_symbol_##number = (void *)&function;

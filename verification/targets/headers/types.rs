@@ -1,5 +1,4 @@
-//! What Rust knows of a type, as one number, which is put together as that of `types.h` is; and how a fact is held to
-//! what the headers say.
+//! Encodes a Rust type as one number, in the same way as `types.h`, and compares a fact with the headers.
 
 use core::ffi::c_void;
 
@@ -9,7 +8,7 @@ const SIGNED: i128 = 2;
 const POINTER: i128 = 3;
 const ARRAY: i128 = 4;
 const RECORD: i128 = 5;
-/// Rust's alone: what a `*mut c_void` points to.
+/// Used by Rust only: the target type of a `*mut c_void`.
 const ANYTHING: i128 = 8;
 
 /// An `Option` without a number.
@@ -58,19 +57,18 @@ impl<T: Type, const N: usize> Type for [T; N] {
     const CODE: i128 = scalar::<[T; N]>(ARRAY) | target(T::CODE);
 }
 
-/// The headers' code if ours is as good, else ours.
+/// Returns the code from the headers if our type is compatible with it, otherwise our code.
 pub const fn like(ours: i128, theirs: i128) -> i128 {
     const TARGET: i128 = 0xfffff << 20;
     let kind = ours >> 16 & 0xf;
     let (target, their_target) = (ours & TARGET, theirs & TARGET);
     let same = if kind == POINTER {
-        // Who points to anything does not say to what; neither does who points to nothing, in C.
-        // Whether it may be written is a fact of its own.
+        // `void *` is compatible with every pointer, on both sides. `const` is a separate fact.
         const REST: i128 = 0xfffff;
         ours & REST == theirs & REST
             && (target == their_target || target == ANYTHING << 36 || their_target == NOTHING << 36)
     } else if kind == ARRAY && target == <u8 as Type>::CODE << 20 {
-        // Bytes stand for whatever is as large, which is a fact of its own.
+        // An array of bytes is compatible with every type. The size is a separate fact.
         true
     } else {
         ours == theirs
@@ -82,10 +80,11 @@ pub const fn like(ours: i128, theirs: i128) -> i128 {
     }
 }
 
-/// A constant, whatever its type.
+/// The value of a constant of any type.
 pub const fn value<T: Type + Copy>(constant: T) -> i128 {
     let bytes: *const T = &constant;
-    // SAFETY: numbers, and pointers that are made of numbers, are that many bytes, and aligned as such.
+    // SAFETY: `bytes` points to `constant`, which is an integer or a pointer made of one: every byte is initialized,
+    // and an integer of the same size has the same alignment.
     let value = unsafe {
         match core::mem::size_of::<T>() {
             1 => *bytes.cast::<u8>() as i128,
@@ -98,7 +97,8 @@ pub const fn value<T: Type + Copy>(constant: T) -> i128 {
     wrapped(constant, value)
 }
 
-/// What the headers say, in the type of our constant: C does not always care for the sign. What does not fit stays.
+/// Converts the value from the headers to the type of our constant, because the signedness of a C constant can differ.
+/// Returns a value that does not fit unchanged.
 pub const fn wrapped<T: Type + Copy>(_: T, value: i128) -> i128 {
     let bits = core::mem::size_of::<T>() * 8;
     if value < -(1 << (bits - 1)) || value >= 1 << bits {
@@ -120,7 +120,7 @@ pub const fn field_code<S, T: Type>(_: fn(*const S) -> *const T) -> i128 {
     T::CODE
 }
 
-/// The types of a function: of what it returns, then of its parameters.
+/// The codes of a function's types: first the result, then the parameters.
 pub trait Function: Copy {
     const CODES: &'static [i128];
 }
@@ -145,7 +145,7 @@ pub const fn code<F: Function>(_: F, part: usize) -> i128 {
     F::CODES[part]
 }
 
-/// A number for the eye, and for `check.py`.
+/// A number in decimal, for the message that `check.py` parses.
 pub const fn text(value: i128) -> [u8; 48] {
     let mut text = [b' '; 48];
     let mut rest = value.unsigned_abs();
