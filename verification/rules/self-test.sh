@@ -48,10 +48,24 @@ harmless() {
 
 # expect RULE PATTERN: the rule must print a line that matches the pattern.
 expect() {
-  if "$1" | grep -qE "$2"; then
+  local printed
+  printed=$("$1") || true
+  if grep -qE "$2" <<<"$printed"; then
     caught=$((caught + 1))
   else
     echo "${1//_/ }: did not print '$2'"
+    missed=$((missed + 1))
+  fi
+}
+
+# expect_not RULE PATTERN: the rule must print no line that matches the pattern.
+expect_not() {
+  local printed
+  printed=$("$1") || true
+  if ! grep -qE "$2" <<<"$printed"; then
+    caught=$((caught + 1))
+  else
+    echo "${1//_/ }: wrongly printed '$2'"
     missed=$((missed + 1))
   fi
 }
@@ -101,7 +115,7 @@ self_test() {
   : >"$spoiled/other/src/lib.rs"
   cp Cargo.toml "$spoiled/saved.toml"
   printf '\n[dependencies]\nother = { path = "%s" }\n' "$spoiled/other" >>Cargo.toml
-  if $rule | grep -q '^cargo tree: .*other'; then caught=$((caught + 1)); else missed=$((missed + 1)); fi
+  expect $rule '^cargo tree: .*other'
   mv "$spoiled/saved.toml" Cargo.toml
 
   rule=the_package_has_the_intended_files
@@ -109,7 +123,7 @@ self_test() {
   plant $rule examples/picture.rs.bak 'a file\n'
   cp Cargo.toml "$spoiled/saved.toml"
   sed -i 's,"/src",\0/lib.rs,; s,"/src"/lib.rs,"/src/lib.rs",' Cargo.toml
-  if $rule | grep -q '^not packed: src/poll.rs'; then caught=$((caught + 1)); else missed=$((missed + 1)); fi
+  expect $rule '^not packed: src/poll.rs'
   mv "$spoiled/saved.toml" Cargo.toml
 
   rule=no_file_names_a_path_of_a_machine
@@ -146,7 +160,7 @@ self_test() {
   expect $rule '^a circle: .*wait'
   git checkout -q src/wait.rs
   printf 'use crate::wakers::Wakers;\n' >>src/wait.rs
-  if $rule | grep -q '^a circle: .*wait'; then missed=$((missed + 1)); else caught=$((caught + 1)); fi
+  expect_not $rule '^a circle: .*wait'
   git checkout -q src/wait.rs
 
   rule=the_reading_path_has_the_printed_length
@@ -155,7 +169,7 @@ self_test() {
   expect $rule '^src/lib.rs: core and kqueue: '
   git checkout -q src/wait.rs
   printf '// A comment.\n\n' >>src/wait.rs
-  if $rule | grep -q .; then missed=$((missed + 1)); else caught=$((caught + 1)); fi
+  expect_not $rule .
   git checkout -q src/wait.rs
 
   rule=words_name_the_actor_and_the_mechanism
@@ -163,8 +177,8 @@ self_test() {
   for word in nob''ody Whoe''ver to''ld te''lls ki''cked ane''w 'by its''elf'; do
     plant $rule src/new.rs "// The file says $word.\\n"
   done
-  plant $rule verification/new.sh "# by\\n# its''elf\\n"
-  plant $rule README.md "fn some''body_waits\\n"
+  plant $rule verification/new.sh '# by\n# its''elf\n'
+  plant $rule README.md 'fn some''body_waits\n'
   harmless $rule src/new.rs '// The kernel itself notifies the polling thread.\n'
 
   cd "$here"

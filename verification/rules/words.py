@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-WORDS = r"nobody|somebody|whoever|everybody|anybody|himself|tells?|told|kick(?:s|ed|ing)?|anew|by\s+itself"
+WORDS = r"nobody|somebody|whoever|everybody|anybody|himself|tells?|told|kick(?:s|ed|ing)?|anew|by(?:\s|#|//[/!]?)+itself"
 ALLOWED = Path("verification/rules/allowed-words.txt")
 
 
