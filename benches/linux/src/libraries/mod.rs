@@ -5,11 +5,10 @@ use std::net::{self, SocketAddr};
 use std::time::Duration;
 
 mod bare;
-mod minimio;
-mod mio;
+mod mio_like;
 mod polling;
 
-pub use self::{bare::Bare, minimio::Minimio, mio::Mio, polling::Polling};
+pub use self::{bare::Bare, mio_like::Minimio, mio_like::Mio, polling::Polling};
 
 /// How many events one poll can return.
 const CAPACITY: usize = 256;

@@ -83,6 +83,14 @@ impl World {
         (stream, peer)
     }
 
+    /// Returns a poll, and a connected stream that is registered with token 1, and its peer.
+    #[track_caller]
+    pub fn registered(&self, interest: Interest) -> (Loop, Stream, Peer) {
+        let (queue, (mut stream, peer)) = (Loop::new(), self.pair());
+        queue.register(&mut stream, 1, interest);
+        (queue, stream, peer)
+    }
+
     /// Opens a socket that is not connected: a connecting stream or a listener.
     pub fn unconnected(&self) -> (Stream, Peer) {
         let (number, endpoint) = self.kernel().open_socket();

@@ -19,9 +19,7 @@ fn late() -> World {
 #[test]
 fn after_deregister_a_completed_request_is_not_reported() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE.level());
+        let (mut queue, mut stream, peer) = world.registered(Interest::READABLE.level());
         assert_eq!(queue.now(), []);
         // The packet is in the port.
         peer.sends(1);
@@ -85,9 +83,7 @@ fn a_cancelled_request_that_completes_with_its_own_result_loses_no_event() {
 #[test]
 fn no_request_is_submitted_before_the_packet_of_the_cancelled_one_is_dequeued() {
     let world = late();
-    let mut queue = Loop::new();
-    let (mut stream, peer) = world.pair();
-    queue.register(&mut stream, 1, Interest::READABLE);
+    let (mut queue, mut stream, peer) = world.registered(Interest::READABLE);
     assert_eq!(queue.now(), []);
     queue.deregister(&mut stream);
     let before = world.counts();
@@ -111,9 +107,7 @@ fn queue_waits(world: &World, before: crate::kernel::Counts) -> usize {
 #[test]
 fn the_memory_of_a_dropped_source_lives_until_its_packet_is_dequeued() {
     let world = late();
-    let mut queue = Loop::new();
-    let (mut stream, _) = world.pair();
-    queue.register(&mut stream, 1, Interest::READABLE);
+    let (mut queue, stream, _) = world.registered(Interest::READABLE);
     assert_eq!(queue.now(), []);
     drop(stream);
     assert_eq!(queue.now(), []);
@@ -166,9 +160,7 @@ fn dropping_the_poll_waits_for_the_packets_of_cancelled_requests() {
 #[test]
 fn dropping_a_poll_without_pending_requests_does_not_wait() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE.oneshot());
+        let (mut queue, _stream, peer) = world.registered(Interest::READABLE.oneshot());
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         let waits = world.counts().waits;
@@ -180,9 +172,7 @@ fn dropping_a_poll_without_pending_requests_does_not_wait() {
 #[test]
 fn dropping_the_poll_waits_for_a_late_packet() {
     let world = late();
-    let mut queue = Loop::new();
-    let (mut stream, _) = world.pair();
-    queue.register(&mut stream, 1, Interest::READABLE);
+    let (mut queue, _stream, _) = world.registered(Interest::READABLE);
     assert_eq!(queue.now(), []);
     thread::scope(|scope| {
         let drops = scope.spawn(|| drop(queue));
@@ -239,9 +229,7 @@ fn the_last_registry_may_be_dropped_with_pending_requests() {
 #[test]
 fn a_source_of_a_dropped_poll_can_be_registered_with_another_poll() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, mut stream, peer) = world.registered(Interest::READABLE);
         assert_eq!(queue.now(), []);
         drop(queue);
         let mut queue = Loop::new();
@@ -271,9 +259,7 @@ fn a_deregistered_source_can_be_registered_with_another_poll_while_its_request_i
 #[test]
 fn a_failed_cancel_at_deregister_leaks_nothing() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, mut stream, peer) = world.registered(Interest::READABLE);
         assert_eq!(queue.now(), []);
         world.kernel().faults.cancels = 1;
         queue.deregister(&mut stream);
@@ -290,9 +276,7 @@ fn a_failed_cancel_at_deregister_leaks_nothing() {
 #[test]
 fn after_a_failed_cancel_at_deregister_the_source_can_be_registered_again() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, mut stream, peer) = world.registered(Interest::READABLE);
         assert_eq!(queue.now(), []);
         world.kernel().faults.cancels = 1;
         queue.deregister(&mut stream);
@@ -312,9 +296,7 @@ fn after_a_failed_cancel_at_deregister_the_source_can_be_registered_again() {
 #[test]
 fn a_failed_cancel_of_a_request_that_covers_too_little_is_tried_again() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, _) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, mut stream, _) = world.registered(Interest::READABLE);
         assert_eq!(queue.now(), []);
         world.kernel().faults.cancels = 3;
         queue.reregister(&mut stream, 2, BOTH);
@@ -326,9 +308,7 @@ fn a_failed_cancel_of_a_request_that_covers_too_little_is_tried_again() {
 #[test]
 fn a_failed_cancel_limits_the_next_wait() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, _) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, mut stream, _) = world.registered(Interest::READABLE);
         assert_eq!(queue.now(), []);
         world.kernel().faults.cancels = 2;
         queue.reregister(&mut stream, 2, BOTH);
@@ -377,9 +357,7 @@ fn a_cancel_that_always_fails_does_not_delay_other_sources() {
 #[test]
 fn a_cancel_that_always_fails_does_not_delay_the_timeout() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, mut stream, peer) = world.registered(Interest::READABLE);
         assert_eq!(queue.now(), []);
         world.kernel().faults.cancels = usize::MAX;
         queue.reregister(&mut stream, 2, BOTH);
@@ -393,9 +371,7 @@ fn a_cancel_that_always_fails_does_not_delay_the_timeout() {
 #[test]
 fn a_poll_whose_requests_cannot_be_cancelled_can_be_dropped() {
     let mut world = World::new(Manners { time_flies: true, ..Manners::WINDOWS });
-    let mut queue = Loop::new();
-    let (mut stream, _) = world.pair();
-    queue.register(&mut stream, 1, Interest::READABLE);
+    let (mut queue, stream, _) = world.registered(Interest::READABLE);
     assert_eq!(queue.now(), []);
     world.kernel().faults.cancels = usize::MAX;
     drop(queue);
@@ -406,9 +382,7 @@ fn a_poll_whose_requests_cannot_be_cancelled_can_be_dropped() {
 #[test]
 fn where_closing_a_device_completes_its_requests_their_memory_is_valid() {
     let mut world = World::new(Manners { cancels_late: true, time_flies: true, ..Manners::WINE });
-    let mut queue = Loop::new();
-    let (mut stream, _) = world.pair();
-    queue.register(&mut stream, 1, Interest::READABLE);
+    let (mut queue, stream, _) = world.registered(Interest::READABLE);
     assert_eq!(queue.now(), []);
     drop(queue);
     world.check();

@@ -310,9 +310,7 @@ fn dropping_a_source_ends_its_registration() {
 #[test]
 fn an_owned_socket_whose_handle_was_closed_is_not_reported() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, _) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE.level());
+        let (mut queue, mut stream, _) = world.registered(Interest::READABLE.level());
         assert_eq!(queue.now(), []);
         Number(stream.number()).close();
         assert_eq!(queue.now(), []);

@@ -14,9 +14,7 @@ const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 fn a_drained_and_echoed_message_costs_one_request() {
     everywhere(|world| {
         for interest in [Interest::READABLE, BOTH] {
-            let mut queue = Loop::new();
-            let (mut stream, peer) = world.pair();
-            queue.register(&mut stream, 1, interest);
+            let (mut queue, stream, peer) = world.registered(interest);
             queue.now();
             assert_eq!(queue.now(), []);
             let before = world.counts();
@@ -59,9 +57,7 @@ fn a_read_by_another_thread_after_the_next_wait_began_costs_one_request_too() {
 fn a_ready_source_is_reported_by_the_first_wait() {
     everywhere(|world| {
         for interest in [Interest::READABLE, BOTH.level(), BOTH.oneshot()] {
-            let mut queue = Loop::new();
-            let (mut stream, peer) = world.pair();
-            queue.register(&mut stream, 1, interest);
+            let (mut queue, mut stream, peer) = world.registered(interest);
             peer.sends(1);
             let before = world.counts();
             assert_ne!(queue.wait(), []);
@@ -75,9 +71,7 @@ fn a_ready_source_is_reported_by_the_first_wait() {
 #[test]
 fn in_level_mode_a_report_costs_one_request() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, BOTH.level());
+        let (mut queue, _stream, peer) = world.registered(BOTH.level());
         peer.sends(1);
         let before = world.counts();
         for _ in 0..100 {
@@ -90,9 +84,7 @@ fn in_level_mode_a_report_costs_one_request() {
 #[test]
 fn a_oneshot_report_costs_one_request() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE.oneshot());
+        let (mut queue, mut stream, peer) = world.registered(Interest::READABLE.oneshot());
         peer.sends(1);
         let before = world.counts();
         for _ in 0..100 {

@@ -81,9 +81,7 @@ fn a_raw_socket_whose_request_is_rejected_is_reported_once_too() {
 #[test]
 fn a_rejected_source_is_not_reported_again_after_a_read() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, stream, peer) = world.registered(Interest::READABLE);
         peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
         assert_eq!(queue.now(), [(1, REFUSED)]);
         for _ in 0..3 {
@@ -142,9 +140,7 @@ fn a_rejected_request_whose_packet_cannot_be_posted_is_tried_again() {
 #[test]
 fn a_rejected_request_whose_packet_cannot_be_posted_limits_the_next_wait() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, _stream, peer) = world.registered(Interest::READABLE);
         peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
         world.kernel().faults.posts = 2;
         assert_eq!(queue.wait(), [(1, REFUSED)]);
@@ -188,9 +184,7 @@ fn a_poll_ends_while_no_packet_can_be_posted() {
 #[test]
 fn a_poll_without_other_events_ends_while_no_packet_can_be_posted() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, _stream, peer) = world.registered(Interest::READABLE);
         peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
         world.kernel().faults.posts = usize::MAX;
         assert_eq!(queue.now(), []);
@@ -224,9 +218,7 @@ fn deregister_discards_a_rejection_in_the_port() {
 #[test]
 fn a_failed_wait_is_an_error_of_poll_and_the_next_poll_works() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE.level());
+        let (mut queue, _stream, peer) = world.registered(Interest::READABLE.level());
         peer.sends(1);
         world.kernel().faults.waits = 2;
         for timeout in [Some(std::time::Duration::ZERO), None] {

@@ -63,9 +63,7 @@ fn in_edge_mode_a_write_does_not_arm_a_direction_without_interest() {
 #[test]
 fn in_edge_mode_unread_data_is_reported_once_without_a_read() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, BOTH);
+        let (mut queue, _stream, peer) = world.registered(BOTH);
         assert_eq!(queue.now(), [(1, SEND)]);
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
@@ -79,9 +77,7 @@ fn in_edge_mode_unread_data_is_reported_once_without_a_read() {
 #[test]
 fn in_edge_mode_a_program_that_reads_once_per_event_gets_all_data() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, stream, peer) = world.registered(Interest::READABLE);
         peer.sends(5);
         for _ in 0..5 {
             assert_eq!(queue.now(), [(1, RECEIVE)]);
@@ -118,9 +114,7 @@ fn in_edge_mode_a_read_before_the_report_does_not_hide_the_next_event() {
 #[test]
 fn in_edge_mode_a_read_does_not_rearm_writing() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, BOTH);
+        let (mut queue, stream, peer) = world.registered(BOTH);
         peer.sends(1);
         let mut reported = 0;
         for _ in 0..2 {
@@ -161,9 +155,7 @@ fn in_edge_mode_free_room_is_reported_after_a_write_that_would_block() {
 #[test]
 fn in_edge_mode_an_operation_of_unknown_direction_rearms_both() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, BOTH);
+        let (mut queue, stream, peer) = world.registered(BOTH);
         assert_eq!(queue.now(), [(1, SEND)]);
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
@@ -182,9 +174,7 @@ fn in_edge_mode_an_operation_of_unknown_direction_rearms_both() {
 #[test]
 fn a_oneshot_source_is_reported_once_until_it_is_reregistered() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, BOTH.oneshot());
+        let (mut queue, mut stream, peer) = world.registered(BOTH.oneshot());
         assert_eq!(queue.now(), [(1, SEND)]);
         for _ in 0..3 {
             peer.sends(1);
@@ -239,9 +229,7 @@ fn reregister_changes_every_mode_to_every_mode() {
 #[test]
 fn in_level_and_oneshot_mode_a_read_rearms_nothing() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE.oneshot());
+        let (mut queue, mut stream, peer) = world.registered(Interest::READABLE.oneshot());
         peer.sends(2);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         stream.read(1).unwrap();

@@ -56,9 +56,7 @@ fn data_and_the_end_are_reported_together_or_one_after_the_other() {
 #[test]
 fn an_end_that_arrives_after_data_is_reported_without_a_read() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, stream, peer) = world.registered(Interest::READABLE);
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         peer.shuts_down();
@@ -92,9 +90,7 @@ fn an_end_that_arrives_after_data_is_reported_while_other_sources_are_busy() {
 #[test]
 fn an_end_that_arrives_after_data_ends_a_wait_without_a_read() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, mut stream, peer) = world.registered(Interest::READABLE);
         for timeout in [None, Some(Duration::from_secs(10))] {
             peer.sends(1);
             assert_eq!(queue.wait(), [(1, RECEIVE)]);
@@ -304,9 +300,7 @@ fn an_interest_that_grows_during_a_blocking_wait_is_reported_by_it() {
 #[test]
 fn a_read_during_a_blocking_wait_rearms_the_source() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, stream, peer) = world.registered(Interest::READABLE);
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         thread::scope(|scope| {
@@ -322,9 +316,7 @@ fn a_read_during_a_blocking_wait_rearms_the_source() {
 #[test]
 fn a_read_long_after_a_blocking_wait_began_rearms_the_source() {
     everywhere(|world| {
-        let mut queue = Loop::new();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut queue, stream, peer) = world.registered(Interest::READABLE);
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         for _ in 0..3 {
