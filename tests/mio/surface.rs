@@ -22,6 +22,13 @@ macro_rules! has {
     };
 }
 
+/// Compiles items that have no name outside.
+macro_rules! check {
+    ($($item:tt)+) => {
+        const _: () = { $($item)+ };
+    };
+}
+
 #[cfg(windows)]
 use minimio::windows::NamedPipe;
 use minimio::{
@@ -41,12 +48,8 @@ const _: fn(&Events) -> usize = Events::capacity;
 const _: fn(&Events) -> bool = Events::is_empty;
 const _: fn(&Events) -> Iter<'_> = Events::iter;
 const _: fn(&mut Events) = Events::clear;
-const _: () = {
-    fn of<'a>() {
-        fn is<'a, I: IntoIterator<Item = &'a Event, IntoIter = Iter<'a>>>() {}
-        is::<&'a Events>();
-    }
-};
+check! { fn of<'a>() { fn is<'a, I: IntoIterator<Item = &'a Event, IntoIter = Iter<'a>>>() {} is::<&'a
+Events>(); } }
 has!(Events: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 
 // Interest
@@ -54,42 +57,19 @@ has!(Events: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::Un
 const _: Interest = Interest::READABLE;
 const _: Interest = Interest::WRITABLE;
 const _: fn(Interest, Interest) -> Interest = Interest::add;
-const _: () = {
-    const fn is_const(input_0: Interest, input_1: Interest) -> Interest {
-        Interest::add(input_0, input_1)
-    }
-};
+check! { const fn is_const(input_0: Interest, input_1: Interest) -> Interest { Interest::add(input_0, input_1) }
+}
 const _: fn(Interest, Interest) -> Option<Interest> = Interest::remove;
 const _: fn(Interest) -> bool = Interest::is_readable;
-const _: () = {
-    const fn is_const(input_0: Interest) -> bool {
-        Interest::is_readable(input_0)
-    }
-};
+check! { const fn is_const(input_0: Interest) -> bool { Interest::is_readable(input_0) } }
 const _: fn(Interest) -> bool = Interest::is_writable;
-const _: () = {
-    const fn is_const(input_0: Interest) -> bool {
-        Interest::is_writable(input_0)
-    }
-};
+check! { const fn is_const(input_0: Interest) -> bool { Interest::is_writable(input_0) } }
 const _: fn(Interest) -> bool = Interest::is_aio;
-const _: () = {
-    const fn is_const(input_0: Interest) -> bool {
-        Interest::is_aio(input_0)
-    }
-};
+check! { const fn is_const(input_0: Interest) -> bool { Interest::is_aio(input_0) } }
 const _: fn(Interest) -> bool = Interest::is_lio;
-const _: () = {
-    const fn is_const(input_0: Interest) -> bool {
-        Interest::is_lio(input_0)
-    }
-};
+check! { const fn is_const(input_0: Interest) -> bool { Interest::is_lio(input_0) } }
 const _: fn(Interest) -> bool = Interest::is_priority;
-const _: () = {
-    const fn is_const(input_0: Interest) -> bool {
-        Interest::is_priority(input_0)
-    }
-};
+check! { const fn is_const(input_0: Interest) -> bool { Interest::is_priority(input_0) } }
 has!(Interest: ops::BitOrAssign + ops::BitOr<Output = Interest> + Clone + Copy + fmt::Debug + Eq + Ord +
     PartialEq + PartialOrd + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 #[cfg(any(
@@ -120,30 +100,12 @@ const _: () = {
 
 // Registry
 
-const _: () = {
-    fn of<S>()
-    where
-        S: Source + ?Sized,
-    {
-        let _: fn(&Registry, &mut S, Token, Interest) -> io::Result<()> = Registry::register::<S>;
-    }
-};
-const _: () = {
-    fn of<S>()
-    where
-        S: Source + ?Sized,
-    {
-        let _: fn(&Registry, &mut S, Token, Interest) -> io::Result<()> = Registry::reregister::<S>;
-    }
-};
-const _: () = {
-    fn of<S>()
-    where
-        S: Source + ?Sized,
-    {
-        let _: fn(&Registry, &mut S) -> io::Result<()> = Registry::deregister::<S>;
-    }
-};
+check! { fn of<S>() where S: Source + ?Sized { let _: fn(&Registry, &mut S, Token, Interest) -> io::Result<()> =
+Registry::register::<S>; } }
+check! { fn of<S>() where S: Source + ?Sized { let _: fn(&Registry, &mut S, Token, Interest) -> io::Result<()> =
+Registry::reregister::<S>; } }
+check! { fn of<S>() where S: Source + ?Sized { let _: fn(&Registry, &mut S) -> io::Result<()> =
+Registry::deregister::<S>; } }
 const _: fn(&Registry) -> io::Result<Registry> = Registry::try_clone;
 has!(Registry: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 #[cfg(unix)]
@@ -153,16 +115,8 @@ const _: () = {
 
 // Token
 
-const _: () = {
-    const fn is_made(field_0: usize) -> Token {
-        Token(field_0)
-    }
-};
-const _: () = {
-    fn is_open(Token(field_0): Token) -> usize {
-        field_0
-    }
-};
+check! { const fn is_made(field_0: usize) -> Token { Token(field_0) } }
+check! { fn is_open(Token(field_0): Token) -> usize { field_0 } }
 has!(Token: Clone + Copy + fmt::Debug + Eq + hash::Hash + Ord + PartialEq + PartialOrd + panic::RefUnwindSafe +
     Send + Sync + Unpin + panic::UnwindSafe);
 has!(usize: From<Token>);
@@ -188,55 +142,22 @@ has!(Event: Clone + fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + pa
 
 // event::Iter
 
-const _: () = {
-    fn of<'a>() {
-        fn is<'a, I: Iterator<Item = &'a Event>>() {}
-        is::<Iter<'a>>();
-    }
-};
+check! { fn of<'a>() { fn is<'a, I: Iterator<Item = &'a Event>>() {} is::<Iter<'a>>(); } }
 has!(Iter<'static>: Clone + fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 
 // event::Source
 
-const _: () = {
-    fn of<S: Source + ?Sized>() {
-        let _: fn(&mut S, &Registry, Token, Interest) -> io::Result<()> = <S as Source>::register;
-    }
-};
-const _: () = {
-    fn of<S: Source + ?Sized>() {
-        let _: fn(&mut S, &Registry, Token, Interest) -> io::Result<()> = <S as Source>::reregister;
-    }
-};
-const _: () = {
-    fn of<S: Source + ?Sized>() {
-        let _: fn(&mut S, &Registry) -> io::Result<()> = <S as Source>::deregister;
-    }
-};
-const _: () = {
-    struct Own;
-    impl Source for Own {
-        fn register(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-            loop {}
-        }
-        fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
-            loop {}
-        }
-        fn deregister(&mut self, _: &Registry) -> io::Result<()> {
-            loop {}
-        }
-    }
-};
+check! { fn of<S: Source + ?Sized>() { let _: fn(&mut S, &Registry, Token, Interest) -> io::Result<()> = <S as
+Source>::register; } }
+check! { fn of<S: Source + ?Sized>() { let _: fn(&mut S, &Registry, Token, Interest) -> io::Result<()> = <S as
+Source>::reregister; } }
+check! { fn of<S: Source + ?Sized>() { let _: fn(&mut S, &Registry) -> io::Result<()> = <S as
+Source>::deregister; } }
+check! { struct Own; impl Source for Own { fn register(&mut self, _: &Registry, _: Token, _: Interest) ->
+io::Result<()> { loop {} } fn reregister(&mut self, _: &Registry, _: Token, _: Interest) -> io::Result<()> {
+loop {} } fn deregister(&mut self, _: &Registry) -> io::Result<()> { loop {} } } }
 const _: fn(&dyn Source) = |_| ();
-const _: () = {
-    fn of<T>()
-    where
-        T: Source + ?Sized,
-    {
-        fn is<I: Source>() {}
-        is::<Box<T>>();
-    }
-};
+check! { fn of<T>() where T: Source + ?Sized { fn is<I: Source>() {} is::<Box<T>>(); } }
 
 // net::TcpListener
 
@@ -275,14 +196,8 @@ const _: fn(&TcpStream, u32) -> io::Result<()> = TcpStream::set_ttl;
 const _: fn(&TcpStream) -> io::Result<u32> = TcpStream::ttl;
 const _: fn(&TcpStream) -> io::Result<Option<io::Error>> = TcpStream::take_error;
 const _: fn(&TcpStream, &mut [u8]) -> io::Result<usize> = TcpStream::peek;
-const _: () = {
-    fn of<F, T>()
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        let _: fn(&TcpStream, F) -> io::Result<T> = TcpStream::try_io::<F, T>;
-    }
-};
+check! { fn of<F, T>() where F: FnOnce() -> io::Result<T> { let _: fn(&TcpStream, F) -> io::Result<T> =
+TcpStream::try_io::<F, T>; } }
 has!(&TcpStream: io::Read + io::Write);
 has!(TcpStream: fmt::Debug + io::Read + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe
     + io::Write);
@@ -329,14 +244,8 @@ const _: fn(&UdpSocket, &net::Ipv4Addr, &net::Ipv4Addr) -> io::Result<()> = UdpS
 const _: fn(&UdpSocket, &net::Ipv6Addr, u32) -> io::Result<()> = UdpSocket::leave_multicast_v6;
 const _: fn(&UdpSocket) -> io::Result<bool> = UdpSocket::only_v6;
 const _: fn(&UdpSocket) -> io::Result<Option<io::Error>> = UdpSocket::take_error;
-const _: () = {
-    fn of<F, T>()
-    where
-        F: FnOnce() -> io::Result<T>,
-    {
-        let _: fn(&UdpSocket, F) -> io::Result<T> = UdpSocket::try_io::<F, T>;
-    }
-};
+check! { fn of<F, T>() where F: FnOnce() -> io::Result<T> { let _: fn(&UdpSocket, F) -> io::Result<T> =
+UdpSocket::try_io::<F, T>; } }
 has!(UdpSocket: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe);
 has!(net::UdpSocket: From<UdpSocket>);
 #[cfg(unix)]
@@ -356,40 +265,24 @@ const _: () = {
 
 #[cfg(unix)]
 const _: () = {
-    const _: () = {
-        fn of<P: AsRef<path::Path>>() {
-            let _: fn(P) -> io::Result<UnixDatagram> = UnixDatagram::bind::<P>;
-        }
-    };
+    check! { fn of<P: AsRef<path::Path>>() { let _: fn(P) -> io::Result<UnixDatagram> = UnixDatagram::bind::<P>; } }
     const _: fn(&unix::net::SocketAddr) -> io::Result<UnixDatagram> = UnixDatagram::bind_addr;
     const _: fn(unix::net::UnixDatagram) -> UnixDatagram = UnixDatagram::from_std;
-    const _: () = {
-        fn of<P: AsRef<path::Path>>() {
-            let _: fn(&UnixDatagram, P) -> io::Result<()> = UnixDatagram::connect::<P>;
-        }
-    };
+    check! { fn of<P: AsRef<path::Path>>() { let _: fn(&UnixDatagram, P) -> io::Result<()> =
+    UnixDatagram::connect::<P>; } }
     const _: fn() -> io::Result<UnixDatagram> = UnixDatagram::unbound;
     const _: fn() -> io::Result<(UnixDatagram, UnixDatagram)> = UnixDatagram::pair;
     const _: fn(&UnixDatagram) -> io::Result<unix::net::SocketAddr> = UnixDatagram::local_addr;
     const _: fn(&UnixDatagram) -> io::Result<unix::net::SocketAddr> = UnixDatagram::peer_addr;
     const _: fn(&UnixDatagram, &mut [u8]) -> io::Result<(usize, unix::net::SocketAddr)> = UnixDatagram::recv_from;
     const _: fn(&UnixDatagram, &mut [u8]) -> io::Result<usize> = UnixDatagram::recv;
-    const _: () = {
-        fn of<P: AsRef<path::Path>>() {
-            let _: fn(&UnixDatagram, &[u8], P) -> io::Result<usize> = UnixDatagram::send_to::<P>;
-        }
-    };
+    check! { fn of<P: AsRef<path::Path>>() { let _: fn(&UnixDatagram, &[u8], P) -> io::Result<usize> =
+    UnixDatagram::send_to::<P>; } }
     const _: fn(&UnixDatagram, &[u8]) -> io::Result<usize> = UnixDatagram::send;
     const _: fn(&UnixDatagram) -> io::Result<Option<io::Error>> = UnixDatagram::take_error;
     const _: fn(&UnixDatagram, net::Shutdown) -> io::Result<()> = UnixDatagram::shutdown;
-    const _: () = {
-        fn of<F, T>()
-        where
-            F: FnOnce() -> io::Result<T>,
-        {
-            let _: fn(&UnixDatagram, F) -> io::Result<T> = UnixDatagram::try_io::<F, T>;
-        }
-    };
+    check! { fn of<F, T>() where F: FnOnce() -> io::Result<T> { let _: fn(&UnixDatagram, F) -> io::Result<T> =
+    UnixDatagram::try_io::<F, T>; } }
     has!(UnixDatagram: unix::io::AsFd + unix::io::AsRawFd + fmt::Debug + From<unix::io::OwnedFd> +
     unix::io::FromRawFd + unix::io::IntoRawFd + panic::RefUnwindSafe + Send + Source + Sync + Unpin +
     panic::UnwindSafe);
@@ -401,11 +294,7 @@ const _: () = {
 
 #[cfg(unix)]
 const _: () = {
-    const _: () = {
-        fn of<P: AsRef<path::Path>>() {
-            let _: fn(P) -> io::Result<UnixListener> = UnixListener::bind::<P>;
-        }
-    };
+    check! { fn of<P: AsRef<path::Path>>() { let _: fn(P) -> io::Result<UnixListener> = UnixListener::bind::<P>; } }
     const _: fn(&unix::net::SocketAddr) -> io::Result<UnixListener> = UnixListener::bind_addr;
     const _: fn(unix::net::UnixListener) -> UnixListener = UnixListener::from_std;
     const _: fn(&UnixListener) -> io::Result<(UnixStream, unix::net::SocketAddr)> = UnixListener::accept;
@@ -422,11 +311,7 @@ const _: () = {
 
 #[cfg(unix)]
 const _: () = {
-    const _: () = {
-        fn of<P: AsRef<path::Path>>() {
-            let _: fn(P) -> io::Result<UnixStream> = UnixStream::connect::<P>;
-        }
-    };
+    check! { fn of<P: AsRef<path::Path>>() { let _: fn(P) -> io::Result<UnixStream> = UnixStream::connect::<P>; } }
     const _: fn(&unix::net::SocketAddr) -> io::Result<UnixStream> = UnixStream::connect_addr;
     const _: fn(unix::net::UnixStream) -> UnixStream = UnixStream::from_std;
     const _: fn() -> io::Result<(UnixStream, UnixStream)> = UnixStream::pair;
@@ -434,14 +319,8 @@ const _: () = {
     const _: fn(&UnixStream) -> io::Result<unix::net::SocketAddr> = UnixStream::peer_addr;
     const _: fn(&UnixStream) -> io::Result<Option<io::Error>> = UnixStream::take_error;
     const _: fn(&UnixStream, net::Shutdown) -> io::Result<()> = UnixStream::shutdown;
-    const _: () = {
-        fn of<F, T>()
-        where
-            F: FnOnce() -> io::Result<T>,
-        {
-            let _: fn(&UnixStream, F) -> io::Result<T> = UnixStream::try_io::<F, T>;
-        }
-    };
+    check! { fn of<F, T>() where F: FnOnce() -> io::Result<T> { let _: fn(&UnixStream, F) -> io::Result<T> =
+    UnixStream::try_io::<F, T>; } }
     has!(&UnixStream: io::Read + io::Write);
     has!(UnixStream: unix::io::AsFd + unix::io::AsRawFd + fmt::Debug + From<unix::io::OwnedFd> + unix::io::FromRawFd
     + unix::io::IntoRawFd + io::Read + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe +
@@ -454,16 +333,8 @@ const _: () = {
 
 #[cfg(unix)]
 const _: () = {
-    const _: () = {
-        const fn is_made<'a>(field_0: &'a unix::io::RawFd) -> SourceFd<'a> {
-            SourceFd(field_0)
-        }
-    };
-    const _: () = {
-        fn is_open<'a>(SourceFd(field_0): SourceFd<'a>) -> &'a unix::io::RawFd {
-            field_0
-        }
-    };
+    check! { const fn is_made<'a>(field_0: &'a unix::io::RawFd) -> SourceFd<'a> { SourceFd(field_0) } }
+    check! { fn is_open<'a>(SourceFd(field_0): SourceFd<'a>) -> &'a unix::io::RawFd { field_0 } }
     has!(SourceFd<'static>: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe);
 };
 
@@ -472,14 +343,8 @@ const _: () = {
 #[cfg(unix)]
 const _: () = {
     const _: fn(&Receiver, bool) -> io::Result<()> = Receiver::set_nonblocking;
-    const _: () = {
-        fn of<F, T>()
-        where
-            F: FnOnce() -> io::Result<T>,
-        {
-            let _: fn(&Receiver, F) -> io::Result<T> = Receiver::try_io::<F, T>;
-        }
-    };
+    check! { fn of<F, T>() where F: FnOnce() -> io::Result<T> { let _: fn(&Receiver, F) -> io::Result<T> =
+    Receiver::try_io::<F, T>; } }
     has!(&Receiver: io::Read);
     has!(Receiver: unix::io::AsFd + unix::io::AsRawFd + fmt::Debug + From<process::ChildStderr> +
     From<process::ChildStdout> + From<unix::io::OwnedFd> + unix::io::FromRawFd + unix::io::IntoRawFd + io::Read
@@ -492,14 +357,8 @@ const _: () = {
 #[cfg(unix)]
 const _: () = {
     const _: fn(&Sender, bool) -> io::Result<()> = Sender::set_nonblocking;
-    const _: () = {
-        fn of<F, T>()
-        where
-            F: FnOnce() -> io::Result<T>,
-        {
-            let _: fn(&Sender, F) -> io::Result<T> = Sender::try_io::<F, T>;
-        }
-    };
+    check! { fn of<F, T>() where F: FnOnce() -> io::Result<T> { let _: fn(&Sender, F) -> io::Result<T> =
+    Sender::try_io::<F, T>; } }
     has!(&Sender: io::Write);
     has!(Sender: unix::io::AsFd + unix::io::AsRawFd + fmt::Debug + From<process::ChildStdin> +
     From<unix::io::OwnedFd> + unix::io::FromRawFd + unix::io::IntoRawFd + panic::RefUnwindSafe + Send + Source +
@@ -516,11 +375,7 @@ const _: fn() -> io::Result<(Sender, Receiver)> = minimio::unix::pipe::new;
 
 #[cfg(windows)]
 const _: () = {
-    const _: () = {
-        fn of<A: AsRef<ffi::OsStr>>() {
-            let _: fn(A) -> io::Result<NamedPipe> = NamedPipe::new::<A>;
-        }
-    };
+    check! { fn of<A: AsRef<ffi::OsStr>>() { let _: fn(A) -> io::Result<NamedPipe> = NamedPipe::new::<A>; } }
     const _: fn(&NamedPipe) -> io::Result<()> = NamedPipe::connect;
     const _: fn(&NamedPipe) -> io::Result<Option<io::Error>> = NamedPipe::take_error;
     const _: fn(&NamedPipe) -> io::Result<()> = NamedPipe::disconnect;

@@ -73,6 +73,13 @@ macro_rules! has {{
         }};
     }};
 }}
+
+/// Compiles items that have no name outside.
+macro_rules! check {{
+    ($($item:tt)+) => {{
+        const _: () = {{ $($item)+ }};
+    }};
+}}
 """
 
 
@@ -220,13 +227,13 @@ class Docs:
             yield f"const _: {pointer} = {callee};"
         else:
             arguments = f"::<{', '.join(names)}>" if names else ""
-            yield f"const _: () = {{ fn of{declared}(){where} {{ let _: {pointer} = {callee}{arguments}; }} }};"
+            yield f"check! {{ fn of{declared}(){where} {{ let _: {pointer} = {callee}{arguments}; }} }}"
         if header["is_const"]:
             declared_inputs = ", ".join(f"input_{number}: {type}" for number, type in enumerate(inputs))
             arguments = ", ".join(f"input_{number}" for number in range(len(inputs)))
             yield (
-                f"const _: () = {{ const {unsafe}fn is_const{declared}({declared_inputs}){output}{where} "
-                f"{{ {callee}({arguments}) }} }};"
+                f"check! {{ const {unsafe}fn is_const{declared}({declared_inputs}){output}{where} "
+                f"{{ {callee}({arguments}) }} }}"
             )
 
     def struct(self, item, name):
@@ -239,8 +246,8 @@ class Docs:
             inputs = ", ".join(f"field_{number}: {type}" for number, type in enumerate(types))
             names = ", ".join(f"field_{number}" for number in range(len(types)))
             outputs, named = (types[0], names) if len(types) == 1 else (f"({', '.join(types)})", f"({names})")
-            yield f"const _: () = {{ const fn is_made{declared}({inputs}) -> {this} {{ {name}({names}) }} }};"
-            yield f"const _: () = {{ fn is_open{declared}({name}({names}): {this}) -> {outputs} {{ {named} }} }};"
+            yield f"check! {{ const fn is_made{declared}({inputs}) -> {this} {{ {name}({names}) }} }}"
+            yield f"check! {{ fn is_open{declared}({name}({names}): {this}) -> {outputs} {{ {named} }} }}"
         elif "plain" not in kind or kind["plain"]["fields"]:
             if "plain" in kind:
                 sys.exit(f"{name}: public fields with names are not supported")
@@ -264,8 +271,8 @@ class Docs:
             inputs = [self.type(type, "S") for _, type in signature["inputs"]]
             output = self.output(signature["output"], "S")
             yield (
-                f"const _: () = {{ fn of<S: {name} + ?Sized>() "
-                f"{{ let _: fn({', '.join(inputs)}){output} = <S as {name}>::{member['name']}; }} }};"
+                f"check! {{ fn of<S: {name} + ?Sized>() "
+                f"{{ let _: fn({', '.join(inputs)}){output} = <S as {name}>::{member['name']}; }} }}"
             )
             inputs = ", ".join(f"_: {self.type(type, 'Self')}" for _, type in signature["inputs"][1:])
             receiver = {"&mut Self": "&mut self", "&Self": "&self", "Self": "self"}[
@@ -274,7 +281,7 @@ class Docs:
             methods.append(
                 f"fn {member['name']}({receiver}, {inputs}){self.output(signature['output'], 'Self')} {{ loop {{}} }}"
             )
-        yield f"const _: () = {{ struct Own; impl {name} for Own {{ {' '.join(methods)} }} }};"
+        yield f"check! {{ struct Own; impl {name} for Own {{ {' '.join(methods)} }} }}"
         if inner["is_dyn_compatible"]:
             yield f"const _: fn(&dyn {name}) = |_| ();"
 
@@ -323,7 +330,7 @@ class Docs:
             yield section, f"// In mio, `{this}` is not `{trait}`."
         elif types or any(lifetime in trait for lifetime in lifetimes):
             parameters = ", ".join(lifetimes + [f"I: {trait}"])
-            yield section, f"const _: () = {{ fn of{declared}(){where} {{ fn is<{parameters}>() {{}} is::<{this}>(); }} }};"
+            yield section, f"check! {{ fn of{declared}(){where} {{ fn is<{parameters}>() {{}} is::<{this}>(); }} }}"
         else:
             for lifetime in lifetimes:
                 this = this.replace(f"&{lifetime} ", "&").replace(lifetime, "'static")
@@ -359,6 +366,11 @@ def condition(systems, all_systems):
     return words[0] if len(words) == 1 else f"any({', '.join(words)})"
 
 
+def wrapped(entry):
+    """The lines of a macro's call. rustfmt does not format the arguments."""
+    return textwrap.wrap(entry, 112, subsequent_indent="    ")
+
+
 def main():
     docs = {system: Docs(file) for system, file in (word.split("=", 1) for word in sys.argv[1:])}
     all_systems = frozenset(docs)
@@ -391,11 +403,10 @@ def main():
                 if isinstance(entry, tuple):
                     traits.setdefault(entry[0], []).append(entry[1])
                 else:
-                    lines.append(entry)
+                    lines.extend(wrapped(entry) if entry.startswith("check!") else [entry])
             for type, names in sorted(traits.items()):
                 bounds = " + ".join(sorted(names, key=lambda name: name.split("<")[0].split("::")[-1] + name))
-                # rustfmt does not format the arguments of this macro, so the line is wrapped here.
-                lines.extend(textwrap.wrap(f"has!({type}: {bounds});", 112, subsequent_indent="    "))
+                lines.extend(wrapped(f"has!({type}: {bounds});"))
             if when is None:
                 out.extend(lines)
             elif len(lines) == 1 and lines[0].startswith("const"):
