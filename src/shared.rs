@@ -196,7 +196,8 @@ impl Shared {
     }
 }
 
-/// Names a capacity of 0 as the cause of an error of the wait. Every queue returns an error for it.
+/// Names a capacity of 0 as the cause of an error of the wait. Every queue, and `poll_round`, returns an error for
+/// a capacity of 0.
 #[cold]
 #[inline(never)]
 fn wait_error(events: &RawEvents, err: io::Error) -> io::Error {

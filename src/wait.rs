@@ -20,7 +20,8 @@
 //!   thread publishes its change first, and *then* looks whether the polling thread is blocked.
 //! - A waker raises its pending flag first, then the state. The polling thread clears the state first, then takes the
 //!   flags.
-//! - A way out that takes no flags (an error) leaves `Notified` as it is.
+//! - A round that ends without taking flags (after an error, or with `events` full before the wait) leaves `Notified` as
+//!   it is.
 
 use std::mem;
 
@@ -116,8 +117,8 @@ impl WaitState {
     }
 }
 
-/// The blocked state, from [`WaitState::block`] to [`finish`](BlockedGuard::finish). Dropping it instead, after a wait
-/// that failed, leaves a notification for the next poll.
+/// The blocked state, from [`WaitState::block`] to [`finish`](BlockedGuard::finish). Dropping the guard
+/// instead, after a wait that failed or in a round that does not wait, leaves a notification for the next poll.
 pub(crate) struct BlockedGuard<'a> {
     wait: &'a WaitState,
 }

@@ -11,7 +11,6 @@ use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 use crate::counting::allocations;
 use crate::support::*;
 
-const READ: Interest = Interest::READABLE;
 const ROUNDS: usize = 100;
 
 /// Runs `round` five times, and then checks that further rounds allocate nothing.

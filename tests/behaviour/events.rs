@@ -5,12 +5,9 @@ use std::io::{Read, Write};
 use std::net::{self, Shutdown, TcpListener as StdListener};
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
-use minimio::{Events, Interest, Poll, Timer, Token, Waker};
+use minimio::{Events, Poll, Timer, Waker};
 
 use crate::support::*;
-
-const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
-const SOURCE: Token = Token(1);
 
 struct Watched {
     poll: Poll,

@@ -6,11 +6,9 @@ use std::io::{Read, Write};
 use std::os::unix::io::AsRawFd;
 
 use minimio::unix::{pipe, SourceFd};
-use minimio::{Events, Interest, Poll, Token};
+use minimio::{Events, Interest, Poll};
 
 use crate::support::*;
-
-const SOURCE: Token = Token(1);
 
 struct Watched {
     poll: Poll,

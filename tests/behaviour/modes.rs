@@ -8,9 +8,6 @@ use minimio::{Events, Interest, Poll, Token};
 
 use crate::support::*;
 
-const SOURCE: Token = Token(1);
-const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
-
 fn readable(poll: &mut Poll, events: &mut Events) {
     wait_for(poll, events, SOURCE, |event| event.is_readable());
 }

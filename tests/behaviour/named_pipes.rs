@@ -18,7 +18,6 @@ use crate::support::*;
 
 const SERVER: Token = Token(1);
 const CLIENT: Token = Token(2);
-const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// The error of a read from a pipe that the server has disconnected.
 const ERROR_INVALID_PARAMETER: i32 = 87;

@@ -10,8 +10,6 @@ use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 
 use crate::support::*;
 
-const READ: Interest = Interest::READABLE;
-
 #[test]
 fn a_poll_without_events_returns_after_its_timeout() {
     let (mut poll, mut events) = poll();

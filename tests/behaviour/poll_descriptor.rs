@@ -13,9 +13,6 @@ use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 
 use crate::support::*;
 
-const SOURCE: Token = Token(1);
-const READ: Interest = Interest::READABLE;
-
 /// Returns an outer poll with its events and an inner poll with its events. The inner poll's descriptor is registered
 /// with the outer poll.
 fn nested(mode: Interest) -> ((Poll, Events), (Poll, Events)) {

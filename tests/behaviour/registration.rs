@@ -12,9 +12,6 @@ use minimio::{Interest, Poll, Timer, Token};
 
 use crate::support::*;
 
-const SOURCE: Token = Token(1);
-const READ: Interest = Interest::READABLE;
-
 /// The name of a source's type, the source, and its peer if it has one.
 type NamedSource = (&'static str, Box<dyn Source>, Box<dyn Any>);
 

@@ -7,12 +7,9 @@ use std::os::unix::io::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use minimio::unix::SourceFd;
-use minimio::{Interest, Token};
+use minimio::Token;
 
 use crate::support::*;
-
-const SOURCE: Token = Token(1);
-const READ: Interest = Interest::READABLE;
 
 #[test]
 fn two_ends_of_a_socket_pair_are_two_sources() {

@@ -7,12 +7,9 @@ use std::net;
 use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
-use minimio::{Interest, Token};
+use minimio::Interest;
 
 use crate::support::*;
-
-const SOURCE: Token = Token(1);
-const READ: Interest = Interest::READABLE;
 
 #[test]
 fn sockets_convert_to_descriptors_and_back() {

@@ -20,11 +20,6 @@ use minimio::{Events, Interest, Poll, Token};
 
 use crate::support::*;
 
-const SOURCE: Token = Token(1);
-const READ: Interest = Interest::READABLE;
-const WRITE: Interest = Interest::WRITABLE;
-const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
-
 /// A folder for one test, removed on drop.
 struct Folder {
     path: PathBuf,

@@ -12,23 +12,8 @@ use minimio::windows::SourceSocket;
 use minimio::{Events, Interest, Poll, Token};
 
 use crate::support::isolation::isolated;
+use crate::support::raw_socket::{socket_and_sender, wait_until_readable};
 use crate::support::*;
-
-const SOURCE: Token = Token(1);
-const READ: Interest = Interest::READABLE;
-
-/// Returns a non-blocking socket of the standard library, and a socket that sends to it.
-fn socket_and_sender() -> (net::UdpSocket, net::UdpSocket) {
-    let socket = net::UdpSocket::bind(loopback()).unwrap();
-    socket.set_nonblocking(true).unwrap();
-    let sender = net::UdpSocket::bind(loopback()).unwrap();
-    sender.connect(socket.local_addr().unwrap()).unwrap();
-    (socket, sender)
-}
-
-fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
-    wait_for(poll, events, SOURCE, |event| event.is_readable());
-}
 
 #[test]
 fn a_closed_socket_is_not_reported_and_no_longer_registered() {

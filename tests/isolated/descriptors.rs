@@ -20,10 +20,8 @@ use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 use crate::support::isolation::isolated_with_descriptor_limit;
 use crate::support::*;
 
-const READ: Interest = Interest::READABLE;
 /// The number of descriptors that the process of a test can have open.
 const LIMIT: u32 = 64;
-const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// Returns how many descriptors this process has open.
 fn open_descriptors() -> usize {

@@ -13,9 +13,6 @@ use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 use crate::support::isolation::isolated;
 use crate::support::*;
 
-const SOURCE: Token = Token(1);
-const READ: Interest = Interest::READABLE;
-
 #[test]
 fn all_handles_are_closed_after_the_poll_and_its_sources_were_dropped() {
     isolated(|| {

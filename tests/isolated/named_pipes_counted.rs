@@ -16,7 +16,6 @@ mod allocated;
 
 const SERVER: Token = Token(1);
 const CLIENT: Token = Token(2);
-const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 const LARGE: usize = 1 << 18;
 
 /// A server end and perhaps its client end, in a certain state.

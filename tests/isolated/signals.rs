@@ -7,13 +7,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use minimio::{book, Interest, Token, Waker};
+use minimio::{book, Token, Waker};
 
 use crate::support::isolation::isolated;
 use crate::support::*;
-
-const SOURCE: Token = Token(1);
-const READ: Interest = Interest::READABLE;
 
 #[test]
 fn a_signal_interrupts_a_poll_and_no_event_is_lost() {

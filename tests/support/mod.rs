@@ -26,6 +26,11 @@ pub mod signal;
 pub mod system;
 pub mod truth_table;
 
+pub const SOURCE: Token = Token(1);
+pub const READ: Interest = Interest::READABLE;
+pub const WRITE: Interest = Interest::WRITABLE;
+pub const BOTH: Interest = READ.add(WRITE);
+
 /// The limit of a wait for something that must happen, also on a busy machine.
 pub const WAIT_LIMIT: Duration = Duration::from_secs(20);
 

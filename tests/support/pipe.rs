@@ -5,12 +5,10 @@ use std::io::{ErrorKind, Read, Write};
 use minimio::unix::pipe::{self, Receiver, Sender};
 use minimio::{Event, Events, Interest, Poll, Token};
 
-use super::poll;
+use super::{poll, READ, WRITE};
 
 pub const RECEIVER: Token = Token(1);
 pub const SENDER: Token = Token(2);
-pub const READ: Interest = Interest::READABLE;
-pub const WRITE: Interest = Interest::WRITABLE;
 
 /// More bytes than the buffer of a pipe can hold.
 pub const LARGER_THAN_A_PIPE: usize = 1 << 20;

@@ -22,26 +22,26 @@ fn two_wakers_with_capacity(capacity: usize, kind: KernelKind, interest: Option<
         let mut from_kernel = 0;
 
         // First, poll while the threads wake. The always ready source ends every wait.
-        let mut senders = Senders::<2>::new(&l);
+        let mut waking = WakingThreads::<2>::new(&l);
         let patience = Patience::default();
-        while !(senders.all_seen() && (from_kernel > 0 || interest.is_none())) && !(level && patience.0.get() == 2) {
+        while !(waking.all_seen() && (from_kernel > 0 || interest.is_none())) && !(level && patience.0.get() == 2) {
             let tokens = l.poll(NO_LIMIT);
             from_kernel += tokens.iter().filter(|&&token| token == 7).count();
-            senders.note(&tokens);
+            waking.check_batch(&tokens);
             patience.check(6);
         }
         // Then poll for the remaining events.
-        let _wakers = senders.join();
+        let _wakers = waking.join();
         let patience = Patience::default();
-        while !(senders.all_seen() && (from_kernel > 0 || interest.is_none())) {
+        while !(waking.all_seen() && (from_kernel > 0 || interest.is_none())) {
             let tokens = l.poll(NO_LIMIT);
             from_kernel += tokens.iter().filter(|&&token| token == 7).count();
-            senders.note(&tokens);
+            waking.check_batch(&tokens);
             patience.check(5);
         }
         if !level {
             assert_eq!(from_kernel, usize::from(interest.is_some()));
-            senders.end(&mut l);
+            waking.end(&mut l);
         }
     });
 }
@@ -100,18 +100,18 @@ fn all_kinds(capacity: usize) {
         l.kernel.make_ready(7);
         let timer = l.timer(5);
         timer.set(Duration::ZERO).unwrap();
-        let mut senders = Senders::<1>::new(&l);
+        let mut waking = WakingThreads::<1>::new(&l);
         let (mut from_kernel, mut expired) = (0, 0);
         for joined in [false, true] {
-            let _wakers = if joined { senders.join() } else { vec![] };
+            let _wakers = if joined { waking.join() } else { vec![] };
             for _ in 0..if joined { 6 } else { 2 } {
                 let tokens = l.poll(NO_LIMIT);
                 from_kernel += tokens.iter().filter(|&&token| token == 7).count();
                 expired += tokens.iter().filter(|&&token| token == 5).count();
-                senders.note(&tokens);
+                waking.check_batch(&tokens);
             }
         }
-        assert!(senders.all_seen() && from_kernel > 0);
+        assert!(waking.all_seen() && from_kernel > 0);
         assert_eq!(expired, 1);
     });
 }
@@ -133,12 +133,12 @@ fn one_slot_for_a_waker_beside_one_that_is_woken_repeatedly() {
         let mut l = Loop::new(1);
         let restless = l.waker(9);
         restless.wake().unwrap();
-        let mut senders = Senders::<2>::new(&l);
-        let _wakers = senders.join();
+        let mut waking = WakingThreads::<2>::new(&l);
+        let _wakers = waking.join();
         let patience = Patience::default();
-        while !senders.all_seen() {
+        while !waking.all_seen() {
             let tokens = l.poll(NO_LIMIT);
-            senders.note(&tokens);
+            waking.check_batch(&tokens);
             restless.wake().unwrap();
             patience.check(8);
         }
@@ -151,10 +151,10 @@ fn one_slot_and_every_non_blocking_poll_finds_the_wake_before_it() {
     explore(ALL, || {
         let mut l = Loop::new(1);
         for _ in 0..3 {
-            let mut senders = Senders::<1>::new(&l);
-            let _wakers = senders.join();
-            senders.note(&l.poll(NON_BLOCKING));
-            senders.end(&mut l);
+            let mut waking = WakingThreads::<1>::new(&l);
+            let _wakers = waking.join();
+            waking.check_batch(&l.poll(NON_BLOCKING));
+            waking.end(&mut l);
         }
     });
 }

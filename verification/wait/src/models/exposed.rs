@@ -38,13 +38,13 @@ fn nested<const N: usize>(preemptions: Option<usize>, outer: Outer, capacity: us
     explore(preemptions, move || {
         let mut l = Loop::new(capacity);
         let early = expose_first.then(|| OuterLoop::new(&l, outer));
-        let mut senders = Senders::<N>::new(&l);
+        let mut waking = WakingThreads::<N>::new(&l);
         let mut watch = early.unwrap_or_else(|| OuterLoop::new(&l, outer));
-        while !senders.all_seen() {
+        while !waking.all_seen() {
             watch.wait(&l);
-            senders.note(&l.poll(NON_BLOCKING));
+            waking.check_batch(&l.poll(NON_BLOCKING));
         }
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }
 
@@ -111,13 +111,13 @@ fn non_blocking_polls_in_between(preemptions: Option<usize>, outer: Outer, timer
         if timer {
             far.set(Duration::from_secs(24 * 60 * 60)).unwrap();
         }
-        let mut senders = Senders::<1>::new(&l);
-        senders.note(&l.poll(NON_BLOCKING));
-        while !senders.all_seen() {
+        let mut waking = WakingThreads::<1>::new(&l);
+        waking.check_batch(&l.poll(NON_BLOCKING));
+        while !waking.all_seen() {
             watch.wait(&l);
-            senders.note(&l.poll(NON_BLOCKING));
+            waking.check_batch(&l.poll(NON_BLOCKING));
         }
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }
 
@@ -160,9 +160,9 @@ fn a_poll_with_an_exposed_descriptor_may_still_block() {
     explore(ALL, || {
         let mut l = Loop::new(4);
         let _watch = OuterLoop::new(&l, Outer::Level);
-        let mut senders = Senders::<1>::new(&l);
-        senders.note(&l.poll(NO_LIMIT));
-        senders.end(&mut l);
+        let mut waking = WakingThreads::<1>::new(&l);
+        waking.check_batch(&l.poll(NO_LIMIT));
+        waking.end(&mut l);
     });
 }
 
@@ -172,13 +172,13 @@ fn a_failed_wait_leaves_the_descriptor_readable() {
         let mut l = Loop::new(4);
         l.kernel.fail_waits(1);
         let mut watch = OuterLoop::new(&l, Outer::Level);
-        let mut senders = Senders::<1>::new(&l);
-        while !senders.all_seen() {
+        let mut waking = WakingThreads::<1>::new(&l);
+        while !waking.all_seen() {
             watch.wait(&l);
             let tokens = l.poll_uninterrupted(NON_BLOCKING);
-            senders.note(&tokens);
+            waking.check_batch(&tokens);
         }
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }
 

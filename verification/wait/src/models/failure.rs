@@ -163,7 +163,7 @@ fn after_an_error(preemptions: Option<usize>, first: Option<Duration>) {
     explore(preemptions, move || {
         let mut l = Loop::new(4);
         l.kernel.fail_waits(1);
-        let mut senders = Senders::<1>::new(&l);
+        let mut waking = WakingThreads::<1>::new(&l);
         let tokens = match l.try_poll(first) {
             Err(err) => {
                 assert_eq!(err.kind(), io::ErrorKind::Interrupted);
@@ -172,11 +172,11 @@ fn after_an_error(preemptions: Option<usize>, first: Option<Duration>) {
             // The waker was reported before the wait, so the error of the wait is not returned.
             Ok(tokens) => tokens,
         };
-        senders.note(&tokens);
-        while !senders.all_seen() {
-            senders.note(&l.poll(NO_LIMIT));
+        waking.check_batch(&tokens);
+        while !waking.all_seen() {
+            waking.check_batch(&l.poll(NO_LIMIT));
         }
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }
 
@@ -200,12 +200,12 @@ fn two_wakes_survive_an_interrupted_wait() {
     explore(FOUR, || {
         let mut l = Loop::new(4);
         l.kernel.fail_waits(1);
-        let mut senders = Senders::<2>::new(&l);
-        while !senders.all_seen() {
+        let mut waking = WakingThreads::<2>::new(&l);
+        while !waking.all_seen() {
             let tokens = l.poll_uninterrupted(NO_LIMIT);
-            senders.note(&tokens);
+            waking.check_batch(&tokens);
         }
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }
 
@@ -213,12 +213,12 @@ fn two_wakes_survive_an_interrupted_wait() {
 fn a_wake_survives_a_signal() {
     explore(ALL, || {
         let mut l = Loop::new(4);
-        let mut senders = Senders::<1>::new(&l);
+        let mut waking = WakingThreads::<1>::new(&l);
         let kernel = Arc::clone(&l.kernel);
         let signal = thread::spawn(move || kernel.signal());
-        senders.note(&l.poll_uninterrupted(NO_LIMIT));
+        waking.check_batch(&l.poll_uninterrupted(NO_LIMIT));
         signal.join().unwrap();
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }
 
@@ -229,15 +229,15 @@ fn a_due_timer_is_reported_before_the_error() {
         let timer = l.timer(5);
         timer.set(Duration::ZERO).unwrap();
         l.kernel.fail_waits(1);
-        let mut senders = Senders::<1>::new(&l);
+        let mut waking = WakingThreads::<1>::new(&l);
         let mut tokens = l.poll(NO_LIMIT);
         assert!(tokens.contains(&5));
-        senders.note(&tokens);
-        while !senders.all_seen() {
+        waking.check_batch(&tokens);
+        while !waking.all_seen() {
             tokens = l.poll_uninterrupted(NO_LIMIT);
-            senders.note(&tokens);
+            waking.check_batch(&tokens);
         }
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }
 
@@ -246,14 +246,14 @@ fn a_wake_survives_a_wait_that_unwinds() {
     explore(ALL, || {
         let mut l = Loop::new(4);
         l.kernel.unwind_from_wait();
-        let mut senders = Senders::<1>::new(&l);
+        let mut waking = WakingThreads::<1>::new(&l);
         let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| l.poll(NO_LIMIT)));
         assert!(unwound.is_err());
         // Events that were reported before the wait are in the list.
-        senders.note(&l.tokens());
-        if !senders.all_seen() {
-            senders.note(&l.poll(NO_LIMIT));
+        waking.check_batch(&l.tokens());
+        if !waking.all_seen() {
+            waking.check_batch(&l.poll(NO_LIMIT));
         }
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }

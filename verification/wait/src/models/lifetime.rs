@@ -58,18 +58,18 @@ fn a_waker_is_created_while_the_poll_waits() {
     explore(ALL, || {
         let mut l = Loop::new(4);
         let registry = l.poll.registry().try_clone().unwrap();
-        let letter = Letter::default();
+        let cell = PlainCell::default();
         let thread = thread::spawn({
-            let letter = letter.clone();
+            let cell = cell.clone();
             move || {
                 let waker = Waker::new(&registry, Token(3)).unwrap();
-                letter.write();
+                cell.write();
                 waker.wake().unwrap();
                 (waker, registry)
             }
         });
         assert_eq!(l.poll(NO_LIMIT), [3]);
-        assert!(letter.is_written());
+        assert!(cell.is_written());
         let _alive = thread.join().unwrap();
     });
 }

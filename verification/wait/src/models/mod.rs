@@ -23,10 +23,10 @@ use crate::{Events, Interest, Poll, Timer, Token, Waker};
 
 /// Every interleaving.
 const ALL: Option<usize> = None;
-/// Interleavings with at most four preemptions (stops of a thread that could continue): enough for two threads and a
-/// polling one.
+/// Interleavings with at most four preemptions (stops of a thread that could continue): enough for two threads beside
+/// the polling thread.
 const FOUR: Option<usize> = Some(4);
-/// At most two preemptions, for three threads and a polling one.
+/// At most two preemptions, for three threads beside the polling thread.
 const TWO: Option<usize> = Some(2);
 
 /// Runs `model` in all interleavings with at most `preemptions` preemptions (`None`: in all). The environment variable
@@ -93,7 +93,7 @@ impl Loop {
         self.events.iter().map(|event| event.token().0).collect()
     }
 
-    /// Polls, and polls again after an interrupt.
+    /// Polls, and polls again after `Interrupted`.
     fn poll_uninterrupted(&mut self, timeout: Option<Duration>) -> Vec<usize> {
         match self.try_poll(timeout) {
             Err(err) if err.kind() == io::ErrorKind::Interrupted => self.poll(timeout),
@@ -115,9 +115,9 @@ impl Loop {
 /// A value that one thread writes before it wakes the other. It is no atomic, so loom fails unless the write happens
 /// before the read.
 #[derive(Clone, Default)]
-struct Letter(Rc<Cell<bool>>);
+struct PlainCell(Rc<Cell<bool>>);
 
-impl Letter {
+impl PlainCell {
     fn write(&self) {
         self.0.set(true);
     }
@@ -127,36 +127,44 @@ impl Letter {
     }
 }
 
-/// Starts a thread that writes a letter and wakes. The thread returns its waker, so that the waker is not dropped
+/// Starts a thread that writes a cell and wakes. The thread returns its waker, so that the waker is not dropped
 /// before.
-fn write_and_wake(waker: Waker, letter: &Letter) -> JoinHandle<Waker> {
-    let letter = letter.clone();
+fn write_and_wake(waker: Waker, cell: &PlainCell) -> JoinHandle<Waker> {
+    let cell = cell.clone();
     thread::spawn(move || {
-        letter.write();
+        cell.write();
         waker.wake().unwrap();
         waker
     })
 }
 
+/// Starts a thread that sets a timer. The thread returns the timer, so that the timer is not dropped before.
+fn set_in_thread(timer: Timer, deadline: Instant) -> JoinHandle<Timer> {
+    thread::spawn(move || {
+        timer.set_at(deadline).unwrap();
+        timer
+    })
+}
+
 /// `N` wakers with the tokens from 0 on, each in a thread of its own.
-struct Senders<const N: usize> {
-    letters: [Letter; N],
+struct WakingThreads<const N: usize> {
+    cells: [PlainCell; N],
     threads: Vec<JoinHandle<Waker>>,
     seen: [bool; N],
 }
 
-impl<const N: usize> Senders<N> {
-    fn new(l: &Loop) -> Senders<N> {
-        let letters: [Letter; N] = std::array::from_fn(|_| Letter::default());
-        let threads = letters.iter().enumerate().map(|(n, letter)| write_and_wake(l.waker(n), letter)).collect();
-        Senders { letters, threads, seen: [false; N] }
+impl<const N: usize> WakingThreads<N> {
+    fn new(l: &Loop) -> WakingThreads<N> {
+        let cells: [PlainCell; N] = std::array::from_fn(|_| PlainCell::default());
+        let threads = cells.iter().enumerate().map(|(n, cell)| write_and_wake(l.waker(n), cell)).collect();
+        WakingThreads { cells, threads, seen: [false; N] }
     }
 
-    /// Checks a batch: every waker is reported once, after its letter was written.
-    fn note(&mut self, tokens: &[usize]) {
+    /// Checks a batch: every waker is reported once, after its cell was written.
+    fn check_batch(&mut self, tokens: &[usize]) {
         for &token in tokens.iter().filter(|&&token| token < N) {
             assert!(!self.seen[token], "waker {token} is reported twice");
-            assert!(self.letters[token].is_written());
+            assert!(self.cells[token].is_written());
             self.seen[token] = true;
         }
     }

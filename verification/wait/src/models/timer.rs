@@ -14,10 +14,7 @@ fn a_past_deadline_ends_a_wait_without_timeout() {
         let due = Instant::now();
         let mut l = Loop::new(4);
         let timer = l.timer(5);
-        let thread = thread::spawn(move || {
-            timer.set_at(due).unwrap();
-            timer
-        });
+        let thread = set_in_thread(timer, due);
         assert_eq!(l.poll(NO_LIMIT), [5]);
         let _timer = thread.join().unwrap();
         assert_eq!(l.poll(NON_BLOCKING), []);
@@ -31,10 +28,7 @@ fn an_earlier_deadline_ends_a_wait_for_a_later_one() {
         let mut l = Loop::new(4);
         let (later, timer) = (l.timer(6), l.timer(5));
         later.set(far()).unwrap();
-        let thread = thread::spawn(move || {
-            timer.set_at(due).unwrap();
-            timer
-        });
+        let thread = set_in_thread(timer, due);
         assert_eq!(l.poll(NO_LIMIT), [5]);
         let _timer = thread.join().unwrap();
         assert_eq!(l.poll(NON_BLOCKING), []);
@@ -81,10 +75,7 @@ fn non_blocking_polls_see_a_deadline_without_a_notification() {
         let due = Instant::now();
         let mut l = Loop::new(4);
         let timer = l.timer(5);
-        let thread = thread::spawn(move || {
-            timer.set_at(due).unwrap();
-            timer
-        });
+        let thread = set_in_thread(timer, due);
         let mut tokens = l.poll(NON_BLOCKING);
         while tokens.is_empty() {
             thread::yield_now();
@@ -103,12 +94,7 @@ fn two_threads_set_a_timer_each() {
         let due = Instant::now();
         let mut l = Loop::new(4);
         let timers = [l.timer(0), l.timer(1)];
-        let threads = timers.map(|timer| {
-            thread::spawn(move || {
-                timer.set_at(due).unwrap();
-                timer
-            })
-        });
+        let threads = timers.map(|timer| set_in_thread(timer, due));
         let mut tokens = l.poll(NO_LIMIT);
         while tokens.len() < 2 {
             tokens.extend(l.poll(NO_LIMIT));
@@ -125,19 +111,16 @@ fn one_thread_wakes_and_another_sets_a_timer() {
         let due = Instant::now();
         let mut l = Loop::new(4);
         let timer = l.timer(5);
-        let mut senders = Senders::<1>::new(&l);
-        let thread = thread::spawn(move || {
-            timer.set_at(due).unwrap();
-            timer
-        });
+        let mut waking = WakingThreads::<1>::new(&l);
+        let thread = set_in_thread(timer, due);
         let mut expired = 0;
-        while !(senders.all_seen() && expired == 1) {
+        while !(waking.all_seen() && expired == 1) {
             let tokens = l.poll(NO_LIMIT);
             expired += tokens.iter().filter(|&&token| token == 5).count();
-            senders.note(&tokens);
+            waking.check_batch(&tokens);
         }
         let _timer = thread.join().unwrap();
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }
 
@@ -147,14 +130,14 @@ fn a_due_timer_and_a_wake() {
         let mut l = Loop::new(4);
         let timer = l.timer(5);
         timer.set(Duration::ZERO).unwrap();
-        let mut senders = Senders::<1>::new(&l);
+        let mut waking = WakingThreads::<1>::new(&l);
         let mut expired = 0;
-        while !(senders.all_seen() && expired == 1) {
+        while !(waking.all_seen() && expired == 1) {
             let tokens = l.poll(NO_LIMIT);
             expired += tokens.iter().filter(|&&token| token == 5).count();
-            senders.note(&tokens);
+            waking.check_batch(&tokens);
         }
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }
 
@@ -283,16 +266,16 @@ fn dropping_a_waker_keeps_the_other_wakers() {
     explore(FOUR, || {
         let mut l = Loop::new(4);
         let doomed = l.waker(9);
-        let mut senders = Senders::<1>::new(&l);
+        let mut waking = WakingThreads::<1>::new(&l);
         let thread = thread::spawn(move || {
             doomed.wake().unwrap();
             drop(doomed);
         });
-        while !senders.all_seen() {
+        while !waking.all_seen() {
             let tokens = l.poll(NO_LIMIT);
-            senders.note(&tokens);
+            waking.check_batch(&tokens);
         }
         thread.join().unwrap();
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }

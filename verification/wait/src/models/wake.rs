@@ -5,38 +5,32 @@ use crate::handle::Socket;
 use crate::io_source::IoSource;
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+/// `N` threads wake. The polls have these timeouts, and then no limit.
+fn wakes<const N: usize>(preemptions: Option<usize>, timeouts: &'static [Option<Duration>]) {
+    explore(preemptions, move || {
+        let mut l = Loop::new(4);
+        let mut waking = WakingThreads::<N>::new(&l);
+        let mut timeouts = timeouts.iter().copied();
+        while !waking.all_seen() {
+            waking.check_batch(&l.poll(timeouts.next().unwrap_or(NO_LIMIT)));
+        }
+        waking.end(&mut l);
+    });
+}
+
 #[test]
 fn a_wake_before_while_and_after_the_poll_begins_to_wait() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
-        let mut senders = Senders::<1>::new(&l);
-        senders.note(&l.poll(NO_LIMIT));
-        senders.end(&mut l);
-    });
+    wakes::<1>(ALL, &[]);
 }
 
 #[test]
 fn two_wakers_each_with_its_token() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
-        let mut senders = Senders::<2>::new(&l);
-        while !senders.all_seen() {
-            senders.note(&l.poll(NO_LIMIT));
-        }
-        senders.end(&mut l);
-    });
+    wakes::<2>(ALL, &[]);
 }
 
 #[test]
 fn three_wakers_each_with_its_token() {
-    explore(TWO, || {
-        let mut l = Loop::new(4);
-        let mut senders = Senders::<3>::new(&l);
-        while !senders.all_seen() {
-            senders.note(&l.poll(NO_LIMIT));
-        }
-        senders.end(&mut l);
-    });
+    wakes::<3>(TWO, &[]);
 }
 
 /// Two threads use one waker, each after a write. Their wakes may be one event, which then publishes both writes.
@@ -60,7 +54,7 @@ fn coalesced(preemptions: Option<usize>, timeouts: &'static [Option<Duration>]) 
         let mut timeouts = timeouts.iter().copied();
         while seen != [true; 2] {
             if !l.poll(timeouts.next().unwrap_or(NO_LIMIT)).is_empty() {
-                // Each write must be published by an event: a write that this event does not publish needs another one.
+                // Each write must be published by an event: a write that this event does not publish needs another event.
                 seen = [0, 1].map(|n: usize| written[n].load(Relaxed));
             }
         }
@@ -112,70 +106,34 @@ fn one_thread_wakes_twice() {
 fn non_blocking_polls_see_a_wake_without_a_notification() {
     explore(ALL, || {
         let mut l = Loop::new(4);
-        let mut senders = Senders::<2>::new(&l);
-        while !senders.all_seen() {
-            senders.note(&l.poll(NON_BLOCKING));
+        let mut waking = WakingThreads::<2>::new(&l);
+        while !waking.all_seen() {
+            waking.check_batch(&l.poll(NON_BLOCKING));
             thread::yield_now();
         }
-        senders.end(&mut l);
+        waking.end(&mut l);
         assert_eq!(l.kernel.notifications(), 0);
     });
 }
 
 #[test]
 fn a_blocking_poll_after_non_blocking_ones() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
-        let mut senders = Senders::<1>::new(&l);
-        for timeout in [NON_BLOCKING, NON_BLOCKING, NO_LIMIT] {
-            if !senders.all_seen() {
-                senders.note(&l.poll(timeout));
-            }
-        }
-        senders.end(&mut l);
-    });
+    wakes::<1>(ALL, &[NON_BLOCKING, NON_BLOCKING]);
 }
 
 #[test]
 fn a_blocking_poll_after_non_blocking_ones_with_two_wakers() {
-    explore(FOUR, || {
-        let mut l = Loop::new(4);
-        let mut senders = Senders::<2>::new(&l);
-        for timeout in [NON_BLOCKING, NON_BLOCKING, NO_LIMIT, NO_LIMIT] {
-            if !senders.all_seen() {
-                senders.note(&l.poll(timeout));
-            }
-        }
-        senders.end(&mut l);
-    });
+    wakes::<2>(FOUR, &[NON_BLOCKING, NON_BLOCKING]);
 }
 
 #[test]
 fn a_timeout_that_passes_during_a_wake() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
-        let mut senders = Senders::<1>::new(&l);
-        for timeout in [BRIEFLY, BRIEFLY, NO_LIMIT] {
-            if !senders.all_seen() {
-                senders.note(&l.poll(timeout));
-            }
-        }
-        senders.end(&mut l);
-    });
+    wakes::<1>(ALL, &[BRIEFLY, BRIEFLY]);
 }
 
 #[test]
 fn a_timeout_that_passes_during_two_wakes() {
-    explore(FOUR, || {
-        let mut l = Loop::new(4);
-        let mut senders = Senders::<2>::new(&l);
-        for timeout in [BRIEFLY, NON_BLOCKING, NO_LIMIT, NO_LIMIT] {
-            if !senders.all_seen() {
-                senders.note(&l.poll(timeout));
-            }
-        }
-        senders.end(&mut l);
-    });
+    wakes::<2>(FOUR, &[BRIEFLY, NON_BLOCKING]);
 }
 
 #[test]
@@ -183,13 +141,13 @@ fn every_notification_may_be_a_packet_of_its_own() {
     explore(FOUR, || {
         let mut l = Loop::new(4);
         l.kernel.set_kind(KernelKind { coalesces: false, takes_a_slot: false, ..KernelKind::STRICT });
-        let mut senders = Senders::<2>::new(&l);
+        let mut waking = WakingThreads::<2>::new(&l);
         for timeout in [BRIEFLY, NO_LIMIT, NO_LIMIT] {
-            if !senders.all_seen() {
-                senders.note(&l.poll(timeout));
+            if !waking.all_seen() {
+                waking.check_batch(&l.poll(timeout));
             }
         }
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }
 
@@ -199,16 +157,16 @@ fn a_wake_while_a_source_becomes_ready() {
         let mut l = Loop::new(4);
         let mut source = IoSource::new(Socket(7));
         l.poll.registry().register(&mut source, Token(7), Interest::READABLE).unwrap();
-        let mut senders = Senders::<1>::new(&l);
+        let mut waking = WakingThreads::<1>::new(&l);
         let kernel = Arc::clone(&l.kernel);
         let thread = thread::spawn(move || kernel.make_ready(7));
         let mut ready = false;
-        while !(ready && senders.all_seen()) {
+        while !(ready && waking.all_seen()) {
             let tokens = l.poll(NO_LIMIT);
-            senders.note(&tokens);
+            waking.check_batch(&tokens);
             ready |= tokens.contains(&7);
         }
         thread.join().unwrap();
-        senders.end(&mut l);
+        waking.end(&mut l);
     });
 }
