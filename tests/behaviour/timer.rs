@@ -18,10 +18,15 @@ fn registered_timer(poll: &Poll, token: Token) -> Timer {
     timer
 }
 
+fn poll_and_timer() -> (Poll, Events, Timer) {
+    let (poll, events) = poll();
+    let timer = registered_timer(&poll, TIMER);
+    (poll, events, timer)
+}
+
 #[test]
 fn a_timer_is_never_early() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     for micros in [0, 1, 50, 333, 1000, 1001, 7777] {
         let delay = Duration::from_micros(micros);
         let start = Instant::now();
@@ -34,8 +39,7 @@ fn a_timer_is_never_early() {
 
 #[test]
 fn a_timer_ends_a_wait_without_a_timeout() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     timer.set(5 * MS).unwrap();
     poll.poll(&mut events, None).unwrap();
     assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [TIMER]);
@@ -50,8 +54,7 @@ fn a_timer_that_is_not_set_is_not_reported() {
 
 #[test]
 fn an_expired_timer_is_reported_by_a_poll_with_a_timeout_of_zero() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     timer.set_at(Instant::now()).unwrap();
     poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
     assert_eq!(events.len(), 1);
@@ -62,8 +65,7 @@ fn an_expired_timer_is_reported_by_a_poll_with_a_timeout_of_zero() {
 
 #[test]
 fn a_poll_returns_at_its_timeout_if_the_timer_expires_later() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     let start = Instant::now();
     timer.set(3 * SHORT_WAIT).unwrap();
     poll.poll(&mut events, Some(MS)).unwrap();
@@ -141,8 +143,7 @@ fn timers_that_were_not_cancelled_or_dropped_are_reported_in_order() {
 
 #[test]
 fn setting_a_timer_replaces_its_deadline_or_period() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     timer.set(MS).unwrap();
     let start = Instant::now();
     timer.set(20 * MS).unwrap();
@@ -159,8 +160,7 @@ fn setting_a_timer_replaces_its_deadline_or_period() {
 
 #[test]
 fn setting_a_timer_discards_an_expired_deadline_that_was_not_reported() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     timer.set(Duration::ZERO).unwrap();
     timer.set(Duration::from_secs(3600)).unwrap();
     expect_no_event(&mut poll, &mut events);
@@ -168,8 +168,7 @@ fn setting_a_timer_discards_an_expired_deadline_that_was_not_reported() {
 
 #[test]
 fn a_cancelled_timer_is_not_reported() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     timer.set(MS).unwrap();
     timer.cancel();
     expect_no_event(&mut poll, &mut events);
@@ -181,8 +180,7 @@ fn a_cancelled_timer_is_not_reported() {
 
 #[test]
 fn a_periodic_timer_does_not_drift() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     let period = 3 * MS;
     let before = Instant::now();
     timer.set_every(period).unwrap();
@@ -203,8 +201,7 @@ fn a_periodic_timer_does_not_drift() {
 
 #[test]
 fn missed_ticks_are_one_event() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     timer.set_every(MS).unwrap();
     let start = Instant::now();
     while start.elapsed() < 10 * MS {
@@ -255,8 +252,7 @@ fn a_timer_keeps_its_period_after_its_poll_was_dropped() {
 
 #[test]
 fn a_timer_set_by_another_thread_ends_a_blocked_wait() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     let later = registered_timer(&poll, Token(2));
     later.set(Duration::from_secs(3600)).unwrap();
     let (reported, is_reported) = mpsc::channel();
@@ -298,8 +294,7 @@ fn a_timer_registered_by_another_thread_ends_a_blocked_wait() {
 
 #[test]
 fn a_wait_that_was_interrupted_for_a_cancelled_timer_continues() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     let canceller = thread::spawn(move || {
         let end = Instant::now() + SHORT_WAIT / 2;
         while Instant::now() < end {
@@ -321,8 +316,7 @@ fn a_wait_that_was_interrupted_for_a_cancelled_timer_continues() {
 
 #[test]
 fn dropping_a_timer_discards_its_event() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     timer.set(Duration::ZERO).unwrap();
     drop(timer);
     expect_no_event(&mut poll, &mut events);
@@ -331,8 +325,7 @@ fn dropping_a_timer_discards_its_event() {
 
 #[test]
 fn deregistering_a_timer_discards_its_event() {
-    let (mut poll, mut events) = poll();
-    let mut timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, mut timer) = poll_and_timer();
     timer.set(Duration::ZERO).unwrap();
     poll.registry().deregister(&mut timer).unwrap();
     expect_no_event(&mut poll, &mut events);
@@ -340,8 +333,7 @@ fn deregistering_a_timer_discards_its_event() {
 
 #[test]
 fn reregistering_a_timer_changes_its_token_but_not_its_deadline() {
-    let (mut poll, mut events) = poll();
-    let mut timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, mut timer) = poll_and_timer();
     timer.set(MS).unwrap();
     let deadline = poll.next_deadline();
     poll.registry().reregister(&mut timer, Token(2), Interest::READABLE).unwrap();
@@ -377,8 +369,7 @@ fn a_timer_can_be_registered_for_reading_only() {
 
 #[test]
 fn a_period_of_zero_is_an_error_and_changes_nothing() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     timer.set(MS).unwrap();
     assert_eq!(timer.set_every(Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidInput);
     assert_eq!(next_tokens(&mut poll, &mut events), [TIMER]);
@@ -438,8 +429,7 @@ fn timers_beyond_the_capacity_are_reported_by_the_next_poll() {
 
 #[test]
 fn sources_are_reported_while_a_timer_is_set() {
-    let (mut poll, mut events) = poll();
-    let timer = registered_timer(&poll, TIMER);
+    let (mut poll, mut events, timer) = poll_and_timer();
     timer.set(Duration::from_secs(3600)).unwrap();
     let (_stream, mut peer) = registered_stream(&poll, Token(2), Interest::READABLE);
     peer.write_all(b"x").unwrap();

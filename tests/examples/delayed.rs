@@ -76,6 +76,12 @@ impl Client {
     }
 }
 
+fn server_and_client() -> (Background, Client) {
+    let server = server(Limits::default());
+    let client = Client::connect(server.addr());
+    (server, client)
+}
+
 /// Waits until the server has `count` connections. Returns how long that took.
 fn wait_for_connections(server: &Background, count: usize) -> Duration {
     let start = Instant::now();
@@ -90,8 +96,7 @@ fn wait_for_connections(server: &Background, count: usize) -> Duration {
 
 #[test]
 fn a_response_arrives_after_its_delay_and_not_before() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (_server, mut client) = server_and_client();
     for delay in [0, 1, 20, 150] {
         let start = Instant::now();
         client.get(&format!("/{delay}/after"));
@@ -118,8 +123,7 @@ fn ten_concurrent_delays_take_about_as_long_as_the_longest() {
 
 #[test]
 fn responses_keep_the_order_of_their_requests_while_delays_run_concurrently() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (_server, mut client) = server_and_client();
     let start = Instant::now();
     let requests = ["/300/a", "/0/b", "/200/c", "/nowhere", "/300/d", "/299/e", "/298/f", "/297/g"];
     client.send(requests.map(|path| format!("GET {path} HTTP/1.1\r\n\r\n")).concat());
@@ -134,8 +138,7 @@ fn responses_keep_the_order_of_their_requests_while_delays_run_concurrently() {
 
 #[test]
 fn all_pipelined_requests_are_answered_although_they_exceed_the_limit_of_a_connection() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (_server, mut client) = server_and_client();
     let start = Instant::now();
     for delay in [0, 1] {
         let requests = (0..200).map(|number| format!("GET /{delay}/{number} HTTP/1.1\r\n\r\n"));
@@ -198,8 +201,7 @@ fn each_error_has_its_status() {
 
 #[test]
 fn a_delay_of_one_minute_is_accepted() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (_server, mut client) = server_and_client();
     client.get("/60000/later");
     client.stream.set_read_timeout(Some(SHORT_WAIT)).unwrap();
     let error = client.stream.read(&mut [0; 1]).unwrap_err();
@@ -208,8 +210,7 @@ fn a_delay_of_one_minute_is_accepted() {
 
 #[test]
 fn a_response_to_head_has_no_body() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (_server, mut client) = server_and_client();
     client.send("HEAD /0/hello HTTP/1.1\r\nConnection: close\r\n\r\n");
     let mut bytes = Vec::new();
     client.stream.read_to_end(&mut bytes).unwrap();
@@ -218,8 +219,7 @@ fn a_response_to_head_has_no_body() {
 
 #[test]
 fn the_last_response_arrives_although_the_client_sends_more() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (_server, mut client) = server_and_client();
     // This is far more than the server reads. If the server closed a socket with unread bytes, the connection would be
     // reset, and on some systems the client would lose the response.
     client.send("x".repeat(400_000));
@@ -229,16 +229,14 @@ fn the_last_response_arrives_although_the_client_sends_more() {
 
 #[test]
 fn a_path_can_begin_with_delay() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (_server, mut client) = server_and_client();
     client.get("/delay/0/url/http://here");
     assert_eq!(client.text(), "url/http://here");
 }
 
 #[test]
 fn the_text_of_a_path_is_decoded() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (_server, mut client) = server_and_client();
     client.get("/0/two%20words%0D%0Aand%20%E2%82%AC");
     assert_eq!(client.text(), "two words\r\nand €");
 }
@@ -247,8 +245,7 @@ fn the_text_of_a_path_is_decoded() {
 
 #[test]
 fn a_connection_serves_many_requests() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (server, mut client) = server_and_client();
     for number in 0..50 {
         client.get(&format!("/1/{number}"));
         assert_eq!(client.text(), number.to_string());
@@ -272,8 +269,7 @@ fn a_connection_is_closed_when_its_client_requests_it() {
 
 #[test]
 fn a_request_that_arrives_in_pieces_is_answered() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (_server, mut client) = server_and_client();
     for byte in "GET /0/pieces HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc".bytes() {
         client.send([byte]);
     }
@@ -282,8 +278,7 @@ fn a_request_that_arrives_in_pieces_is_answered() {
 
 #[test]
 fn a_request_inside_a_body_is_not_answered() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (_server, mut client) = server_and_client();
     let hidden = "GET /0/hidden HTTP/1.1\r\n\r\n";
     client.send(format!("GET /0/seen HTTP/1.1\r\nContent-Length: {}\r\n\r\n{hidden}", hidden.len()));
     client.get("/0/next");
@@ -384,8 +379,7 @@ fn pending_responses_are_discarded_when_the_client_disconnects() {
 
 #[test]
 fn a_request_without_a_delay_is_answered_after_the_client_has_shut_down_writing() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (_server, mut client) = server_and_client();
     client.send("GET /0/now HTTP/1.1\r\n\r\n");
     client.stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.text(), "now");
@@ -500,8 +494,7 @@ fn a_slot_that_events_of_this_batch_may_name_is_not_reused_before_the_next_batch
 
 #[test]
 fn stop_closes_all_connections_of_the_server() {
-    let server = server(Limits::default());
-    let mut client = Client::connect(server.addr());
+    let (server, mut client) = server_and_client();
     client.get("/60000/never");
     wait_for_connections(&server, 1);
     server.stop().unwrap();

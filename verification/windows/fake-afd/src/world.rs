@@ -30,6 +30,11 @@ pub(crate) fn everywhere(test: impl Fn(&World)) {
     }
 }
 
+/// Runs a test on each kind of kernel, with a new poll each.
+pub(crate) fn with_loop(test: impl Fn(&World, Loop)) {
+    everywhere(|world| test(world, Loop::new()));
+}
+
 /// The running test, and its start.
 static RUNNING: Mutex<Option<(String, Instant)>> = Mutex::new(None);
 /// The time limit of a test, after which it counts as hanging.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::kernel::layout::*;
 use crate::kernel::{Answer, Manners};
-use crate::world::{everywhere, Loop, Number, Stream, World};
+use crate::world::{everywhere, with_loop, Loop, Number, Stream, World};
 use crate::{Interest, Token};
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -31,8 +31,7 @@ fn after_deregister_a_completed_request_is_not_reported() {
 
 #[test]
 fn deregister_cancels_only_the_request_of_its_source() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let mut all: Vec<_> = (0..10).map(|_| world.pair()).collect();
         for (stream, _) in &mut all {
             queue.register(stream, 1, Interest::READABLE);
@@ -48,8 +47,7 @@ fn deregister_cancels_only_the_request_of_its_source() {
 
 #[test]
 fn a_cancel_of_a_completed_request_loses_no_event() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
         queue.register(&mut stream, 1, Interest::READABLE);
         assert_eq!(queue.now(), []);
@@ -140,8 +138,7 @@ fn a_source_registered_again_before_its_packet_is_dequeued_keeps_its_sock() {
 
 #[test]
 fn dropping_the_poll_waits_for_the_packets_of_cancelled_requests() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let mut all: Vec<_> = (0..100).map(|_| world.pair()).collect();
         for (stream, _) in &mut all {
             queue.register(stream, 1, Interest::READABLE);
@@ -209,8 +206,7 @@ fn a_packet_that_never_arrives_keeps_its_memory_and_the_drop_ends_after_five_sec
 
 #[test]
 fn the_last_registry_may_be_dropped_with_pending_requests() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let registry = queue.registry().try_clone().unwrap();
         let (mut stream, _) = world.pair();
         let (mut second, _) = world.pair();
@@ -318,8 +314,7 @@ fn a_failed_cancel_limits_the_next_wait() {
 
 #[test]
 fn a_cancel_that_fails_during_a_blocking_wait_is_tried_again() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let registry = queue.registry().try_clone().unwrap();
         let (mut stream, _) = world.pair();
         queue.register(&mut stream, 1, Interest::READABLE);
@@ -335,8 +330,7 @@ fn a_cancel_that_fails_during_a_blocking_wait_is_tried_again() {
 
 #[test]
 fn a_cancel_that_always_fails_does_not_delay_other_sources() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.pair();
         let (mut other, other_peer) = world.pair();
         queue.register(&mut stream, 1, Interest::READABLE);

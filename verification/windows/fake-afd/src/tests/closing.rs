@@ -6,7 +6,7 @@ use std::thread;
 use crate::event::Source;
 use crate::kernel::layout::*;
 use crate::kernel::Manners;
-use crate::world::{everywhere, Loop, Number, Stream, World};
+use crate::world::{everywhere, with_loop, Loop, Number, Stream, World};
 use crate::{Interest, Token, Waker};
 
 /// Returns a new socket with the number of one that was just closed.
@@ -19,8 +19,7 @@ fn again(world: &World, old: Number) -> (Number, crate::world::Peer) {
 
 #[test]
 fn a_raw_socket_is_registered_once_before_it_is_reregistered() {
-    everywhere(|world| {
-        let queue = Loop::new();
+    with_loop(|world, queue| {
         let (mut number, _) = world.raw();
         let registry = queue.registry();
         let error = registry.reregister(&mut number, Token(1), Interest::READABLE).unwrap_err();
@@ -37,8 +36,7 @@ fn a_raw_socket_is_registered_once_before_it_is_reregistered() {
 
 #[test]
 fn a_raw_socket_works_in_every_mode() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut number, peer) = world.raw();
         queue.register(&mut number, 1, Interest::READABLE.level());
         peer.sends(1);
@@ -88,8 +86,7 @@ fn kernel_reads(world: &World, number: Number) {
 
 #[test]
 fn a_reused_number_can_be_registered_before_the_next_poll() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut number, _) = world.raw();
         let (mut other, other_peer) = world.pair();
         queue.register(&mut number, 1, Interest::READABLE.level());
@@ -109,8 +106,7 @@ fn a_reused_number_can_be_registered_before_the_next_poll() {
 
 #[test]
 fn a_reused_number_is_detected_behind_many_other_packets() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let mut others: Vec<_> = (0..70).map(|_| world.pair()).collect();
         let (mut number, _) = world.raw();
         for (token, (stream, _)) in others.iter_mut().enumerate() {
@@ -132,8 +128,7 @@ fn a_reused_number_is_detected_behind_many_other_packets() {
 
 #[test]
 fn a_reused_number_is_detected_behind_packets_of_the_notifier() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut number, _) = world.raw();
         queue.register(&mut number, 1, Interest::READABLE);
         assert_eq!(queue.now(), []);
@@ -195,8 +190,7 @@ fn a_number_that_is_reused_after_a_report_can_be_registered() {
 
 #[test]
 fn a_number_that_is_reused_after_a_rejected_request_can_be_registered() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut number, _) = world.raw();
         queue.register(&mut number, 1, Interest::READABLE.level());
         number.close();
@@ -212,8 +206,7 @@ fn a_number_that_is_reused_after_a_rejected_request_can_be_registered() {
 
 #[test]
 fn a_closed_socket_with_an_open_duplicate_is_still_reported() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut number, peer) = world.raw();
         let duplicate = Number(world.kernel().duplicate_socket(number.0));
         queue.register(&mut number, 1, Interest::READABLE);
@@ -291,8 +284,7 @@ fn a_late_packet_of_the_old_socket_leaves_the_new_one_registered() {
 
 #[test]
 fn dropping_a_source_ends_its_registration() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         for token in 0..50 {
             let (mut stream, peer) = world.pair();
             queue.register(&mut stream, token, Interest::READABLE);
@@ -321,8 +313,7 @@ fn an_owned_socket_whose_handle_was_closed_is_not_reported() {
 
 #[test]
 fn a_reused_number_loses_no_event_while_no_packet_can_be_posted() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut number, _) = world.raw();
         let (mut other, other_peer) = world.pair();
         queue.register(&mut number, 1, Interest::READABLE.oneshot());

@@ -5,7 +5,7 @@ use std::thread;
 use crate::guard;
 use crate::kernel::layout::*;
 use crate::kernel::Manners;
-use crate::world::{everywhere, Loop, Peer, Stream, World};
+use crate::world::{everywhere, with_loop, Loop, Peer, Stream, World};
 use crate::Interest;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -97,8 +97,7 @@ fn a_oneshot_report_costs_one_request() {
 
 #[test]
 fn an_interest_that_shrinks_costs_no_request() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, _) = world.unconnected();
         queue.register(&mut stream, 1, BOTH);
         assert_eq!(queue.now(), []);
@@ -113,8 +112,7 @@ fn an_interest_that_shrinks_costs_no_request() {
 
 #[test]
 fn an_interest_that_grows_costs_one_cancel_and_one_request() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, _) = world.unconnected();
         queue.register(&mut stream, 1, Interest::READABLE);
         assert_eq!(queue.now(), []);
@@ -128,8 +126,7 @@ fn an_interest_that_grows_costs_one_cancel_and_one_request() {
 
 #[test]
 fn changes_that_cancel_out_before_the_next_poll_cost_nothing() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, _) = world.unconnected();
         let before = world.counts();
         for interest in [Interest::READABLE, Interest::WRITABLE.level(), BOTH.oneshot(), Interest::READABLE] {
@@ -146,8 +143,7 @@ fn changes_that_cancel_out_before_the_next_poll_cost_nothing() {
 
 #[test]
 fn a_poll_of_silent_sources_submits_no_request() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let mut all: Vec<_> = (0..50).map(|_| world.unconnected()).collect();
         for (stream, _) in &mut all {
             queue.register(stream, 1, BOTH.level());
@@ -197,8 +193,7 @@ fn five_thousand_sockets_need_157_devices_and_leave_one() {
 
 #[test]
 fn registering_one_socket_repeatedly_opens_one_device() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         for token in 0..100 {
             let (mut stream, _) = world.unconnected();
             queue.register(&mut stream, token, Interest::READABLE);
@@ -212,8 +207,7 @@ fn registering_one_socket_repeatedly_opens_one_device() {
 
 #[test]
 fn sources_dropped_between_two_polls_do_not_accumulate() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         for token in 0..2_000 {
             let (mut stream, _) = world.unconnected();
             queue.register(&mut stream, token, Interest::READABLE);

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::kernel::layout::*;
 use crate::kernel::{Answer, Manners};
-use crate::world::{everywhere, Loop, World, REFUSED};
+use crate::world::{everywhere, with_loop, Loop, World, REFUSED};
 use crate::{Interest, Poll, Token};
 
 const REFUSALS: [Status; 2] = [INSUFFICIENT_RESOURCES, ACCESS_DENIED];
@@ -62,8 +62,7 @@ fn a_socket_unknown_to_the_kernel_is_rejected_once_and_disturbs_no_other_source(
 
 #[test]
 fn a_raw_socket_whose_request_is_rejected_is_reported_once_too() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut number, peer) = world.raw();
         queue.register(&mut number, 1, Interest::READABLE.level());
         peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
@@ -108,8 +107,7 @@ fn an_accepted_request_that_fails_is_one_error_event_too() {
 
 #[test]
 fn a_request_that_returns_a_warning_queues_a_packet() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
         peer.change(|socket| socket.answers = [Answer::failed(BUFFER_OVERFLOW)].into());
         queue.register(&mut stream, 1, Interest::READABLE.level());
@@ -164,8 +162,7 @@ fn a_poll_can_be_dropped_with_the_packet_of_a_rejected_request_in_its_port() {
 
 #[test]
 fn a_poll_ends_while_no_packet_can_be_posted() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.pair();
         let (mut other, other_peer) = world.pair();
         queue.register(&mut stream, 1, Interest::READABLE);
@@ -197,8 +194,7 @@ fn a_poll_without_other_events_ends_while_no_packet_can_be_posted() {
 
 #[test]
 fn deregister_discards_a_rejection_in_the_port() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let registry = queue.registry().try_clone().unwrap();
         let (mut stream, peer) = world.pair();
         peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
@@ -234,8 +230,7 @@ fn a_failed_wait_is_an_error_of_poll_and_the_next_poll_works() {
 
 #[test]
 fn without_a_device_register_fails_and_a_later_register_succeeds() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.pair();
         let (mut number, number_peer) = world.raw();
         for fault in 0..2 {

@@ -3,15 +3,14 @@
 use std::io;
 
 use crate::kernel::layout::*;
-use crate::world::{everywhere, Loop};
+use crate::world::{everywhere, with_loop, Loop};
 use crate::Interest;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 #[test]
 fn in_level_mode_every_poll_reports_a_ready_source() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.pair();
         peer.sends(2);
         queue.register(&mut stream, 1, BOTH.level());
@@ -33,8 +32,7 @@ fn in_level_mode_every_poll_reports_a_ready_source() {
 
 #[test]
 fn in_level_mode_data_read_after_a_report_is_not_reported_again() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
         queue.register(&mut stream, 1, Interest::READABLE.level());
         for _ in 0..3 {
@@ -49,8 +47,7 @@ fn in_level_mode_data_read_after_a_report_is_not_reported_again() {
 
 #[test]
 fn in_edge_mode_a_write_does_not_arm_a_direction_without_interest() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
         queue.register(&mut stream, 1, Interest::READABLE);
         assert_eq!(stream.write(1).unwrap_err().kind(), io::ErrorKind::WouldBlock);
@@ -91,8 +88,7 @@ fn in_edge_mode_a_program_that_reads_once_per_event_gets_all_data() {
 
 #[test]
 fn in_edge_mode_a_read_before_the_report_does_not_hide_the_next_event() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.pair();
         let (mut listener, clients) = world.unconnected();
         queue.register(&mut stream, 1, Interest::READABLE);
@@ -132,8 +128,7 @@ fn in_edge_mode_a_read_does_not_rearm_writing() {
 
 #[test]
 fn in_edge_mode_free_room_is_reported_after_a_write_that_would_block() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
         peer.makes_room(10);
         queue.register(&mut stream, 1, Interest::WRITABLE);
@@ -208,8 +203,7 @@ fn reregister_reports_a_ready_source_again_in_every_mode() {
 
 #[test]
 fn reregister_changes_every_mode_to_every_mode() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.pair();
         peer.sends(1);
         let modes = [BOTH, BOTH.level(), BOTH.oneshot()];
@@ -249,8 +243,7 @@ fn in_level_and_oneshot_mode_a_read_rearms_nothing() {
 
 #[test]
 fn a_requested_event_without_interest_is_not_reported() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
         queue.register(&mut stream, 1, BOTH.level());
         assert_eq!(queue.now(), []);

@@ -8,7 +8,7 @@ use crate::event::Source;
 use crate::kernel::layout::*;
 use crate::kernel::{self, Manners, Verb};
 use crate::queue::PipeSource;
-use crate::world::{everywhere, Loop, World, FINISHED};
+use crate::world::{everywhere, with_loop, Loop, World, FINISHED};
 use crate::{Interest, Registry, Token};
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -87,8 +87,7 @@ fn would_block<T: std::fmt::Debug>(result: io::Result<T>) {
 
 #[test]
 fn a_pipe_reports_completed_operations() {
-    everywhere(|_| {
-        let mut queue = Loop::new();
+    with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
         pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH);
@@ -119,8 +118,7 @@ fn a_pipe_reports_completed_operations() {
 
 #[test]
 fn a_partial_write_continues_and_its_error_is_returned_by_the_next_write() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let mut pipe = Pipe::client();
         queue.register(&mut pipe, 1, BOTH);
         assert_eq!(queue.now(), [(1, SEND)]);
@@ -145,8 +143,7 @@ fn a_partial_write_continues_and_its_error_is_returned_by_the_next_write() {
 
 #[test]
 fn a_closed_pipe_is_reported_once_in_edge_mode_and_by_a_client_in_both_directions() {
-    everywhere(|_| {
-        let mut queue = Loop::new();
+    with_loop(|_, mut queue| {
         let (mut server, mut client) = (Pipe::server(), Pipe::client());
         queue.register(&mut server, 1, BOTH);
         queue.register(&mut client, 2, BOTH);
@@ -167,8 +164,7 @@ fn a_closed_pipe_is_reported_once_in_edge_mode_and_by_a_client_in_both_direction
 
 #[test]
 fn a_second_client_that_closes_at_once_is_reported_like_the_first() {
-    everywhere(|_| {
-        let mut queue = Loop::new();
+    with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
         queue.register(&mut pipe, 1, BOTH);
         assert_eq!(queue.now(), [(1, SEND)]);
@@ -186,8 +182,7 @@ fn a_second_client_that_closes_at_once_is_reported_like_the_first() {
 #[test]
 fn the_result_of_a_discarded_operation_is_ignored() {
     for (status, bytes) in [(CANCELLED, 0), (SUCCESS, 5), (PIPE_BROKEN, 0)] {
-        everywhere(|world| {
-            let mut queue = Loop::new();
+        with_loop(|world, mut queue| {
             let mut pipe = Pipe::server();
             queue.register(&mut pipe, 1, BOTH);
             would_block(pipe.state.connect());
@@ -215,8 +210,7 @@ fn the_result_of_a_discarded_operation_is_ignored() {
 
 #[test]
 fn a_discarded_connect_is_restarted_by_its_packet() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let mut pipe = Pipe::server();
         pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH);
@@ -252,8 +246,7 @@ fn a_discarded_connect_is_restarted_by_its_packet() {
 
 #[test]
 fn a_pending_connect_that_fails_is_reported_and_returned_by_take_error() {
-    everywhere(|_| {
-        let mut queue = Loop::new();
+    with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
         pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH.level());
@@ -283,8 +276,7 @@ fn a_packet_that_cannot_be_posted_is_posted_by_a_later_wait() {
 
 #[test]
 fn a_pipe_that_is_registered_while_another_thread_waits_is_reported_at_once() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let registry = queue.registry().try_clone().unwrap();
         let (mut pipe, mut other) = (Pipe::client(), Pipe::client());
         thread::scope(|scope| {
@@ -302,8 +294,7 @@ fn a_pipe_that_is_registered_while_another_thread_waits_is_reported_at_once() {
 
 #[test]
 fn a_report_of_a_pipe_allocates_nothing_and_posts_one_packet() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let mut pipe = Pipe::client();
         queue.register(&mut pipe, 1, BOTH);
         for round in 0..10 {
@@ -329,8 +320,7 @@ fn a_report_of_a_pipe_allocates_nothing_and_posts_one_packet() {
 
 #[test]
 fn the_packet_of_a_discarded_read_starts_the_read_of_the_next_client() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let mut pipe = Pipe::server();
         queue.register(&mut pipe, 1, BOTH);
         assert_eq!(queue.now(), [(1, SEND)]);
@@ -351,8 +341,7 @@ fn the_packet_of_a_discarded_read_starts_the_read_of_the_next_client() {
 
 #[test]
 fn dropping_a_pipe_with_a_duplicate_cancels_its_pending_operations() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let pipe = busy(&queue, 1);
         world.kernel().duplicate_pipe(pipe.handle);
         drop(pipe);
@@ -371,8 +360,7 @@ fn busy(queue: &Loop, token: usize) -> Pipe {
 
 #[test]
 fn a_connect_cancelled_before_its_start_does_not_start() {
-    everywhere(|_| {
-        let mut queue = Loop::new();
+    with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
         pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH);
@@ -390,8 +378,7 @@ fn a_connect_cancelled_before_its_start_does_not_start() {
 
 #[test]
 fn an_error_that_was_not_taken_is_not_that_of_the_next_connect() {
-    everywhere(|_| {
-        let mut queue = Loop::new();
+    with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
         pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH.level());
@@ -427,8 +414,7 @@ fn the_operations_of_a_dropped_pipe_live_until_their_packets_are_dequeued() {
 
 #[test]
 fn a_pending_write_of_a_dropped_pipe_is_completed() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let mut pipe = Pipe::server();
         queue.register(&mut pipe, 1, BOTH);
         assert_eq!(pipe.write(10).unwrap(), 10);
@@ -446,8 +432,7 @@ fn a_pending_write_of_a_dropped_pipe_is_completed() {
 
 #[test]
 fn dropping_the_poll_cancels_pending_operations_and_their_results_are_returned() {
-    everywhere(|_| {
-        let queue = Loop::new();
+    with_loop(|_, queue| {
         let pipe = busy(&queue, 1);
         assert_eq!(pipe.write(10).unwrap(), 10);
         let mut client = Pipe::client();
@@ -471,8 +456,7 @@ fn dropping_the_poll_cancels_pending_operations_and_their_results_are_returned()
 
 #[test]
 fn dropping_the_poll_cancels_pending_writes_of_dropped_pipes() {
-    everywhere(|_| {
-        let queue = Loop::new();
+    with_loop(|_, queue| {
         let pipe = busy(&queue, 1);
         assert_eq!(pipe.write(10).unwrap(), 10);
         drop(pipe);
@@ -482,8 +466,7 @@ fn dropping_the_poll_cancels_pending_writes_of_dropped_pipes() {
 
 #[test]
 fn a_handle_whose_association_failed_can_be_registered_again() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let mut pipe = Pipe::client();
         world.kernel().faults.connects = 1;
         let err = queue.registry().register(&mut pipe, Token(1), BOTH).unwrap_err();

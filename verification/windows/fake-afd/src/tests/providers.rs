@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::kernel::layout::*;
-use crate::world::{everywhere, Loop, Peer, World};
+use crate::world::{everywhere, with_loop, Loop, Peer, World};
 use crate::{Interest, Token};
 
 /// Makes each socket answer `question` with the next socket, and block the query for the base socket. The test, which
@@ -105,8 +105,7 @@ fn providers_that_form_a_circle_are_an_error() {
 
 #[test]
 fn a_handle_that_is_not_a_socket_is_an_error_without_further_queries() {
-    everywhere(|world| {
-        let queue = Loop::new();
+    with_loop(|world, queue| {
         let (mut number, peer) = world.raw();
         let (below, _) = world.raw();
         // A broken provider that answers every query.

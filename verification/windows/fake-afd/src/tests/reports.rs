@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use crate::kernel::layout::*;
 use crate::kernel::{Answer, Manners};
-use crate::world::{everywhere, Loop, World, FINISHED};
+use crate::world::{everywhere, with_loop, Loop, World, FINISHED};
 use crate::{Interest, Poll, Registry, Token, Waker};
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 #[test]
 fn data_and_room_are_reported_together() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.pair();
         peer.sends(1);
         queue.register(&mut stream, 7, BOTH);
@@ -23,8 +22,7 @@ fn data_and_room_are_reported_together() {
 
 #[test]
 fn only_events_of_the_interest_are_reported() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut reader, reader_peer) = world.pair();
         let (mut writer, writer_peer) = world.pair();
         queue.register(&mut reader, 1, Interest::READABLE.level());
@@ -37,8 +35,7 @@ fn only_events_of_the_interest_are_reported() {
 
 #[test]
 fn data_and_the_end_are_reported_together_or_one_after_the_other() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.pair();
         peer.change(|socket| (socket.unread, socket.ended) = (3, true));
         queue.register(&mut stream, 1, Interest::READABLE);
@@ -71,8 +68,7 @@ fn an_end_that_arrives_after_data_is_reported_without_a_read() {
 
 #[test]
 fn an_end_that_arrives_after_data_is_reported_while_other_sources_are_busy() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.pair();
         let (mut other, other_peer) = world.pair();
         queue.register(&mut stream, 1, Interest::READABLE);
@@ -113,8 +109,7 @@ fn an_end_that_arrives_after_data_ends_a_wait_without_a_read() {
 
 #[test]
 fn after_a_reset_nothing_else_is_reported() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
         queue.register(&mut stream, 1, Interest::READABLE);
         assert_eq!(queue.now(), []);
@@ -157,8 +152,7 @@ fn a_shutdown_of_both_ends_is_reported_also_after_the_end_was_reported() {
 
 #[test]
 fn a_shutdown_reports_nothing_without_interest() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
         stream.shuts_down();
         queue.register(&mut stream, 1, Interest::WRITABLE);
@@ -193,8 +187,7 @@ fn a_reset_is_reported_to_readers_and_writers() {
 
 #[test]
 fn a_connection_that_is_refused_late_is_reported_late() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
         queue.register(&mut stream, 1, BOTH);
         assert_eq!(queue.now(), []);
@@ -212,8 +205,7 @@ fn a_connection_that_is_refused_late_is_reported_late() {
 
 #[test]
 fn each_connection_is_reported_and_remaining_ones_once_more() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut listener, peer) = world.unconnected();
         queue.register(&mut listener, 1, Interest::READABLE);
         peer.connects();
@@ -248,8 +240,7 @@ fn a_request_that_completes_without_an_event_is_submitted_again() {
 
 #[test]
 fn a_wait_without_timeout_continues_after_packets_without_an_event() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
         let odd = Answer::nothing(TIMEOUT);
         peer.change(|socket| socket.answers = [odd, odd, odd, odd].into());
@@ -283,8 +274,7 @@ fn a_source_registered_during_a_blocking_wait_is_reported_by_it() {
 
 #[test]
 fn an_interest_that_grows_during_a_blocking_wait_is_reported_by_it() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let registry = queue.registry().try_clone().unwrap();
         let (mut stream, _) = world.pair();
         queue.register(&mut stream, 1, Interest::READABLE);
@@ -351,8 +341,7 @@ fn a_source_registered_with_two_polls_is_reported_by_both() {
 
 #[test]
 fn wakers_and_sources_are_reported_together() {
-    everywhere(|world| {
-        let mut queue = Loop::new();
+    with_loop(|world, mut queue| {
         let waker = Waker::new(queue.registry(), Token(9)).unwrap();
         let (mut stream, peer) = world.pair();
         queue.register(&mut stream, 1, Interest::READABLE.level());
