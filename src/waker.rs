@@ -79,8 +79,8 @@ impl Waker {
     /// thread reports it after the next wake, or when its wait ends for another reason.
     #[inline]
     pub fn wake(&self) -> io::Result<()> {
-        // `swap` is a read-modify-write, which is needed even if the flag is raised already: the polling thread that takes
-        // the flag then sees what every thread that raised it stored before.
+        // `swap` is a read-modify-write, which is needed even if the flag is raised already: the polling thread that
+        // takes the flag then sees what every thread that raised it stored before.
         self.flag.raised.swap(true, Ordering::AcqRel);
         self.shared.notify()
     }

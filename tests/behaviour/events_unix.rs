@@ -83,7 +83,7 @@ mod asynchronous {
     use super::*;
     use minimio::event::Source;
     use minimio::net::UdpSocket;
-    use minimio::Registry;
+    use minimio::{Registry, Token};
     use std::io;
     use std::os::unix::io::RawFd;
 

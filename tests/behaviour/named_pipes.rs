@@ -28,6 +28,11 @@ fn listener() -> (NamedPipe, String) {
     (NamedPipe::new(&name).unwrap(), name)
 }
 
+fn poll_and_listener() -> (Poll, Events, NamedPipe, String) {
+    let ((poll, events), (server, name)) = (poll(), listener());
+    (poll, events, server, name)
+}
+
 fn register(poll: &Poll, pipe: &mut NamedPipe, token: Token) {
     poll.registry().register(pipe, token, BOTH).unwrap();
 }
@@ -119,8 +124,7 @@ fn pattern(len: usize) -> Vec<u8> {
 
 #[test]
 fn a_client_that_connects_after_connect_makes_the_server_writable() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     register(&poll, &mut server, SERVER);
     would_block(server.connect());
     expect_no_event(&mut poll, &mut events);
@@ -135,8 +139,7 @@ fn a_client_that_connects_after_connect_makes_the_server_writable() {
 
 #[test]
 fn connect_succeeds_immediately_if_a_client_is_connected() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     register(&poll, &mut server, SERVER);
     expect_no_event(&mut poll, &mut events);
     let mut client = named_pipe::blocking_client(&name);
@@ -150,8 +153,7 @@ fn connect_succeeds_immediately_if_a_client_is_connected() {
 
 #[test]
 fn a_client_that_connected_before_the_registration_makes_the_server_writable() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     let mut client = named_pipe::blocking_client(&name);
     client.write_all(b"hello").unwrap();
     register(&poll, &mut server, SERVER);
@@ -162,8 +164,7 @@ fn a_client_that_connected_before_the_registration_makes_the_server_writable() {
 
 #[test]
 fn the_data_of_a_client_that_closed_before_connect_is_read_until_its_end() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     let mut client = named_pipe::blocking_client(&name);
     client.write_all(b"hello").unwrap();
     drop(client);
@@ -410,8 +411,7 @@ fn in_edge_mode_unread_data_is_reported_after_each_read() {
 
 #[test]
 fn in_level_mode_every_poll_reports_a_ready_pipe() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     let mut client = named_pipe::blocking_client(&name);
     poll.registry().register(&mut server, SERVER, Interest::READABLE.level()).unwrap();
     expect_no_event(&mut poll, &mut events);
@@ -463,8 +463,7 @@ fn in_level_mode_a_poll_reports_a_pipe_once() {
 
 #[test]
 fn a_oneshot_pipe_is_reported_once_until_it_is_reregistered() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     poll.registry().register(&mut server, SERVER, BOTH.oneshot()).unwrap();
     would_block(server.connect());
     let mut client = named_pipe::blocking_client(&name);
@@ -523,8 +522,7 @@ fn reregister_changes_the_token_and_reports_a_ready_pipe_again() {
 
 #[test]
 fn a_deregistered_pipe_is_not_reported_and_loses_no_data() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     let mut client = named_pipe::blocking_client(&name);
     register(&poll, &mut server, SERVER);
     writable(&mut poll, &mut events, SERVER);
@@ -656,8 +654,7 @@ fn a_disconnected_client_reports_the_closed_pipe() {
 
 #[test]
 fn a_server_serves_clients_one_after_the_other() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     register(&poll, &mut server, SERVER);
     for round in 0..10 {
         would_block(server.connect());
@@ -676,8 +673,7 @@ fn a_server_serves_clients_one_after_the_other() {
 
 #[test]
 fn no_data_of_one_client_reaches_the_next() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     register(&poll, &mut server, SERVER);
     // The data of both directions is in the kernel's buffer, in a pending operation, or read ahead.
     for (is_polled, is_large) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -706,8 +702,7 @@ fn no_data_of_one_client_reaches_the_next() {
 
 #[test]
 fn a_connect_cancelled_by_disconnect_can_be_repeated_immediately() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     register(&poll, &mut server, SERVER);
     for _ in 0..3 {
         would_block(server.connect());
@@ -756,8 +751,7 @@ fn a_dropped_pipe_is_closed_without_a_poll() {
 
 #[test]
 fn a_pipe_whose_poll_was_dropped_keeps_the_data_that_was_read_ahead() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     register(&poll, &mut server, SERVER);
     let mut client = named_pipe::blocking_client(&name);
     client.write_all(b"abc").unwrap();
@@ -823,8 +817,7 @@ fn every_operation_of_an_unregistered_pipe_fails() {
 
 #[test]
 fn a_read_from_a_write_only_pipe_fails() {
-    let (mut poll, mut events) = poll();
-    let (mut server, name) = listener();
+    let (mut poll, mut events, mut server, name) = poll_and_listener();
     register(&poll, &mut server, SERVER);
     let mut client = named_pipe::writing_client(&name);
     poll.registry().register(&mut client, CLIENT, Interest::WRITABLE).unwrap();

@@ -3,11 +3,10 @@
 #![cfg(windows)]
 
 use std::io::ErrorKind;
-use std::net;
 use std::os::windows::io::{AsRawHandle, AsRawSocket, RawSocket};
 
 use minimio::windows::SourceSocket;
-use minimio::{Events, Interest, Poll, Token};
+use minimio::Poll;
 
 use crate::support::raw_socket::{socket_and_sender, wait_until_readable};
 use crate::support::*;

@@ -26,6 +26,12 @@ fn registered_listener(poll: &Poll, token: Token) -> (TcpListener, SocketAddr) {
     (listener, addr)
 }
 
+fn poll_and_listener() -> (Poll, Events, TcpListener, SocketAddr) {
+    let (poll, events) = poll();
+    let (listener, addr) = registered_listener(&poll, LISTENER);
+    (poll, events, listener, addr)
+}
+
 /// Accepts `count` connections, and waits for an event whenever `accept` would block.
 fn accept_all(
     poll: &mut Poll,
@@ -179,8 +185,7 @@ fn the_first_write_after_a_refused_connect_returns_the_error_unless_take_error_t
 
 #[test]
 fn a_stream_can_be_dropped_while_it_connects() {
-    let (mut poll, mut events) = poll();
-    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let (mut poll, mut events, listener, addr) = poll_and_listener();
     for _ in 0..50 {
         let mut stream = TcpStream::connect(addr).unwrap();
         poll.registry().register(&mut stream, STREAM, Interest::READABLE | Interest::WRITABLE).unwrap();
@@ -203,8 +208,7 @@ fn a_stream_can_be_dropped_while_it_connects() {
 
 #[test]
 fn both_ends_of_a_connection_never_block() {
-    let (mut poll, mut events) = poll();
-    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let (mut poll, mut events, listener, addr) = poll_and_listener();
     let mut connected = TcpStream::connect(addr).unwrap();
     let (mut accepted, from) = accept_all(&mut poll, &mut events, &listener, 1).pop().unwrap();
 
@@ -244,8 +248,7 @@ fn a_connection_over_ipv6_works() {
 
 #[test]
 fn accept_returns_the_address_and_port_of_each_peer() {
-    let (mut poll, mut events) = poll();
-    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let (mut poll, mut events, listener, addr) = poll_and_listener();
     // A port whose two bytes differ shows an error in the byte order.
     let clients: Vec<_> = (0..20).map(|_| net::TcpStream::connect(addr).unwrap()).collect();
     let accepted = accept_all(&mut poll, &mut events, &listener, clients.len());
@@ -272,8 +275,7 @@ fn an_address_of_another_machine_is_refused() {
 
 #[test]
 fn the_address_of_closed_connections_can_be_bound_again_immediately() {
-    let (mut poll, mut events) = poll();
-    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let (mut poll, mut events, listener, addr) = poll_and_listener();
     let mut client = net::TcpStream::connect(addr).unwrap();
     client.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
     let accepted = accept_all(&mut poll, &mut events, &listener, 1);
@@ -940,8 +942,7 @@ fn accept_without_a_connection_would_block() {
 
 #[test]
 fn after_accept_would_block_the_next_connection_is_a_new_event() {
-    let (mut poll, mut events) = poll();
-    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let (mut poll, mut events, listener, addr) = poll_and_listener();
     for round in 1..=10 {
         let clients: Vec<_> = (0..round).map(|_| net::TcpStream::connect(addr).unwrap()).collect();
         let accepted = accept_all(&mut poll, &mut events, &listener, clients.len());
@@ -954,8 +955,7 @@ fn after_accept_would_block_the_next_connection_is_a_new_event() {
 
 #[test]
 fn a_listener_that_was_not_drained_reports_the_next_connection() {
-    let (mut poll, mut events) = poll();
-    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let (mut poll, mut events, listener, addr) = poll_and_listener();
     let mut clients = Vec::new();
     let mut accepted = Vec::new();
     for _ in 0..20 {
@@ -973,8 +973,7 @@ fn a_listener_that_was_not_drained_reports_the_next_connection() {
 #[test]
 fn a_thousand_waiting_connections_are_all_accepted() {
     const COUNT: usize = 1000;
-    let (mut poll, mut events) = poll();
-    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let (mut poll, mut events, listener, addr) = poll_and_listener();
     let clients: Vec<TcpStream> = (0..COUNT).map(|_| TcpStream::connect(addr).unwrap()).collect();
 
     let mut waiting: HashSet<SocketAddr> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
@@ -988,8 +987,7 @@ fn a_thousand_waiting_connections_are_all_accepted() {
 
 #[test]
 fn data_sent_before_accept_is_read_after_it() {
-    let (mut poll, mut events) = poll();
-    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let (mut poll, mut events, listener, addr) = poll_and_listener();
     let mut client = net::TcpStream::connect(addr).unwrap();
     client.write_all(b"in advance").unwrap();
     drop(client);
@@ -1010,8 +1008,7 @@ fn data_sent_before_accept_is_read_after_it() {
 
 #[test]
 fn a_connection_reset_before_accept_does_not_disturb_other_connections() {
-    let (mut poll, mut events) = poll();
-    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let (mut poll, mut events, listener, addr) = poll_and_listener();
     for _ in 0..20 {
         let gone = net::TcpStream::connect(addr).unwrap();
         let mut stays = net::TcpStream::connect(addr).unwrap();
@@ -1063,8 +1060,7 @@ fn each_of_many_listeners_has_its_own_connections() {
 
 #[test]
 fn a_dropped_listener_refuses_connections_and_resets_the_waiting_ones() {
-    let (mut poll, mut events) = poll();
-    let (listener, addr) = registered_listener(&poll, LISTENER);
+    let (mut poll, mut events, listener, addr) = poll_and_listener();
     // This connection stays open, so that the kernel does not give the port to the listener of another test.
     let _client = net::TcpStream::connect(addr).unwrap();
     let _accepted = accept_all(&mut poll, &mut events, &listener, 1);

@@ -8,7 +8,7 @@ use std::os::windows::io::{AsRawSocket, IntoRawSocket, OwnedSocket};
 use std::thread;
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
-use minimio::{Events, Interest, Poll, Token};
+use minimio::{Events, Poll};
 
 use crate::support::*;
 

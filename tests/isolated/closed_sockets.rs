@@ -4,12 +4,11 @@
 #![cfg(windows)]
 
 use std::io::ErrorKind;
-use std::net;
 use std::os::windows::io::AsRawSocket;
 use std::time::Duration;
 
 use minimio::windows::SourceSocket;
-use minimio::{Events, Interest, Poll, Token};
+use minimio::{Interest, Token};
 
 use crate::support::isolation::isolated;
 use crate::support::raw_socket::{socket_and_sender, wait_until_readable};

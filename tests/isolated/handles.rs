@@ -8,7 +8,7 @@ use std::os::windows::io::AsRawSocket;
 
 use minimio::net::UdpSocket;
 use minimio::windows::SourceSocket;
-use minimio::{Events, Interest, Poll, Timer, Token, Waker};
+use minimio::{Events, Poll, Timer, Token, Waker};
 
 use crate::support::isolation::isolated;
 use crate::support::*;

@@ -6,7 +6,7 @@
 use std::io::{ErrorKind, Read, Write};
 
 use minimio::windows::NamedPipe;
-use minimio::{Events, Interest, Poll, Token};
+use minimio::{Events, Poll, Token};
 
 use crate::support::isolation::isolated;
 use crate::support::*;

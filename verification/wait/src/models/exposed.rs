@@ -101,8 +101,7 @@ fn wakers_that_do_not_fit_into_two_slots_are_an_edge_of_the_descriptor() {
 /// The program also polls when the outer loop reported nothing. If that poll consumes a notification, the outer loop
 /// reports nothing later.
 fn non_blocking_polls_in_between(preemptions: Option<usize>, outer: Outer, timer: bool) {
-    explore(preemptions, move || {
-        let mut l = Loop::new(4);
+    with_loop(preemptions, move |mut l| {
         let mut watch = OuterLoop::new(&l, outer);
         let mut source = IoSource::new(Socket(7));
         l.poll.registry().register(&mut source, Token(7), Interest::READABLE).unwrap();
@@ -138,8 +137,7 @@ fn a_non_blocking_poll_that_consumes_a_notification_may_leave_its_edge() {
 
 #[test]
 fn a_wake_before_two_threads_expose_the_descriptor() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         let waker = l.waker(0);
         waker.wake().unwrap();
         let registry = l.poll.registry().try_clone().unwrap();
@@ -157,8 +155,7 @@ fn a_wake_before_two_threads_expose_the_descriptor() {
 
 #[test]
 fn a_poll_with_an_exposed_descriptor_may_still_block() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         let _watch = OuterLoop::new(&l, Outer::Level);
         let mut waking = WakingThreads::<1>::new(&l);
         waking.check_batch(&l.poll(NO_LIMIT));
@@ -168,8 +165,7 @@ fn a_poll_with_an_exposed_descriptor_may_still_block() {
 
 #[test]
 fn a_failed_wait_leaves_the_descriptor_readable() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         l.kernel.fail_waits(1);
         let mut watch = OuterLoop::new(&l, Outer::Level);
         let mut waking = WakingThreads::<1>::new(&l);
@@ -184,8 +180,7 @@ fn a_failed_wait_leaves_the_descriptor_readable() {
 
 #[test]
 fn the_wake_after_a_failed_notification_makes_the_descriptor_readable() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         l.kernel.fail_notifications(1);
         let mut watch = OuterLoop::new(&l, Outer::Edge);
         let wakers = [l.waker(0), l.waker(1)];

@@ -4,8 +4,7 @@ use super::*;
 
 #[test]
 fn the_wake_after_a_failed_notification_brings_both_events() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         l.kernel.fail_notifications(1);
         let wakers = [l.waker(0), l.waker(1)];
         let thread = thread::spawn(move || {
@@ -27,8 +26,7 @@ fn the_wake_after_a_failed_notification_brings_both_events() {
 
 #[test]
 fn a_waker_tries_again_after_its_notification_failed() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         l.kernel.fail_notifications(2);
         let waker = l.waker(0);
         let thread = thread::spawn(move || {
@@ -44,8 +42,7 @@ fn a_waker_tries_again_after_its_notification_failed() {
 /// reported.
 #[test]
 fn one_of_two_notifications_fails_and_is_tried_again() {
-    explore(FOUR, || {
-        let mut l = Loop::new(4);
+    with_loop(FOUR, |mut l| {
         l.kernel.fail_notifications(1);
         let threads = [0, 1].map(|token| {
             let waker = l.waker(token);
@@ -68,8 +65,7 @@ fn one_of_two_notifications_fails_and_is_tried_again() {
 /// reported.
 #[test]
 fn one_of_two_notifications_fails_and_a_later_wake_brings_all_events() {
-    explore(TWO, || {
-        let mut l = Loop::new(4);
+    with_loop(TWO, |mut l| {
         l.kernel.fail_notifications(1);
         let wakers = [l.waker(0), l.waker(1), l.waker(2)];
         let thread = thread::spawn(move || {
@@ -95,8 +91,7 @@ fn one_of_two_notifications_fails_and_a_later_wake_brings_all_events() {
 
 #[test]
 fn a_wake_whose_notification_failed_is_reported_when_the_wait_ends_for_another_reason() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         l.kernel.fail_notifications(usize::MAX);
         let waker = l.waker(0);
         let thread = thread::spawn(move || {
@@ -113,9 +108,8 @@ fn a_wake_whose_notification_failed_is_reported_when_the_wait_ends_for_another_r
 
 #[test]
 fn a_timer_is_set_although_the_notification_failed() {
-    explore(ALL, || {
+    with_loop(ALL, |mut l| {
         let due = Instant::now();
-        let mut l = Loop::new(4);
         l.kernel.fail_notifications(1);
         let (timer, waker) = (l.timer(5), l.waker(0));
         let thread = thread::spawn(move || {
@@ -134,9 +128,8 @@ fn a_timer_is_set_although_the_notification_failed() {
 
 #[test]
 fn a_timer_set_after_a_failed_notification_ends_the_wait() {
-    explore(ALL, || {
+    with_loop(ALL, |mut l| {
         let due = Instant::now();
-        let mut l = Loop::new(4);
         l.kernel.fail_notifications(1);
         let (timer, waker) = (l.timer(5), l.waker(0));
         let thread = thread::spawn(move || {
@@ -160,8 +153,7 @@ fn a_timer_set_after_a_failed_notification_ends_the_wait() {
 
 /// The wait fails at once, whatever is ready. The next wait reports the wake.
 fn after_an_error(preemptions: Option<usize>, first: Option<Duration>) {
-    explore(preemptions, move || {
-        let mut l = Loop::new(4);
+    with_loop(preemptions, move |mut l| {
         l.kernel.fail_waits(1);
         let mut waking = WakingThreads::<1>::new(&l);
         let tokens = match l.try_poll(first) {
@@ -197,8 +189,7 @@ fn a_wake_survives_an_interrupted_short_wait() {
 
 #[test]
 fn two_wakes_survive_an_interrupted_wait() {
-    explore(FOUR, || {
-        let mut l = Loop::new(4);
+    with_loop(FOUR, |mut l| {
         l.kernel.fail_waits(1);
         let mut waking = WakingThreads::<2>::new(&l);
         while !waking.all_seen() {
@@ -211,8 +202,7 @@ fn two_wakes_survive_an_interrupted_wait() {
 
 #[test]
 fn a_wake_survives_a_signal() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         let mut waking = WakingThreads::<1>::new(&l);
         let kernel = Arc::clone(&l.kernel);
         let signal = thread::spawn(move || kernel.signal());
@@ -224,8 +214,7 @@ fn a_wake_survives_a_signal() {
 
 #[test]
 fn a_due_timer_is_reported_before_the_error() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         let timer = l.timer(5);
         timer.set(Duration::ZERO).unwrap();
         l.kernel.fail_waits(1);
@@ -243,8 +232,7 @@ fn a_due_timer_is_reported_before_the_error() {
 
 #[test]
 fn a_wake_survives_a_wait_that_unwinds() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         l.kernel.unwind_from_wait();
         let mut waking = WakingThreads::<1>::new(&l);
         let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| l.poll(NO_LIMIT)));

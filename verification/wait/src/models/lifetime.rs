@@ -4,8 +4,7 @@ use super::*;
 
 #[test]
 fn a_poll_is_dropped_during_a_wake() {
-    explore(ALL, || {
-        let l = Loop::new(4);
+    with_loop(ALL, |l| {
         let waker = l.waker(0);
         let thread = thread::spawn(move || waker.wake().unwrap());
         drop(l);
@@ -15,8 +14,7 @@ fn a_poll_is_dropped_during_a_wake() {
 
 #[test]
 fn a_poll_is_dropped_after_an_event_during_a_wake() {
-    explore(FOUR, || {
-        let mut l = Loop::new(4);
+    with_loop(FOUR, |mut l| {
         let wakers = [l.waker(0), l.waker(1)];
         let threads = wakers.map(|waker| thread::spawn(move || waker.wake().unwrap()));
         l.poll(BRIEFLY);
@@ -29,8 +27,7 @@ fn a_poll_is_dropped_after_an_event_during_a_wake() {
 
 #[test]
 fn a_poll_is_dropped_while_a_timer_is_set() {
-    explore(ALL, || {
-        let l = Loop::new(4);
+    with_loop(ALL, |l| {
         let timer = l.timer(5);
         let thread = thread::spawn(move || timer.set(Duration::ZERO).unwrap());
         drop(l);
@@ -40,8 +37,7 @@ fn a_poll_is_dropped_while_a_timer_is_set() {
 
 #[test]
 fn a_poll_is_dropped_while_a_timer_is_registered() {
-    explore(ALL, || {
-        let l = Loop::new(4);
+    with_loop(ALL, |l| {
         let registry = l.poll.registry().try_clone().unwrap();
         let thread = thread::spawn(move || {
             let mut timer = Timer::new();
@@ -55,8 +51,7 @@ fn a_poll_is_dropped_while_a_timer_is_registered() {
 
 #[test]
 fn a_waker_is_created_while_the_poll_waits() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         let registry = l.poll.registry().try_clone().unwrap();
         let cell = PlainCell::default();
         let thread = thread::spawn({

@@ -52,6 +52,11 @@ fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static)
     eprintln!("{count:>9} executions ({bound}), {:.1} s: {name}", begin.elapsed().as_secs_f64());
 }
 
+/// As `explore`, with a poll whose events have four slots.
+fn with_loop(preemptions: Option<usize>, model: impl Fn(Loop) + Send + Sync + 'static) {
+    explore(preemptions, move || model(Loop::new(4)));
+}
+
 fn thread_name() -> String {
     std::thread::current().name().unwrap_or("?").trim_start_matches("models::").to_string()
 }

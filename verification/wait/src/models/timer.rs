@@ -10,9 +10,8 @@ fn far() -> Duration {
 
 #[test]
 fn a_past_deadline_ends_a_wait_without_timeout() {
-    explore(ALL, || {
+    with_loop(ALL, |mut l| {
         let due = Instant::now();
-        let mut l = Loop::new(4);
         let timer = l.timer(5);
         let thread = set_in_thread(timer, due);
         assert_eq!(l.poll(NO_LIMIT), [5]);
@@ -23,9 +22,8 @@ fn a_past_deadline_ends_a_wait_without_timeout() {
 
 #[test]
 fn an_earlier_deadline_ends_a_wait_for_a_later_one() {
-    explore(ALL, || {
+    with_loop(ALL, |mut l| {
         let due = Instant::now();
-        let mut l = Loop::new(4);
         let (later, timer) = (l.timer(6), l.timer(5));
         later.set(far()).unwrap();
         let thread = set_in_thread(timer, due);
@@ -37,9 +35,8 @@ fn an_earlier_deadline_ends_a_wait_for_a_later_one() {
 
 #[test]
 fn a_timer_set_twice_expires_once() {
-    explore(ALL, || {
+    with_loop(ALL, |mut l| {
         let due = Instant::now();
-        let mut l = Loop::new(4);
         let timer = l.timer(5);
         let thread = thread::spawn(move || {
             timer.set(far()).unwrap();
@@ -54,9 +51,8 @@ fn a_timer_set_twice_expires_once() {
 
 #[test]
 fn a_due_timer_is_registered_while_a_poll_waits() {
-    explore(ALL, || {
+    with_loop(ALL, |mut l| {
         let due = Instant::now();
-        let mut l = Loop::new(4);
         let registry = l.poll.registry().try_clone().unwrap();
         let thread = thread::spawn(move || {
             let mut timer = Timer::new();
@@ -71,9 +67,8 @@ fn a_due_timer_is_registered_while_a_poll_waits() {
 
 #[test]
 fn non_blocking_polls_see_a_deadline_without_a_notification() {
-    explore(ALL, || {
+    with_loop(ALL, |mut l| {
         let due = Instant::now();
-        let mut l = Loop::new(4);
         let timer = l.timer(5);
         let thread = set_in_thread(timer, due);
         let mut tokens = l.poll(NON_BLOCKING);
@@ -90,9 +85,8 @@ fn non_blocking_polls_see_a_deadline_without_a_notification() {
 
 #[test]
 fn two_threads_set_a_timer_each() {
-    explore(FOUR, || {
+    with_loop(FOUR, |mut l| {
         let due = Instant::now();
-        let mut l = Loop::new(4);
         let timers = [l.timer(0), l.timer(1)];
         let threads = timers.map(|timer| set_in_thread(timer, due));
         let mut tokens = l.poll(NO_LIMIT);
@@ -107,9 +101,8 @@ fn two_threads_set_a_timer_each() {
 
 #[test]
 fn one_thread_wakes_and_another_sets_a_timer() {
-    explore(FOUR, || {
+    with_loop(FOUR, |mut l| {
         let due = Instant::now();
-        let mut l = Loop::new(4);
         let timer = l.timer(5);
         let mut waking = WakingThreads::<1>::new(&l);
         let thread = set_in_thread(timer, due);
@@ -126,8 +119,7 @@ fn one_thread_wakes_and_another_sets_a_timer() {
 
 #[test]
 fn a_due_timer_and_a_wake() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         let timer = l.timer(5);
         timer.set(Duration::ZERO).unwrap();
         let mut waking = WakingThreads::<1>::new(&l);
@@ -143,8 +135,7 @@ fn a_due_timer_and_a_wake() {
 
 /// Another thread ends the cause of an event. A poll that starts later does not report the event.
 fn no_event_after<T: 'static>(preemptions: Option<usize>, begin: fn(&Loop) -> T, end: fn(T) -> Option<T>) {
-    explore(preemptions, move || {
-        let mut l = Loop::new(4);
+    with_loop(preemptions, move |mut l| {
         let source = begin(&l);
         let ended = Rc::new(AtomicBool::new(false));
         let thread = thread::spawn({
@@ -263,8 +254,7 @@ fn no_event_after_a_waker_was_woken_and_dropped() {
 
 #[test]
 fn dropping_a_waker_keeps_the_other_wakers() {
-    explore(FOUR, || {
-        let mut l = Loop::new(4);
+    with_loop(FOUR, |mut l| {
         let doomed = l.waker(9);
         let mut waking = WakingThreads::<1>::new(&l);
         let thread = thread::spawn(move || {

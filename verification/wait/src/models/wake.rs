@@ -7,8 +7,7 @@ use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// `N` threads wake. The polls have these timeouts, and then no limit.
 fn wakes<const N: usize>(preemptions: Option<usize>, timeouts: &'static [Option<Duration>]) {
-    explore(preemptions, move || {
-        let mut l = Loop::new(4);
+    with_loop(preemptions, move |mut l| {
         let mut waking = WakingThreads::<N>::new(&l);
         let mut timeouts = timeouts.iter().copied();
         while !waking.all_seen() {
@@ -35,8 +34,7 @@ fn three_wakers_each_with_its_token() {
 
 /// Two threads use one waker, each after a write. Their wakes may be one event, which then publishes both writes.
 fn coalesced(preemptions: Option<usize>, timeouts: &'static [Option<Duration>]) {
-    explore(preemptions, move || {
-        let mut l = Loop::new(4);
+    with_loop(preemptions, move |mut l| {
         let waker = Rc::new(l.waker(0));
         let written: [Rc<AtomicBool>; 2] = Default::default();
         let threads: Vec<_> = written
@@ -54,7 +52,7 @@ fn coalesced(preemptions: Option<usize>, timeouts: &'static [Option<Duration>]) 
         let mut timeouts = timeouts.iter().copied();
         while seen != [true; 2] {
             if !l.poll(timeouts.next().unwrap_or(NO_LIMIT)).is_empty() {
-                // Each write must be published by an event: a write that this event does not publish needs another event.
+                // An event must publish each write: a write that this event does not publish needs another event.
                 seen = [0, 1].map(|n: usize| written[n].load(Relaxed));
             }
         }
@@ -76,8 +74,7 @@ fn wakes_that_are_one_event_publish_both_writes_to_non_blocking_polls() {
 
 #[test]
 fn one_thread_wakes_twice() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         let waker = l.waker(0);
         let written: [Rc<AtomicBool>; 2] = Default::default();
         let thread = thread::spawn({
@@ -104,8 +101,7 @@ fn one_thread_wakes_twice() {
 
 #[test]
 fn non_blocking_polls_see_a_wake_without_a_notification() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         let mut waking = WakingThreads::<2>::new(&l);
         while !waking.all_seen() {
             waking.check_batch(&l.poll(NON_BLOCKING));
@@ -138,8 +134,7 @@ fn a_timeout_that_passes_during_two_wakes() {
 
 #[test]
 fn every_notification_may_be_a_packet_of_its_own() {
-    explore(FOUR, || {
-        let mut l = Loop::new(4);
+    with_loop(FOUR, |mut l| {
         l.kernel.set_kind(KernelKind { coalesces: false, takes_a_slot: false, ..KernelKind::STRICT });
         let mut waking = WakingThreads::<2>::new(&l);
         for timeout in [BRIEFLY, NO_LIMIT, NO_LIMIT] {
@@ -153,8 +148,7 @@ fn every_notification_may_be_a_packet_of_its_own() {
 
 #[test]
 fn a_wake_while_a_source_becomes_ready() {
-    explore(ALL, || {
-        let mut l = Loop::new(4);
+    with_loop(ALL, |mut l| {
         let mut source = IoSource::new(Socket(7));
         l.poll.registry().register(&mut source, Token(7), Interest::READABLE).unwrap();
         let mut waking = WakingThreads::<1>::new(&l);
