@@ -20,8 +20,8 @@
 //!   thread publishes its change first, and *then* looks whether the polling thread is blocked.
 //! - A waker raises its pending flag first, then the state. The polling thread clears the state first, then takes the
 //!   flags.
-//! - A round that ends without taking flags (after an error, or with `events` full before the wait) leaves `Notified` as
-//!   it is.
+//! - A round that ends without taking flags (after an error, or with `events` full before the wait) leaves `Notified`
+//!   as it is.
 
 use std::mem;
 
