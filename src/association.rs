@@ -15,7 +15,7 @@ impl PollId {
         let mut existing = EXISTING.lock().unwrap_or_else(PoisonError::into_inner);
         let (ids, last) = &mut *existing;
         loop {
-            // The counter wraps after 2^32 polls. Ids of polls that still exist are skipped.
+            // The counter wraps after 2^32 polls. 0, and the ids of polls that still exist, are skipped.
             *last = last.wrapping_add(1);
             if let (1.., Err(at)) = (*last, ids.binary_search(&PollId(*last))) {
                 ids.insert(at, PollId(*last));

@@ -1,4 +1,5 @@
-//! The names of the book: the queue that readers build in Part 2 of *Epoll, Kqueue and IOCP Explained with Rust*.
+//! The API of the queue that readers build in Part 2 of *Epoll, Kqueue and IOCP Explained with Rust*, under the book's
+//! names.
 //!
 //! A program of the book runs after two changes: `use minimio::book::…` instead of `use minimio::…`, and the address of
 //! a server that answers. `cargo run --example delayed_server 127.0.0.1:8080` starts one, which answers `/1000/hello`
@@ -14,7 +15,7 @@
 //! | [`Event::id`] | [`Event::token`](crate::Event::token) | an event also has predicates for the kind of readiness |
 //! | [`Token`], a number | [`Token`](crate::Token), a type that wraps a number | |
 //! | [`Interests`] | [`Interest`](crate::Interest) | also [`WRITABLE`](crate::Interest::WRITABLE), and the modes [`edge`](crate::Interest::edge), [`level`](crate::Interest::level), [`oneshot`](crate::Interest::oneshot) |
-//! | [`TcpStream`], blocking | [`TcpStream`](crate::TcpStream), non-blocking | [`connect`](crate::TcpStream::connect) needs an event too |
+//! | [`TcpStream`], blocking | [`TcpStream`](crate::TcpStream), non-blocking | a program must also wait for an event after [`connect`](crate::TcpStream::connect) |
 //!
 //! # Examples
 //!
@@ -88,10 +89,10 @@ impl Event {
     }
 }
 
-/// The token of the waker that closes the loop. A stream may have the same token, see [`Poll::poll`].
+/// The token of the waker that closes the loop. A stream may have the same token: see the comment in [`Poll::poll`].
 const CLOSE_TOKEN: crate::Token = crate::Token(usize::MAX);
 
-/// Waits for events of many streams at once.
+/// A queue of events from many streams.
 ///
 /// After [`close_loop`](Registrator::close_loop), or after the `Poll` is dropped, no stream can be registered.
 #[derive(Debug)]
@@ -103,7 +104,8 @@ pub struct Poll {
     state: Arc<LoopState>,
 }
 
-/// Registers streams with its [`Poll`] and closes the loop, from any thread. A clone belongs to the same `Poll`.
+/// A handle with which any thread registers streams with its [`Poll`] and closes the loop. A clone belongs to the same
+/// `Poll`.
 #[derive(Clone, Debug)]
 pub struct Registrator {
     state: Arc<LoopState>,
@@ -144,7 +146,7 @@ impl Poll {
     ///
     /// # Errors
     ///
-    /// - `Interrupted`: the loop is closed, and all events from before were returned.
+    /// - `Interrupted`: the loop is closed, and all events that arrived before `close_loop` were returned.
     /// - `InvalidInput`: `events` has a capacity of 0, as after [`Vec::new`].
     /// - Otherwise the errors of [`minimio::Poll::poll`](crate::Poll::poll).
     pub fn poll(&mut self, events: &mut Events, timeout_ms: Option<i32>) -> io::Result<usize> {
@@ -155,7 +157,7 @@ impl Poll {
         let timeout = timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
-            // This is read before the wait, so the wait returns every event from before the closing.
+            // This is read before the wait, so the wait returns every event that arrived before `close_loop`.
             let is_closed = *self.state.is_closed();
             let timeout = match is_closed {
                 true => Some(Duration::ZERO),
@@ -214,7 +216,7 @@ impl Registrator {
         }
     }
 
-    /// Closes the loop. [`Poll::poll`] ends its wait, returns the events from before, and then fails with
+    /// Closes the loop. [`Poll::poll`] ends its wait, returns the events that arrived before, and then fails with
     /// `Interrupted`.
     ///
     /// # Errors
@@ -245,7 +247,7 @@ impl fmt::Debug for LoopState {
 }
 
 fn closed_error() -> io::Error {
-    io::Error::new(ErrorKind::Interrupted, "the event loop is closed")
+    io::Error::new(ErrorKind::Interrupted, "cannot poll, register or close: the event loop is closed")
 }
 
 /// A blocking TCP connection: a read blocks until data arrives. A program that reads only after an event of the stream

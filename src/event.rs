@@ -1,9 +1,9 @@
-//! What `poll` returns: [`Events`], each an [`Event`] with a [`Token`]. Also the public path of [`Source`].
+//! What `poll` returns: [`Events`], a list of [`Event`]s, each with a [`Token`]. Also the public path of [`Source`].
 
 use std::fmt;
 use std::slice;
 
-// The queue's event module and this one name each other: an `Event` wraps the queue's event, and the kernel writes
+// The queue's event module and this one import each other: an `Event` wraps the queue's event, and the kernel writes
 // directly into the queue's list of `Event`s.
 use crate::queue::{RawEvent, RawEvents};
 pub use crate::source::Source;
@@ -55,7 +55,7 @@ impl From<usize> for Token {
 /// | a Unix stream's peer was closed | ■ | ■ | ■ | ■ | ? |
 /// | a pipe's writer was closed | ■ | · | ■ | ? | · |
 /// | a pipe's reader was closed | · | ■ | · | ■ | ? |
-/// | a waker was woken, a timer is due | ■ | · | · | · | · |
+/// | `wake` was called on a waker, a timer is due | ■ | · | · | · | · |
 ///
 /// Writable is `?` where the source was writable before: epoll reports it again with each edge of the other direction.
 ///
@@ -70,13 +70,14 @@ impl From<usize> for Token {
 /// | writable | `EPOLLOUT`, or `EPOLLERR` alone | `EVFILT_WRITE` | `SEND`, `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
-/// | error | `EPOLLERR` | `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
+/// | error | `EPOLLERR` | `EV_ERROR`, or `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | never | never |
 /// | aio, lio | never | `EVFILT_AIO`; `EVFILT_LIO`, on FreeBSD | never |
 ///
-/// A kqueue reports the two directions as two events, and a named pipe may do that too. If a program adds its own knote
-/// to the poll's kqueue, `poll` reports it with its `udata` as the token. If Windows refuses to watch a source, `poll`
-/// reports it once, with the first five predicates set.
+/// A kqueue reports the two directions as two events, and a named pipe may do that too. If a program adds its own
+/// filter (a *knote*) to the poll's kqueue, `poll` reports it with its `udata` as the token. If Windows rejects the
+/// request for a source, `poll` reports the source once, with readable, writable, read closed, write closed and error
+/// set.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);
@@ -171,8 +172,9 @@ impl fmt::Debug for Event {
 ///
 /// One `poll` returns at most as many events as the capacity; the next `poll` returns the others. Wakers come first,
 /// then timers by deadline, then sources in the kernel's order. If wakers and timers need more slots than there are,
-/// one slot is kept for the kernel's events and, if a timer is due, one for timers. With a capacity of 1 or 2, wakers,
-/// timers and the kernel take turns. Every source, waker and timer is therefore reported eventually.
+/// one slot is kept for the kernel's events and, if a timer is due, one for timers. With a capacity of 2, wakers and
+/// timers alternate on the other slot; with a capacity of 1, the kernel, wakers and timers alternate. Every source,
+/// waker and timer is therefore reported eventually.
 ///
 /// # Examples
 ///
@@ -196,7 +198,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Creates a list for at most `capacity` events per poll. Only this function allocates memory for it.
+    /// Creates a list for at most `capacity` events per poll. No other function allocates memory for the list.
     ///
     /// With a capacity of 0, `poll` fails with `InvalidInput`.
     #[must_use]

@@ -10,7 +10,7 @@ pub(crate) const AIO: u8 = 1 << 2;
 pub(crate) const LIO: u8 = 1 << 3;
 pub(crate) const PRIORITY: u8 = 1 << 4;
 
-/// The bits above are readiness. The two highest bits are the mode; a stronger mode is a larger number.
+/// The bits of the readiness, above. The two highest bits are the mode, in the order oneshot > level > edge.
 const READINESS_MASK: u8 = 0b0011_1111;
 const EDGE: u8 = 0;
 const LEVEL: u8 = 1 << 6;
@@ -18,19 +18,19 @@ const ONESHOT: u8 = 2 << 6;
 
 /// The kinds of readiness for which a source is registered, and the mode in which they are reported.
 ///
-/// The set of readiness is never empty: it contains [`READABLE`](Interest::READABLE), [`WRITABLE`](Interest::WRITABLE)
-/// or both (and, on systems that have them, `PRIORITY`, `AIO` and `LIO`). The mode selects how often a ready source is
-/// reported:
+/// The set of readiness is never empty: it contains at least one of [`READABLE`](Interest::READABLE) and
+/// [`WRITABLE`](Interest::WRITABLE) and, on systems that have them, `PRIORITY`, `AIO` and `LIO`. The mode selects how
+/// often a ready source is reported:
 ///
 /// | mode | `poll` reports the source | the program |
 /// |---|---|---|
 /// | [`edge`](Interest::edge), the default | when the source *becomes* ready | reads or writes until [`WouldBlock`] |
 /// | [`level`](Interest::level) | in every `poll` while the source is ready | reads or writes as much as it wants |
-/// | [`oneshot`](Interest::oneshot) | once, for both directions | calls [`reregister`] to rearm the source |
+/// | [`oneshot`](Interest::oneshot) | once for both directions together | calls [`reregister`] to rearm the source |
 ///
 /// In every mode, `reregister` makes the next `poll` report the source if it is ready.
 ///
-/// These flags of the systems register an interest:
+/// The queue registers an interest with these flags:
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows (`AFD_POLL_…`) |
 /// |---|---|---|---|
@@ -40,14 +40,15 @@ const ONESHOT: u8 = 2 << 6;
 /// | aio, lio | none | none: the program's control block selects `EVFILT_AIO` (Apple systems, FreeBSD, DragonFly) or `EVFILT_LIO` (FreeBSD) | none |
 /// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | no flag; see below |
 ///
-/// On Windows, each report needs a request to the kernel. In edge mode, a read or write submits the next request, in
-/// level mode each `poll`, in oneshot mode `reregister`. In edge mode on Windows, this has two effects:
+/// On Windows, each report needs a request to the kernel. In edge mode a read or write makes the next request
+/// necessary, in level mode the report itself does, in oneshot mode `reregister` does. The next `poll` submits the
+/// request. In edge mode on Windows, this has two effects:
 ///
 /// - After a program has read a part of the data, the next `poll` reports the rest. On the other systems, it reports
 ///   only data that arrives later.
-/// - While a program reads nothing, only peeks, or cannot accept because no handle is left, `poll` reports no data or
-///   connection that arrives later, until the program has read, accepted or reregistered. On the other systems, it
-///   does.
+/// - After a report, `poll` reports no later data or connection until the program reads, accepts or reregisters. A
+///   peek, or an accept that fails because no handle is left, does not count. On the other systems, `poll` reports
+///   later data in any case.
 ///
 /// # Examples
 ///
@@ -76,7 +77,7 @@ impl Interest {
     pub const WRITABLE: Interest = Interest::from_bit(WRITABLE);
 
     /// Creates an interest in edge mode. The queue of a system that has more kinds of readiness defines a public
-    /// constant for each.
+    /// constant for each additional kind.
     pub(crate) const fn from_bit(bit: u8) -> Interest {
         match NonZeroU8::new(bit) {
             Some(bits) => Interest(bits),
@@ -142,7 +143,7 @@ impl Interest {
         self.with_bits(self.0.get() & READINESS_MASK | LEVEL)
     }
 
-    /// Returns the same readiness in oneshot mode, which reports a source once, for both directions, until
+    /// Returns the same readiness in oneshot mode, which reports a source once for both directions together, until
     /// `reregister`.
     ///
     /// If both directions are ready in the same `poll`, they are one report, which may be two events.
@@ -152,14 +153,14 @@ impl Interest {
         self.with_bits(self.0.get() & READINESS_MASK | ONESHOT)
     }
 
-    /// Returns whether the interest contains readable readiness.
+    /// Returns whether the interest contains `READABLE`.
     #[must_use]
     #[inline]
     pub const fn is_readable(self) -> bool {
         self.0.get() & READABLE != 0
     }
 
-    /// Returns whether the interest contains writable readiness.
+    /// Returns whether the interest contains `WRITABLE`.
     #[must_use]
     #[inline]
     pub const fn is_writable(self) -> bool {

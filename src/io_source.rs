@@ -1,4 +1,5 @@
-//! `IoSource`: a socket or pipe of the standard library, as a source. It is inside every I/O source of this crate.
+//! `IoSource`: a socket or pipe of the standard library, as a source. It is inside every source of this crate that owns
+//! a socket or a Unix pipe.
 
 use std::fmt;
 use std::io;
@@ -10,8 +11,8 @@ use crate::queue::SourceState;
 use crate::{Interest, Registry};
 
 pub(crate) struct IoSource<T> {
-    /// Dropped before `io`, so that the source is deregistered while the socket is open, and no request names a socket
-    /// number that was reused.
+    /// The queue's state of the source. The field is declared first, so it is dropped first: the source is deregistered
+    /// while the socket is open, and no request refers to a reused socket number.
     state: SourceState,
     association: Association,
     io: T,
@@ -23,7 +24,7 @@ impl<T> IoSource<T> {
         IoSource { state: SourceState::default(), association: Association::default(), io }
     }
 
-    /// Returns the socket, for operations that neither read nor write.
+    /// Returns the socket, for operations that need no rearm.
     #[inline]
     pub fn get(&self) -> &T {
         &self.io
@@ -34,7 +35,7 @@ impl<T> IoSource<T> {
     }
 
     /// Runs an I/O operation on the socket. `used_direction` computes from the result which directions the operation
-    /// used, and a queue without kernel edges rearms these.
+    /// used. On Windows, where the kernel has no edge mode, the queue rearms these.
     #[inline]
     pub fn do_io<R>(
         &self,

@@ -28,22 +28,24 @@
 //! # }
 //! ```
 //!
-//! Names, signatures and behaviour follow mio 1.x; [a section below](#beside-mio) lists the additions and differences.
-//! [`book`] has the names of *Epoll, Kqueue and IOCP Explained with Rust*.
+//! Names, signatures and behaviour follow mio 1.x; [a section below](#differences-from-mio) lists the additions and
+//! differences. [`book`] offers this API under the names that the book *Epoll, Kqueue and IOCP Explained with Rust*
+//! uses.
 //!
 //! # What an event means
 //!
-//! An [`Event`] contains the token, and one or more of: readable, writable, read closed, write closed, error. It is a
-//! hint and not a promise: another thread may use the source first, so every operation may still return
-//! [`WouldBlock`](std::io::ErrorKind::WouldBlock). [One table](Event#what-an-event-means) has the predicates for each
-//! situation. The project's tests read the table and check it on every system.
+//! An [`Event`] contains the token, and one or more predicates: readable, writable, read closed, write closed, error,
+//! and on some systems priority, aio or lio. It is a hint and not a promise: another thread may use the source first,
+//! so every operation may still return [`WouldBlock`](std::io::ErrorKind::WouldBlock). [One
+//! table](Event#what-an-event-means) has the predicates for each situation. The project's tests read the table and
+//! check it on every system.
 //!
-//! `Ok` without events means that the timeout has passed, and nothing else.
+//! If `poll` returns `Ok` and no events, the timeout has passed. There is no other cause.
 //!
 //! # Modes
 //!
 //! The mode is part of the [`Interest`] with which a source is registered: edge by default, otherwise
-//! [`level`](Interest::level) or [`oneshot`](Interest::oneshot).
+//! [`level`](Interest::level) or [`oneshot`](Interest::oneshot). In this diagram, `poll` reports the source at each ●.
 //!
 //! ```text
 //!                 4 bytes           2 more            the program
@@ -55,19 +57,20 @@
 //!   oneshot    ·       ●        ·        ·        ·        ·         once, until `reregister`
 //! ```
 //!
-//! (On Windows, the second edge is reported only after the program has read: see [`Interest`].)
+//! On Windows, the fourth `poll` reports nothing in edge mode, because the program has not read since the first report:
+//! see [`Interest`].
 //!
-//! Edge mode needs the fewest reports, but the program must read or write until `WouldBlock`. In level mode, the
-//! program may stop earlier. Oneshot mode lets one of several threads handle a source while the others get no event of
-//! it.
+//! Edge mode needs fewer reports than level mode, but the program must read or write until `WouldBlock`. In level mode,
+//! the program may stop reading or writing before `WouldBlock`. In oneshot mode, no second event of a source arrives
+//! while a thread handles the first one, until that thread calls `reregister`.
 //!
 //! # Wakers
 //!
-//! A [`Waker`] makes `poll` return with an event, from any thread or from a signal handler. A poll can have any number
-//! of wakers.
+//! Any thread, and a signal handler, can use a [`Waker`] to make `poll` return with an event. A poll can have any
+//! number of wakers. Each has a pending flag, which a wake raises.
 //!
 //! ```text
-//!   thread 1 ── wake ──▶ ● pending ──┐                         ┌─ running: sees the flags before it blocks
+//!   thread 1 ── wake ──▶ ● pending ──┐                         ┌─ running: reads the flags before it blocks
 //!   thread 2 ── wake ──▶ ● pending ──┴──▶  the polling thread ─┤
 //!   thread 3             ○                                     └─ blocked: the first wake notifies the kernel
 //! ```
@@ -77,7 +80,7 @@
 //! A [`Timer`] is a source like any other, readable when it is due. A poll keeps its timers in a heap, and the earliest
 //! deadline limits the wait, so setting or cancelling a timer needs no system call. A timer never expires early.
 //!
-//! # Beside mio
+//! # Differences from mio
 //!
 //! A program written for mio compiles after you replace `mio::` by `minimio::`. It may notice these differences:
 //!
@@ -86,13 +89,13 @@
 //! - On Windows in edge mode, if a program reads a part of the data, the next `poll` reports the rest. mio does not
 //!   report it.
 //! - On Linux since 5.11, timeouts are in nanoseconds. mio rounds up to milliseconds.
-//! - A poll can have any number of wakers, and waking a polling thread that is not blocked needs no system call.
-//!   Dropping a waker discards an event that was not reported.
+//! - A poll can have any number of wakers, and waking a polling thread that is not blocked needs no system call, unless
+//!   the program has taken the poll's descriptor. Dropping a waker discards an event that was not reported.
 //! - On Linux, a hang-up is also readable, and an error alone is also writable.
 //! - The backlog of a TCP listener is 4096 connections, or the system's limit; in mio 128.
-//! - `{:?}` of an [`Event`] ends with the kernel's flags, `raw`.
+//! - The `Debug` output of an [`Event`] ends with a field `raw`, the kernel's flags.
 //! - Polling with [`Events`] of capacity 0 fails with `InvalidInput` on every system; in mio only on Linux.
-//! - `Interest` contains the mode, and `==` and the order include the mode.
+//! - `Interest` contains the mode, and comparisons (`==`, `<`) include the mode.
 //! - The crate has no cargo features: everything is always available. It logs nothing. Its minimum Rust version is
 //!   1.63; mio 1.2 needs 1.71.
 //! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
@@ -104,9 +107,9 @@
 //! # Policies
 //!
 //! **Errors and panics.** Whatever a kernel or a peer does, the result is at most an [`io::Error`](std::io::Error),
-//! never a panic. A system's error passes unchanged. A source that fails is reported on its own token, and disturbs
-//! neither the wait nor other sources. If a thread panics while it holds a lock of this crate, other threads still
-//! enter the lock. A poll may be dropped before its sources.
+//! never a panic. An error of the system is returned unchanged. A source that fails is reported on its own token, and
+//! affects neither the wait nor other sources. If a thread panics while it holds a lock of this crate, other threads
+//! can still take the lock. A poll may be dropped before its sources.
 //!
 //! **Signals.** A signal ends a wait with [`Interrupted`](std::io::ErrorKind::Interrupted), and no event is lost. A
 //! signal handler may call [`Waker::wake`]. A write to a socket whose peer is closed returns an error and raises no
@@ -118,15 +121,15 @@
 //! **Versions.** Until 1.0, a release that breaks programs raises the minor version. A release that needs a newer Rust
 //! than 1.63, or a newer system, does the same:
 //!
-//! | | works since | better since |
+//! | | minimum release | release with an improvement |
 //! |---|---|---|
 //! | Linux | 3.2, like Rust's standard library | 5.11: timeouts below a millisecond (`epoll_pwait2`), not on Android |
 //! | Android | 21 (Lollipop) | |
 //! | macOS and other Apple systems | like Rust's standard library | |
 //! | FreeBSD | 12 (today's `struct kevent`) | |
 //! | NetBSD | 8 (`accept4`) | 10: a user event ends a wait, instead of a pipe |
-//! | OpenBSD, DragonFly | the releases that Rust supports | OpenBSD's newest releases: as NetBSD 10 |
-//! | Windows | 7 with SP1, as far as Rust's standard library | |
+//! | OpenBSD, DragonFly | the releases that Rust supports | OpenBSD, once it has user events: as NetBSD 10 |
+//! | Windows | 7 with SP1, as far as Rust's standard library supports it | |
 //!
 //! # Reading the source
 //!
@@ -144,10 +147,10 @@
 //! ```
 //!
 //! 1. `lib.rs`, this file: selects the queue for the system, and states what a queue must provide.
-//! 2. `event.rs`, `interest.rs`: the terms.
+//! 2. `event.rs`, `interest.rs`: the terms of the API: token, event, interest, mode.
 //! 3. `wait.rs`: the wait state, which prevents lost wakes.
-//! 4. `poll.rs`, then `shared.rs`: the facade and one round of polling, with the pending flags in `wakers.rs` and the
-//!    deadlines in `timers.rs`.
+//! 4. `poll.rs`, then `shared.rs`: the public type and one round of polling, with the pending flags in `wakers.rs` and
+//!    the deadlines in `timers.rs`.
 //! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs`
 //!    and `notifier.rs` follow in all three. `kqueue/` also has `oneshot.rs`; `iocp/` has one file for each of its
 //!    concepts, listed in its `mod.rs`.
@@ -155,26 +158,28 @@
 //! 7. `waker.rs`, `timer.rs`: the public types for waking and for deadlines.
 //! 8. `book.rs`: the book's names.
 //!
-//! The reading path of each system, in lines of code without blank lines and comments:
+//! The reading path of each system, without timers, in lines of code without blank lines and comments:
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
 //! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,342 |
 //! | core and kqueue | the core and `kqueue/` | 1,592 |
 //! | Windows for sockets | the core and `iocp/` without pipes and raw sockets | 2,384 |
-//! | Windows pipes and raw sockets | `pipe` `pipe_source` `raw_sockets` of `iocp/` | 633 |
+//! | Windows pipes and raw sockets | `pipe` `pipe_source` `raw_sockets` of `iocp/` | 634 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
 
-// Only this file selects code by system. `queue` waits for events, `handle` has the descriptors or handles of sources.
+// Only this file selects modules by system. Differences between the systems of one family are in `ffi.rs` and
+// `kqueue/event.rs`. `queue` waits for events; `handle` has the sockets and the descriptors or handles of sources.
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 mod epoll;
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 use epoll as queue;
 
-// `minimio_kqueue` builds the kqueue folder on Linux, over a model of kqueue. Only the project's tests use it.
+// `minimio_kqueue` builds the kqueue folder on Linux, over a simulation of the kqueue system calls. Only the project's
+// tests use it.
 #[cfg(any(
     target_vendor = "apple",
     target_os = "freebsd",
@@ -224,35 +229,35 @@ compile_error!(
      IOCP (Windows)"
 );
 
-// What a queue must provide, checked by the compiler. A new queue is a folder that satisfies this table, and two lines
-// above.
+// What a queue must provide, checked by the compiler. To add a queue, add a folder that satisfies this table, and one
+// `mod` and one `use` above.
 const _: () = {
     use crate::queue::{Notifier, RawEvent, RawEvents, Selector, SourceState};
     use std::{io, time::Duration};
 
     // The state that a queue keeps in each source. Epoll and kqueue need none, because their kernels see every
-    // operation. On Windows, `rearm` reports a direction that the program used (both, if the direction is unknown), and
-    // the next edge of that direction is reported only after it. `write_shut_down` reports that the program has shut
-    // down writing. `NEEDS_REARM` is false if `rearm` does nothing.
+    // operation. On Windows, the source calls `rearm` with the direction that the program used (both, if the direction
+    // is unknown), and `poll` reports the next edge of that direction only after this call. The source calls
+    // `write_shut_down` when the program has shut down writing. `NEEDS_REARM` is false if `rearm` does nothing.
     let _: fn() -> SourceState = SourceState::default;
     let _: bool = SourceState::NEEDS_REARM;
     let _: fn(&SourceState, Interest) = SourceState::rearm;
     let _: fn(&SourceState) = SourceState::write_shut_down;
 
-    // Open; register, reregister, deregister; wait. `wait` keeps the first events of the list, as many as the number
-    // says, and appends new ones. It returns true if the notifier has ended it. It may return early without an event,
-    // but must not do that repeatedly without blocking. A list of capacity 0 is an error.
+    // Open; register, reregister, deregister; wait. `wait` keeps the first events of the list (the `usize` is their
+    // number), and appends new events. It returns true if the notifier ended the wait. It may return before the timeout
+    // without an event, but if the caller repeats the call, it must block. A list of capacity 0 is an error.
     let _: fn() -> io::Result<Selector> = Selector::new;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::register;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::reregister;
     let _: fn(&Selector, &mut SourceState, handle::Raw) -> io::Result<()> = Selector::deregister;
     let _: fn(&Selector, &mut RawEvents, usize, Option<Duration>) -> io::Result<bool> = Selector::wait;
 
-    // Ends a wait from any thread. Two notifications before a wait may end one wait only.
+    // Ends a wait from any thread. If two notifications precede a wait, the two together may end only one wait.
     let _: fn(&Selector) -> io::Result<Notifier> = Notifier::new;
     let _: fn(&Notifier) -> io::Result<()> = Notifier::notify;
 
-    // A list of events that never grows. The facade appends the events of wakers and timers to it.
+    // A list of events that never grows. `Wakers` and `Timers` append their events to it.
     let _: fn(usize) -> RawEvents = RawEvents::with_capacity;
     let _: fn(&mut RawEvents) -> &mut Vec<event::Event> = |events| &mut events.list;
     let _: fn(Token) -> RawEvent = RawEvent::readable;

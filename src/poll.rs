@@ -1,12 +1,12 @@
-//! The facade: `Poll`, which waits for events, and `Registry`, with which a program registers its sources.
+//! `Poll`, which waits for events, and `Registry`, with which a program registers its sources.
 
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
 use crate::association::PollId;
-// `Registry` and `Source` name each other: a source registers itself with a registry, whose methods call the source.
-// mio has the same circle.
+// `Registry` and `Source` import each other: a source registers itself with a registry, whose methods call the source.
+// mio has the same circular import.
 use crate::event::{Events, Source, Token};
 use crate::queue::{RawEvents, Selector};
 use crate::shared::Shared;
@@ -16,8 +16,8 @@ use crate::Interest;
 /// Waits for events of many sources at once.
 ///
 /// A program registers its sources with the poll's [`Registry`], each with a [`Token`] and an [`Interest`], and calls
-/// [`poll`](Poll::poll) in a loop. `poll` returns when a source is ready, a [`Waker`](crate::Waker) was woken, a
-/// [`Timer`](crate::Timer) is due, or the timeout has passed.
+/// [`poll`](Poll::poll) in a loop. `poll` returns when a source is ready, `wake` was called on a
+/// [`Waker`](crate::Waker), a [`Timer`](crate::Timer) is due, or the timeout has passed.
 ///
 /// # Examples
 ///
@@ -53,9 +53,9 @@ use crate::Interest;
 /// # Nested in another event loop
 ///
 /// The poll's descriptor is readable while the poll has events, so another poll, or any other event loop, can watch it.
-/// Register the descriptor there, and when it becomes readable, call `poll` with a timeout of zero. Wakes make the
-/// descriptor readable too, as soon as the program has taken it with [`AsRawFd`] or [`AsFd`] from the poll or its
-/// registry. Timers never do: limit the wait of the outer loop by [`next_deadline`](Poll::next_deadline).
+/// Register the descriptor there, and when it becomes readable, call `poll` with a timeout of zero. After the program
+/// has taken the descriptor with [`AsRawFd`] or [`AsFd`] from the poll or its registry, wakes make it readable too.
+/// Timers never do: limit the wait of the outer loop by [`next_deadline`](Poll::next_deadline).
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
@@ -75,13 +75,14 @@ use crate::Interest;
 #[doc(alias("epoll", "kqueue", "IOCP"))]
 pub struct Poll {
     registry: Registry,
-    /// Counts the rounds in which `Events` has too few slots to serve the kernel, the wakers and the timers at once.
+    /// The number of rounds with wakers or timers, modulo 256. If `Events` has one or two slots, it decides which kind
+    /// of event gets the slot.
     rotation: u8,
 }
 
 /// Adds, changes and removes the sources that a [`Poll`] watches.
 ///
-/// Any thread may call it, even while another thread is blocked in `poll`; the change takes effect immediately.
+/// Any thread may use it, even while another thread is blocked in `poll`; the change takes effect immediately.
 /// [`Poll::registry`] borrows the poll's own registry, and [`try_clone`](Registry::try_clone) returns one to keep.
 #[doc(alias = "Registrator")]
 pub struct Registry {
@@ -119,21 +120,23 @@ impl Poll {
 
     /// Waits until there is an event or `timeout` has passed. `None` waits without a limit; zero does not block.
     ///
-    /// `poll` first clears `events`. `Ok` without events means that the timeout has passed, and nothing else.
+    /// `poll` first clears `events`. If `poll` returns `Ok` and no events, the timeout has passed. There is no other
+    /// cause.
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
     /// | system calls | one: [`epoll_wait`], or `epoll_pwait2` with a timeout | one: [`kevent`] | one [`GetQueuedCompletionStatusEx`], and those below |
-    /// | resolution of the timeout | 1 ns; before Linux 5.11 and on Android 1 ms | macOS, FreeBSD: 1 ns; others: the next clock tick (10 ms) | 1 ms, at the next clock tick (up to 16 ms) |
+    /// | resolution of the timeout | 1 ns; before Linux 5.11 and on Android 1 ms | macOS, FreeBSD: 1 ns; others: the next clock tick (10 ms) | the next clock tick (up to 16 ms); the system call takes milliseconds |
     /// | longest wait of one system call | no limit; before Linux 5.11 and on Android 24 days | 11 days | 49 days |
     ///
     /// A timeout is rounded up to the resolution, so `poll` never returns early. When the longest wait of a system call
     /// ends before the timeout, `poll` waits again.
     ///
     /// On Windows, `poll` makes more system calls before it waits: an `NtDeviceIoControlFile` for each source whose
-    /// request must be submitted, or, for a source that wants more than its pending request covers, an
+    /// request must be submitted, or, for a source whose pending request lacks an event that must now be reported, an
     /// `NtCancelIoFileEx` and a second wait. After an event whose data the program has not read, `poll` waits up to
-    /// three times, the first time for 1 ms.
+    /// three times. The first wait takes at most 1 ms and has no request for that source, because the program will
+    /// probably read soon.
     ///
     /// # Errors
     ///
@@ -162,7 +165,8 @@ impl Poll {
         }
     }
 
-    /// Waits with a timeout. The clock gives the rest of the timeout after a wait that ended without an event.
+    /// Waits with a timeout. After a wait that ended without an event, it computes the rest of the timeout from the
+    /// clock.
     #[inline(never)]
     fn poll_until(&mut self, events: &mut RawEvents, timeout: Duration) -> io::Result<()> {
         let mut now = Instant::now();
@@ -194,7 +198,7 @@ impl fmt::Debug for Poll {
 }
 
 impl Registry {
-    /// Registers `source`. Its events carry `token` and follow `interests`.
+    /// Registers `source`. `poll` then reports the readiness that `interests` selects, with `token`.
     ///
     /// If the source is ready already, the next `poll` reports it.
     ///
@@ -207,9 +211,9 @@ impl Registry {
     /// |---|---|---|---|
     /// | a regular file | [`EPERM`] (`PermissionDenied`) | no error; readable until its end | [`WSAENOTSOCK`]: only sockets can be registered |
     /// | a directory | [`EPERM`] (`PermissionDenied`) | depends on the system | [`WSAENOTSOCK`] |
-    /// | a closed or foreign descriptor or handle | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
+    /// | a number that is not an open descriptor or socket | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
     /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | `ENOMEM`; memory is the only limit | no limit |
-    /// | a source that the kernel refuses later | does not happen | does not happen | an error event of this source |
+    /// | a source that the kernel rejects in a later `poll` | does not happen | does not happen | an error event of this source |
     /// | a pipe's write end whose reader is closed | no error; reported | no error; on macOS and some BSDs not reported, but the next write fails | |
     ///
     /// [`EPERM`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html

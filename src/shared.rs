@@ -10,7 +10,7 @@ use crate::timers::Timers;
 use crate::wait::{BlockedGuard, WaitState};
 use crate::wakers::Wakers;
 
-/// Lives as long as the poll or any of its registries, wakers and registered timers.
+/// The state of one poll. It exists as long as the poll or any of its registries, wakers and registered timers.
 pub(crate) struct Shared {
     pub id: PollId,
     pub selector: Selector,
@@ -41,7 +41,7 @@ impl Shared {
         self.wait.notify(|| self.notifier.notify())
     }
 
-    /// Ends the wait of a blocked `poll`, because a timer now has the earliest deadline.
+    /// Ends the wait of a blocked `poll`, because a timer was set to a deadline that is earlier than all others.
     pub fn interrupt(&self) -> io::Result<()> {
         self.wait.interrupt(|| self.notifier.notify())
     }
@@ -65,7 +65,7 @@ impl Shared {
     /// Polls without blocking.
     #[inline(always)]
     pub fn poll_nonblocking(&self, events: &mut RawEvents, rotation: &mut u8) -> io::Result<()> {
-        if self.wait.is_notified() || self.timers.is_armed() {
+        if self.wait.is_notified() || self.timers.has_deadline() {
             return self.poll_round(events, Some(Duration::ZERO), None, rotation);
         }
         let notified = self.selector.wait(events, 0, Some(Duration::ZERO)).map_err(|err| wait_error(events, err))?;
@@ -80,13 +80,14 @@ impl Shared {
     /// because an earlier deadline interrupted it.
     #[inline(always)]
     pub fn poll_once(&self, events: &mut RawEvents, timeout: Option<Duration>, rotation: &mut u8) -> io::Result<bool> {
-        // From `block` to `finish`, a wake or an earlier deadline interrupts the kernel wait. Timers are therefore read
-        // after `block`: a deadline that was set before is seen here, and one that is set later interrupts.
-        let blocked = match self.wait.block() {
+        // From `begin_block` to `finish`, a wake or an earlier deadline interrupts the kernel wait. Timers are
+        // therefore read after `begin_block`: a deadline that was set before is seen here, and one that is set later
+        // interrupts.
+        let blocked = match self.wait.begin_block() {
             Some(blocked) => blocked,
             None => return self.poll_round(events, timeout, None, rotation).map(|()| !events.list.is_empty()),
         };
-        if self.timers.is_armed() {
+        if self.timers.has_deadline() {
             return self.poll_round(events, timeout, Some(blocked), rotation).map(|()| !events.list.is_empty());
         }
         self.selector.wait(events, 0, timeout).map_err(|err| wait_error(events, err))?;
@@ -96,8 +97,8 @@ impl Shared {
         Ok(!events.list.is_empty())
     }
 
-    /// A round in which wakers or timers may have events to report before the kernel does. It blocks only if `blocked`
-    /// is given.
+    /// Runs a round in which wakers or timers may have events before the kernel has. It blocks only if `blocked` is
+    /// given.
     #[cold]
     #[inline(never)]
     fn poll_round(
@@ -112,7 +113,7 @@ impl Shared {
             return Err(wait_error(events, io::ErrorKind::InvalidInput.into()));
         }
         // The clock is read only if a timer is set.
-        let now = if self.timers.is_armed() { Some(Instant::now()) } else { None };
+        let now = if self.timers.has_deadline() { Some(Instant::now()) } else { None };
         let until_earliest = self.report_before_wait(events, now, blocked.is_none(), rotation);
         if events.list.len() == events.list.capacity() {
             return Ok(());
@@ -124,38 +125,37 @@ impl Shared {
         };
         let notified = match self.selector.wait(events, events.list.len(), timeout) {
             Ok(notified) => notified,
-            // The events taken so far must be reported. An error that lasts comes back in the next poll.
+            // The events taken so far must be reported. If the error persists, the next poll returns it.
             Err(_) if !events.list.is_empty() => return Ok(()),
             Err(err) => return Err(err),
         };
         let must_report = match blocked {
             Some(blocked) => blocked.finish(),
-            // Report pending wakers if this wait consumed the notifier's event, or if the slot that was kept for the
-            // kernel stayed empty.
+            // Report pending wakers if this wait consumed the notifier's event, or if the round has no event yet.
             None => (notified || events.list.is_empty()) && self.wait.is_notified(),
         };
         if must_report {
             self.report_wakers_after_wait(events);
         }
-        if events.list.is_empty() && self.timers.is_armed() {
+        if events.list.is_empty() && self.timers.has_deadline() {
             let slots = events.list.capacity();
             self.timers.expire(Instant::now(), &mut events.list, slots);
         }
         Ok(())
     }
 
-    /// Reports pending wakers and the timers that are due `now`, and leaves a slot for the kernel. Returns the time
-    /// until the earliest remaining deadline.
+    /// Reports pending wakers (if the state is not `Blocked`) and the timers that are due `now`, and leaves a slot for
+    /// the kernel. Returns the time until the earliest remaining deadline.
     fn report_before_wait(
         &self,
         events: &mut RawEvents,
         now: Option<Instant>,
-        not_blocked: bool,
+        may_report_wakers: bool,
         rotation: &mut u8,
     ) -> Option<Duration> {
         let capacity = events.list.capacity();
-        // Leave one slot for the kernel and, of the rest, one for the timers if any is due. With capacity 2, wakers and
-        // timers take turns on the one remaining slot, two rounds each. With capacity 1, successive rounds give the
+        // Keep one slot for the kernel, and one for the timers if a timer is due. With capacity 2, one slot remains:
+        // the wakers get it for two rounds, then the timers for two rounds. With capacity 1, successive rounds give the
         // slot to the kernel, the wakers, the kernel, the timers.
         *rotation = rotation.wrapping_add(1);
         let slots = if capacity == 1 { usize::from(*rotation % 2 == 0) } else { capacity - 1 };
@@ -164,7 +164,7 @@ impl Shared {
         let timer_due = serve_timers && now.map_or(false, is_due);
 
         let waker_slots = slots - usize::from(timer_due);
-        if not_blocked && waker_slots > 0 && self.wait.is_notified() {
+        if may_report_wakers && waker_slots > 0 && self.wait.is_notified() {
             self.report_wakers(events, waker_slots);
         }
         let now = now?;
@@ -196,13 +196,13 @@ impl Shared {
     }
 }
 
-/// Names a capacity of 0 as the cause of an error of the wait. Every queue, and `poll_round`, returns an error for
-/// a capacity of 0.
+/// Returns the error of a wait. If the capacity is 0, replaces it by an error that says so: every queue, and
+/// `poll_round`, fails with capacity 0.
 #[cold]
 #[inline(never)]
 fn wait_error(events: &RawEvents, err: io::Error) -> io::Error {
     match events.list.capacity() {
-        0 => io::Error::new(io::ErrorKind::InvalidInput, "cannot poll: the capacity of events is 0"),
+        0 => io::Error::new(io::ErrorKind::InvalidInput, "cannot poll: the capacity of `Events` is 0"),
         _ => err,
     }
 }

@@ -9,7 +9,7 @@ use crate::{Interest, Registry};
 ///
 /// The sockets in [`net`](crate::net) and [`Timer`](crate::Timer) implement this trait; on Unix also `SourceFd` and the
 /// ends of pipes, on Windows also `SourceSocket` and `NamedPipe`. A type that wraps a source implements the trait by
-/// forwarding the calls. Only [`Registry`]'s methods should call the methods of this trait.
+/// forwarding the calls. Only [`Registry`]'s methods and such wrappers should call the methods of this trait.
 ///
 /// # Dropping
 ///

@@ -31,7 +31,7 @@ use crate::{Interest, Registry};
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
-/// | the clock runs during suspend | no | macOS: no; BSDs: as `CLOCK_MONOTONIC` | yes, but a blocked `poll` may wait longer, by the time of the suspension |
+/// | the clock runs during suspend | no | macOS: no; BSDs: depends on the system's `CLOCK_MONOTONIC` | yes, but the timeout of a blocked `poll` stops during suspend |
 ///
 /// # Examples
 ///
@@ -63,9 +63,9 @@ struct TimerState {
 }
 
 enum Registration {
-    /// The timer itself keeps its schedule.
+    /// Not registered: the timer keeps the schedule.
     Unregistered(Schedule),
-    /// The heap of this poll keeps the schedule, under this key.
+    /// Registered: the heap of this poll keeps the schedule, under this key.
     Registered(Arc<Shared>, usize),
 }
 

@@ -7,7 +7,7 @@ use crate::queue::RawEvent;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{lock, Mutex};
 
-/// When a timer expires, and its period if it is periodic.
+/// The deadline of a timer (`None`: not set), and the period if the timer is periodic.
 #[derive(Clone, Copy)]
 pub(crate) struct Schedule {
     pub deadline: Option<Instant>,
@@ -17,8 +17,8 @@ pub(crate) struct Schedule {
 impl Schedule {
     pub const UNSET: Schedule = Schedule { deadline: None, period: None };
 
-    /// Returns the schedule after an expiry: a periodic timer expires next at the first multiple of its period after
-    /// `now`.
+    /// Returns the schedule after an expiry: a periodic timer expires next at the first deadline after `now` that is a
+    /// whole number of periods after the old one.
     fn next_after(self, now: Instant) -> Schedule {
         match self {
             Schedule { deadline: Some(deadline), period: Some(period) } => {
@@ -37,31 +37,31 @@ const NANOS: u128 = 1_000_000_000;
 pub(crate) struct Timers {
     heap: Mutex<Heap>,
     /// Whether the heap holds a deadline. The polling thread reads this to avoid the lock.
-    armed: AtomicBool,
+    has_deadline: AtomicBool,
 }
 
 impl Timers {
     pub fn new() -> Timers {
-        Timers { heap: Mutex::new(Heap::default()), armed: AtomicBool::new(false) }
+        Timers { heap: Mutex::new(Heap::default()), has_deadline: AtomicBool::new(false) }
     }
 
     #[inline]
-    pub fn is_armed(&self) -> bool {
-        self.armed.load(Ordering::Acquire)
+    pub fn has_deadline(&self) -> bool {
+        self.has_deadline.load(Ordering::Acquire)
     }
 
     /// Returns the earliest deadline.
     pub fn next_deadline(&self) -> Option<Instant> {
-        if !self.is_armed() {
+        if !self.has_deadline() {
             return None;
         }
         lock(&self.heap).earliest().map(|(deadline, _)| deadline)
     }
 
-    /// Appends an event for each timer that is due, by deadline, at most `slots`. Returns the earliest remaining
-    /// deadline.
+    /// Appends an event for each timer that is due, earliest deadline first, at most `slots` events. Returns the
+    /// earliest remaining deadline.
     pub fn expire(&self, now: Instant, events: &mut Vec<Event>, slots: usize) -> Option<Instant> {
-        if !self.is_armed() {
+        if !self.has_deadline() {
             return None;
         }
         self.with_heap(|heap| {
@@ -107,7 +107,7 @@ impl Timers {
     fn with_heap<R>(&self, change: impl FnOnce(&mut Heap) -> R) -> R {
         let mut heap = lock(&self.heap);
         let result = change(&mut heap);
-        self.armed.store(heap.earliest().is_some(), Ordering::Release);
+        self.has_deadline.store(heap.earliest().is_some(), Ordering::Release);
         result
     }
 }

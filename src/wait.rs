@@ -1,23 +1,26 @@
 //! The wait state: when the polling thread may block, when another thread must notify the kernel, and why no wake is
 //! lost.
 //!
-//! Every thread changes the state, one byte, only by `AcqRel` read-modify-writes. All changes therefore form one
-//! order, and a thread that changes the state sees everything that the threads of earlier changes stored before.
+//! The state is one byte. Every thread changes it only with `AcqRel` read-modify-write operations. All changes
+//! therefore form one order, and a thread that changes the state sees everything that the threads of earlier changes
+//! stored before.
 //!
 //! ```text
-//!            block                        wake, notify the kernel
+//!           begin_block                   wake, notify the kernel
 //!   Running ──────────────► Blocked ───────────────────────► Notified
 //!    │ ▲                       │                                │  ▲
 //!    │ └──── finish ───────────┘                                │  │ the kernel notification failed,
 //!    │ ▲                                                        │  ▼ the next wake tries again
-//!    │ └──── finish, then take the pending flags ───────────────┤  NotifyFailed
-//!    └────── wake: no system call ──────────────────────────────►
+//!    │ └──── finish or clear, then take the pending flags ──────┤  NotifyFailed
+//!    └────── wake: no system call, unless exposed ──────────────►
 //! ```
 //!
-//! The rules, each of which loses a wake when it is broken (`verification/wait` explores them):
+//! `finish` and `clear` also lead from `NotifyFailed` to `Running`.
 //!
-//! - The polling thread sets the state to `Blocked` first, and *then* looks at timers and queued updates. Another
-//!   thread publishes its change first, and *then* looks whether the polling thread is blocked.
+//! If one of these rules is broken, a wake can be lost (the models in `verification/wait` check the rules):
+//!
+//! - The polling thread sets the state to `Blocked` first, and *then* reads the timers and, on Windows, the update
+//!   queue. Another thread publishes its change first, and *then* checks whether the polling thread is blocked.
 //! - A waker raises its pending flag first, then the state. The polling thread clears the state first, then takes the
 //!   flags.
 //! - A round that ends without taking flags (after an error, or with `events` full before the wait) leaves `Notified`
@@ -27,7 +30,7 @@ use std::mem;
 
 use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-/// The polling thread runs, and no pending flag is raised.
+/// The polling thread runs, and has not been notified since it last cleared the state.
 const RUNNING: u8 = 0b00;
 /// The polling thread blocks in the kernel, or is about to: only a kernel notification ends its wait.
 const BLOCKED: u8 = 0b01;
@@ -38,18 +41,19 @@ const NOTIFY_FAILED: u8 = NOTIFIED | BLOCKED;
 
 pub(crate) struct WaitState {
     state: AtomicU8,
-    /// An outer event loop watches the queue's descriptor, so that pending wakes must make the descriptor readable.
+    /// Whether an outer event loop may watch the queue's descriptor. If it may, pending wakes must make the descriptor
+    /// readable.
     exposed: AtomicBool,
 }
 
-/// The side of wakers and other threads. `notify_kernel` ends the wait of the polling thread.
+/// Methods for wakers and other threads. `notify_kernel` ends the wait of the polling thread.
 impl WaitState {
     pub fn new() -> WaitState {
         WaitState { state: AtomicU8::new(RUNNING), exposed: AtomicBool::new(false) }
     }
 
-    /// Records that a pending flag is raised. The caller raised the flag before, or left it raised because the events
-    /// were full.
+    /// Records that a pending flag is raised. The caller raised the flag before, or left it raised because the event
+    /// list was full.
     pub fn notify<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let old = self.state.swap(NOTIFIED, Ordering::AcqRel);
         let must_notify = old & BLOCKED != 0 || old == RUNNING && self.exposed.load(Ordering::Acquire);
@@ -65,18 +69,18 @@ impl WaitState {
         result
     }
 
-    /// Ends the wait of a blocked polling thread, because something has changed that it looks at before it blocks. The
-    /// caller published the change before.
+    /// Ends the wait of a blocked polling thread, because the caller has changed a timer, which the polling thread
+    /// reads before it blocks. The caller published the change before this call.
     pub fn interrupt<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-        // `fetch_or(0)` takes a place in the order of changes. If it precedes `block`, the polling thread sees what
-        // this thread published. If it follows `block`, it reads `BLOCKED` and notifies the kernel.
+        // `fetch_or(0)` takes a place in the order of changes. If it precedes `begin_block`, the polling thread sees
+        // what this thread published. If it follows `begin_block`, it reads `BLOCKED` and notifies the kernel.
         match self.state.fetch_or(0, Ordering::AcqRel) & BLOCKED {
             0 => Ok(()),
             _ => notify_kernel(),
         }
     }
 
-    /// Makes pending wakes visible on the queue's descriptor from now on, on systems where the queue has one.
+    /// From now on, lets pending wakes make the queue's descriptor readable, on systems where the queue has one.
     #[allow(dead_code)]
     pub fn expose<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         if self.exposed.load(Ordering::Acquire) {
@@ -91,12 +95,12 @@ impl WaitState {
     }
 }
 
-/// The side of the polling thread. Only one thread polls at a time.
+/// Methods for the polling thread. Only one thread polls at a time.
 impl WaitState {
     /// Declares that the polling thread is about to block. Returns `None` if it must not block, because a pending flag
     /// is raised.
     #[inline]
-    pub fn block(&self) -> Option<BlockedGuard<'_>> {
+    pub fn begin_block(&self) -> Option<BlockedGuard<'_>> {
         match self.state.compare_exchange(RUNNING, BLOCKED, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Some(BlockedGuard { wait: self }),
             Err(_) => None,
@@ -117,7 +121,7 @@ impl WaitState {
     }
 }
 
-/// The blocked state, from [`WaitState::block`] to [`finish`](BlockedGuard::finish). Dropping the guard
+/// The blocked state, from [`WaitState::begin_block`] to [`finish`](BlockedGuard::finish). Dropping the guard
 /// instead, after a wait that failed or in a round that does not wait, leaves a notification for the next poll.
 pub(crate) struct BlockedGuard<'a> {
     wait: &'a WaitState,
@@ -136,7 +140,8 @@ impl BlockedGuard<'_> {
 impl Drop for BlockedGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        // If the state is no longer `BLOCKED`, a pending flag is raised, and the state keeps that for the next poll.
+        // If the state is no longer `BLOCKED`, a pending flag is raised, and the state stays notified for the next
+        // poll.
         let _ = self.wait.state.compare_exchange(BLOCKED, RUNNING, Ordering::AcqRel, Ordering::Relaxed);
     }
 }

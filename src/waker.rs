@@ -10,11 +10,12 @@ use crate::sync::Arc;
 use crate::wakers::PendingFlag;
 use crate::Registry;
 
-/// Makes a [`Poll`](crate::Poll) return from any thread, with an event that carries the waker's token.
+/// A handle with which any thread makes a [`Poll`](crate::Poll) return. The event has the waker's token.
 ///
 /// A wake is never lost: if a `poll` is in progress, it reports a readable event with the waker's token, otherwise the
-/// next `poll` does. Several wakes before that report are one event. The thread that receives the event sees everything
-/// that the waking threads did before `wake`. A `Poll` can have any number of wakers, each with a token of its own.
+/// next `poll` does. Several wakes before that report cause one event. The thread that receives the event sees
+/// everything that the waking threads did before `wake`. A `Poll` can have any number of wakers, each with a token of
+/// its own.
 ///
 /// While the polling thread is not blocked, `wake` is two atomic operations and no system call, unless the program has
 /// taken the poll's descriptor ([`Poll`'s `AsRawFd`](crate::Poll#nested-in-another-event-loop)). `wake` takes no lock

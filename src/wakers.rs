@@ -5,7 +5,7 @@ use crate::queue::RawEvent;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{lock, Arc, Mutex};
 
-/// Whether a waker was woken and not reported yet.
+/// The pending flag of a waker: whether `wake` was called since the last report, and the token to report.
 pub(crate) struct PendingFlag {
     pub raised: AtomicBool,
     pub token: Token,
@@ -23,8 +23,8 @@ pub(crate) struct Wakers {
 
 struct WakerList {
     flags: Vec<Arc<PendingFlag>>,
-    /// The index of the first flag that did not fit the last time. The next report starts there, so that every waker is
-    /// reported even if the events are always full.
+    /// The index of the first flag that did not fit into the event list in the last report. The next report starts
+    /// there, so that every waker is reported even if the events are always full.
     next: usize,
 }
 

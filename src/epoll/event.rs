@@ -50,7 +50,8 @@ impl epoll_event {
         Token(self.data as usize)
     }
 
-    /// A hang-up counts as readable: a read does not block, although it may only return the end of the stream.
+    /// Returns whether the source is readable. A hang-up counts as readable: a read does not block, although it may
+    /// only return the end of the stream.
     #[inline]
     pub(crate) const fn is_readable(&self) -> bool {
         self.has(ffi::EPOLLIN | ffi::EPOLLPRI | ffi::EPOLLHUP)

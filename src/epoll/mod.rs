@@ -1,10 +1,10 @@
 //! The queue on Linux and Android: epoll.
 //!
-//! An epoll instance lives in the kernel. It has a set of descriptors and a list of those that are ready. A program
-//! adds a descriptor once (`epoll_ctl`, in [`selector`]), with the events it wants and 64 bits of data, which here hold
-//! the token. From then on, the kernel moves the descriptor to the ready list when one of these events happens, and
-//! `epoll_wait` returns the list. A wait neither copies the set into the kernel nor searches it, which `select` and
-//! `poll` have to do.
+//! An epoll instance lives in the kernel. It has a set of registered files and a list of those that are ready. A
+//! program adds a descriptor once (`epoll_ctl`, in [`selector`]), with the events it wants and 64 bits of data, which
+//! here hold the token. From then on, the kernel adds the entry to the ready list when one of these events happens, and
+//! `epoll_wait` returns the list. A wait neither copies the set into the kernel nor searches it, which the system calls
+//! `select` and `poll` must do.
 //!
 //! What is special about epoll:
 //!
@@ -13,8 +13,8 @@
 //!   edge, and `EPOLLONESHOT` disables the registration after a report. `EPOLL_CTL_MOD` enables it again and reports
 //!   the descriptor if it is ready.
 //! - *The set holds open files, not descriptors.* Closing the last descriptor of a file removes it from the set;
-//!   closing one of two duplicates does not, and then the descriptor's number no longer serves to remove it. Deregister
-//!   first.
+//!   closing one of two duplicates does not. The file then stays in the set, and `epoll_ctl` can no longer remove it by
+//!   the closed number. Deregister first.
 //! - *Errors and hang-ups are always reported*: `EPOLLERR` and `EPOLLHUP` need no flag at registration.
 //! - *Regular files are refused* (`EPERM`), because they are always ready.
 //!
@@ -25,8 +25,9 @@
 //! - The book packs the event struct on every processor. The kernel packs it only on x86_64 ([`ffi`]).
 //!
 //! Invariants of this folder: the data of an epoll entry is the token of its source. The exception is the entry of the
-//! [`notifier`], whose data is an address inside the [`Selector`]; a program's token is not equal to that address by
-//! chance. `wait` removes the notifier's event before it returns.
+//! [`notifier`], whose data is an address inside the [`Selector`]; a program's token equals that address only if the
+//! program uses an address inside the selector, which it does not know. `wait` removes the notifier's event before it
+//! returns.
 
 pub(crate) mod event;
 mod ffi;

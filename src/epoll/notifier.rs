@@ -24,7 +24,7 @@ impl Notifier {
         Ok(Notifier { eventfd })
     }
 
-    /// Ends the wait in progress, or else the next one, once. Never blocks and never allocates.
+    /// Ends one wait: the wait in progress, or else the next one. Never blocks and never allocates.
     ///
     /// The registration is edge-triggered, and each write is an edge, so the counter is never read back.
     pub fn notify(&self) -> io::Result<()> {

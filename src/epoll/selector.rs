@@ -16,8 +16,8 @@ use crate::Interest;
 
 pub(crate) struct Selector {
     epoll: OwnedFd,
-    /// Owns the address that marks the notifier's event. No other object has this address while the selector exists.
-    notifier: Box<u8>,
+    /// The byte whose address marks the notifier's event. No other object has this address while the selector exists.
+    notifier_mark: Box<u8>,
 }
 
 // Open.
@@ -31,13 +31,13 @@ impl Selector {
         }
         // SAFETY: `epoll_create1` has just returned `fd`, and no other code owns it yet.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Selector { epoll, notifier: Box::new(0) })
+        Ok(Selector { epoll, notifier_mark: Box::new(0) })
     }
 
     /// Returns the data of the notifier's entry.
     #[inline]
     fn notifier_address(&self) -> u64 {
-        ptr::addr_of!(*self.notifier) as usize as u64
+        ptr::addr_of!(*self.notifier_mark) as usize as u64
     }
 
     /// Registers the descriptor of the [`Notifier`](super::Notifier), edge-triggered.
@@ -108,7 +108,7 @@ impl Selector {
         let is_notifier = |event: &Event| event.0.data == notifier;
         let notified = match &list[kept..] {
             [event] => is_notifier(event),
-            // Four at a time: this search is the only cost of a large batch.
+            // Compare four events at a time: this search is the only work for each event of a batch.
             many => {
                 let mut fours = many.chunks_exact(4);
                 fours.any(|four| four.iter().any(is_notifier)) || fours.remainder().iter().any(is_notifier)
@@ -126,21 +126,22 @@ impl Selector {
         unsafe { ffi::epoll_wait(self.epoll.as_raw_fd(), events, slots, milliseconds) }
     }
 
-    /// Waits with a timeout in nanoseconds, or, if `epoll_pwait2` is unavailable, in milliseconds, rounded up.
+    /// Waits with a timeout in nanoseconds, or, if `epoll_pwait2` is unavailable, in milliseconds, rounded up. Returns
+    /// the number of events, or -1 with `errno` set.
     #[inline(never)]
     fn wait_for(&self, events: *mut epoll_event, slots: c_int, timeout: Duration) -> c_int {
         let try_pwait2 = !PWAIT2_UNAVAILABLE.load(Ordering::Relaxed);
         if try_pwait2 {
             let count = self.epoll_pwait2(events, slots, timeout);
-            // On an interrupt, the caller reads `errno` as well.
+            // After a signal, `wait` reads the same `errno` again.
             if count >= 0 || io::Error::last_os_error().kind() == io::ErrorKind::Interrupted {
                 return count;
             }
         }
         let milliseconds = (timeout.as_nanos() + 999_999) / 1_000_000;
         let count = self.epoll_wait(events, slots, cmp::min(milliseconds, c_int::MAX as u128) as c_int);
-        // `epoll_wait` accepts the same arguments, so `epoll_pwait2` failed because it is unavailable (ENOSYS, EPERM or
-        // ENOTSUP).
+        // `epoll_wait` has just accepted the same arguments, so `epoll_pwait2` failed because it is unavailable
+        // (ENOSYS, EPERM or ENOTSUP).
         if try_pwait2 && count >= 0 {
             PWAIT2_UNAVAILABLE.store(true, Ordering::Relaxed);
         }

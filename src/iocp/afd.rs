@@ -118,7 +118,8 @@ impl PollRequest {
         match status.Status {
             // The request was cancelled: `Events` still has the requested events.
             ffi::STATUS_CANCELLED => 0,
-            // The socket is not open, or its number names something else. It may have been closed before the submit.
+            // The socket is not open, or its number belongs to another object. It may have been closed before the
+            // request was submitted.
             ffi::STATUS_INVALID_HANDLE | ffi::STATUS_OBJECT_TYPE_MISMATCH => POLL_REJECTED | ffi::AFD_POLL_LOCAL_CLOSE,
             // AFD does not accept this socket.
             status if status < 0 => POLL_REJECTED,
@@ -143,8 +144,8 @@ fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<bool> {
 
 /// Cancels all requests of a device.
 pub(super) fn cancel_all(device: &Handle) {
-    // A request that cannot be cancelled completes later, or never. The selector's drop waits for its packet, but not
-    // without limit.
+    // A request that cannot be cancelled may complete later or never. `Shared::drop` waits for its packet for a limited
+    // time.
     let _still_pending = cancel(device, ptr::null_mut());
 }
 

@@ -15,15 +15,15 @@ pub(super) const READ_EVENTS: u32 = INPUT | ffi::AFD_POLL_DISCONNECT | FAILED;
 pub(super) const INPUT: u32 = ffi::AFD_POLL_RECEIVE | ffi::AFD_POLL_ACCEPT;
 /// The events of the writable direction.
 pub(super) const WRITE_EVENTS: u32 = ffi::AFD_POLL_SEND | FAILED;
-/// The connection was reset, or could not be made. Reported to both directions.
+/// The connection was reset, or could not be made. Reported in both directions.
 pub(super) const FAILED: u32 = ffi::AFD_POLL_ABORT | ffi::AFD_POLL_CONNECT_FAIL;
 
 // Two flags that AFD does not have.
 
 /// The kernel rejected the poll request.
 pub(super) const POLL_REJECTED: u32 = 1 << 31;
-/// Both sides of a connection have shut down writing (AFD reports only the peer's side), or the server of a client's
-/// pipe is gone.
+/// Both sides of a connection have shut down writing (AFD reports only the peer's side), or the server has closed or
+/// disconnected a client's pipe.
 pub(super) const WRITE_CLOSED: u32 = 1 << 30;
 
 /// Returns the events to request from AFD for an interest. AFD has no flags for the modes.
@@ -41,7 +41,7 @@ pub(super) const fn flags(interest: Interest) -> u32 {
     flags
 }
 
-/// The events of a completed request, with the token that its source has at completion.
+/// An event: its flags, and the token that its source has when the request completes.
 #[derive(Clone)]
 pub(crate) struct RawEvent {
     pub(super) events: u32,
@@ -118,8 +118,8 @@ impl fmt::Debug for RawEvent {
             (ffi::AFD_POLL_ABORT, "AFD_POLL_ABORT"),
             (ffi::AFD_POLL_ACCEPT, "AFD_POLL_ACCEPT"),
             (ffi::AFD_POLL_CONNECT_FAIL, "AFD_POLL_CONNECT_FAIL"),
-            (WRITE_CLOSED, "finished"),
-            (POLL_REJECTED, "refused"),
+            (WRITE_CLOSED, "WRITE_CLOSED"),
+            (POLL_REJECTED, "POLL_REJECTED"),
         ];
         let mut separator = "";
         for (_, name) in names.iter().filter(|(flag, _)| self.has(*flag)) {

@@ -1,4 +1,4 @@
-//! Declarations of the system: completion ports, and AFD, the driver behind every socket.
+//! The functions, types and constants of completion ports and pipes, and of AFD, the driver of all sockets.
 //!
 //! The names are C's. The links lead to Microsoft's manual. AFD's interface is not documented and has not changed since
 //! Windows 2000; Wine's `include/wine/afd.h` has it too.
@@ -103,7 +103,7 @@ const _: () = assert!(mem::size_of::<OBJECT_ATTRIBUTES>() == 6 * mem::size_of::<
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct IO_STATUS_BLOCK {
-    /// In C, this is a union with a pointer, so it has the size of a pointer.
+    /// In C, this is in a union with a pointer. `Pointer` is the padding that gives it the size of a pointer.
     pub Status: NTSTATUS,
     #[cfg(target_pointer_width = "64")]
     pub Pointer: NTSTATUS,
@@ -188,7 +188,8 @@ pub const AFD_POLL_ACCEPT: u32 = 0x080;
 /// A connection could not be made.
 pub const AFD_POLL_CONNECT_FAIL: u32 = 0x100;
 
-/// A socket of a request. `Events` has the requested events at the submit, and the result at completion.
+/// A socket of a request. `Events` has the requested events when the request is submitted, and the result when it
+/// completes.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct AFD_POLL_HANDLE_INFO {

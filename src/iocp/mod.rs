@@ -8,19 +8,19 @@
 //! port ([`port`]) is a queue of completion: when an operation on a handle is done, the kernel queues a *packet* in the
 //! port, and `GetQueuedCompletionStatusEx` dequeues the packets.
 //!
-//! A program that is written for one kind does not run on the other. A program that expects readiness has no buffer to
-//! give away for each of ten thousand silent connections, and the kernel would use the buffers until each operation is
-//! done, whatever the program drops in the meantime. The book accepts that: its Windows chapter starts a `WSARecv` with
-//! a buffer inside the stream and copies from there. So a stream of the book can be read but not written, and only
-//! reads that were requested beforehand are reported.
+//! A program that is written for one kind does not run on the other. A program that expects readiness has no buffer for
+//! each of ten thousand idle connections. If it lends the kernel a buffer, the kernel uses the buffer until the
+//! operation completes, even if the program has dropped it. The book accepts that: its Windows chapter starts a
+//! `WSARecv` with a buffer inside the stream and copies from there. So the book's queue reports readable streams but
+//! not writable ones, and only reads that were requested before.
 //!
 //! # From one to the other
 //!
-//! There is one operation whose completion *is* readiness. Behind every socket stands a driver, AFD, and `select`
-//! itself is nothing but a request to it: "complete this when one of these conditions holds for these sockets"
-//! ([`afd`]). `select` waits for that request itself. But if a request is made through a handle that is associated with
-//! a completion port, its completion is a packet in the port. No byte moves, no buffer is given to the kernel but the
-//! request itself, and the program itself makes the read that follows. wepoll and mio use the same method. So:
+//! There is one operation whose completion *is* readiness. Every socket belongs to a driver, AFD (Ancillary Function
+//! Driver), and `select` is a request to this driver: "complete this when one of these conditions holds for these
+//! sockets" ([`afd`]). `select` waits for that request itself. But if a request is made through a handle that is
+//! associated with a completion port, its completion is a packet in the port. The request copies no data and needs no
+//! data buffer; the program reads afterwards. wepoll and mio use the same method. So:
 //!
 //! ```text
 //!    register                 wait                                           the program
@@ -32,17 +32,17 @@
 //!                                             packet
 //! ```
 //!
-//! Every source has a [`sock`]: what the program wants to know of the source, and one request. Each dequeued packet
+//! Every registered socket has a [`sock`], which holds the armed events and one request. Each dequeued packet
 //! becomes an event, or none, and the sock submits its request again if the mode requires it.
 //!
-//! *Armed* events are those that must be reported as soon as they hold. To *arm* an event is to add it to this set, and
-//! to *disarm* it is to remove it. Registering arms all events of the interest. A report disarms the reported events in
-//! edge mode, all events in oneshot mode, and none in level mode. To *rearm* is to arm the events of a direction again
-//! after the program has used that direction, in edge mode.
+//! An *armed* event (a flag of AFD, such as `AFD_POLL_RECEIVE`) is reported as soon as its condition holds. To *arm* an
+//! event is to add it to this set, and to *disarm* it is to remove it. Registering arms all events of the interest. A
+//! report disarms the reported events in edge mode, all events in oneshot mode, and none in level mode. To *rearm* is
+//! to arm the events of a direction again after the program has used that direction, in edge mode.
 //!
-//! # The other way, for pipes
+//! # From completion to readiness, for pipes
 //!
-//! Behind a pipe there is no AFD: only a read reveals whether a pipe can be read. So for a [`pipe`] this crate does
+//! AFD does not know pipes: only a read reveals whether a pipe can be read. So for a [`pipe`] this crate does
 //! what the book does for streams: a read is always pending, into a buffer of this crate, and a write continues from a
 //! copy of the program's bytes. The kernel *completes* operations; this crate derives *readiness* from them: a pipe is
 //! readable while the buffer holds bytes that the program has not taken, and writable while no write is pending.
@@ -51,7 +51,7 @@
 //!    register, read           the pipe's buffers                             the kernel
 //!       │                       │              ReadFile, WriteFile               │
 //!       ▼                       ▼              ConnectNamedPipe                  ▼
-//!     pipe ───────────────── operations ─────────────────────────────────────► pipe ◄─── the other end
+//!     Pipe ───────────────── operations ─────────────────────────────► kernel pipe ◄─── the other end
 //!       ▲                                                                        │
 //!       ├──────── event ◄────────────────── port ◄───────────────────────────────┘
 //!       │                                    ▲                packet
@@ -63,42 +63,42 @@
 //! # What is special about this queue
 //!
 //! - *A request completes once*, like a oneshot. Level mode submits a new request for every wait. Edge mode submits one
-//!   when the program has read or written. The kernel does not report that, so the sources do
-//!   ([`SourceState::rearm`]).
+//!   when the program has read or written. The kernel does not detect reads and writes, so each source calls
+//!   [`SourceState::rearm`] after them.
 //! - *A request cannot be changed*, only cancelled, and its packet is queued even then. So a request is submitted when
 //!   the next wait begins, and a program that registers, reregisters and deregisters between two waits makes no system
-//!   call. A wait can even begin without a request that would most likely have to be cancelled.
+//!   call. If a request would probably have to be cancelled soon, the first 1 ms of a wait runs without it
+//!   ([`Sock::update`](sock::Sock::update)).
 //! - *The kernel uses a request until its packet is dequeued*: it writes the result there even after the socket, the
 //!   AFD device and the port are closed. So the kernel owns a reference to the sock while the request is pending. The
 //!   same holds for a pipe's operations and their buffers.
 //! - *Any thread may submit a request*, even while another thread is blocked at the port.
-//! - *Only sockets have an AFD*, and only pipes are read ahead.
+//! - *AFD works only for sockets*, and only for pipes does this crate start a read before the program calls `read`.
 //! - *A handle is associated with one port, permanently*, so a pipe belongs to one poll. A socket can be in several
 //!   polls, because the AFD device is associated with the port, and not the socket.
 //!
 //! AFD's interface is not documented, but `select`, `WSAPoll` and many servers on Windows depend on it, and it has not
-//! changed in twenty years.
+//! changed since Windows 2000.
 //!
-//! # Files, in reading order
+//! # Files, in the order of dependence
 //!
-//! For sockets: [`ffi`], [`event`], [`port`], [`winsock`] (the socket that AFD knows), [`afd`] (the request),
-//! [`poll_group`] (AFD devices), [`sock`], [`shared`] (the update queue), [`source`], [`selector`], [`notifier`]. Side
-//! chapters: [`raw_sockets`] (sockets that the program registers by number), and [`pipe`], [`pipe_source`]. Each file
-//! uses only files that stand before it; [`pipe`] stands before [`shared`], [`raw_sockets`] before [`selector`], and
-//! [`pipe_source`] last.
+//! Each file uses only files before it: [`ffi`], [`event`], [`port`], [`winsock`] (the socket that AFD knows), [`afd`]
+//! (the request), [`poll_group`] (AFD devices), [`sock`], [`pipe`], [`shared`] (the update queue), [`source`],
+//! [`raw_sockets`] (sockets that the program registers by number), [`selector`], [`notifier`], [`pipe_source`]. A
+//! reader who wants only sockets skips [`pipe`], [`pipe_source`] and [`raw_sockets`].
 //!
 //! # Invariants of this folder
 //!
 //! - A sock has at most one pending request, and `RequestState` records it. The request is written only while it is
 //!   `Idle`. A pipe has at most one pending operation of each kind, and `OperationState` records it.
 //! - Each pending request or operation owns one `Arc` reference, produces exactly one packet, and counts one in
-//!   [`Port::in_flight`](port::Port::in_flight). If the kernel rejects a request, this crate posts the packet of that
-//!   request itself.
-//! - The key of a packet determines the meaning of its address ([`port::KEY_AFD`], [`port::KEY_NOTIFIER`], or a pipe's
-//!   address). The port knows no tokens.
-//! - Locks are taken in this order: the raw sockets' (`RawSockets`), then one of these: a sock's or a pipe's state, the
-//!   update queue's, or the list of pipes. The poll groups' lock comes last. No lock is held while the last reference
-//!   to [`shared::Shared`] is dropped.
+//!   [`Port::pending_packets`](port::Port::pending_packets). If the kernel rejects a request, this crate posts the
+//!   packet of that request itself.
+//! - The key of a packet determines what its `lpOverlapped` points to. The key is [`port::KEY_AFD`],
+//!   [`port::KEY_NOTIFIER`], or the address of a pipe. The port knows no tokens.
+//! - Locks are taken in this order: first the lock of `RawSockets`; then one of `Sock::state`, `Pipe::state`,
+//!   `Shared::queue` and `Shared::pipes`; last the lock of `PollGroups`. No lock is held while the last reference to
+//!   [`shared::Shared`] is dropped.
 
 mod afd;
 pub(crate) mod event;

@@ -1,4 +1,4 @@
-//! The notifier: ends a wait of the selector from any thread, by a packet that this crate posts.
+//! The notifier, which ends a wait from another thread: a packet that this crate posts.
 
 use std::io;
 use std::ptr;

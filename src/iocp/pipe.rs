@@ -43,7 +43,7 @@ use crate::sync::lock;
 use crate::Interest;
 
 pub(super) struct Pipe {
-    /// The value of the handle inside `state`, for the caller. This crate uses the handle itself.
+    /// The value of the handle inside `state`, for `NamedPipe::as_raw_handle` and `disconnect`.
     pub raw: HANDLE,
     operations: [Operation; 3],
     pub state: Mutex<State>,
@@ -82,11 +82,11 @@ pub(super) enum OperationState {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum PipeEnd {
-    /// Serves one client after the other.
+    /// The server end, which serves one client after the other.
     Server,
-    /// Of no more use once its server is gone.
+    /// The client end, which is useless after the server has closed or disconnected it.
     Client,
-    /// The handle does not reveal its end, or is no pipe. All else works for a serial port too.
+    /// An unknown end: the handle does not reveal it, or is no pipe. A serial port is of this kind.
     Unknown,
 }
 
@@ -111,19 +111,19 @@ pub(super) struct State {
     post_state: PostState,
     /// Indexed by [`OperationKind`].
     operation_states: [OperationState; 3],
-    /// A client has connected, or had connected and left, and has not been disconnected since.
+    /// Whether a client has connected since the last `disconnect`, even if the client has closed its end.
     is_connected: bool,
     /// Whether to start the connect again when the packet of the discarded connect arrives.
     pub restart_connect: bool,
     pub connect_error: Option<io::Error>,
     /// The result of the last read that the program has not taken yet: these bytes of `read_buffer`, or an error.
     pub read_result: Option<io::Result<Range<usize>>>,
-    /// The kernel's while a read is pending.
+    /// While a read is pending, only the kernel uses it.
     pub read_buffer: Vec<u8>,
     /// The number of bytes that the next read requests.
     pub read_size: usize,
     pub write_error: Option<io::Error>,
-    /// The kernel's while a write is pending.
+    /// While a write is pending, only the kernel uses it.
     pub write_buffer: Vec<u8>,
     /// The number of bytes of `write_buffer` that are written.
     pub write_offset: usize,
@@ -136,8 +136,8 @@ pub(super) struct State {
 const PIPE_READ: u32 = AFD_POLL_RECEIVE | AFD_POLL_DISCONNECT;
 const PIPE_WRITE: u32 = AFD_POLL_SEND | WRITE_CLOSED;
 
-/// The size of a read until the program asks for more, and always for a serial port, which may not complete a read
-/// before it has all the requested bytes.
+/// The size of a read until the program reads with a larger buffer, and always for a serial port, which may not
+/// complete a read before it has all the requested bytes.
 pub(super) const MIN_READ: usize = 4 << 10;
 /// The largest size of a read.
 pub(super) const MAX_READ: usize = 64 << 10;
@@ -256,7 +256,7 @@ impl Pipe {
 }
 
 impl State {
-    /// A pending read stays pending: its bytes are there for the next registration.
+    /// Ends the registration. A pending read stays pending: its bytes are there for the next registration.
     pub fn deregister(&mut self) {
         self.interest = None;
         self.armed = 0;
@@ -315,7 +315,7 @@ impl Pipe {
         state.rearm(PIPE_READ | PIPE_WRITE);
     }
 
-    /// `result`: `None` if the operation was discarded.
+    /// Handles the packet of a connect. `result` is `None` if the operation was discarded.
     fn complete_connect(self: &Arc<Pipe>, port: &Port, state: &mut State, result: Option<io::Result<usize>>) {
         let result = match result {
             Some(result) => result.map(|_| self.client_connected(port, state)),
@@ -390,7 +390,7 @@ impl Pipe {
         }
     }
 
-    /// `result`: `None` if the operation was discarded.
+    /// Handles the packet of a read. `result` is `None` if the operation was discarded.
     fn complete_read(self: &Arc<Pipe>, port: &Port, state: &mut State, result: Option<io::Result<usize>>) {
         match result {
             Some(result) => state.read_result = Some(result.map(|count| 0..count)),
@@ -418,7 +418,7 @@ impl Pipe {
         self.start(port, state, OperationKind::Write, call)
     }
 
-    /// `result`: `None` if the operation was discarded.
+    /// Handles the packet of a write. `result` is `None` if the operation was discarded.
     fn complete_write(self: &Arc<Pipe>, port: &Port, state: &mut State, result: Option<io::Result<usize>>) {
         if let Some(result) = result {
             let result = result.and_then(|count| {
@@ -478,7 +478,7 @@ impl Pipe {
 
     /// Creates the reference that a packet of this pipe owns. Returns the packet's key, which is the pipe's address.
     fn add_kernel_ref(self: &Arc<Pipe>, port: &Port) -> usize {
-        port.add_in_flight();
+        port.add_pending_packet();
         Arc::into_raw(Arc::clone(self)) as usize
     }
 
@@ -488,7 +488,7 @@ impl Pipe {
     ///
     /// `add_kernel_ref` has returned the key, and there will be no packet for it.
     unsafe fn drop_kernel_ref(port: &Port, key: usize) {
-        port.remove_in_flight();
+        port.remove_pending_packet();
         // SAFETY: the caller promises that there is no packet, so no other code takes over this reference.
         drop(unsafe { Pipe::from_packet(key) });
     }
@@ -543,7 +543,7 @@ impl Pipe {
 // Report.
 
 impl State {
-    /// Arms a direction whose operation has completed, in edge mode. Level mode never disarms, and oneshot mode is
+    /// In edge mode, arms a direction whose operation has completed. Level mode never disarms, and oneshot mode is
     /// armed by `register` only.
     pub fn rearm(&mut self, direction: u32) {
         if let Some(interest) = self.interest.filter(|interest| interest.is_edge()) {
@@ -555,7 +555,7 @@ impl State {
         self.rearm(PIPE_READ);
     }
 
-    /// Returns whether this is a client whose server is gone.
+    /// Returns whether this is a client whose server has closed or disconnected it.
     fn server_gone(&self) -> bool {
         match &self.read_result {
             Some(Err(err)) if self.end == PipeEnd::Client => {
@@ -597,7 +597,7 @@ impl State {
         Some(RawEvent { events, token: self.token })
     }
 
-    /// Requests that the pipe posts a packet if an armed condition holds and no posted packet is on its way.
+    /// Requests that the pipe posts a packet if an armed condition holds and no posted packet is pending.
     pub fn request_post(&mut self) -> Update {
         if self.post_state == PostState::NotPosted && self.ready_events() != 0 {
             self.post_state = PostState::Queued;
@@ -609,8 +609,8 @@ impl State {
 }
 
 impl Pipe {
-    /// Posts a packet if an armed condition holds. The pipe is not in the queue: the beginning wait has popped it, or a
-    /// thread that changed the pipe during a blocking wait has not pushed it.
+    /// Posts a packet if an armed condition holds. The pipe is not in the queue: the wait that is starting has popped
+    /// it, or a thread that changed the pipe during a blocking wait has not pushed it.
     pub fn update(self: &Arc<Pipe>, port: &Port) -> Update {
         let mut state = lock(&self.state);
         if state.ready_events() == 0 {
@@ -623,7 +623,7 @@ impl Pipe {
         if port.post(key, ptr::null_mut()).is_err() {
             // SAFETY: `add_kernel_ref` has just returned the key, and the port has not accepted the packet.
             unsafe { Pipe::drop_kernel_ref(port, key) };
-            // The kernel has no memory, at worst. The next wait tries again.
+            // The only known cause is that the kernel has no memory. The next wait tries again.
             state.post_state = PostState::Queued;
             return Update::Retry;
         }

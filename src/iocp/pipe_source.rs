@@ -1,4 +1,4 @@
-//! The part of a pipe that belongs to the program: what a [`NamedPipe`](crate::windows::NamedPipe) keeps, and calls.
+//! The program's side of a pipe: the state of a [`NamedPipe`](crate::windows::NamedPipe) and the methods that it calls.
 
 use std::cmp;
 use std::io;
@@ -28,11 +28,12 @@ fn not_registered(verb: &str) -> io::Error {
 // Open and close.
 
 impl PipeSource {
+    /// Takes ownership of a handle.
+    ///
     /// # Safety
     ///
-    /// The handle is open, and no other code closes it. If it is registered, all its operations complete to the port
-    /// that it is registered with, each with a packet, and no other code starts an operation that queues a packet
-    /// there.
+    /// The handle is open, and no other code closes it. If the handle is registered with a port, each of its operations
+    /// completes with a packet in that port, and only this crate starts such operations.
     pub unsafe fn from_raw(raw: HANDLE) -> PipeSource {
         // SAFETY: the caller promises the same.
         let handle = unsafe { Handle::from_raw(raw) };
@@ -43,8 +44,8 @@ impl PipeSource {
         self.pipe.raw
     }
 
-    /// Returns the selector's state if the selector still exists. The caller drops it after the lock of the pipe's
-    /// state: dropping the last reference locks the states of all pipes.
+    /// Returns the selector's state if the selector still exists. The caller must release the lock of the pipe's state
+    /// before it drops the result, to prevent a deadlock: dropping the last reference locks the states of all pipes.
     fn shared(&self) -> Option<Arc<Shared>> {
         self.shared.as_ref().and_then(Weak::upgrade)
     }
@@ -70,7 +71,8 @@ impl PipeSource {
             }
             None => {
                 if !self.pipe.associate(&shared.port)? {
-                    return Err(not_registered("register"));
+                    let reason = "cannot register: the handle of this pipe is closed";
+                    return Err(io::Error::new(io::ErrorKind::NotFound, reason));
                 }
                 shared.track_pipe(&self.pipe);
                 self.shared = Some(Arc::downgrade(shared));

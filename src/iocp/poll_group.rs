@@ -27,7 +27,8 @@ struct Pool {
 }
 
 struct PollGroup {
-    /// Closed when the last socket leaves the group, and opened again when the group is used again.
+    /// Closed when the last socket leaves the group, unless no other empty group has an open device. Opened again when
+    /// the group is used again.
     device: Option<Arc<Handle>>,
     sockets: usize,
 }
@@ -44,7 +45,7 @@ impl PollGroups {
         PollGroups { pool: Arc::new(Mutex::new(Pool { groups: Vec::new(), not_full: Vec::new(), open_and_empty: 0 })) }
     }
 
-    /// Adds a socket to a group whose device is associated with `port`.
+    /// Reserves a place in a group whose device is associated with `port`.
     pub fn acquire(&self, port: &Port) -> io::Result<GroupMember> {
         let mut pool = lock(&self.pool);
         let Pool { groups, not_full, open_and_empty } = &mut *pool;

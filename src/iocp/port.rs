@@ -36,6 +36,8 @@ unsafe impl Send for Handle {}
 unsafe impl Sync for Handle {}
 
 impl Handle {
+    /// Takes ownership of a handle.
+    ///
     /// # Safety
     ///
     /// The handle is open, and no other code closes it.
@@ -59,11 +61,11 @@ impl Drop for Handle {
 pub(super) struct Port {
     handle: Handle,
     /// The number of pending requests, operations and posted packets that own a reference to a sock or a pipe.
-    in_flight: AtomicUsize,
+    pending_packets: AtomicUsize,
 }
 
-/// The number of threads that may run at the same time after they dequeued packets: no limit. With a limit, a thread
-/// that takes over a `Poll` would block until the thread that used the `Poll` before blocks.
+/// The number of threads that may run at the same time after they dequeued packets: a number that is never reached.
+/// Otherwise a second thread, which takes over a `Poll`, could dequeue only after the first thread has blocked.
 const CONCURRENT_THREADS: DWORD = i32::MAX as DWORD;
 
 impl Port {
@@ -76,7 +78,7 @@ impl Port {
         }
         // SAFETY: `CreateIoCompletionPort` has just returned the handle, and no other code owns it yet.
         let handle = unsafe { Handle::from_raw(handle) };
-        Ok(Port { handle, in_flight: AtomicUsize::new(0) })
+        Ok(Port { handle, pending_packets: AtomicUsize::new(0) })
     }
 
     /// Associates the handle with this port: each operation on the handle that completes queues a packet with this key.
@@ -127,16 +129,16 @@ impl Port {
     }
 
     /// Counts a kernel reference, just before the request, the operation or the posted packet that owns it.
-    pub fn add_in_flight(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    pub fn add_pending_packet(&self) {
+        self.pending_packets.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Uncounts a kernel reference: its packet was dequeued, or there will be no packet.
-    pub fn remove_in_flight(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    /// Subtracts a kernel reference from the count: its packet was dequeued, or there will be no packet.
+    pub fn remove_pending_packet(&self) {
+        self.pending_packets.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+    pub fn pending_packets(&self) -> usize {
+        self.pending_packets.load(Ordering::Relaxed)
     }
 }

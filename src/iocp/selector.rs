@@ -105,9 +105,9 @@ impl Selector {
                 return Ok(notified);
             }
             // A batch can contain no event, for example when all its requests were cancelled. More packets may be
-            // queued behind it, so check once more without blocking. The same holds if the queue still holds sources
-            // whose update was deferred, but only once, because their update may fail again. The caller then waits
-            // again for the rest of its timeout.
+            // queued behind it, so check once more without blocking. The same applies while the queue still contains
+            // sources whose update was deferred, but only once, because their update may fail again. The caller then
+            // waits again for the rest of its timeout.
             if packets.is_empty() && (all_updated || !may_check_again) {
                 return Ok(false);
             }

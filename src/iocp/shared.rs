@@ -30,8 +30,8 @@ pub(super) struct Shared {
 struct UpdateQueue {
     socks: VecDeque<Arc<Sock>>,
     pipes: VecDeque<Arc<Pipe>>,
-    /// A blocking wait is in progress, so the thread that changes a source updates it at once: AFD accepts requests
-    /// from any thread.
+    /// Whether a blocking wait is in progress. If it is, the thread that changes a source updates it at once: AFD
+    /// accepts requests from any thread.
     waiting: bool,
 }
 
@@ -124,7 +124,7 @@ impl Shared {
     }
 
     /// Begins a wait: submits the requests of queued socks and posts the packets of queued pipes. If the wait may
-    /// block, then until its end the thread that changes a source updates it.
+    /// block, each thread that changes a source updates it at once until the wait ends.
     pub fn begin_wait(&self, may_block: bool) -> WaitGuard<'_> {
         let (socks, pipes) = {
             let mut queue = lock(&self.queue);
@@ -167,7 +167,7 @@ fn push<T>(queue: &mut VecDeque<Arc<T>>, source: &Arc<T>) {
     queue.push_back(Arc::clone(source));
 }
 
-/// A wait in progress. When it is dropped, also by an error, changed sources are queued again.
+/// A wait in progress. After it is dropped, also by an error, changed sources are queued instead of updated at once.
 pub(super) struct WaitGuard<'a> {
     shared: &'a Shared,
     all_updated: bool,
@@ -200,7 +200,7 @@ impl Drop for WaitGuard<'_> {
 
 // Packets.
 
-/// A dequeued packet, which owns a kernel reference to its source.
+/// A dequeued packet, and the kernel reference that it owned, if any.
 enum Packet {
     Notifier,
     Sock(Arc<Sock>),
@@ -259,14 +259,14 @@ impl Shared {
             // SAFETY: every other key is that of a pipe; the caller promises the rest.
             key => Packet::Pipe(unsafe { Pipe::from_packet(key) }, packet.lpOverlapped),
         };
-        self.port.remove_in_flight();
+        self.port.remove_pending_packet();
         decoded
     }
 }
 
 // Close.
 
-/// How long `drop` waits for each batch of packets that the kernel still owes.
+/// How long `drop` waits for each batch of packets that are still to come.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Memory that the kernel still writes to must not be freed. So `drop` cancels everything that is pending, and waits
@@ -279,7 +279,7 @@ impl Drop for Shared {
             pipe.cancel_all();
         }
         let mut buffer = [MaybeUninit::uninit(); 32];
-        while self.port.in_flight() > 0 {
+        while self.port.pending_packets() > 0 {
             let packets = match self.port.dequeue(&mut buffer, Some(DRAIN_TIMEOUT)) {
                 Ok(packets) if !packets.is_empty() => packets,
                 // The packets do not arrive. Their sources are never freed, because the kernel references stay counted.

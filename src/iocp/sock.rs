@@ -89,7 +89,7 @@ enum UpdateState {
     Deferred,
 }
 
-/// What the caller of a method of a sock or a pipe must pass to the update queue.
+/// The update that a method of a sock or a pipe makes necessary. The caller passes it to `Shared::schedule`.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Update {
@@ -97,7 +97,8 @@ pub(super) enum Update {
     None,
     /// Queue the source for the next wait. If a blocking wait is in progress, update the source now.
     Enqueue,
-    /// The source is queued already, but the current wait skipped it. If that wait still blocks, update the source now.
+    /// The source is queued already, but the current wait deferred it. If that wait still blocks, update the source
+    /// now.
     IfWaiting,
     /// Queue the source again: its update failed or was deferred.
     Retry,
@@ -181,8 +182,9 @@ impl Sock {
     pub fn is_same_socket(&self) -> bool {
         let mut state = lock(&self.state);
         match state.request_state {
-            // No request is pending, so there is no proof. An event that was reported since the registration may have
-            // been the last one before the closing. Without such an event, assume that the socket is open.
+            // No request is pending, so there is no proof. If an event was reported since the registration, its request
+            // has completed, and the program may have closed the socket after that without a request that reports it.
+            // Without such an event, assume that the socket is open.
             RequestState::Idle => !state.was_reported,
             // If the request had completed before it was cancelled, the closing may have completed it.
             RequestState::Cancelled { was_pending } => was_pending,
@@ -197,7 +199,7 @@ impl Sock {
         }
     }
 
-    /// Arms a direction that the program has just used, in edge mode.
+    /// In edge mode, arms the direction that the program has just used.
     pub fn rearm(&self, direction: Interest) -> Update {
         let used = flags(direction);
         // This stores `used_since_submit` and then loads `armed`. `complete` stores `armed` and then loads
@@ -220,12 +222,12 @@ impl Sock {
         }
     }
 
-    /// Notes that the program shut down writing, which AFD does not report.
+    /// Records that the program has shut down writing, which AFD does not report.
     pub fn write_shut_down(&self) -> Update {
         let mut state = lock(&self.state);
         state.write_shut_down = true;
         match state.interest {
-            // If the end of the peer's data was reported already, both directions are closed now, which is a new event.
+            // If `AFD_POLL_DISCONNECT` was reported before, report it again, now with `WRITE_CLOSED`.
             Some(interest) if interest.is_edge() => {
                 self.armed.fetch_or(flags(interest) & AFD_POLL_DISCONNECT, Ordering::AcqRel);
                 self.request_update(&mut state)
@@ -238,7 +240,7 @@ impl Sock {
 // Submit and cancel.
 
 impl Sock {
-    /// Requests an update if one is needed and not on its way yet.
+    /// Requests an update if one is needed and not queued yet.
     fn request_update(&self, state: &mut State) -> Update {
         if !self.needs_update(state) {
             return Update::None;
@@ -266,16 +268,18 @@ impl Sock {
         }
     }
 
-    /// Updates a sock that is not in the queue: the beginning wait has popped the sock, or a thread that changed the
-    /// sock during a blocking wait has not pushed it. Returns [`Update::Retry`] if the sock must be queued again.
+    /// Updates a sock that is not in the queue: the wait that is starting has popped the sock, or a thread that changed
+    /// the sock during a blocking wait has not pushed it. Returns [`Update::Retry`] if the sock must be queued again.
     ///
     /// Before a blocking wait (`may_block`), the submit is deferred, for one wait of at most 1 ms, if only closing
-    /// events are armed. The program was probably just notified of data and will read, which arms `AFD_POLL_RECEIVE`; a
-    /// request that is submitted now would have to be cancelled then.
+    /// events are armed (`FAILED`, `AFD_POLL_DISCONNECT` and `AFD_POLL_LOCAL_CLOSE`). The program was probably just
+    /// notified of data and will read, which arms `AFD_POLL_RECEIVE`; a request that is submitted now would have to be
+    /// cancelled then.
     pub fn update(self: &Arc<Sock>, port: &Port, may_block: bool) -> Update {
         let mut state = lock(&self.state);
         let only_closing =
             self.armed.load(Ordering::Acquire) & !(FAILED | AFD_POLL_DISCONNECT | AFD_POLL_LOCAL_CLOSE) == 0;
+        // A sock that was deferred is not deferred again.
         let may_defer = may_block && state.update_state == UpdateState::Queued;
         state.update_state = UpdateState::NotQueued;
         if !self.needs_update(&state) {
@@ -295,7 +299,7 @@ impl Sock {
         if state.update_state == UpdateState::Deferred && self.needs_update(&state) {
             return self.submit_or_cancel(port, &mut state);
         }
-        // A wait that began in the meantime has updated the sock.
+        // A wait that began in the meantime has updated the sock, or the update is no longer needed.
         Update::None
     }
 
@@ -307,7 +311,8 @@ impl Sock {
                     state.request_state = RequestState::Cancelled { was_pending };
                     Update::None
                 }
-                // The kernel has no memory, at worst. The request stays pending, and the next wait tries again.
+                // The only known cause is that the kernel has no memory. The request stays pending, and the next wait
+                // tries again.
                 Err(_) => self.retry(state),
             },
             // Its packet is still to come.
@@ -320,7 +325,7 @@ impl Sock {
         self.used_since_submit.store(false, Ordering::SeqCst);
         let device = self.group.device();
         let packet = Arc::into_raw(Arc::clone(self)) as *mut c_void;
-        port.add_in_flight();
+        port.add_pending_packet();
         let requested = events | AFD_POLL_LOCAL_CLOSE;
         // SAFETY: the request is `Idle`, so it is not pending. `packet` is a reference to the sock, which the packet
         // owns, so the sock does not move and is not freed until the packet has been dequeued.
@@ -331,7 +336,7 @@ impl Sock {
         if !accepted && port.post(KEY_AFD, packet).is_err() {
             // SAFETY: neither the kernel nor the port has accepted the packet, so the reference is still owned here.
             drop(unsafe { Sock::from_packet(packet) });
-            port.remove_in_flight();
+            port.remove_pending_packet();
             state.request_state = RequestState::Idle;
             return self.retry(state);
         }
@@ -385,11 +390,12 @@ impl Sock {
             // Deregistered, or the source was dropped.
             None => return (Completion::Nothing, Update::None),
         };
-        // An invalid handle arrives as both flags. For a `SourceSocket` it means that the socket was closed. Every
-        // other source owns its socket, so it means that AFD does not accept that socket.
+        // AFD's result for an invalid handle has both `POLL_REJECTED` and `AFD_POLL_LOCAL_CLOSE`. For a `SourceSocket`
+        // it means that the socket was closed. Every other source owns its socket, so it means that AFD does not accept
+        // that socket.
         let is_rejected = events & POLL_REJECTED != 0 && self.raw_socket.is_none();
         if events & AFD_POLL_LOCAL_CLOSE != 0 && !is_rejected {
-            // The program closed the socket without deregistering it, as it may do with that of a `SourceSocket`.
+            // The program closed the socket without deregistering it, which a `SourceSocket` allows.
             state.interest = None;
             self.armed.store(0, Ordering::Release);
             return (Completion::SocketClosed, Update::None);

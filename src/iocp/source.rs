@@ -24,7 +24,7 @@ impl SourceState {
     /// Whether [`rearm`](SourceState::rearm) does anything.
     pub const NEEDS_REARM: bool = true;
 
-    /// Arms a direction that the program has just used, in edge mode.
+    /// Rearms the direction that the program has just used.
     #[inline]
     pub fn rearm(&self, direction: Interest) {
         if let Some(sock) = &self.sock {
@@ -35,7 +35,7 @@ impl SourceState {
         }
     }
 
-    /// Notes that the program shut down writing, which AFD does not report.
+    /// Records that the program has shut down writing, which AFD does not report.
     pub fn write_shut_down(&self) {
         self.write_shut_down.store(true, Ordering::Release);
         if let Some(sock) = &self.sock {
@@ -43,7 +43,7 @@ impl SourceState {
         }
     }
 
-    /// If the selector was dropped, the update is not needed.
+    /// Passes an update to the selector, if the selector still exists.
     fn schedule(&self, sock: &Arc<Sock>, update: Update) {
         if let Some(shared) = self.shared.upgrade() {
             shared.schedule(sock, update);

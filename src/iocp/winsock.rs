@@ -6,15 +6,15 @@ use std::ptr;
 
 use crate::windows::ffi::{self, DWORD, SOCKET};
 
-/// No chain of service providers is longer.
+/// A limit for the loop below. Real chains of service providers are shorter.
 const MAX_PROVIDER_LAYERS: usize = 32;
 
 /// Returns the base socket: the socket that AFD knows.
 ///
 /// The base socket is the program's own socket, unless a layered service provider (some filters and virus scanners
 /// install one) has put a socket of its own in front of it. `SIO_BASE_HANDLE` exists for this query. Some providers
-/// block it, although the manual forbids that, but pass the `SIO_BSP_HANDLE` queries. Those lead one layer deeper,
-/// where `SIO_BASE_HANDLE` is tried again, as wepoll does.
+/// fail this query, although the manual forbids it, but support the `SIO_BSP_HANDLE` queries, which return the socket
+/// one layer below. There, this function tries `SIO_BASE_HANDLE` again, as wepoll does.
 ///
 /// <https://learn.microsoft.com/windows/win32/winsock/winsock-ioctls>
 pub(super) fn base_socket(socket: SOCKET) -> io::Result<SOCKET> {
@@ -40,7 +40,8 @@ pub(super) fn base_socket(socket: SOCKET) -> io::Result<SOCKET> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
 }
 
-/// Returns whether the socket certainly has unread bytes. A listener does not support the query, so it has none.
+/// Returns true only if the socket has unread bytes. False can mean that this is not known: a listener does not support
+/// the query.
 pub(super) fn has_unread_bytes(socket: SOCKET) -> bool {
     let mut count = 0;
     // SAFETY: `count` outlives the call.

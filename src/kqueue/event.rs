@@ -14,10 +14,10 @@ impl Interest {
     /// only.
     ///
     /// Such an operation has no descriptor. A program starts it with a control block that names the poll's descriptor
-    /// (`SIGEV_KEVENT`, `sigev_notify_kqueue`) and contains the token (`sigev_value`), and the kernel registers it.
-    /// This interest is therefore for a [`Source`](crate::event::Source) of the program's own, whose `register` takes
-    /// both from its arguments: [the `Registry`'s descriptor](crate::Registry#impl-AsRawFd-for-Registry) and the token.
-    /// For a descriptor, this interest watches nothing.
+    /// (`SIGEV_KEVENT`, `sigev_notify_kqueue`) and contains the token (`sigev_value`), and the kernel registers the
+    /// operation. A program uses this interest in its own [`Source`](crate::event::Source), whose `register` gets the
+    /// token, and [the descriptor of the `Registry`](crate::Registry#impl-AsRawFd-for-Registry). For a descriptor, this
+    /// interest watches nothing.
     ///
     /// [`aio_read`]: https://man.freebsd.org/cgi/man.cgi?query=aio_read
     pub const AIO: Interest = Interest::from_bit(crate::interest::AIO);
@@ -25,15 +25,16 @@ impl Interest {
 
 #[cfg(target_os = "freebsd")]
 impl Interest {
-    /// The completion of a list of asynchronous I/O operations, of [`lio_listio`]. FreeBSD only.
+    /// The completion of a list of asynchronous I/O operations, started with [`lio_listio`]. FreeBSD only.
     ///
-    /// A program uses it as [`AIO`](Interest::AIO).
+    /// A program uses it in the same way as [`AIO`](Interest::AIO).
     ///
     /// [`lio_listio`]: https://man.freebsd.org/cgi/man.cgi?query=lio_listio
     pub const LIO: Interest = Interest::from_bit(crate::interest::LIO);
 }
 
-// Programs for Linux use this constant, and the tests run them over the model, which never reports it.
+// The tests compile programs for Linux with this folder, and these programs use the constant. The model never reports
+// it.
 #[cfg(all(minimio_kqueue, any(target_os = "linux", target_os = "android")))]
 #[doc(hidden)]
 #[allow(missing_docs)]

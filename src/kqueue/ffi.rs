@@ -1,7 +1,7 @@
 //! The functions, types and constants of kqueue.
 //!
 //! kqueue was written for [FreeBSD]; [NetBSD], [OpenBSD], [DragonFly], [macOS] and the other Apple systems have it too.
-//! All differences between these systems are in this file.
+//! All differences between the declarations of these systems are in this file.
 //!
 //! [FreeBSD]: https://man.freebsd.org/cgi/man.cgi?query=kqueue
 //! [NetBSD]: https://man.netbsd.org/kqueue.2
@@ -39,7 +39,7 @@ pub type data_t = isize;
 
 /// A change that `kevent` takes, and an event that it returns.
 ///
-/// Packed on Apple's systems, so that the layout is that of a 32-bit program. On NetBSD, this is the layout of
+/// Packed on Apple systems, so that the layout is that of a 32-bit program. On NetBSD, this is the layout of
 /// `__kevent50`, which every release has; newer releases also have a longer struct under another name.
 #[cfg_attr(any(target_vendor = "apple", minimio_kqueue), repr(C, packed(4)))]
 #[cfg_attr(not(any(target_vendor = "apple", minimio_kqueue)), repr(C))]
@@ -95,7 +95,8 @@ mod filters {
 }
 
 pub use filters::{EVFILT_AIO, EVFILT_READ, EVFILT_USER, EVFILT_WRITE};
-/// The filter for lists of asynchronous I/O operations. Only FreeBSD has it, in every release.
+/// The filter for lists of asynchronous I/O operations. Every release of FreeBSD has this filter, and no other system
+/// has it.
 #[cfg(target_os = "freebsd")]
 pub const EVFILT_LIO: Option<filter_t> = Some(-10);
 #[cfg(not(target_os = "freebsd"))]

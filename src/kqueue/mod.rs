@@ -14,21 +14,22 @@
 //!   it again, in one call. The new knote is reported if its condition holds.
 //! - *A oneshot registration of both directions is two knotes*, each of which reports once. This crate suppresses the
 //!   second report ([`oneshot`]).
-//! - *A knote belongs to a descriptor number.* Closing that descriptor ends the knote, even if a duplicate of the
+//! - *A knote belongs to a descriptor number.* Closing that descriptor deletes the knote, even if a duplicate of the
 //!   descriptor remains open.
 //! - *The end of a stream is a flag* of an event (`EV_EOF`), beside the number of bytes that remain and an error
 //!   number.
-//! - *Every object can be watched*, also a regular file: it is readable until its end.
+//! - *Regular files can be watched too*: a file is readable until its end.
 //!
 //! Differences from the book's chapter:
 //!
 //! - The book registers every source as oneshot. This crate has all three modes.
-//! - The book wakes the loop with a timer event (`EVFILT_TIMER`) of its own for each wake. This crate keeps one user
+//! - The book wakes the loop with a new timer event (`EVFILT_TIMER`) for each wake. This crate keeps one user
 //!   event per poll, or a pipe, in the [`notifier`].
 //!
 //! Invariants of this folder: the data of a knote (`udata`) is the token of its source. The exception is the knote of
-//! the [`notifier`], whose data is an address inside the [`Selector`]; a program's token is not equal to that address
-//! by chance. `wait` removes the notifier's event before it returns.
+//! the [`notifier`], whose data is an address inside the [`Selector`]; a program's token equals that address only if
+//! the program uses an address inside the selector, which it does not know. `wait` removes the notifier's event before
+//! it returns.
 
 pub(crate) mod event;
 mod ffi;

@@ -14,11 +14,12 @@ use crate::unix::descriptor::open_pipe;
 pub(crate) enum Notifier {
     /// A user event of this kqueue, and the data of its knote.
     User { kqueue: Arc<OwnedFd>, data: usize },
-    /// NetBSD has no user events before release 10, and OpenBSD only in its newest releases.
+    /// A pipe, whose receiver is registered. NetBSD has user events since release 10, and OpenBSD only in its newest
+    /// releases; older releases use this variant.
     Pipe { sender: File, receiver: File },
 }
 
-/// The number of the kqueue's only user event.
+/// The identifier (`ident`) of the kqueue's only user event.
 const USER_EVENT: usize = 0;
 
 impl Notifier {
@@ -38,7 +39,7 @@ impl Notifier {
         Ok(Notifier::Pipe { sender: sender.into(), receiver: receiver.into() })
     }
 
-    /// Ends the wait in progress, or else the next one, once. Never blocks and never allocates.
+    /// Ends one wait: the wait in progress, or else the next one. Never blocks and never allocates.
     pub fn notify(&self) -> io::Result<()> {
         let (mut sender, mut receiver) = match self {
             Notifier::User { kqueue, data } => return trigger(kqueue, *data),
@@ -59,7 +60,7 @@ impl Notifier {
 
 /// Triggers the user event. A change of a knote replaces its data, so the data is passed again.
 fn trigger(kqueue: &OwnedFd, data: usize) -> io::Result<()> {
-    // Without `EV_ADD`: with it, NetBSD 11 does nothing.
+    // Do not pass `EV_ADD`: with that flag, NetBSD 11 does not trigger the event.
     let change = kevent { fflags: ffi::NOTE_TRIGGER, ..kevent::new(USER_EVENT, ffi::EVFILT_USER, 0, data) };
     // SAFETY: `change` is one change and outlives the call. The event list has length 0.
     match unsafe { ffi::kevent(kqueue.as_raw_fd(), &change, 1, ptr::null_mut(), 0, ptr::null()) } {

@@ -1,13 +1,13 @@
 //! Two-way oneshot registrations: sources registered in oneshot mode for both directions.
 //!
-//! For the kernel, such a source is two knotes, each of which reports once. For the program, it is one source, which is
-//! silent after its first report. This module therefore suppresses the event of the second knote, unless both events
-//! arrive in the same batch.
+//! For the kernel, such a source is two knotes, each of which reports once. For the program, it is one source, which
+//! `poll` does not report again after its first report. This module therefore suppresses the event of the second knote,
+//! unless both events arrive in the same batch.
 //!
-//! If another thread reregisters the source while a wait is in flight, an event of that batch may belong to the old or
-//! to the new registration. The two cannot be distinguished, and an event of the old registration must not count as the
-//! first report of the new one. The event is therefore suppressed and both knotes are enabled again: if the condition
-//! still holds, the kernel reports it again.
+//! If another thread reregisters the source while a wait is in progress, an event of that batch may belong to the old
+//! or to the new registration. The two cannot be distinguished, and an event of the old registration must not count as
+//! the first report of the new one. The event is therefore suppressed and both knotes are enabled again: if the
+//! condition still holds, the kernel reports it again.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,7 +27,7 @@ pub(super) struct TwoWayOneshots {
 }
 
 struct State {
-    /// The number of the wait that began last, counted from 1.
+    /// The sequence number of the wait that began last, counted from 1.
     wait_number: u64,
     /// The registrations, by descriptor. A source that is dropped without `deregister` stays until another source with
     /// the same descriptor number is registered.
@@ -36,9 +36,9 @@ struct State {
 
 struct TwoWayOneshot {
     token: Token,
-    /// The number of the last wait that began before this source was registered or reregistered.
+    /// The sequence number of the last wait that began before this source was registered or reregistered.
     registered_after: u64,
-    /// The number of the wait that returned the report.
+    /// The sequence number of the wait that returned the report.
     reported_by: Option<u64>,
 }
 
@@ -48,7 +48,8 @@ impl TwoWayOneshots {
         TwoWayOneshots { count: AtomicUsize::new(0), state: Mutex::new(state) }
     }
 
-    /// Calls `add_knotes`, which registers or reregisters a descriptor, and records a two-way oneshot registration.
+    /// Calls `add_knotes`, which registers or reregisters a descriptor. Records the registration if it is two-way
+    /// oneshot, and otherwise removes an older record of the descriptor.
     #[inline]
     pub fn register(
         &self,
@@ -85,8 +86,8 @@ impl TwoWayOneshots {
         }
     }
 
-    /// Begins a wait. Returns the wait's number, or `None` if no two-way oneshot is registered. One that exists when
-    /// the wait returns was then registered during it.
+    /// Begins a wait. Returns the wait's sequence number, or `None` if no two-way oneshot is registered. After `None`,
+    /// every two-way oneshot that exists when the wait returns was registered during the wait.
     #[inline]
     pub fn begin_wait(&self) -> Option<u64> {
         if self.count.load(Ordering::Acquire) == 0 {

@@ -18,8 +18,8 @@ use crate::Interest;
 
 pub(crate) struct Selector {
     kqueue: Arc<OwnedFd>,
-    /// Owns the address that marks the notifier's event. No other object has this address while the selector exists.
-    notifier: Box<u8>,
+    /// The byte whose address marks the notifier's event. No other object has this address while the selector exists.
+    notifier_mark: Box<u8>,
     two_way_oneshots: TwoWayOneshots,
 }
 
@@ -36,7 +36,7 @@ impl Selector {
         let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
         // A child of `fork` does not inherit the kqueue, but a program that this process executes would.
         close_on_exec(&kqueue)?;
-        Ok(Selector { kqueue: Arc::new(kqueue), notifier: Box::new(0), two_way_oneshots: TwoWayOneshots::new() })
+        Ok(Selector { kqueue: Arc::new(kqueue), notifier_mark: Box::new(0), two_way_oneshots: TwoWayOneshots::new() })
     }
 
     pub(super) fn kqueue(&self) -> &Arc<OwnedFd> {
@@ -46,7 +46,7 @@ impl Selector {
     /// Returns the data of the notifier's knote.
     #[inline]
     pub(super) fn notifier_address(&self) -> usize {
-        ptr::addr_of!(*self.notifier) as usize
+        ptr::addr_of!(*self.notifier_mark) as usize
     }
 
     /// Registers the user event or the pipe of the [`Notifier`](super::Notifier), edge-triggered.
@@ -88,7 +88,7 @@ impl Selector {
         let add = |filter| kevent::new(fd as usize, filter, ffi::EV_ADD | flags(interest), token.0);
         let (read, write) = (add(ffi::EVFILT_READ), add(ffi::EVFILT_WRITE));
         let mut changes = [delete_change(fd, ffi::EVFILT_READ), delete_change(fd, ffi::EVFILT_WRITE), read, write];
-        // The additions follow the deletions without a gap.
+        // Take a prefix of the array: the two deletions, then the additions that are needed.
         let changes = match (interest.is_readable(), interest.is_writable()) {
             (true, true) => &mut changes[..],
             (true, false) => &mut changes[..3],
@@ -104,7 +104,7 @@ impl Selector {
         for change in &changes[2..] {
             match receipt(change) {
                 // The kernel adds no knote for a pipe without a reader; the next write returns the error. (A closed
-                // descriptor has already failed in `any_deleted`.)
+                // descriptor, for which NetBSD returns the same error, has already failed in `any_deleted`.)
                 Err(err) if err.raw_os_error() == Some(ffi::NO_READER_ERRNO) => {}
                 Err(err) => {
                     // Register both directions or none. A knote that cannot be deleted was not added.

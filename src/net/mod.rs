@@ -1,7 +1,8 @@
 //! Non-blocking sockets, as sources of a [`Poll`](crate::Poll).
 //!
-//! Each wraps a socket of the standard library in non-blocking mode. Options and addresses use the standard library's
-//! methods; connect, accept, read and write call the system directly.
+//! Each wraps a socket of the standard library in non-blocking mode. Most operations use the standard library's
+//! methods. Where the standard library lacks an operation (non-blocking connect, accept with flags, receives that
+//! return peeked data), the crate calls the system.
 //!
 //! | | Linux, Android, macOS and other Apple systems, BSDs | Windows |
 //! |---|---|---|
@@ -14,8 +15,9 @@ mod udp;
 mod used;
 
 use crate::handle;
-// The sockets that only this system has. `unix/net.rs` and this module name each other, because the public path of Unix
-// sockets is `net`. The import takes two steps: with a single path, a system without a queue would get a second error.
+// The sockets that only this system has. `unix/net.rs` and this module import each other, because the public path of
+// Unix sockets is `net`. `handle` is imported first, and then its `net`: `pub use crate::handle::net::*` would add a
+// second error on a system without a queue.
 #[allow(unused_imports)]
 pub use handle::net::*;
 pub use tcp::{TcpListener, TcpStream};
@@ -67,8 +69,8 @@ macro_rules! impl_socket {
             }
         }
 
-        /// The socket stays non-blocking. On Unix, its registration does not end: deregister it first, or the poll
-        /// continues to report it.
+        /// The socket stays non-blocking. On Unix, its registration does not end: deregister the source first, or the
+        /// poll continues to report it.
         impl From<$socket> for $std {
             fn from(socket: $socket) -> $std {
                 socket.into_std()
@@ -78,7 +80,7 @@ macro_rules! impl_socket {
 }
 pub(crate) use impl_socket;
 
-/// Implements `Read` for a type by that of its reference.
+/// Implements `Read` for a type by calling the implementation for `&` of the type.
 macro_rules! read_by_reference {
     ($source:ty) => {
         impl std::io::Read for $source {
@@ -96,7 +98,7 @@ macro_rules! read_by_reference {
 }
 pub(crate) use read_by_reference;
 
-/// Implements `Write` for a type by that of its reference.
+/// Implements `Write` for a type by calling the implementation for `&` of the type.
 macro_rules! write_by_reference {
     ($source:ty) => {
         impl std::io::Write for $source {

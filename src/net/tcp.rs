@@ -14,9 +14,9 @@ use crate::{Interest, Registry};
 /// A non-blocking TCP connection.
 ///
 /// An operation that would block fails with [`WouldBlock`](ErrorKind::WouldBlock), and the stream's next event reports
-/// when to try again. In edge mode, read and write until `WouldBlock`. While the peer sends no urgent data, a read that
-/// leaves part of its buffer empty has drained the stream too, unless the event was `read_closed`: the next byte causes
-/// the next event.
+/// when to try again. In edge mode, read and write until `WouldBlock`. A read that does not fill its buffer also ends
+/// the need to read, because the next byte causes an event. This does not hold after urgent data or a `read_closed`
+/// event.
 ///
 /// A write to a connection that the peer has closed returns an error and raises no signal (`SIGPIPE`).
 ///
@@ -53,8 +53,8 @@ impl TcpStream {
     ///
     /// To wait for the connection, register the stream for `WRITABLE` and poll for an event. Then call
     /// [`take_error`](TcpStream::take_error): an error means that the connection was refused or has failed. Without an
-    /// error, call [`peer_addr`](TcpStream::peer_addr): `Ok` means that the stream is connected, and `NotConnected`
-    /// that the event came early, so wait for the next one.
+    /// error, call [`peer_addr`](TcpStream::peer_addr): `Ok` means that the stream is connected. `NotConnected` means
+    /// that the event came early, so wait for the next event.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl TcpStream {
         self.inner.do_io(|stream| socket::peek(stream, buf), used::after_peek)
     }
 
-    /// Runs the program's own I/O operation on this socket's descriptor or handle, and rearms the edges that the
+    /// Runs the program's own I/O operation on this socket's descriptor or handle, and rearms the directions that the
     /// operation used.
     ///
     /// The closure must return `WouldBlock` if, and only if, the operation would block.
@@ -249,7 +249,7 @@ write_by_reference!(TcpStream);
 /// In edge mode, accept until [`WouldBlock`](ErrorKind::WouldBlock): several connections may be one event.
 ///
 /// If the process has no descriptors left, `accept` fails and the connection remains in the queue. In edge mode, no
-/// further event reports it: call `accept` again once a descriptor is free.
+/// event reports it until the next connection arrives: call `accept` again once a descriptor is free.
 ///
 /// # Examples
 ///
@@ -273,7 +273,7 @@ impl TcpListener {
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | an address of closed connections can be bound again | immediately (`SO_REUSEADDR`) | immediately (`SO_REUSEADDR`) | immediately |
+    /// | the address can be bound while closed connections still use it | immediately (`SO_REUSEADDR`) | immediately (`SO_REUSEADDR`) | immediately |
     /// | connections that can wait for `accept` | 4096, or the system's limit if that is lower (`net.core.somaxconn`) | the same (`kern.ipc.somaxconn` and the like) | [4096] |
     ///
     /// [4096]: https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-listen

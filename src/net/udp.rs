@@ -99,8 +99,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, or another error of the system. On a connected socket, it may concern an earlier datagram that was
-    /// refused.
+    /// `WouldBlock`, or another error of the system. On a connected socket, the error may belong to an earlier
+    /// datagram, which was refused.
     pub fn send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
         self.inner.do_io(|socket| socket.send_to(buf, target), used::after_send)
     }
@@ -124,17 +124,19 @@ impl UdpSocket {
         self.inner.do_io(|socket| socket.peek_from(buf), used::after_peek)
     }
 
-    /// Sends a datagram to the address to which the socket is connected.
+    /// Sends a datagram to the address to which the socket is connected. Returns the number of bytes sent, which is all
+    /// of them.
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, `NotConnected` (`DestinationAddressRequired`), or another error of the system, such as
-    /// `ConnectionRefused` for an earlier datagram.
+    /// `WouldBlock`; `NotConnected` or the system's error `EDESTADDRREQ` if the socket is not connected; or another
+    /// error of the system, such as `ConnectionRefused` for an earlier datagram.
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
         self.inner.do_io(|socket| socket.send(buf), used::after_send)
     }
 
-    /// Receives a datagram; on a connected socket, from that address only. Bytes that do not fit into `buf` are lost.
+    /// Receives a datagram. A connected socket receives only from the address to which it is connected. Bytes that do
+    /// not fit into `buf` are lost.
     ///
     /// # Errors
     ///

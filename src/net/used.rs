@@ -1,12 +1,12 @@
-//! Which directions an operation used, computed from its result. Only a queue without kernel edges (Windows) rearms
-//! them; a reader of the other systems can skip this file.
+//! Which directions an operation used, computed from its result. Only the queue on Windows rearms them, because its
+//! kernel has no edge mode; a reader of the other systems can skip this file.
 
 use std::io::ErrorKind;
 
 use crate::Interest;
 
-/// A read that returned data, was interrupted, or would block. The end of the stream and an error need no rearm,
-/// because they persist.
+/// Returns `READABLE` after a read that returned data, was interrupted, or would block. The end of the stream and an
+/// error need no rearm, because they persist.
 #[inline]
 pub(super) fn after_read(result: Result<&usize, ErrorKind>) -> Option<Interest> {
     match result {
@@ -15,7 +15,7 @@ pub(super) fn after_read(result: Result<&usize, ErrorKind>) -> Option<Interest> 
     }
 }
 
-/// A write of `len` bytes that did not write all of them.
+/// Returns `WRITABLE` after a write of `len` bytes that did not write all of them.
 #[inline]
 pub(super) fn after_write(len: usize) -> impl FnOnce(Result<&usize, ErrorKind>) -> Option<Interest> {
     move |result| match result {
@@ -25,7 +25,7 @@ pub(super) fn after_write(len: usize) -> impl FnOnce(Result<&usize, ErrorKind>) 
     }
 }
 
-/// A peek. It consumes nothing, so it needs a rearm only if it would block.
+/// Returns `READABLE` after a peek that would block. Other peeks consume nothing and need no rearm.
 #[inline]
 pub(super) fn after_peek<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
     match result {
@@ -34,7 +34,7 @@ pub(super) fn after_peek<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
     }
 }
 
-/// An accept. A connection that was reset or aborted while it waited counts as accepted.
+/// Returns `READABLE` after an accept. A connection that was reset or aborted while it waited counts as accepted.
 #[inline]
 pub(super) fn after_accept<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
     match result {
@@ -45,13 +45,13 @@ pub(super) fn after_accept<T>(result: Result<&T, ErrorKind>) -> Option<Interest>
     }
 }
 
-/// A receive of a datagram. Every result, also an error, may have consumed a datagram.
+/// Returns `READABLE` after a receive of a datagram. Every result, also an error, may have consumed a datagram.
 #[inline]
 pub(super) fn after_recv<T>(_: Result<&T, ErrorKind>) -> Option<Interest> {
     Some(Interest::READABLE)
 }
 
-/// A send of a datagram. Only a full buffer keeps the next datagram from being sent.
+/// Returns `WRITABLE` after a send of a datagram that would block. Only a full buffer prevents the next send.
 #[inline]
 pub(super) fn after_send<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
     match result {
@@ -60,7 +60,8 @@ pub(super) fn after_send<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
     }
 }
 
-/// The program's own operation on a stream, whose direction is unknown.
+/// Returns the directions to rearm after the program's own operation on a stream, which may be a read or a write. A
+/// successful read may leave data; a successful write needs no rearm.
 #[inline]
 pub(super) fn after_try_io<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
     match result {
@@ -70,7 +71,8 @@ pub(super) fn after_try_io<T>(result: Result<&T, ErrorKind>) -> Option<Interest>
     }
 }
 
-/// The program's own operation on a datagram socket, whose direction is unknown. An error may have consumed a datagram.
+/// Returns the directions to rearm after the program's own operation on a datagram socket, which may be a receive or a
+/// send. An error may have consumed a datagram.
 #[inline]
 pub(super) fn after_datagram_try_io<T>(result: Result<&T, ErrorKind>) -> Option<Interest> {
     match result {

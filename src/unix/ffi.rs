@@ -164,7 +164,7 @@ extern "C" {
     pub(crate) fn pipe2(pipefd: *mut c_int, flags: c_int) -> c_int;
 }
 
-/// Stands in for the missing function. [`HAS_PIPE2`] keeps it from being called.
+/// A placeholder for the missing function. The code checks [`HAS_PIPE2`] and never calls it.
 #[cfg(target_vendor = "apple")]
 pub(crate) unsafe fn pipe2(_: *mut c_int, _: c_int) -> c_int {
     -1
@@ -249,7 +249,7 @@ extern "C" {
     ) -> c_int;
 }
 
-/// Stands in for the missing function. [`HAS_ACCEPT4`] keeps it from being called.
+/// A placeholder for the missing function. The code checks [`HAS_ACCEPT4`] and never calls it.
 #[cfg(target_vendor = "apple")]
 pub(crate) unsafe fn accept4(_: c_int, _: *mut sockaddr, _: *mut socklen_t, _: c_int) -> c_int {
     -1

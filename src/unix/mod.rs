@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::event::{Source, Token};
-// This module and `net` name each other: the conversions of the public sockets stand here, with everything about
+// This module and `net` import each other: the conversions of the public sockets are here, with everything about
 // descriptors, and the sockets are built on `unix/socket.rs`.
 use crate::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use crate::queue::SourceState;
@@ -18,7 +18,7 @@ pub mod pipe;
 pub(crate) mod socket;
 pub(crate) mod source_state;
 
-/// The system's name of a source.
+/// The system's identifier of a source: its descriptor.
 pub(crate) type Raw = RawFd;
 pub(crate) use std::os::unix::io::AsRawFd as AsRaw;
 
@@ -30,7 +30,7 @@ pub(crate) fn raw(source: &impl AsRawFd) -> Raw {
 /// Any descriptor as a source: a pipe, a terminal, a timerfd, the socket of another library.
 ///
 /// A `SourceFd` only borrows the descriptor and does not close it. The program keeps the descriptor open while it is
-/// registered, makes it non-blocking if necessary, and deregisters it before it closes it.
+/// registered, makes it non-blocking if necessary, and deregisters it before the descriptor is closed.
 ///
 /// A `SourceFd` does not record its registration, so the kernel's checks apply instead of those of other sources:
 ///
@@ -41,7 +41,7 @@ pub(crate) fn raw(source: &impl AsRawFd) -> Raw {
 /// | reregister or deregister without registration | `NotFound` | `NotFound` |
 /// | a regular file | `PermissionDenied` (`EPERM`) | readable until its end; the end is not reported |
 /// | a directory | `PermissionDenied` (`EPERM`) | depends on the system |
-/// | close while registered | deregistered with the last duplicate of the descriptor | deregistered |
+/// | close while registered | deregistered when the last duplicate of the descriptor is closed | deregistered |
 ///
 /// # Examples
 ///
@@ -127,16 +127,16 @@ macro_rules! impl_fd_traits {
             }
         }
 
-        /// The descriptor keeps its blocking mode. Its registration does not end: deregister the source first, or the
-        /// poll continues to report it.
+        /// The descriptor stays as it is, blocking or non-blocking. Its registration does not end: deregister the
+        /// source first, or the poll continues to report it.
         impl IntoRawFd for $source {
             fn into_raw_fd(self) -> RawFd {
                 self.into_std().into_raw_fd()
             }
         }
 
-        /// The descriptor keeps its blocking mode. Its registration does not end: deregister the source first, or the
-        /// poll continues to report it.
+        /// The descriptor stays as it is, blocking or non-blocking. Its registration does not end: deregister the
+        /// source first, or the poll continues to report it.
         impl From<$source> for OwnedFd {
             fn from(source: $source) -> OwnedFd {
                 source.into_std().into()

@@ -92,8 +92,8 @@ impl UnixStream {
         UnixStream::connect_addr(&to_socket_addr(path.as_ref())?)
     }
 
-    /// Connects to the listener at this address. Unlike a TCP connect, this connects immediately, before the listener
-    /// accepts the connection, or fails.
+    /// Connects to the listener at this address. Unlike a TCP connect, this call succeeds or fails immediately. It does
+    /// not wait until the listener accepts.
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs |
     /// |---|---|---|
@@ -104,7 +104,8 @@ impl UnixStream {
     /// `NotFound` if the path does not exist, `ConnectionRefused` if no socket listens on it, `PermissionDenied`,
     /// `WouldBlock`, or another error of the system.
     pub fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
-        // The standard library connects only datagram sockets in this way, but the system connects any socket.
+        // The standard library has a non-blocking `connect_addr` only for datagram sockets, but the system call
+        // connects any socket.
         let socket = net::UnixDatagram::from(socket::open(ffi::AF_UNIX, ffi::SOCK_STREAM)?);
         match socket.connect_addr(address) {
             // On some systems, a listener with the option `LOCAL_CONNWAIT` connects a stream only when it accepts it.
@@ -224,9 +225,9 @@ write_by_reference!(UnixStream);
 /// In edge mode, accept until [`WouldBlock`](io::ErrorKind::WouldBlock): several connections may be one event.
 ///
 /// If the process has no descriptors left, `accept` fails and the connection remains in the queue. In edge mode, no
-/// further event reports it: call `accept` again once a descriptor is free.
+/// event reports it until the next connection arrives: call `accept` again once a descriptor is free.
 ///
-/// The file of a path remains after the listener is dropped. Until the program removes it, binding to the path fails
+/// The socket's file remains after the listener is dropped. Until the program removes it, binding to the path fails
 /// with `AddrInUse`.
 ///
 /// # Examples
@@ -475,8 +476,9 @@ impl UnixDatagram {
     ///
     /// # Errors
     ///
-    /// `WouldBlock`, `NotConnected` (`DestinationAddressRequired`), `ConnectionRefused` if the receiver is closed, or
-    /// another error of the system, for example for a datagram that is too large.
+    /// `WouldBlock`; `NotConnected` or the system's error `EDESTADDRREQ` if the socket is not connected;
+    /// `ConnectionRefused` if the receiver is closed; or another error of the system, for example for a datagram that
+    /// is too large.
     #[inline]
     pub fn send(&self, buf: &[u8]) -> io::Result<usize> {
         socket::send(self.inner.get(), buf)
@@ -491,7 +493,7 @@ impl UnixDatagram {
         self.inner.get().take_error()
     }
 
-    /// Shuts down receiving, sending, or both. Sending then fails with `BrokenPipe`.
+    /// Shuts down receiving, sending, or both. After sending is shut down, a send fails with `BrokenPipe`.
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs |
     /// |---|---|---|

@@ -4,17 +4,17 @@
 //! to and from a child process convert to ends with [`From`].
 //!
 //! Register a sender for `WRITABLE` and a receiver for `READABLE`. When the last duplicate of the other end is closed,
-//! in whichever process, the sender's event is [`is_write_closed`](Event::is_write_closed), and the receiver's event is
-//! [`is_read_closed`](Event::is_read_closed). In edge mode, read or write until `WouldBlock`: otherwise the next event
-//! may not arrive.
+//! in whichever process, [`is_write_closed`](Event::is_write_closed) is true for the sender's event, and
+//! [`is_read_closed`](Event::is_read_closed) for the receiver's event. In edge mode, read or write until `WouldBlock`:
+//! otherwise the next event may not arrive.
 //!
 //! | | Linux, Android | macOS and other Apple systems, BSDs |
 //! |---|---|---|
 //! | `new` calls | [`pipe2`] | `pipe2`; on Apple systems `pipe` and six `fcntl` |
 //! | writable means | room for at least 4096 bytes | room for at least 512 bytes |
 //! | a write of at most that size | writes all bytes or none | writes all bytes or none |
-//! | interest in the wrong direction | reports only the closed other end | depends on the system |
-//! | the other end was closed before `register` | reported | reported; a sender not on macOS and some BSDs, where the next write fails |
+//! | interest in the wrong direction | reports only that the other end was closed | depends on the system |
+//! | the other end was closed before `register` | reported | reported, except for a sender on macOS and some BSDs: there, the next write fails |
 //!
 //! On Apple systems, a program that another thread starts during `new` may inherit the pipe.
 //!

@@ -96,7 +96,7 @@ pub(crate) fn set_nosigpipe(socket: &impl AsRawFd) {
 /// How many connections can wait for `accept`. A system with a lower limit uses its own limit.
 const BACKLOG: c_int = 4096;
 
-/// Creates a listener. Its address may be that of connections that were just closed.
+/// Creates a listener. The address can be bound even while closed connections still use it.
 pub(crate) fn listen(addr: &SocketAddr) -> io::Result<net::TcpListener> {
     let listener = net::TcpListener::bind(addr)?;
     listener.set_nonblocking(true)?;
@@ -119,7 +119,8 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
     Ok((socket.into(), from_sockaddr(&addr)?))
 }
 
-/// Accepts a connection of a Unix socket. The length of its address is not part of the address.
+/// Accepts a connection of a Unix socket. `accept` returns the length of the address separately, because a Unix address
+/// has no fixed length.
 #[inline]
 pub(crate) fn accept_unix(listener: &unix::UnixListener) -> io::Result<(unix::UnixStream, unix::SocketAddr)> {
     let mut addr = ffi::SOCKADDR_UN;

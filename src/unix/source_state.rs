@@ -9,7 +9,7 @@ impl SourceState {
     /// Whether [`rearm`](SourceState::rearm) does anything. The kernel rearms edges without it.
     pub const NEEDS_REARM: bool = false;
 
-    /// Rearms a direction that the program has used.
+    /// Rearms the direction that the program has just used.
     #[inline]
     pub fn rearm(&self, _direction: Interest) {}
 

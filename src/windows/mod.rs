@@ -21,7 +21,7 @@ pub(crate) mod net {}
 
 pub use named_pipe::NamedPipe;
 
-/// The system's name of a source.
+/// The system's identifier of a source: its socket.
 pub(crate) type Raw = ffi::SOCKET;
 pub(crate) use std::os::windows::io::AsRawSocket as AsRaw;
 
@@ -33,7 +33,7 @@ pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
 /// Any socket as a source: the socket of another library, or of a kind for which this crate has no type.
 ///
 /// A `SourceSocket` only borrows the socket and does not close it. The program keeps the socket open while it is
-/// registered, makes it non-blocking if necessary, and deregisters it before it closes it.
+/// registered, makes it non-blocking if necessary, and deregisters it before the socket is closed.
 ///
 /// This crate does not see how the program reads and writes the socket. In level and oneshot mode, that makes no
 /// difference. In edge mode, `poll` reports a direction again only after [`reregister`](Registry::reregister), which
@@ -43,15 +43,15 @@ pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
 ///
 /// | | Windows |
 /// |---|---|
-/// | register twice with one poll | `AlreadyExists`, except directly after an event: see below |
+/// | register twice with one poll | `AlreadyExists`, except between an event and the next `poll`: see below |
 /// | register with two polls | both polls report it |
 /// | register also as a [`TcpStream`], or through a duplicate, with the same poll | not detected: events of one may arrive as events of the other |
 /// | reregister or deregister without registration | `NotFound` |
 /// | a handle that is not a socket | [`WSAENOTSOCK`] |
 /// | close while registered | deregistered, with the exceptions below |
 ///
-/// An event may mean that the socket was closed. If the number is registered again directly after an event, the new
-/// registration therefore replaces the old one.
+/// An event may mean that the socket was closed. If the number is registered again between an event and the next
+/// `poll`, the new registration therefore replaces the old one.
 ///
 /// A socket that is closed while registered stays registered in three cases: a duplicate of the handle is open, its
 /// last event was just reported, or no `poll` has followed its registration. Its number can be registered again, except

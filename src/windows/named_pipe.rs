@@ -20,8 +20,8 @@ use crate::{Interest, Registry};
 /// [`new`](NamedPipe::new) creates a server end, and [`connect`](NamedPipe::connect) starts to wait for a client. A
 /// client end is a file that is opened with [`FILE_FLAG_OVERLAPPED`] and converted with
 /// [`from_raw_handle`](#impl-FromRawHandle-for-NamedPipe). The same conversion takes server ends of other kinds: a
-/// second instance, a pipe of messages, a write-only pipe. Reads and writes work by value and by reference, from any
-/// thread.
+/// second instance, a pipe of messages, a write-only pipe. `Read` and `Write` are implemented for `NamedPipe` and for
+/// `&NamedPipe`, so any thread may read and write.
 ///
 /// # Buffers
 ///
@@ -39,7 +39,7 @@ use crate::{Interest, Registry};
 /// | an earlier write has failed while it was pending | the next `write` returns its error and writes nothing |
 /// | the other end was closed | `read` returns the rest of its data, then `Ok(0)`; `write` fails with `BrokenPipe` |
 /// | the server has called [`disconnect`](NamedPipe::disconnect) | the client's reads and writes fail |
-/// | not registered, or the `Poll`, its registries and its wakers were dropped | data and errors from before are returned, then `NotFound` |
+/// | not registered, or the `Poll`, its registries and its wakers were dropped | data and errors that arrived before are returned, then `NotFound` |
 /// | a message is longer than the buffer | several reads return its parts |
 /// | an empty message | `read` returns `Ok(0)`, which at a server end looks like the end of the data |
 ///
@@ -57,8 +57,8 @@ use crate::{Interest, Registry};
 /// | a server end whose client has closed | ■ | ? | · | · | · |
 /// | a reading client end whose server has closed or disconnected it | ■ | ■ | ■ | ■ | · |
 ///
-/// An event never reports a server end as closed, because the next client may connect at any time. Its end of the data
-/// is a `read` that returns `Ok(0)`.
+/// An event never reports a server end as closed, because the next client may connect at any time. At a server end,
+/// `Ok(0)` from `read` means the end of the client's data.
 ///
 /// # Registration
 ///
@@ -171,8 +171,8 @@ impl NamedPipe {
     ///
     /// That event is writable. [`take_error`](NamedPipe::take_error) then returns whether the connect has failed. A
     /// client that opened the pipe before this call counts as connected, even if it has closed the pipe again. After
-    /// [`disconnect`](NamedPipe::disconnect), no client can open the pipe until this method is called; if `disconnect`
-    /// cancelled a pending connect, until the next `poll`.
+    /// [`disconnect`](NamedPipe::disconnect), no client can open the pipe until this method is called. If `disconnect`
+    /// cancelled a pending connect, a client can open the pipe again after the next `poll`.
     ///
     /// # Errors
     ///
@@ -203,7 +203,8 @@ impl NamedPipe {
     ///
     /// # Errors
     ///
-    /// The system's error, if no client is connected, or if this is not a server end. See [`DisconnectNamedPipe`].
+    /// The system's error, if no client is connected and `connect` was not called, or if this is not a server end. See
+    /// [`DisconnectNamedPipe`].
     ///
     /// [`DisconnectNamedPipe`]: https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-disconnectnamedpipe
     #[doc(alias = "DisconnectNamedPipe")]

@@ -30,7 +30,7 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     Ok(net::TcpStream::from(socket))
 }
 
-/// Windows has no SIGPIPE.
+/// Does nothing, because Windows has no SIGPIPE.
 pub(crate) fn set_nosigpipe(_: &net::TcpStream) {}
 
 /// How many connections can wait for `accept`. Windows limits a positive number to 200. The header's `SOMAXCONN_HINT`
@@ -102,7 +102,7 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
     Ok((stream, addr))
 }
 
-/// The maximum number of buffers of one call. Windows documents no limit; Wine's host has this one.
+/// The maximum number of buffers of one call. Windows documents no limit. Linux, on which Wine runs, has this one.
 const MAX_BUFFERS: usize = 1024;
 
 // On Windows, the standard library calls the system directly, so these functions use its methods.
@@ -139,7 +139,8 @@ pub(crate) fn only_v6(socket: &net::UdpSocket) -> io::Result<bool> {
     Ok(get_option(raw(socket), ffi::IPPROTO_IPV6, ffi::IPV6_V6ONLY)? != 0)
 }
 
-/// Returns `WSAENOTSOCK` if this is not a socket. Some other handles are rejected only later without this check.
+/// Returns `WSAENOTSOCK` if this is not a socket. Without this check, some handles that are not sockets would be
+/// rejected only in a later `poll`.
 pub(super) fn check_socket(socket: SOCKET) -> io::Result<()> {
     get_option(socket, ffi::SOL_SOCKET, ffi::SO_TYPE).map(drop)
 }

@@ -172,7 +172,7 @@ fn the_event_of_a_waker_is_only_readable() {
     let mut watched = Watched::new();
     let waker = Waker::new(watched.poll.registry(), SOURCE).unwrap();
     waker.wake().unwrap();
-    watched.check("a waker was woken, a timer is due");
+    watched.check("`wake` was called on a waker, a timer is due");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn the_event_of_a_timer_is_only_readable() {
     let mut timer = Timer::new();
     watched.poll.registry().register(&mut timer, SOURCE, BOTH).unwrap();
     timer.set(std::time::Duration::ZERO).unwrap();
-    watched.check("a waker was woken, a timer is due");
+    watched.check("`wake` was called on a waker, a timer is due");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn events_with_capacity_zero_are_an_error() {
         for timeout in [Some(Duration::ZERO), Some(Duration::from_secs(3600)), None] {
             let err = poll.poll(&mut events, timeout).unwrap_err();
             assert_eq!(err.kind(), ErrorKind::InvalidInput);
-            assert_eq!(err.to_string(), "cannot poll: the capacity of events is 0", "{timeout:?}");
+            assert_eq!(err.to_string(), "cannot poll: the capacity of `Events` is 0", "{timeout:?}");
         }
         match round {
             0 => waker.wake().unwrap(),

@@ -416,8 +416,8 @@ pub(crate) fn afd_flags(event: &Event) -> u32 {
         "AFD_POLL_ABORT" => ABORT,
         "AFD_POLL_ACCEPT" => ACCEPT,
         "AFD_POLL_CONNECT_FAIL" => CONNECT_FAIL,
-        "finished" => FINISHED,
-        "refused" => REFUSED,
+        "WRITE_CLOSED" => FINISHED,
+        "POLL_REJECTED" => REFUSED,
         other => panic!("an unknown flag: {other:?}"),
     };
     let words = spelled.split(" | ").map(word).fold(0, |sum, word| sum | word);
