@@ -253,6 +253,7 @@ impl Registry {
     /// # Errors
     ///
     /// - `NotFound`: the source is not registered with this `Poll`.
+    /// - Otherwise the system's error, for example `EBADF` for a `SourceFd` whose descriptor is closed.
     #[doc(alias("epoll_ctl", "EPOLL_CTL_DEL", "EV_DELETE"))]
     #[inline]
     pub fn deregister<S>(&self, source: &mut S) -> io::Result<()>

@@ -147,7 +147,7 @@ impl Source for Timer {
         check_readable(interests)?;
         let mut state = lock(&self.state);
         state.association.check_unassociated(registry.id())?;
-        // The timer may still be linked to a `Poll` that was dropped.
+        // The timer may still be registered with a `Poll` that was dropped.
         state.unlink();
         if let Registration::Unregistered(schedule) = state.registration {
             let (key, is_earliest) = registry.shared.timers.add(token, schedule);

@@ -93,6 +93,7 @@ impl Selector {
         let slots = (list.capacity() - kept) as c_int;
         // SAFETY: the list has `kept` events, so the result is within its allocation.
         let buffer = unsafe { list.as_mut_ptr().add(kept) }.cast::<epoll_event>();
+        // With 0 slots, `epoll_wait` fails with `EINVAL`.
         let count = match timeout {
             Some(Duration::ZERO) => self.epoll_wait(buffer, slots, 0),
             Some(timeout) => self.wait_for(buffer, slots, timeout),

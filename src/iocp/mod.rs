@@ -80,6 +80,12 @@
 //! AFD's interface is not documented, but `select`, `WSAPoll` and many servers on Windows depend on it, and it has not
 //! changed since Windows 2000.
 //!
+//! Differences from the book's chapter:
+//!
+//! - The book starts a `WSARecv` into a buffer of the stream, and reports its completion. This crate submits a request
+//!   that moves no data, and reports that the program can read or write.
+//! - The book reports each source once. This crate has all three modes.
+//!
 //! # Files, in the order of dependence
 //!
 //! Each file uses only files before it: [`ffi`], [`event`], [`port`], [`winsock`] (the socket that AFD knows), [`afd`]

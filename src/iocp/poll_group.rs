@@ -62,6 +62,7 @@ impl PollGroups {
             Some(device) => device,
             None => {
                 let device = open_device(port)?;
+                // The new device is empty until `sockets` is incremented below.
                 *open_and_empty += 1;
                 group.device.insert(Arc::new(device))
             }

@@ -128,7 +128,8 @@ impl Port {
         Ok(unsafe { &*packets })
     }
 
-    /// Counts a kernel reference, just before the request, the operation or the posted packet that owns it.
+    /// Counts a kernel reference, just before the request, the operation or the posted packet that owns it. `Relaxed`
+    /// is enough: only `Shared::drop` reads the count, when no other thread has a reference to the port.
     pub fn add_pending_packet(&self) {
         self.pending_packets.fetch_add(1, Ordering::Relaxed);
     }

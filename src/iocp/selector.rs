@@ -74,8 +74,9 @@ impl Selector {
 // Wait.
 
 impl Selector {
-    /// Keeps the first `kept` events and appends new ones, up to the capacity. If there is none, blocks for `timeout`
-    /// (`None`: without limit). Returns whether the notifier was notified.
+    /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits
+    /// for `timeout` (`None`: without a limit). Returns whether the notifier's packet arrived; that packet is not in
+    /// the list.
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
         let RawEvents { list, packets } = events;
         list.truncate(kept);

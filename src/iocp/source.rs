@@ -71,6 +71,7 @@ impl SourceState {
             self.sock = Some(sock);
             self.shared = Arc::downgrade(shared);
         }
+        // `self.sock` is set above.
         self.sock.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 

@@ -184,7 +184,7 @@ pub(super) fn ignore_interrupted(err: io::Error) -> io::Result<()> {
 // Wait.
 
 /// The longest timeout of one call, in seconds. Some systems cannot represent a longer one, and macOS rejects more than
-/// a hundred times this value. The facade waits again after a wait that ends before its timeout.
+/// a hundred times this value. `Poll` waits again after a wait that ends before its timeout.
 const MAX_TIMEOUT_SECS: u64 = 1_000_000;
 
 impl Selector {

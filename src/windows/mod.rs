@@ -53,9 +53,13 @@ pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
 /// An event may mean that the socket was closed. If the number is registered again between an event and the next
 /// `poll`, the new registration therefore replaces the old one.
 ///
-/// A socket that is closed while registered stays registered in three cases: a duplicate of the handle is open, its
-/// last event was just reported, or no `poll` has followed its registration. Its number can be registered again, except
-/// in the last case.
+/// A socket that is closed while registered stays registered in three cases:
+///
+/// - a duplicate of the handle is open,
+/// - no `poll` has followed its last event, or
+/// - no `poll` has followed its registration.
+///
+/// Its number can be registered again, except in the last case.
 ///
 /// # Examples
 ///
