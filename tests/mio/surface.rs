@@ -94,9 +94,7 @@ const _: fn(&Poll) -> &Registry = Poll::registry;
 const _: fn(&mut Poll, &mut Events, Option<time::Duration>) -> io::Result<()> = Poll::poll;
 has!(Poll: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 #[cfg(unix)]
-const _: () = {
-    has!(Poll: unix::io::AsRawFd);
-};
+has!(Poll: unix::io::AsRawFd);
 
 // Registry
 
@@ -109,9 +107,7 @@ Registry::deregister::<S>; } }
 const _: fn(&Registry) -> io::Result<Registry> = Registry::try_clone;
 has!(Registry: fmt::Debug + panic::RefUnwindSafe + Send + Sync + Unpin + panic::UnwindSafe);
 #[cfg(unix)]
-const _: () = {
-    has!(Registry: unix::io::AsFd + unix::io::AsRawFd);
-};
+has!(Registry: unix::io::AsFd + unix::io::AsRawFd);
 
 // Token
 
@@ -171,17 +167,15 @@ const _: fn(&TcpListener) -> io::Result<Option<io::Error>> = TcpListener::take_e
 has!(TcpListener: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe);
 has!(net::TcpListener: From<TcpListener>);
 #[cfg(unix)]
-const _: () = {
-    has!(TcpListener: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd +
+has!(TcpListener: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd +
     unix::io::IntoRawFd);
-    has!(unix::io::OwnedFd: From<TcpListener>);
-};
+#[cfg(unix)]
+has!(unix::io::OwnedFd: From<TcpListener>);
 #[cfg(windows)]
-const _: () = {
-    has!(TcpListener: windows::io::AsRawSocket + windows::io::AsSocket + From<windows::io::OwnedSocket> +
+has!(TcpListener: windows::io::AsRawSocket + windows::io::AsSocket + From<windows::io::OwnedSocket> +
     windows::io::FromRawSocket + windows::io::IntoRawSocket);
-    has!(windows::io::OwnedSocket: From<TcpListener>);
-};
+#[cfg(windows)]
+has!(windows::io::OwnedSocket: From<TcpListener>);
 
 // net::TcpStream
 
@@ -203,17 +197,15 @@ has!(TcpStream: fmt::Debug + io::Read + panic::RefUnwindSafe + Send + Source + S
     + io::Write);
 has!(net::TcpStream: From<TcpStream>);
 #[cfg(unix)]
-const _: () = {
-    has!(TcpStream: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd +
+has!(TcpStream: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd +
     unix::io::IntoRawFd);
-    has!(unix::io::OwnedFd: From<TcpStream>);
-};
+#[cfg(unix)]
+has!(unix::io::OwnedFd: From<TcpStream>);
 #[cfg(windows)]
-const _: () = {
-    has!(TcpStream: windows::io::AsRawSocket + windows::io::AsSocket + From<windows::io::OwnedSocket> +
+has!(TcpStream: windows::io::AsRawSocket + windows::io::AsSocket + From<windows::io::OwnedSocket> +
     windows::io::FromRawSocket + windows::io::IntoRawSocket);
-    has!(windows::io::OwnedSocket: From<TcpStream>);
-};
+#[cfg(windows)]
+has!(windows::io::OwnedSocket: From<TcpStream>);
 
 // net::UdpSocket
 
@@ -249,17 +241,15 @@ UdpSocket::try_io::<F, T>; } }
 has!(UdpSocket: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe);
 has!(net::UdpSocket: From<UdpSocket>);
 #[cfg(unix)]
-const _: () = {
-    has!(UdpSocket: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd +
+has!(UdpSocket: unix::io::AsFd + unix::io::AsRawFd + From<unix::io::OwnedFd> + unix::io::FromRawFd +
     unix::io::IntoRawFd);
-    has!(unix::io::OwnedFd: From<UdpSocket>);
-};
+#[cfg(unix)]
+has!(unix::io::OwnedFd: From<UdpSocket>);
 #[cfg(windows)]
-const _: () = {
-    has!(UdpSocket: windows::io::AsRawSocket + windows::io::AsSocket + From<windows::io::OwnedSocket> +
+has!(UdpSocket: windows::io::AsRawSocket + windows::io::AsSocket + From<windows::io::OwnedSocket> +
     windows::io::FromRawSocket + windows::io::IntoRawSocket);
-    has!(windows::io::OwnedSocket: From<UdpSocket>);
-};
+#[cfg(windows)]
+has!(windows::io::OwnedSocket: From<UdpSocket>);
 
 // net::UnixDatagram
 

@@ -403,16 +403,16 @@ def main():
                 if isinstance(entry, tuple):
                     traits.setdefault(entry[0], []).append(entry[1])
                 else:
-                    lines.extend(wrapped(entry) if entry.startswith("check!") else [entry])
+                    lines.append(wrapped(entry) if entry.startswith("check!") else [entry])
             for type, names in sorted(traits.items()):
                 bounds = " + ".join(sorted(names, key=lambda name: name.split("<")[0].split("::")[-1] + name))
-                lines.extend(wrapped(f"has!({type}: {bounds});"))
-            if when is None:
-                out.extend(lines)
-            elif len(lines) == 1 and lines[0].startswith("const"):
-                out.extend([f"#[cfg({when})]"] + lines)
-            else:
-                out.extend([f"#[cfg({when})]", "const _: () = {"] + lines + ["};"])
+                lines.append(wrapped(f"has!({type}: {bounds});"))
+            begin = end = []
+            if when is not None and len(lines) <= 2 and not any(line[0].startswith("//") for line in lines):
+                lines = [[f"#[cfg({when})]"] + line for line in lines]
+            elif when is not None:
+                begin, end = [f"#[cfg({when})]", "const _: () = {"], ["};"]
+            out.extend(begin + [line for entry in lines for line in entry] + end)
     print("\n".join(out))
 
 
