@@ -113,8 +113,7 @@ mod asynchronous {
     #[cfg(minimio_kqueue)]
     #[test]
     fn a_completed_operation_is_reported_by_its_own_predicate_and_its_own_token() {
-        let (mut poll, mut events) = poll();
-        let (stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+        let (mut poll, mut events, stream, mut peer) = poll_and_stream(Interest::READABLE);
         let waker = minimio::Waker::new(poll.registry(), Token(2)).unwrap();
         let mut operation = Operation::default();
         for token in [3, 0, usize::MAX].map(Token) {
@@ -155,8 +154,8 @@ mod asynchronous {
     #[cfg(minimio_kqueue)]
     #[test]
     fn a_completed_operation_is_not_an_event_of_the_descriptor_of_that_number() {
-        let (mut poll, mut events) = poll();
-        let (stream, _peer) = registered_stream(&poll, SOURCE, (Interest::READABLE | Interest::WRITABLE).oneshot());
+        let (mut poll, mut events, stream, _peer) =
+            poll_and_stream((Interest::READABLE | Interest::WRITABLE).oneshot());
         assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
         for _ in 0..3 {
             descriptor::complete(poll.as_raw_fd(), stream.as_raw_fd() as usize, 3);

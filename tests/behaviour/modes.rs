@@ -56,8 +56,7 @@ fn fill(stream: &mut TcpStream, poll: &mut Poll, events: &mut Events) -> usize {
 
 #[test]
 fn an_edge_source_that_stays_ready_is_reported_once() {
-    let (mut poll, mut events) = poll();
-    let (_stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+    let (mut poll, mut events, _stream, mut peer) = poll_and_stream(Interest::READABLE);
     peer.write_all(b"once").unwrap();
     readable(&mut poll, &mut events);
     expect_no_event(&mut poll, &mut events);
@@ -65,8 +64,7 @@ fn an_edge_source_that_stays_ready_is_reported_once() {
 
 #[test]
 fn a_drained_edge_source_is_reported_when_more_arrives() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     for round in 0..10 {
         peer.write_all(b"more").unwrap();
         readable(&mut poll, &mut events);
@@ -76,8 +74,7 @@ fn a_drained_edge_source_is_reported_when_more_arrives() {
 
 #[test]
 fn an_edge_source_that_was_not_drained_is_reported_when_more_arrives() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     send(&mut peer, &stream, b"abcdef");
     let mut byte = [0];
     for expected in b"abc" {
@@ -91,8 +88,7 @@ fn an_edge_source_that_was_not_drained_is_reported_when_more_arrives() {
 
 #[test]
 fn bytes_that_arrive_after_an_unreported_read_are_reported() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     for _ in 0..3 {
         expect_no_event(&mut poll, &mut events);
         send(&mut peer, &stream, b"early");
@@ -107,8 +103,7 @@ fn bytes_that_arrive_after_an_unreported_read_are_reported() {
 
 #[test]
 fn after_a_short_read_an_edge_stream_is_reported_when_more_arrives() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     let mut buf = [0; 64];
     for _ in 0..10 {
         peer.write_all(b"short").unwrap();
@@ -133,8 +128,7 @@ fn a_drained_edge_socket_is_reported_for_each_new_datagram() {
 
 #[test]
 fn an_edge_stream_is_reported_as_writable_when_its_full_send_buffer_drains() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::WRITABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::WRITABLE);
     for _ in 0..3 {
         wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
         let sent = fill(&mut stream, &mut poll, &mut events);
@@ -154,8 +148,7 @@ fn a_source_that_is_ready_before_it_is_registered_is_reported() {
 
 #[test]
 fn a_ready_edge_source_is_reported_again_after_reregistering() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     peer.write_all(b"still here").unwrap();
     readable(&mut poll, &mut events);
     for _ in 0..3 {
@@ -189,8 +182,7 @@ fn an_idle_source_is_not_reported_while_another_source_is_busy() {
 
 #[test]
 fn a_level_source_is_reported_by_every_poll_until_it_is_drained() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.level());
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE.level());
     send(&mut peer, &stream, b"abc");
     let mut byte = [0];
     for expected in b"abc" {
@@ -205,8 +197,7 @@ fn a_level_source_is_reported_by_every_poll_until_it_is_drained() {
 
 #[test]
 fn a_level_source_is_reported_by_polls_with_a_timeout_of_zero() {
-    let (mut poll, mut events) = poll();
-    let (stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.level());
+    let (mut poll, mut events, stream, mut peer) = poll_and_stream(Interest::READABLE.level());
     send(&mut peer, &stream, b"abc");
     readable(&mut poll, &mut events);
     for _ in 0..3 {
@@ -217,8 +208,7 @@ fn a_level_source_is_reported_by_polls_with_a_timeout_of_zero() {
 
 #[test]
 fn a_level_stream_is_reported_as_writable_until_its_send_buffer_is_full() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, _peer) = registered_stream(&poll, SOURCE, Interest::WRITABLE.level());
+    let (mut poll, mut events, mut stream, _peer) = poll_and_stream(Interest::WRITABLE.level());
     for _ in 0..3 {
         assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
     }
@@ -228,8 +218,7 @@ fn a_level_stream_is_reported_as_writable_until_its_send_buffer_is_full() {
 
 #[test]
 fn a_closed_level_stream_is_reported_by_every_poll() {
-    let (mut poll, mut events) = poll();
-    let (_stream, peer) = registered_stream(&poll, SOURCE, Interest::READABLE.level());
+    let (mut poll, mut events, _stream, peer) = poll_and_stream(Interest::READABLE.level());
     drop(peer);
     for _ in 0..3 {
         wait_for(&mut poll, &mut events, SOURCE, |event| event.is_read_closed());
@@ -240,8 +229,7 @@ fn a_closed_level_stream_is_reported_by_every_poll() {
 
 #[test]
 fn a_oneshot_source_is_not_reported_again_until_it_is_reregistered() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.oneshot());
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE.oneshot());
     for _ in 0..3 {
         peer.write_all(b"a").unwrap();
         readable(&mut poll, &mut events);
@@ -255,8 +243,7 @@ fn a_oneshot_source_is_not_reported_again_until_it_is_reregistered() {
 
 #[test]
 fn a_ready_oneshot_source_is_reported_again_after_reregistering() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.oneshot());
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE.oneshot());
     peer.write_all(b"still here").unwrap();
     for _ in 0..3 {
         readable(&mut poll, &mut events);
@@ -268,8 +255,7 @@ fn a_ready_oneshot_source_is_reported_again_after_reregistering() {
 
 #[test]
 fn the_report_of_one_direction_disarms_both_directions_of_a_oneshot_source() {
-    let (mut poll, mut events) = poll();
-    let (stream, mut peer) = registered_stream(&poll, SOURCE, BOTH.oneshot());
+    let (mut poll, mut events, stream, mut peer) = poll_and_stream(BOTH.oneshot());
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
     send(&mut peer, &stream, b"unreported");
     expect_no_event(&mut poll, &mut events);
@@ -289,8 +275,7 @@ fn two_directions_that_are_ready_at_once_are_reported_by_one_poll_in_oneshot_mod
 
 #[test]
 fn an_unreported_oneshot_source_stays_armed() {
-    let (mut poll, mut events) = poll();
-    let (_stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.oneshot());
+    let (mut poll, mut events, _stream, mut peer) = poll_and_stream(Interest::READABLE.oneshot());
     expect_no_event(&mut poll, &mut events);
     peer.write_all(b"late").unwrap();
     readable(&mut poll, &mut events);
@@ -298,8 +283,7 @@ fn an_unreported_oneshot_source_stays_armed() {
 
 #[test]
 fn the_close_of_a_peer_is_not_reported_by_a_disarmed_oneshot_source() {
-    let (mut poll, mut events) = poll();
-    let (_stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE.oneshot());
+    let (mut poll, mut events, _stream, mut peer) = poll_and_stream(Interest::READABLE.oneshot());
     peer.write_all(b"bye").unwrap();
     readable(&mut poll, &mut events);
     drop(peer);
@@ -310,8 +294,7 @@ fn the_close_of_a_peer_is_not_reported_by_a_disarmed_oneshot_source() {
 
 #[test]
 fn reregistering_changes_the_mode() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     peer.write_all(b"here to stay").unwrap();
     readable(&mut poll, &mut events);
     expect_no_event(&mut poll, &mut events);
@@ -333,8 +316,7 @@ fn reregistering_changes_the_mode() {
 
 #[test]
 fn a_source_that_is_ready_when_it_is_reregistered_is_reported_by_the_next_poll_even_with_a_timeout_of_zero() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, _peer) = registered_stream(&poll, SOURCE, Interest::READABLE);
+    let (mut poll, mut events, mut stream, _peer) = poll_and_stream(Interest::READABLE);
     for timeout in [std::time::Duration::ZERO, std::time::Duration::from_nanos(1)] {
         // On Windows, this poll submits the request for reading, so that reregistering must replace a pending request.
         expect_no_event(&mut poll, &mut events);
@@ -347,8 +329,7 @@ fn a_source_that_is_ready_when_it_is_reregistered_is_reported_by_the_next_poll_e
 
 #[test]
 fn reregistering_changes_the_direction() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, Interest::WRITABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::WRITABLE);
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
     poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE).unwrap();
     expect_no_event(&mut poll, &mut events);

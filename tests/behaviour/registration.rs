@@ -148,8 +148,7 @@ fn two_sources_can_have_the_same_token() {
 
 #[test]
 fn after_reregistering_events_have_only_the_new_token() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, READ);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(READ);
     poll.registry().reregister(&mut stream, Token(2), READ).unwrap();
     peer.write_all(b"x").unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
@@ -197,8 +196,7 @@ fn a_deregistered_source_is_not_reported_even_if_it_is_ready() {
 
 #[test]
 fn a_deregistered_source_can_be_registered_again() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, SOURCE, READ);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(READ);
     for round in 0..3 {
         poll.registry().deregister(&mut stream).unwrap();
         poll.registry().register(&mut stream, Token(round), READ).unwrap();

@@ -20,8 +20,7 @@ fn readable(poll: &mut Poll, events: &mut Events) {
 
 #[test]
 fn a_socket_converted_to_a_raw_socket_is_not_reported() {
-    let (mut poll, mut events) = poll();
-    let (stream, mut peer) = registered_stream(&poll, SOURCE, READ.level());
+    let (mut poll, mut events, stream, mut peer) = poll_and_stream(READ.level());
     expect_no_event(&mut poll, &mut events);
     let raw = stream.into_raw_socket();
     peer.write_all(b"x").unwrap();

@@ -128,3 +128,10 @@ pub fn registered_stream(poll: &Poll, token: Token, interest: Interest) -> (TcpS
     poll.registry().register(&mut stream, token, interest).unwrap();
     (stream, peer)
 }
+
+/// Returns a poll, and a stream that is registered with it as `SOURCE`, and the stream's peer.
+pub fn poll_and_stream(interest: Interest) -> (Poll, Events, TcpStream, net::TcpStream) {
+    let (poll, events) = poll();
+    let (stream, peer) = registered_stream(&poll, SOURCE, interest);
+    (poll, events, stream, peer)
+}
