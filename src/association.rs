@@ -90,6 +90,6 @@ fn already_registered(id: PollId, poll: PollId) -> io::Result<()> {
 pub(crate) fn not_registered() -> io::Error {
     io::Error::new(
         io::ErrorKind::NotFound,
-        "cannot reregister or deregister: I/O source not registered with `Registry` of this `Poll`",
+        "cannot reregister or deregister: I/O source not registered with a `Registry` of this `Poll`",
     )
 }

@@ -194,7 +194,8 @@ impl Drop for Poll {
 }
 
 impl Registrator {
-    /// Registers `stream` for one event, whose id is `token`. To get another event, register the stream again.
+    /// Registers `stream` for one report, whose event has the id `token`. To get another event, register the stream
+    /// again.
     ///
     /// # Errors
     ///
@@ -250,8 +251,8 @@ fn closed_error() -> io::Error {
     io::Error::new(ErrorKind::Interrupted, "cannot poll, register or close: the event loop is closed")
 }
 
-/// A blocking TCP connection: a read blocks until data arrives. A program that reads only after an event of the stream
-/// does not block on the first bytes.
+/// A blocking TCP connection: a read blocks until data arrives. If a program reads only after an event of the stream,
+/// the first read does not block.
 #[derive(Debug)]
 pub struct TcpStream {
     inner: crate::TcpStream,

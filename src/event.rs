@@ -57,7 +57,8 @@ impl From<usize> for Token {
 /// | a pipe's reader was closed | · | ■ | · | ■ | ? |
 /// | `wake` was called on a waker, a timer is due | ■ | · | · | · | · |
 ///
-/// Writable is `?` where the source was writable before: epoll reports it again with each edge of the other direction.
+/// Writable is `?` where the source was writable before: epoll reports writable again with each edge of the readable
+/// direction.
 ///
 /// On Windows, the crate detects that both ends have shut down only if the program has shut down its end with
 /// [`TcpStream::shutdown`](crate::TcpStream::shutdown).
@@ -66,7 +67,7 @@ impl From<usize> for Token {
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows (`AFD_POLL_…`) |
 /// |---|---|---|---|
-/// | readable | `EPOLLIN`, `EPOLLPRI` or `EPOLLHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
+/// | readable | `EPOLLIN`, `EPOLLPRI` or `EPOLLHUP` | `EVFILT_READ`, or `EVFILT_USER` of a knote that the program added | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | writable | `EPOLLOUT`, or `EPOLLERR` alone | `EVFILT_WRITE` | `SEND`, `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
@@ -74,10 +75,10 @@ impl From<usize> for Token {
 /// | priority | `EPOLLPRI` | never | never |
 /// | aio, lio | never | `EVFILT_AIO`; `EVFILT_LIO`, on FreeBSD | never |
 ///
-/// A kqueue reports the two directions as two events, and a named pipe may do that too. If a program adds its own
-/// filter (a *knote*) to the poll's kqueue, `poll` reports it with its `udata` as the token. If Windows rejects the
-/// request for a source, `poll` reports the source once, with readable, writable, read closed, write closed and error
-/// set.
+/// A kqueue reports the two directions as two events, and a named pipe may do that too. If a program adds its own knote
+/// (a condition that the kernel watches) to the poll's kqueue, `poll` reports the knote with the knote's `udata` as the
+/// token. If Windows rejects the request for a source, `poll` reports the source once, with readable, writable, read
+/// closed, write closed and error set.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);

@@ -10,7 +10,8 @@ pub(crate) const AIO: u8 = 1 << 2;
 pub(crate) const LIO: u8 = 1 << 3;
 pub(crate) const PRIORITY: u8 = 1 << 4;
 
-/// The bits of the readiness, above. The two highest bits are the mode, in the order oneshot > level > edge.
+/// The bits that can hold readiness: the constants above, and one unused bit. The two highest bits hold the mode. A
+/// stronger mode has a larger number: oneshot > level > edge.
 const READINESS_MASK: u8 = 0b0011_1111;
 const EDGE: u8 = 0;
 const LEVEL: u8 = 1 << 6;
@@ -18,9 +19,9 @@ const ONESHOT: u8 = 2 << 6;
 
 /// The kinds of readiness for which a source is registered, and the mode in which they are reported.
 ///
-/// The set of readiness is never empty: it contains at least one of [`READABLE`](Interest::READABLE) and
-/// [`WRITABLE`](Interest::WRITABLE) and, on systems that have them, `PRIORITY`, `AIO` and `LIO`. The mode selects how
-/// often a ready source is reported:
+/// The set of readiness is never empty: it contains at least one of [`READABLE`](Interest::READABLE),
+/// [`WRITABLE`](Interest::WRITABLE) or, on systems that have them, `PRIORITY`, `AIO`, `LIO`. The mode selects how often
+/// a ready source is reported:
 ///
 /// | mode | `poll` reports the source | the program |
 /// |---|---|---|

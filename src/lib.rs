@@ -35,8 +35,8 @@
 //! # What an event means
 //!
 //! An [`Event`] contains the token, and one or more predicates: readable, writable, read closed, write closed, error,
-//! and on some systems priority, aio or lio. It is a hint and not a promise: another thread may use the source first,
-//! so every operation may still return [`WouldBlock`](std::io::ErrorKind::WouldBlock). [One
+//! and on some systems priority, aio or lio. An event is a hint and not a promise: another thread may use the source
+//! first, so every operation may still return [`WouldBlock`](std::io::ErrorKind::WouldBlock). [One
 //! table](Event#what-an-event-means) has the predicates for each situation. The project's tests read the table and
 //! check it on every system.
 //!
@@ -61,8 +61,8 @@
 //! see [`Interest`].
 //!
 //! Edge mode needs fewer reports than level mode, but the program must read or write until `WouldBlock`. In level mode,
-//! the program may stop reading or writing before `WouldBlock`. In oneshot mode, no second event of a source arrives
-//! while a thread handles the first one, until that thread calls `reregister`.
+//! the program may stop reading or writing before `WouldBlock`. In oneshot mode, `poll` reports a source once, and not
+//! again until the program calls `reregister`. Only one thread handles the source at a time.
 //!
 //! # Wakers
 //!
@@ -78,7 +78,8 @@
 //! # Timers
 //!
 //! A [`Timer`] is a source like any other, readable when it is due. A poll keeps its timers in a heap, and the earliest
-//! deadline limits the wait, so setting or cancelling a timer needs no system call. A timer never expires early.
+//! deadline limits the wait, so setting a timer needs no system call, except to interrupt a blocked `poll` for an
+//! earlier deadline. Cancelling a timer needs none. A timer never expires early.
 //!
 //! # Differences from mio
 //!
@@ -116,7 +117,8 @@
 //! `SIGPIPE`; a write to a pipe may raise it.
 //!
 //! **Fork.** After `fork`, the child must not use the parent's polls, sources and wakers ([details](Poll#fork)).
-//! Descriptors are close-on-exec from their creation; on Apple systems immediately after it.
+//! Descriptors are close-on-exec from their creation. Exceptions, which become close-on-exec immediately after it: all
+//! descriptors on Apple systems, the kqueue on the BSDs, accepted sockets on Android on x86.
 //!
 //! **Versions.** Until 1.0, a release that breaks programs raises the minor version. A release that needs a newer Rust
 //! than 1.63, or a newer system, does the same:
@@ -128,7 +130,7 @@
 //! | macOS and other Apple systems | like Rust's standard library | |
 //! | FreeBSD | 12 (today's `struct kevent`) | |
 //! | NetBSD | 8 (`accept4`) | 10: a user event ends a wait, instead of a pipe |
-//! | OpenBSD, DragonFly | the releases that Rust supports | OpenBSD, once it has user events: as NetBSD 10 |
+//! | OpenBSD, DragonFly | the releases that Rust supports | OpenBSD releases with user events (`EVFILT_USER`): as NetBSD 10 |
 //! | Windows | 7 with SP1, as far as Rust's standard library supports it | |
 //!
 //! # Reading the source
@@ -162,7 +164,7 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,342 |
+//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,344 |
 //! | core and kqueue | the core and `kqueue/` | 1,592 |
 //! | Windows for sockets | the core and `iocp/` without pipes and raw sockets | 2,384 |
 //! | Windows pipes and raw sockets | `pipe` `pipe_source` `raw_sockets` of `iocp/` | 634 |
@@ -178,7 +180,7 @@ mod epoll;
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 use epoll as queue;
 
-// `minimio_kqueue` builds the kqueue folder on Linux, over a simulation of the kqueue system calls. Only the project's
+// `minimio_kqueue` builds the kqueue folder on Linux, over a model of the kqueue system calls. Only the project's
 // tests use it.
 #[cfg(any(
     target_vendor = "apple",
@@ -245,8 +247,9 @@ const _: () = {
     let _: fn(&SourceState) = SourceState::write_shut_down;
 
     // Open; register, reregister, deregister; wait. `wait` keeps the first events of the list (the `usize` is their
-    // number), and appends new events. It returns true if the notifier ended the wait. It may return before the timeout
-    // without an event, but if the caller repeats the call, it must block. A list of capacity 0 is an error.
+    // number), and appends new events. It returns true if the notifier ended the wait. `wait` may return before the
+    // timeout without an event, but not in every call: if the caller repeats the call and no event arrives, `wait` must
+    // block. A list of capacity 0 is an error.
     let _: fn() -> io::Result<Selector> = Selector::new;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::register;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::reregister;

@@ -135,8 +135,8 @@ impl Poll {
     /// On Windows, `poll` makes more system calls before it waits: an `NtDeviceIoControlFile` for each source whose
     /// request must be submitted, or, for a source whose pending request lacks an event that must now be reported, an
     /// `NtCancelIoFileEx` and a second wait. After an event whose data the program has not read, `poll` waits up to
-    /// three times. The first wait takes at most 1 ms and has no request for that source, because the program will
-    /// probably read soon.
+    /// three times. The first wait takes at most 1 ms and has no request for that source, because another thread of the
+    /// program probably reads soon, and the request would then have to be cancelled.
     ///
     /// # Errors
     ///
@@ -263,8 +263,8 @@ impl Registry {
         source.deregister(self)
     }
 
-    /// Creates another registry of the same poll. The registry may outlive the poll; sources that it registers after
-    /// that are never reported.
+    /// Creates another registry of the same poll. The registry may outlive the poll. Sources that are registered after
+    /// the poll was dropped are never reported.
     ///
     /// # Errors
     ///

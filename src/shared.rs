@@ -50,8 +50,8 @@ impl Shared {
     /// make that descriptor readable.
     #[allow(dead_code)]
     pub fn expose_descriptor(&self) -> &Selector {
-        // If this notification fails, the descriptor does not show the wakes that are pending now; the next wake
-        // notifies again.
+        // If this notification fails, the wakes that are pending now do not make the descriptor readable; the next wake
+        // notifies the kernel again.
         let _notify_failed = self.wait.expose(|| self.notifier.notify());
         &self.selector
     }
@@ -59,8 +59,8 @@ impl Shared {
 
 /// One round of polling, by the polling thread.
 ///
-/// `Poll::poll`, `poll_nonblocking`, `poll_once` and `Selector::wait` are inlined into the program's loop. With a
-/// constant timeout, little more than the system call remains.
+/// `Poll::poll`, `poll_nonblocking`, `poll_once` and `Selector::wait` are inlined into the program's loop. If the
+/// timeout is the constant `None` or zero, the compiled code is little more than the system call.
 impl Shared {
     /// Polls without blocking.
     #[inline(always)]
@@ -81,8 +81,8 @@ impl Shared {
     #[inline(always)]
     pub fn poll_once(&self, events: &mut RawEvents, timeout: Option<Duration>, rotation: &mut u8) -> io::Result<bool> {
         // From `begin_block` to `finish`, a wake or an earlier deadline interrupts the kernel wait. Timers are
-        // therefore read after `begin_block`: a deadline that was set before is seen here, and one that is set later
-        // interrupts.
+        // therefore read after `begin_block`: a deadline that was set before is seen here, and a deadline that is set
+        // later interrupts the wait.
         let blocked = match self.wait.begin_block() {
             Some(blocked) => blocked,
             None => return self.poll_round(events, timeout, None, rotation).map(|()| !events.list.is_empty()),
@@ -173,7 +173,7 @@ impl Shared {
         Some(earliest.saturating_duration_since(now))
     }
 
-    /// Reports the wakers that were woken during the wait, in front of the kernel's events.
+    /// Reports the wakers whose `wake` was called before or during the wait, in front of the kernel's events.
     #[cold]
     #[inline(never)]
     fn report_wakers_after_wait(&self, events: &mut RawEvents) {
@@ -196,8 +196,8 @@ impl Shared {
     }
 }
 
-/// Returns the error of a wait. If the capacity is 0, replaces it by an error that says so: every queue, and
-/// `poll_round`, fails with capacity 0.
+/// Returns the error of a wait. If the capacity is 0, replaces the error by one that names the capacity as the cause.
+/// Every queue, and also `poll_round`, returns an error for capacity 0.
 #[cold]
 #[inline(never)]
 fn wait_error(events: &RawEvents, err: io::Error) -> io::Error {

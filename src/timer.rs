@@ -13,8 +13,9 @@ use crate::{Interest, Registry};
 
 /// A source that becomes readable at a deadline, once or periodically.
 ///
-/// A timer needs no descriptor and no system call: a [`Poll`](crate::Poll) keeps the deadlines of its timers in a heap,
-/// and the earliest deadline limits the wait. Setting, cancelling and expiring a timer are `O(log n)`.
+/// A timer needs no descriptor, and no system call except to interrupt a blocked `poll` for an earlier deadline: a
+/// [`Poll`](crate::Poll) keeps the deadlines of its timers in a heap, and the earliest deadline limits the wait.
+/// Setting, cancelling and expiring a timer are `O(log n)`.
 ///
 /// - A timer never expires early. How late it can expire depends on the scheduler and the clock of the system: the
 ///   table of [`poll`](crate::Poll::poll) has the resolution of each.
@@ -22,7 +23,7 @@ use crate::{Interest, Registry};
 ///   effect in a `poll` that is already blocked.
 /// - Setting a timer replaces its schedule, and discards a deadline that has passed but was not reported.
 /// - A periodic timer does not drift: each deadline is a whole number of periods after the first one. Deadlines that
-///   pass between two polls are one event.
+///   pass between two polls cause one event.
 /// - A timer is registered like any other source: once, with one `Poll`, for `READABLE`. It ignores other readiness and
 ///   the mode. It keeps its schedule when it is deregistered and registered again. Dropping a timer discards its event.
 ///
@@ -96,7 +97,7 @@ impl Timer {
         self.apply(Schedule { deadline: Some(deadline), period: None })
     }
 
-    /// Sets the timer to expire every `period`, first after one `period` from now.
+    /// Sets the timer to expire every `period`, for the first time one `period` from now.
     ///
     /// # Errors
     ///
@@ -112,7 +113,7 @@ impl Timer {
     /// discarded.
     pub fn cancel(&self) {
         // Without a deadline, the timer cannot become the earliest one, so no interrupt is needed. A blocked `poll` may
-        // end its wait at the old deadline, finds no timer due, and blocks again.
+        // end its wait at the old deadline. It then finds no timer due and blocks again.
         let _no_interrupt = self.apply(Schedule::UNSET);
     }
 
@@ -182,7 +183,10 @@ fn check_readable(interests: Interest) -> io::Result<()> {
     if interests.is_readable() {
         Ok(())
     } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "cannot register a timer without READABLE interest"))
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "cannot register or reregister a timer without READABLE interest",
+        ))
     }
 }
 

@@ -112,7 +112,7 @@ impl Timers {
     }
 }
 
-/// A binary heap of deadlines, and a slot for every timer that records where the heap holds the timer's deadline.
+/// A binary heap of deadlines, and one slot for each timer. The slot records where the heap holds the timer's deadline.
 #[derive(Default)]
 struct Heap {
     /// Deadlines with the keys of their timers. No entry is earlier than its parent, the entry at `(index - 1) / 2`.

@@ -21,8 +21,8 @@
 //!
 //! - The polling thread sets the state to `Blocked` first, and *then* reads the timers and, on Windows, the update
 //!   queue. Another thread publishes its change first, and *then* checks whether the polling thread is blocked.
-//! - A waker raises its pending flag first, then the state. The polling thread clears the state first, then takes the
-//!   flags.
+//! - A waker raises its pending flag first, and *then* sets the state to `Notified`. The polling thread clears the
+//!   state first, then takes the flags.
 //! - A round that ends without taking flags (after an error, or with `events` full before the wait) leaves `Notified`
 //!   as it is.
 
@@ -32,11 +32,12 @@ use crate::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// The polling thread runs, and has not been notified since it last cleared the state.
 const RUNNING: u8 = 0b00;
-/// The polling thread blocks in the kernel, or is about to: only a kernel notification ends its wait.
+/// The polling thread blocks in the kernel, or is about to block: another thread can end the wait only by notifying the
+/// kernel.
 const BLOCKED: u8 = 0b01;
-/// A pending flag is raised, and the polling thread will take it.
+/// The polling thread was notified since it last cleared the state, and will take the pending flags.
 const NOTIFIED: u8 = 0b10;
-/// A pending flag is raised, but the kernel notification for it has failed.
+/// As `NOTIFIED`, but the kernel notification has failed.
 const NOTIFY_FAILED: u8 = NOTIFIED | BLOCKED;
 
 pub(crate) struct WaitState {
@@ -62,8 +63,8 @@ impl WaitState {
         }
         let result = notify_kernel();
         if result.is_err() {
-            // Record the failure only if the state is still `NOTIFIED`. Otherwise the polling thread has cleared it and
-            // takes the flags next.
+            // Record the failure only if the state is still `NOTIFIED`. Otherwise the polling thread has cleared the
+            // state and takes the flags next, or another wake has recorded its own failure.
             let _ = self.state.compare_exchange(NOTIFIED, NOTIFY_FAILED, Ordering::AcqRel, Ordering::Relaxed);
         }
         result

@@ -12,10 +12,10 @@ use crate::Registry;
 
 /// A handle with which any thread makes a [`Poll`](crate::Poll) return. The event has the waker's token.
 ///
-/// A wake is never lost: if a `poll` is in progress, it reports a readable event with the waker's token, otherwise the
-/// next `poll` does. Several wakes before that report cause one event. The thread that receives the event sees
-/// everything that the waking threads did before `wake`. A `Poll` can have any number of wakers, each with a token of
-/// its own.
+/// A wake is never lost: the `poll` in progress, or else the next `poll`, reports a readable event with the waker's
+/// token. If the event list is full, a later `poll` reports it. Several wakes before that report cause one event. The
+/// thread that receives the event sees everything that the waking threads did before `wake`. A `Poll` can have any
+/// number of wakers, each with a token of its own.
 ///
 /// While the polling thread is not blocked, `wake` is two atomic operations and no system call, unless the program has
 /// taken the poll's descriptor ([`Poll`'s `AsRawFd`](crate::Poll#nested-in-another-event-loop)). `wake` takes no lock
@@ -61,7 +61,7 @@ pub struct Waker {
 }
 
 impl Waker {
-    /// Creates a waker of the registry's `Poll`, whose events carry `token`.
+    /// Creates a waker of the registry's `Poll`. The events of the waker carry `token`.
     ///
     /// # Errors
     ///

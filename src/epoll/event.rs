@@ -2,6 +2,7 @@
 
 use std::cmp;
 use std::fmt;
+use std::mem;
 use std::os::raw::c_int;
 
 use super::ffi::{self, epoll_event};
@@ -92,8 +93,8 @@ impl epoll_event {
         false
     }
 
-    /// Returns whether `EPOLLERR` is the only flag. A full pipe whose reader is closed reports only `EPOLLERR`,
-    /// although a write does not block: it fails.
+    /// Returns whether `EPOLLERR` is the only flag. For a full pipe whose reader is closed, the kernel reports
+    /// `EPOLLERR` without `EPOLLOUT`. The pipe is writable nevertheless: a write does not block, because it fails.
     #[inline]
     const fn is_error_alone(&self) -> bool {
         self.events == ffi::EPOLLERR
@@ -132,8 +133,9 @@ pub(crate) struct RawEvents {
 }
 
 impl RawEvents {
-    /// Creates a list. `epoll_wait` takes the capacity as an `int`, so a larger capacity is of no use.
+    /// Creates a list. `epoll_wait` rejects a larger number (`EP_MAX_EVENTS` in the kernel's `fs/eventpoll.c`).
     pub fn with_capacity(capacity: usize) -> RawEvents {
-        RawEvents { list: Vec::with_capacity(cmp::min(capacity, c_int::MAX as usize)) }
+        let most = c_int::MAX as usize / mem::size_of::<epoll_event>();
+        RawEvents { list: Vec::with_capacity(cmp::min(capacity, most)) }
     }
 }

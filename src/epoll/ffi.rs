@@ -61,8 +61,8 @@ pub struct __kernel_timespec {
 }
 const _: () = assert!(mem::size_of::<__kernel_timespec>() == 16);
 
-/// `epoll_wait` with a timeout in nanoseconds, since Linux 5.11. This crate calls it by number, because C libraries
-/// have the function only since 2021. Since Linux 5.1, a new system call has the same number on every processor, apart
+/// `epoll_wait` with a timeout in nanoseconds, since Linux 5.11. This crate calls it by number, because older C
+/// libraries do not have the function. Since Linux 5.1, a new system call has the same number on every processor, apart
 /// from processors that add a base.
 pub const SYS_epoll_pwait2: c_long = SYSCALL_BASE + 441;
 
@@ -81,7 +81,8 @@ const SYSCALL_BASE: c_long = 0x4000_0000;
 )))]
 const SYSCALL_BASE: c_long = 0;
 
-/// Whether `epoll_pwait2` may be tried. Android kills an app that makes a system call outside its list (seccomp).
+/// Whether `epoll_pwait2` may be tried. Android kills an app that makes a system call that Android's seccomp filter
+/// does not allow.
 pub const TRY_PWAIT2: bool = !cfg!(target_os = "android");
 
 extern "C" {

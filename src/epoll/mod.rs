@@ -2,9 +2,9 @@
 //!
 //! An epoll instance lives in the kernel. It has a set of registered files and a list of those that are ready. A
 //! program adds a descriptor once (`epoll_ctl`, in [`selector`]), with the events it wants and 64 bits of data, which
-//! here hold the token. From then on, the kernel adds the entry to the ready list when one of these events happens, and
-//! `epoll_wait` returns the list. A wait neither copies the set into the kernel nor searches it, which the system calls
-//! `select` and `poll` must do.
+//! here hold the token. From then on, the kernel adds the registered file to the ready list when one of these events
+//! happens, and `epoll_wait` returns the list. A wait neither copies the set into the kernel nor searches it, which the
+//! system calls `select` and `poll` must do.
 //!
 //! What is special about epoll:
 //!
@@ -25,9 +25,9 @@
 //! - The book packs the event struct on every processor. The kernel packs it only on x86_64 ([`ffi`]).
 //!
 //! Invariants of this folder: the data of an epoll entry is the token of its source. The exception is the entry of the
-//! [`notifier`], whose data is an address inside the [`Selector`]; a program's token equals that address only if the
-//! program uses an address inside the selector, which it does not know. `wait` removes the notifier's event before it
-//! returns.
+//! [`notifier`], whose data is the address of a byte that the [`Selector`] owns. No object of the program has this
+//! address, so a token that is a small number or such an address never equals it. `wait` removes the notifier's event
+//! before it returns.
 
 pub(crate) mod event;
 mod ffi;

@@ -29,7 +29,7 @@ impl Notifier {
     /// The registration is edge-triggered, and each write is an edge, so the counter is never read back.
     pub fn notify(&self) -> io::Result<()> {
         match (&self.eventfd).write(&1u64.to_ne_bytes()) {
-            // The counter is full, so the eventfd is readable, which is all that a wake needs. It takes 2^64 writes.
+            // The counter is full. This does not happen in practice: it takes 2^64 - 2 writes.
             Err(err) if err.kind() == io::ErrorKind::WouldBlock => Ok(()),
             result => result.map(drop),
         }

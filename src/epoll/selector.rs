@@ -157,7 +157,8 @@ impl Selector {
         };
         let no_signals: *const u8 = ptr::null();
         // SAFETY: `wait` passes a buffer with room for `slots` events, which only this call uses until it returns.
-        // `timeout` outlives the call. A null signal mask means none. The system call takes integers as `long`.
+        // `timeout` outlives the call. With a null pointer, the call does not change the signal mask. The system call
+        // takes integers as `long`.
         let count = unsafe {
             ffi::syscall(
                 ffi::SYS_epoll_pwait2,

@@ -13,11 +13,12 @@ impl Interest {
     /// The completion of an asynchronous I/O operation, such as [`aio_read`]. Apple systems, FreeBSD and DragonFly
     /// only.
     ///
-    /// Such an operation has no descriptor. A program starts it with a control block that names the poll's descriptor
-    /// (`SIGEV_KEVENT`, `sigev_notify_kqueue`) and contains the token (`sigev_value`), and the kernel registers the
-    /// operation. A program uses this interest in its own [`Source`](crate::event::Source), whose `register` gets the
-    /// token, and [the descriptor of the `Registry`](crate::Registry#impl-AsRawFd-for-Registry). For a descriptor, this
-    /// interest watches nothing.
+    /// A program does not register such an operation by its descriptor. It starts it with a control block that names
+    /// the poll's descriptor (`SIGEV_KEVENT`, `sigev_notify_kqueue`) and contains the token (`sigev_value`), and the
+    /// kernel registers the operation. A program uses this interest in its own [`Source`](crate::event::Source), whose
+    /// `register` has the token and the registry as arguments; the poll's descriptor is [that of the
+    /// registry](crate::Registry#impl-AsRawFd-for-Registry). If a descriptor is registered with this interest alone,
+    /// `poll` reports nothing for it.
     ///
     /// [`aio_read`]: https://man.freebsd.org/cgi/man.cgi?query=aio_read
     pub const AIO: Interest = Interest::from_bit(crate::interest::AIO);
@@ -33,8 +34,8 @@ impl Interest {
     pub const LIO: Interest = Interest::from_bit(crate::interest::LIO);
 }
 
-// The tests compile programs for Linux with this folder, and these programs use the constant. The model never reports
-// it.
+// The project's tests build programs that were written for Linux with this folder. These programs use `PRIORITY`. The
+// model of kqueue never reports priority data.
 #[cfg(all(minimio_kqueue, any(target_os = "linux", target_os = "android")))]
 #[doc(hidden)]
 #[allow(missing_docs)]

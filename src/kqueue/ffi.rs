@@ -39,8 +39,8 @@ pub type data_t = isize;
 
 /// A change that `kevent` takes, and an event that it returns.
 ///
-/// Packed on Apple systems, so that the layout is that of a 32-bit program. On NetBSD, this is the layout of
-/// `__kevent50`, which every release has; newer releases also have a longer struct under another name.
+/// Packed to an alignment of 4 bytes on Apple systems, as in their header. On NetBSD, this is the layout of
+/// `__kevent50`, which every supported release has; newer releases also have a longer struct under another name.
 #[cfg_attr(any(target_vendor = "apple", minimio_kqueue), repr(C, packed(4)))]
 #[cfg_attr(not(any(target_vendor = "apple", minimio_kqueue)), repr(C))]
 #[derive(Clone, Copy)]
@@ -95,8 +95,8 @@ mod filters {
 }
 
 pub use filters::{EVFILT_AIO, EVFILT_READ, EVFILT_USER, EVFILT_WRITE};
-/// The filter for lists of asynchronous I/O operations. Every release of FreeBSD has this filter, and no other system
-/// has it.
+/// The filter for lists of asynchronous I/O operations. Every FreeBSD release that this crate supports has this filter,
+/// and no other system has it.
 #[cfg(target_os = "freebsd")]
 pub const EVFILT_LIO: Option<filter_t> = Some(-10);
 #[cfg(not(target_os = "freebsd"))]

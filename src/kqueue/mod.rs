@@ -27,9 +27,9 @@
 //!   event per poll, or a pipe, in the [`notifier`].
 //!
 //! Invariants of this folder: the data of a knote (`udata`) is the token of its source. The exception is the knote of
-//! the [`notifier`], whose data is an address inside the [`Selector`]; a program's token equals that address only if
-//! the program uses an address inside the selector, which it does not know. `wait` removes the notifier's event before
-//! it returns.
+//! the [`notifier`], whose data is the address of a byte that the [`Selector`] owns. No object of the program has this
+//! address, so a token that is a small number or such an address never equals it. `wait` removes the notifier's event
+//! before it returns.
 
 pub(crate) mod event;
 mod ffi;

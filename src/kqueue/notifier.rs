@@ -12,10 +12,10 @@ use super::selector::{ignore_interrupted, Selector};
 use crate::unix::descriptor::open_pipe;
 
 pub(crate) enum Notifier {
-    /// A user event of this kqueue, and the data of its knote.
+    /// A user event of this kqueue, and the `udata` of its knote.
     User { kqueue: Arc<OwnedFd>, data: usize },
-    /// A pipe, whose receiver is registered. NetBSD has user events since release 10, and OpenBSD only in its newest
-    /// releases; older releases use this variant.
+    /// A pipe, whose receiver is registered. NetBSD since release 10 and later OpenBSD releases have user events; the
+    /// other releases use this variant.
     Pipe { sender: File, receiver: File },
 }
 

@@ -98,7 +98,7 @@ impl TwoWayOneshots {
         Some(state.wait_number)
     }
 
-    /// Suppresses the events behind the first `kept` that must not be reported, and calls `enable` where the event may
+    /// Of the events after the first `kept`, suppresses those that must not be reported. Calls `enable` if an event may
     /// belong to an older registration. Returns whether it suppressed an event.
     #[inline]
     pub fn suppress(

@@ -67,8 +67,8 @@ mod system {
     pub(crate) const MSG_NOSIGNAL: c_int = 0x4000;
     pub(crate) const IPV6_V6ONLY: c_int = 26;
     pub(crate) type sa_family_t = u16;
-    // musl declares 32 bits with padding behind them (on big-endian processors, before them). For values that fit into
-    // 32 bits, the bytes are the same.
+    // musl declares these two lengths with 32 bits and padding behind them (on big-endian processors, before them). For
+    // values that fit into 32 bits, the bytes are the same.
     pub(crate) type msg_iovlen_t = usize;
     pub(crate) type msg_controllen_t = usize;
 }
@@ -106,7 +106,7 @@ mod system {
     pub(crate) type msg_iovlen_t = c_int;
     pub(crate) type msg_controllen_t = super::socklen_t;
 
-    // Apple's systems have no such flags. A socket gets these properties after its creation.
+    // Apple systems have neither flag. This crate makes a socket non-blocking and close-on-exec after its creation.
     #[cfg(target_vendor = "apple")]
     pub(crate) const SOCK_NONBLOCK: c_int = 0;
     #[cfg(target_vendor = "apple")]
@@ -164,7 +164,7 @@ extern "C" {
     pub(crate) fn pipe2(pipefd: *mut c_int, flags: c_int) -> c_int;
 }
 
-/// A placeholder for the missing function. The code checks [`HAS_PIPE2`] and never calls it.
+/// A placeholder for the missing function. The code checks [`HAS_PIPE2`] and never calls this placeholder.
 #[cfg(target_vendor = "apple")]
 pub(crate) unsafe fn pipe2(_: *mut c_int, _: c_int) -> c_int {
     -1
@@ -180,7 +180,7 @@ pub(crate) const AF_INET: c_int = 2;
 pub(crate) const MSG_PEEK: c_int = 0x2;
 
 /// Whether `socket` and `socketpair` take flags. Apple's systems accept no flags, and the tests over the kqueue model
-/// use none.
+/// also use the code for systems without flags.
 pub(crate) const HAS_SOCKET_FLAGS: bool = !cfg!(any(target_vendor = "apple", minimio_kqueue));
 /// Whether the system has `accept4`. Apple's systems do not, and Android on x86 kills a process that calls it.
 pub(crate) const HAS_ACCEPT4: bool = HAS_SOCKET_FLAGS && !cfg!(all(target_os = "android", target_arch = "x86"));
@@ -249,7 +249,7 @@ extern "C" {
     ) -> c_int;
 }
 
-/// A placeholder for the missing function. The code checks [`HAS_ACCEPT4`] and never calls it.
+/// A placeholder for the missing function. The code checks [`HAS_ACCEPT4`] and never calls this placeholder.
 #[cfg(target_vendor = "apple")]
 pub(crate) unsafe fn accept4(_: c_int, _: *mut sockaddr, _: *mut socklen_t, _: c_int) -> c_int {
     -1

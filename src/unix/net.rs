@@ -1,7 +1,7 @@
 //! Unix sockets: streams, listeners and datagram sockets.
 //!
-//! The kernel sees every operation, so these sockets do not compute which direction an operation used, as TCP and UDP
-//! sockets do for Windows.
+//! The kernel sees every operation, so these sockets do not compute which direction an operation used. TCP and UDP
+//! sockets compute the direction, because Windows needs it.
 
 // `addr_compat` supplies `bind_addr` and `connect_addr` to compilers before Rust 1.70.
 #![allow(unstable_name_collisions, clippy::incompatible_msrv)]
@@ -36,8 +36,8 @@ pub use std::os::unix::net::SocketAddr;
 /// A non-blocking connection between two sockets of this machine.
 ///
 /// An operation that would block fails with [`WouldBlock`](io::ErrorKind::WouldBlock), and the stream's next event
-/// reports when to try again. In edge mode, read and write until `WouldBlock`: a read that leaves part of its buffer
-/// empty may have left data, because a read ends where the peer has passed descriptors.
+/// reports when to try again. In edge mode, read and write until `WouldBlock`: after a read that did not fill its
+/// buffer, unread data may remain, because a read ends where the peer has passed descriptors.
 ///
 /// A write to a connection that the peer has closed returns an error and raises no signal (`SIGPIPE`).
 ///
@@ -108,7 +108,8 @@ impl UnixStream {
         // connects any socket.
         let socket = net::UnixDatagram::from(socket::open(ffi::AF_UNIX, ffi::SOCK_STREAM)?);
         match socket.connect_addr(address) {
-            // On some systems, a listener with the option `LOCAL_CONNWAIT` connects a stream only when it accepts it.
+            // On some systems, a stream that connects to a listener with the option `LOCAL_CONNWAIT` is connected only
+            // when the listener accepts.
             Err(err) if err.raw_os_error() == Some(ffi::EINPROGRESS) => {}
             result => result?,
         }

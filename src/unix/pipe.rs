@@ -1,7 +1,7 @@
 //! Pipes: bytes written to a [`Sender`] are read from its [`Receiver`], in another thread or in another process.
 //!
-//! [`new`] opens a pipe whose ends are non-blocking: an operation that would block fails with [`WouldBlock`]. The pipes
-//! to and from a child process convert to ends with [`From`].
+//! [`new`] opens a pipe whose ends are non-blocking: an operation that would block fails with [`WouldBlock`]. [`From`]
+//! converts the pipes of a child process to a [`Sender`] or a [`Receiver`].
 //!
 //! Register a sender for `WRITABLE` and a receiver for `READABLE`. When the last duplicate of the other end is closed,
 //! in whichever process, [`is_write_closed`](Event::is_write_closed) is true for the sender's event, and
@@ -21,10 +21,10 @@
 //! # SIGPIPE
 //!
 //! A write to a pipe whose receiver is closed raises the signal [`SIGPIPE`], which ends the process unless the signal
-//! is ignored or caught. The write then fails with [`BrokenPipe`]. The runtime of a Rust program ignores SIGPIPE, so
-//! most programs need to do nothing. If `main` is written in another language, or if the program has restored the
-//! default action of the signal, the program must ignore SIGPIPE itself: unlike for sockets, no flag keeps a write to a
-//! pipe from raising it. The same holds for mio's pipes.
+//! is ignored or caught. If the signal is ignored or caught, the write fails with [`BrokenPipe`]. The runtime of a Rust
+//! program ignores SIGPIPE, so most programs need to do nothing. If `main` is written in another language, or if the
+//! program has restored the default action of the signal, the program must ignore SIGPIPE itself: unlike for sockets,
+//! no flag keeps a write to a pipe from raising it. The same holds for mio's pipes.
 //!
 //! # Examples
 //!

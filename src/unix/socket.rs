@@ -49,7 +49,7 @@ pub(crate) fn open(domain: c_int, kind: c_int) -> io::Result<OwnedFd> {
     let fd = check(unsafe { ffi::socket(domain, kind | SOCKET_FLAGS, 0) })?;
     // SAFETY: `socket` has just returned `fd`, and no other code owns it yet.
     let socket = ensure_flags(unsafe { OwnedFd::from_raw_fd(fd) })?;
-    // The option is set before `connect`, because a socket whose connection was refused takes no options.
+    // The option is set before `connect`, because `setsockopt` fails for a socket whose connection was refused.
     set_nosigpipe(&socket);
     Ok(socket)
 }
@@ -127,8 +127,8 @@ pub(crate) fn accept_unix(listener: &unix::UnixListener) -> io::Result<(unix::Un
     let mut len = mem::size_of::<sockaddr_un>() as socklen_t;
     let addr_pointer: *mut sockaddr_un = &mut addr;
     let stream = unix::UnixStream::from(accept_into(listener, addr_pointer.cast(), &mut len)?);
-    // The standard library constructs an address only from a path. For an abstract name, and for a path that is too
-    // long for it, only its own `getpeername` returns an address.
+    // `from_pathname` constructs an address only from a path. For an abstract name, and for a path that `from_pathname`
+    // rejects as too long, `peer_addr` (`getpeername`) returns the address.
     match unix::SocketAddr::from_pathname(pathname(&addr, len)).or_else(|_| stream.peer_addr()) {
         Ok(addr) => Ok((stream, addr)),
         // On some systems, a connection that was closed while it waited has no address.

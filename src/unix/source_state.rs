@@ -6,14 +6,14 @@ use crate::Interest;
 pub(crate) struct SourceState {}
 
 impl SourceState {
-    /// Whether [`rearm`](SourceState::rearm) does anything. The kernel rearms edges without it.
+    /// Whether [`rearm`](SourceState::rearm) does anything. The kernel detects every edge without this call.
     pub const NEEDS_REARM: bool = false;
 
     /// Rearms the direction that the program has just used.
     #[inline]
     pub fn rearm(&self, _direction: Interest) {}
 
-    /// Records that the program has shut down writing. The kernel reports that without it.
+    /// Records that the program has shut down writing. The kernel reports the shutdown without this call.
     #[inline]
     pub fn write_shut_down(&self) {}
 }

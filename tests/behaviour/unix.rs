@@ -7,7 +7,6 @@ use std::net;
 use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
-use minimio::Interest;
 
 use crate::support::*;
 
@@ -101,7 +100,7 @@ fn connect_passes_every_part_of_the_address_to_the_system() {
     let port = listener.local_addr().unwrap().port();
     let mut stream = TcpStream::connect(format!("[::ffff:127.0.0.1]:{port}").parse().unwrap()).unwrap();
     let (mut poll, mut events) = poll();
-    poll.registry().register(&mut stream, SOURCE, Interest::WRITABLE).unwrap();
+    poll.registry().register(&mut stream, SOURCE, WRITE).unwrap();
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
     assert!(stream.take_error().unwrap().is_none());
     assert_eq!(listener.accept().unwrap().1.ip(), loopback().ip());
