@@ -52,16 +52,17 @@ fn pair_as(poll: &Poll, interest: Interest) -> (NamedPipe, NamedPipe) {
 }
 
 /// Returns a registered pair of which both ends have been reported as writable.
-fn writable_pair(poll: &mut Poll, events: &mut Events) -> (NamedPipe, NamedPipe) {
-    let pair = pair(poll);
+fn writable_pair() -> (Poll, Events, NamedPipe, NamedPipe) {
+    let (mut poll, mut events) = poll();
+    let (server, client) = pair(&poll);
     let mut greeted = Vec::new();
     while greeted.len() < 2 {
-        for event in next_batch(poll, events) {
+        for event in next_batch(&mut poll, &mut events) {
             assert!(event.is_writable() && !event.is_readable(), "{event:?}");
             greeted.push(event.token());
         }
     }
-    pair
+    (poll, events, server, client)
 }
 
 fn readable(poll: &mut Poll, events: &mut Events, token: Token) -> Event {
@@ -278,8 +279,7 @@ fn ten_thousand_messages_go_each_way() {
 
 #[test]
 fn a_write_of_any_size_arrives_whole() {
-    let (mut poll, mut events) = poll();
-    let (server, client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, server, client) = writable_pair();
     let bytes = pattern(5_000_000);
     assert_eq!((&server).write(&bytes).unwrap(), bytes.len());
     assert!(read_exactly(&mut poll, &mut events, &client, bytes.len()) == bytes);
@@ -290,8 +290,7 @@ fn a_write_of_any_size_arrives_whole() {
 
 #[test]
 fn the_next_write_would_block_while_a_write_is_pending() {
-    let (mut poll, mut events) = poll();
-    let (server, client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, server, client) = writable_pair();
     let bytes = pattern(1_000_000);
     assert_eq!((&client).write(&bytes).unwrap(), bytes.len());
     would_block((&client).write(b"more"));
@@ -320,8 +319,7 @@ fn the_next_write_would_block_while_a_write_is_pending() {
 
 #[test]
 fn each_write_makes_the_pipe_writable_again() {
-    let (mut poll, mut events) = poll();
-    let (server, client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, server, client) = writable_pair();
     for _ in 0..3 {
         assert_eq!((&client).write(b"x").unwrap(), 1);
         writable(&mut poll, &mut events, CLIENT);
@@ -331,8 +329,7 @@ fn each_write_makes_the_pipe_writable_again() {
 
 #[test]
 fn several_buffers_are_one_write_and_one_read() {
-    let (mut poll, mut events) = poll();
-    let (server, mut client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, server, mut client) = writable_pair();
     let bufs = [IoSlice::new(b"ques"), IoSlice::new(b""), IoSlice::new(b"tion")];
     assert_eq!(client.write_vectored(&bufs).unwrap(), 8);
     readable(&mut poll, &mut events, SERVER);
@@ -368,8 +365,7 @@ fn a_message_longer_than_the_buffer_is_read_in_parts() {
 
 #[test]
 fn an_exchange_of_messages_does_not_allocate_after_warm_up() {
-    let (mut poll, mut events) = poll();
-    let (server, client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, server, client) = writable_pair();
     let mut round = |buf: &mut [u8]| {
         for (mut there, mut back, token) in [(&client, &server, SERVER), (&server, &client, CLIENT)] {
             assert_eq!(there.write(b"question").unwrap(), 8);
@@ -394,8 +390,7 @@ fn an_exchange_of_messages_does_not_allocate_after_warm_up() {
 
 #[test]
 fn in_edge_mode_unread_data_is_reported_after_each_read() {
-    let (mut poll, mut events) = poll();
-    let (server, mut client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, server, mut client) = writable_pair();
     assert_eq!(client.write(b"abc").unwrap(), 3);
     for _ in 0..3 {
         readable(&mut poll, &mut events, SERVER);
@@ -507,8 +502,7 @@ fn an_interest_in_one_direction_brings_no_events_of_the_other_direction() {
 
 #[test]
 fn reregister_changes_the_token_and_reports_a_ready_pipe_again() {
-    let (mut poll, mut events) = poll();
-    let (mut server, mut client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, mut server, mut client) = writable_pair();
     assert_eq!(client.write(b"x").unwrap(), 1);
     readable(&mut poll, &mut events, SERVER);
     poll.registry().reregister(&mut server, Token(usize::MAX), BOTH).unwrap();
@@ -543,8 +537,7 @@ fn a_deregistered_pipe_is_not_reported_and_loses_no_data() {
 
 #[test]
 fn a_packet_dequeued_after_deregister_is_not_reported() {
-    let (mut poll, mut events) = poll();
-    let (mut server, mut client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, mut server, mut client) = writable_pair();
     assert_eq!(client.write(b"x").unwrap(), 1);
     poll.registry().deregister(&mut server).unwrap();
     poll.registry().deregister(&mut client).unwrap();
@@ -575,8 +568,7 @@ fn pipes_and_sockets_share_events_of_capacity_one() {
 
 #[test]
 fn a_closed_client_ends_reading_after_its_data() {
-    let (mut poll, mut events) = poll();
-    let (mut server, client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, mut server, client) = writable_pair();
     assert_eq!((&client).write(b"bye").unwrap(), 3);
     writable(&mut poll, &mut events, CLIENT);
     drop(client);
@@ -609,8 +601,7 @@ fn the_end_of_the_stream_after_an_empty_message_is_reported() {
 
 #[test]
 fn a_dropped_server_closes_both_directions_of_its_client() {
-    let (mut poll, mut events) = poll();
-    let (server, mut client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, server, mut client) = writable_pair();
     drop(server);
     let event = readable(&mut poll, &mut events, CLIENT);
     assert!(event.is_read_closed() && event.is_writable() && event.is_write_closed(), "{event:?}");
@@ -621,8 +612,7 @@ fn a_dropped_server_closes_both_directions_of_its_client() {
 
 #[test]
 fn the_next_write_returns_the_error_of_a_failed_pending_write() {
-    let (mut poll, mut events) = poll();
-    let (mut server, client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, mut server, client) = writable_pair();
     assert_eq!(server.write(&pattern(1_000_000)).unwrap(), 1_000_000);
     expect_silence_but_for(&mut poll, &mut events, CLIENT);
     would_block(server.write(b"x"));
@@ -642,8 +632,7 @@ fn expect_silence_but_for(poll: &mut Poll, events: &mut Events, token: Token) {
 
 #[test]
 fn a_disconnected_client_reports_the_closed_pipe() {
-    let (mut poll, mut events) = poll();
-    let (server, mut client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, server, mut client) = writable_pair();
     server.disconnect().unwrap();
     let event = readable(&mut poll, &mut events, CLIENT);
     assert!(event.is_read_closed(), "{event:?}");
@@ -719,8 +708,7 @@ fn a_connect_cancelled_by_disconnect_can_be_repeated_immediately() {
 
 #[test]
 fn a_pending_write_arrives_after_the_pipe_is_dropped() {
-    let (mut poll, mut events) = poll();
-    let (server, client) = writable_pair(&mut poll, &mut events);
+    let (mut poll, mut events, server, client) = writable_pair();
     let bytes = pattern(1_000_000);
     assert_eq!((&server).write(&bytes).unwrap(), bytes.len());
     drop(server);

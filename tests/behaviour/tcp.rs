@@ -26,6 +26,12 @@ fn registered_listener(poll: &Poll, token: Token) -> (TcpListener, SocketAddr) {
     (listener, addr)
 }
 
+fn poll_and_stream(interest: Interest) -> (Poll, Events, TcpStream, net::TcpStream) {
+    let (poll, events) = poll();
+    let (stream, peer) = registered_stream(&poll, STREAM, interest);
+    (poll, events, stream, peer)
+}
+
 fn poll_and_listener() -> (Poll, Events, TcpListener, SocketAddr) {
     let (poll, events) = poll();
     let (listener, addr) = registered_listener(&poll, LISTENER);
@@ -366,8 +372,7 @@ fn a_listener_converted_to_std_and_back_stays_non_blocking() {
 
 #[test]
 fn the_type_and_its_reference_read_and_write_alike() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     let mut buf = [0; 16];
 
     assert_eq!(stream.write(b"one ").unwrap(), 4);
@@ -414,8 +419,7 @@ fn the_type_and_its_reference_read_and_write_alike() {
 
 #[test]
 fn peek_leaves_the_bytes_in_the_stream() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     let mut buf = [0; 16];
     assert_eq!(kind(stream.peek(&mut buf)), ErrorKind::WouldBlock);
     peer.write_all(b"look").unwrap();
@@ -437,8 +441,7 @@ fn peek_leaves_the_bytes_in_the_stream() {
 
 #[test]
 fn a_vectored_write_with_more_buffers_than_the_system_takes_writes_some_of_them() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::WRITABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::WRITABLE);
     let bytes: Vec<u8> = (0..5000u32).map(|number| (number % 251) as u8).collect();
 
     let mut written = 0;
@@ -462,8 +465,7 @@ fn a_vectored_write_with_more_buffers_than_the_system_takes_writes_some_of_them(
 
 #[test]
 fn a_vectored_read_with_more_buffers_than_the_system_takes_fills_some_of_them() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     let bytes: Vec<u8> = (0..5000u32).map(|number| (number % 251) as u8).collect();
     peer.write_all(&bytes).unwrap();
 
@@ -485,8 +487,7 @@ fn a_vectored_read_with_more_buffers_than_the_system_takes_fills_some_of_them() 
 
 #[test]
 fn empty_buffers_are_skipped() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     let pieces = [b"", &b"a"[..], b"", b"bc", b""].map(IoSlice::new);
     assert_eq!(stream.write_vectored(&pieces).unwrap(), 3);
     let mut received = [0; 3];
@@ -520,8 +521,7 @@ fn empty_buffers_are_skipped() {
 
 #[test]
 fn an_empty_list_of_buffers_moves_no_byte() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     assert_eq!(stream.write(&[]).unwrap(), 0);
     assert_eq!(stream.write_vectored(&[]).unwrap(), 0);
     assert_eq!(stream.write_vectored(&[IoSlice::new(&[]), IoSlice::new(&[])]).unwrap(), 0);
@@ -543,8 +543,7 @@ fn an_empty_list_of_buffers_moves_no_byte() {
 fn one_thread_reads_while_another_one_writes() {
     const LEN: usize = 4 << 20;
     let pattern = &Pattern::new();
-    let (mut poll, mut events) = poll();
-    let (stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE | Interest::WRITABLE);
+    let (mut poll, mut events, stream, peer) = poll_and_stream(Interest::READABLE | Interest::WRITABLE);
     let (stream, peer) = (&stream, &peer);
 
     thread::scope(|scope| {
@@ -571,8 +570,7 @@ fn one_thread_reads_while_another_one_writes() {
 
 #[test]
 fn shutting_down_writing_ends_only_the_peers_reading() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     assert_eq!(stream.write(b"last words").unwrap(), 10);
     stream.shutdown(Shutdown::Write).unwrap();
     let mut received = Vec::new();
@@ -615,8 +613,7 @@ fn shutting_down_both_directions_ends_both() {
 
 #[test]
 fn dropping_a_stream_ends_the_peers_reading() {
-    let (mut poll, mut events) = poll();
-    let (stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE | Interest::WRITABLE);
+    let (mut poll, mut events, stream, mut peer) = poll_and_stream(Interest::READABLE | Interest::WRITABLE);
     wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
     drop(stream);
     assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
@@ -653,8 +650,7 @@ fn writing_to_a_peer_that_has_closed_is_an_error() {
 
 #[test]
 fn a_read_after_a_reset_returns_the_error() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (mut poll, mut events, mut stream, peer) = poll_and_stream(Interest::READABLE);
     reset::close_with_reset(peer);
     let event = wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
     assert!(event.is_read_closed(), "{event:?}");
@@ -707,8 +703,7 @@ fn a_full_stream_becomes_writable_once_the_peer_has_read() {
 fn many_megabytes_leave_whole_and_in_order_through_full_buffers() {
     const LEN: usize = 48 << 20;
     let pattern = &Pattern::new();
-    let (mut poll, mut events) = poll();
-    let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::WRITABLE);
+    let (mut poll, mut events, mut stream, peer) = poll_and_stream(Interest::WRITABLE);
     let mut position = fill(&mut poll, &mut events, &stream, pattern);
     assert!(position < LEN, "the buffers hold {position} bytes, more than the test has to send");
 
@@ -740,8 +735,7 @@ fn many_megabytes_leave_whole_and_in_order_through_full_buffers() {
 fn many_megabytes_arrive_whole_and_in_order() {
     const LEN: usize = 48 << 20;
     let pattern = &Pattern::new();
-    let (mut poll, mut events) = poll();
-    let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (mut poll, mut events, mut stream, peer) = poll_and_stream(Interest::READABLE);
     thread::scope(|scope| {
         let peer = &peer;
         scope.spawn(move || {
@@ -771,8 +765,7 @@ fn many_megabytes_arrive_whole_and_in_order() {
 fn an_echo_passes_megabytes_both_ways_through_one_edge_registration() {
     const LEN: usize = 24 << 20;
     let pattern = &Pattern::new();
-    let (mut poll, mut events) = poll();
-    let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE | Interest::WRITABLE);
+    let (mut poll, mut events, mut stream, peer) = poll_and_stream(Interest::READABLE | Interest::WRITABLE);
     let peer = &peer;
     thread::scope(|scope| {
         // Where a half-closed stream loses no data, the peer ends its data while the echo is still being written.
@@ -816,8 +809,7 @@ fn an_echo_passes_megabytes_both_ways_through_one_edge_registration() {
 
 #[test]
 fn an_edge_is_reported_once() {
-    let (mut poll, mut events) = poll();
-    let (_stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (mut poll, mut events, _stream, mut peer) = poll_and_stream(Interest::READABLE);
     let (_listener, addr) = registered_listener(&poll, LISTENER);
     peer.write_all(b"news").unwrap();
     wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
@@ -830,8 +822,7 @@ fn an_edge_is_reported_once() {
 
 #[test]
 fn a_read_that_leaves_part_of_its_buffer_empty_may_be_the_last_read_of_an_event() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     let mut buf = [0; 4096];
     for round in 0..500 {
         let message = vec![round as u8; 1 + round];
@@ -853,8 +844,7 @@ fn a_read_that_leaves_part_of_its_buffer_empty_may_be_the_last_read_of_an_event(
 
 #[test]
 fn a_program_that_reads_once_per_event_gets_an_event_when_more_data_arrives() {
-    let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = registered_stream(&poll, STREAM, Interest::READABLE);
+    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     peer.set_nodelay(true).unwrap();
     let mut byte = [0; 1];
     for _ in 0..200 {

@@ -12,10 +12,15 @@ use crate::support::*;
 
 const WAKER: Token = Token(1);
 
+fn poll_and_waker() -> (Poll, Events, Waker) {
+    let (poll, events) = poll();
+    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    (poll, events, waker)
+}
+
 #[test]
 fn a_wake_before_the_wait_is_not_lost() {
-    let (mut poll, mut events) = poll();
-    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    let (mut poll, mut events, waker) = poll_and_waker();
     waker.wake().unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [WAKER]);
     expect_no_event(&mut poll, &mut events);
@@ -23,8 +28,7 @@ fn a_wake_before_the_wait_is_not_lost() {
 
 #[test]
 fn a_wake_is_reported_by_a_poll_with_a_timeout_of_zero() {
-    let (mut poll, mut events) = poll();
-    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    let (mut poll, mut events, waker) = poll_and_waker();
     for _ in 0..3 {
         waker.wake().unwrap();
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
@@ -36,8 +40,7 @@ fn a_wake_is_reported_by_a_poll_with_a_timeout_of_zero() {
 
 #[test]
 fn a_wake_ends_a_wait_without_a_timeout() {
-    let (mut poll, mut events) = poll();
-    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    let (mut poll, mut events, waker) = poll_and_waker();
     let (reported, is_reported) = mpsc::channel();
     let polling_thread = thread::spawn(move || {
         for _ in 0..1000 {
@@ -55,8 +58,7 @@ fn a_wake_ends_a_wait_without_a_timeout() {
 
 #[test]
 fn a_wake_ends_a_wait_with_a_long_timeout() {
-    let (mut poll, mut events) = poll();
-    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    let (mut poll, mut events, waker) = poll_and_waker();
     let start = Instant::now();
     let thread = thread::spawn(move || {
         waker.wake().unwrap();
@@ -70,8 +72,7 @@ fn a_wake_ends_a_wait_with_a_long_timeout() {
 
 #[test]
 fn many_wakes_before_a_poll_are_one_event() {
-    let (mut poll, mut events) = poll();
-    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    let (mut poll, mut events, waker) = poll_and_waker();
     for _ in 0..100 {
         waker.wake().unwrap();
     }
@@ -252,8 +253,7 @@ fn a_wake_is_reported_although_ready_sources_fill_the_buffer() {
 
 #[test]
 fn dropping_a_waker_discards_its_event() {
-    let (mut poll, mut events) = poll();
-    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    let (mut poll, mut events, waker) = poll_and_waker();
     let other = Waker::new(poll.registry(), Token(2)).unwrap();
     waker.wake().unwrap();
     drop(waker);
@@ -310,8 +310,7 @@ fn every_wake_of_many_threads_is_reported() {
 
 #[test]
 fn no_wake_is_lost_between_blocking_and_non_blocking_polls() {
-    let (mut poll, mut events) = poll();
-    let waker = Waker::new(poll.registry(), WAKER).unwrap();
+    let (mut poll, mut events, waker) = poll_and_waker();
     let pending = Arc::new(AtomicUsize::new(0));
     let stop = Arc::new(AtomicBool::new(false));
     let thread = thread::spawn({

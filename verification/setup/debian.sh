@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages named, as far as they are missing. Quiet when all goes well, loud when not.
+# Installs those of the named Debian packages that are missing. Prints the output of apt only if the installation fails.
 set -euo pipefail
 missing=()
 for package in "$@"; do

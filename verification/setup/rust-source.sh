@@ -39,7 +39,7 @@ minimio_rust_src() (
 
     version=$(rustc -vV) || die "no rustc"
     release=$(echo "$version" | sed -n 's/^release: //p')
-    [ -n "$release" ] || die "rustc does not say its release"
+    [ -n "$release" ] || die "rustc -vV prints no release"
 
     # The caller named a folder, or the toolchain has the component.
     if [ -n "${RUST_SRC:-}" ]; then

@@ -282,8 +282,8 @@ impl State {
             notified = self.ready.contains(&Ready::Notification);
             self.ready.retain(|ready| *ready != Ready::Notification);
         }
-        let room = events.capacity() - events.len();
-        for _ in 0..room.min(self.ready.len()) {
+        let slots = events.capacity() - events.len();
+        for _ in 0..slots.min(self.ready.len()) {
             match self.ready.pop_front() {
                 Some(Ready::Source(raw)) => {
                     let source = &self.sources[&raw];
