@@ -91,8 +91,8 @@ impl World {
     /// Returns a poll, and a connected stream that is registered with token 1, and its peer.
     #[track_caller]
     pub fn registered(&self, interest: Interest) -> (Loop, Stream, Peer) {
-        let (queue, (mut stream, peer)) = (Loop::new(), self.pair());
-        queue.register(&mut stream, 1, interest);
+        let queue = Loop::new();
+        let (stream, peer) = queue.registered(self.pair(), interest);
         (queue, stream, peer)
     }
 
@@ -368,6 +368,13 @@ impl Loop {
     #[track_caller]
     pub fn register(&self, source: &mut impl Source, token: usize, interest: Interest) {
         self.registry().register(source, Token(token), interest).unwrap();
+    }
+
+    /// Registers a source with token 1, and returns it and its peer.
+    #[track_caller]
+    pub fn registered<S: Source>(&self, (mut source, peer): (S, Peer), interest: Interest) -> (S, Peer) {
+        self.register(&mut source, 1, interest);
+        (source, peer)
     }
 
     #[track_caller]

@@ -48,8 +48,7 @@ fn deregister_cancels_only_the_request_of_its_source() {
 #[test]
 fn a_cancel_of_a_completed_request_loses_no_event() {
     with_loop(|world, mut queue| {
-        let (mut stream, peer) = world.unconnected();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut stream, peer) = queue.registered(world.unconnected(), Interest::READABLE);
         assert_eq!(queue.now(), []);
         peer.change(|socket| (socket.unread, socket.room) = (1, 1));
         // The request covers too little, so it is cancelled, but it has already completed.
@@ -66,8 +65,7 @@ fn a_cancel_of_a_completed_request_loses_no_event() {
 fn a_cancelled_request_that_completes_with_its_own_result_loses_no_event() {
     let world = late();
     let mut queue = Loop::new();
-    let (mut stream, peer) = world.unconnected();
-    queue.register(&mut stream, 1, Interest::READABLE);
+    let (mut stream, peer) = queue.registered(world.unconnected(), Interest::READABLE);
     assert_eq!(queue.now(), []);
     queue.reregister(&mut stream, 2, BOTH);
     assert_eq!(queue.now(), []);
@@ -316,8 +314,7 @@ fn a_failed_cancel_limits_the_next_wait() {
 fn a_cancel_that_fails_during_a_blocking_wait_is_tried_again() {
     with_loop(|world, mut queue| {
         let registry = queue.registry().try_clone().unwrap();
-        let (mut stream, _) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut stream, _) = queue.registered(world.pair(), Interest::READABLE);
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
             world.until_blocked(1);

@@ -37,8 +37,7 @@ fn a_raw_socket_is_registered_once_before_it_is_reregistered() {
 #[test]
 fn a_raw_socket_works_in_every_mode() {
     with_loop(|world, mut queue| {
-        let (mut number, peer) = world.raw();
-        queue.register(&mut number, 1, Interest::READABLE.level());
+        let (mut number, peer) = queue.registered(world.raw(), Interest::READABLE.level());
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
@@ -60,8 +59,7 @@ fn the_next_poll_deregisters_a_closed_raw_socket() {
     everywhere(|world| {
         for interest in [Interest::READABLE, Interest::READABLE.level(), Interest::READABLE.oneshot()] {
             let mut queue = Loop::new();
-            let (mut number, peer) = world.raw();
-            queue.register(&mut number, 1, interest);
+            let (mut number, peer) = queue.registered(world.raw(), interest);
             peer.sends(1);
             queue.now();
             kernel_reads(world, number);
@@ -129,8 +127,7 @@ fn a_reused_number_is_detected_behind_many_other_packets() {
 #[test]
 fn a_reused_number_is_detected_behind_packets_of_the_notifier() {
     with_loop(|world, mut queue| {
-        let (mut number, _) = world.raw();
-        queue.register(&mut number, 1, Interest::READABLE);
+        let (number, _) = queue.registered(world.raw(), Interest::READABLE);
         assert_eq!(queue.now(), []);
         let notifier = crate::queue::Notifier::new(queue.registry().selector()).unwrap();
         for _ in 0..5 {
@@ -152,8 +149,7 @@ fn a_number_that_is_reused_during_a_poll_can_be_registered() {
     let world = World::new(Manners::WINDOWS);
     let mut queue = Loop::new();
     let registry = queue.registry().try_clone().unwrap();
-    let (mut number, _) = world.raw();
-    queue.register(&mut number, 1, Interest::READABLE);
+    let (number, _) = queue.registered(world.raw(), Interest::READABLE);
     thread::scope(|scope| {
         let waits = scope.spawn(|| queue.within(std::time::Duration::from_millis(300)));
         world.until_blocked(1);
@@ -175,8 +171,7 @@ fn a_number_that_is_reused_after_a_report_can_be_registered() {
     everywhere(|world| {
         // Most programs close a socket after an event reports that the peer has closed.
         let mut queue = Loop::new();
-        let (mut number, peer) = world.raw();
-        queue.register(&mut number, 1, Interest::READABLE.level());
+        let (number, peer) = queue.registered(world.raw(), Interest::READABLE.level());
         assert_eq!(queue.now(), []);
         peer.shuts_down();
         assert_eq!(queue.now(), [(1, DISCONNECT)]);
@@ -191,8 +186,7 @@ fn a_number_that_is_reused_after_a_report_can_be_registered() {
 #[test]
 fn a_number_that_is_reused_after_a_rejected_request_can_be_registered() {
     with_loop(|world, mut queue| {
-        let (mut number, _) = world.raw();
-        queue.register(&mut number, 1, Interest::READABLE.level());
+        let (number, _) = queue.registered(world.raw(), Interest::READABLE.level());
         number.close();
         // The kernel rejects the request, because the socket does not exist.
         queue.now();
@@ -226,8 +220,7 @@ fn a_closed_socket_with_an_open_duplicate_is_still_reported() {
 fn a_closing_may_be_reported_much_later() {
     let world = World::new(Manners { closes_late: true, ..Manners::WINDOWS });
     let mut queue = Loop::new();
-    let (mut number, _) = world.raw();
-    queue.register(&mut number, 1, Interest::READABLE);
+    let (number, _) = queue.registered(world.raw(), Interest::READABLE);
     assert_eq!(queue.now(), []);
     number.close();
     assert_eq!(queue.now(), []);
@@ -244,8 +237,7 @@ fn a_closing_may_be_reported_much_later() {
 fn a_socket_closed_while_deregistered_leaves_its_number_free() {
     let world = World::new(Manners { cancels_late: true, ..Manners::WINDOWS });
     let mut queue = Loop::new();
-    let (mut number, _) = world.raw();
-    queue.register(&mut number, 1, Interest::READABLE);
+    let (mut number, _) = queue.registered(world.raw(), Interest::READABLE);
     assert_eq!(queue.now(), []);
     queue.deregister(&mut number);
     number.close();
@@ -267,8 +259,7 @@ fn a_socket_closed_while_deregistered_leaves_its_number_free() {
 fn a_late_packet_of_the_old_socket_leaves_the_new_one_registered() {
     let world = World::new(Manners { closes_late: true, ..Manners::WINDOWS });
     let mut queue = Loop::new();
-    let (mut number, _) = world.raw();
-    queue.register(&mut number, 1, Interest::READABLE);
+    let (mut number, _) = queue.registered(world.raw(), Interest::READABLE);
     assert_eq!(queue.now(), []);
     number.close();
     queue.deregister(&mut number);

@@ -35,8 +35,7 @@ fn a_drained_and_echoed_message_costs_one_request() {
 fn a_read_by_another_thread_after_the_next_wait_began_costs_one_request_too() {
     let world = World::new(Manners { time_crawls: true, ..Manners::WINDOWS });
     let mut queue = Loop::new();
-    let (mut stream, peer) = world.unconnected();
-    queue.register(&mut stream, 1, Interest::READABLE);
+    let (stream, peer) = queue.registered(world.unconnected(), Interest::READABLE);
     assert_eq!(queue.now(), []);
     peer.sends(1);
     assert_eq!(queue.wait(), [(1, RECEIVE)]);
@@ -98,8 +97,7 @@ fn a_oneshot_report_costs_one_request() {
 #[test]
 fn an_interest_that_shrinks_costs_no_request() {
     with_loop(|world, mut queue| {
-        let (mut stream, _) = world.unconnected();
-        queue.register(&mut stream, 1, BOTH);
+        let (mut stream, _) = queue.registered(world.unconnected(), BOTH);
         assert_eq!(queue.now(), []);
         let before = world.counts();
         for interest in [Interest::READABLE, Interest::WRITABLE, BOTH, BOTH.level(), Interest::READABLE.oneshot()] {
@@ -113,8 +111,7 @@ fn an_interest_that_shrinks_costs_no_request() {
 #[test]
 fn an_interest_that_grows_costs_one_cancel_and_one_request() {
     with_loop(|world, mut queue| {
-        let (mut stream, _) = world.unconnected();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut stream, _) = queue.registered(world.unconnected(), Interest::READABLE);
         assert_eq!(queue.now(), []);
         let before = world.counts();
         queue.reregister(&mut stream, 2, BOTH);

@@ -63,8 +63,7 @@ fn a_socket_unknown_to_the_kernel_is_rejected_once_and_disturbs_no_other_source(
 #[test]
 fn a_raw_socket_whose_request_is_rejected_is_reported_once_too() {
     with_loop(|world, mut queue| {
-        let (mut number, peer) = world.raw();
-        queue.register(&mut number, 1, Interest::READABLE.level());
+        let (mut number, peer) = queue.registered(world.raw(), Interest::READABLE.level());
         peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
         assert_eq!(queue.now(), [(1, REFUSED)]);
         assert_eq!(queue.now(), []);
@@ -95,8 +94,7 @@ fn an_accepted_request_that_fails_is_one_error_event_too() {
     everywhere(|world| {
         for failure in [ACCESS_DENIED, BUFFER_OVERFLOW, HANDLES_CLOSED] {
             let mut queue = Loop::new();
-            let (mut stream, peer) = world.unconnected();
-            queue.register(&mut stream, 1, Interest::READABLE.level());
+            let (_stream, peer) = queue.registered(world.unconnected(), Interest::READABLE.level());
             assert_eq!(queue.now(), []);
             world.kernel().fail(peer.endpoint, failure);
             assert_eq!(queue.now(), [(1, REFUSED)]);
@@ -276,8 +274,7 @@ fn without_a_port_poll_new_fails() {
 fn a_poll_with_capacity_zero_fails() {
     everywhere(|world| {
         let mut queue = Loop::with_capacity(0);
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (_stream, peer) = queue.registered(world.pair(), Interest::READABLE);
         peer.sends(1);
         let error = queue.poll.poll(&mut queue.events, None).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);

@@ -33,8 +33,7 @@ fn in_level_mode_every_poll_reports_a_ready_source() {
 #[test]
 fn in_level_mode_data_read_after_a_report_is_not_reported_again() {
     with_loop(|world, mut queue| {
-        let (mut stream, peer) = world.unconnected();
-        queue.register(&mut stream, 1, Interest::READABLE.level());
+        let (stream, peer) = queue.registered(world.unconnected(), Interest::READABLE.level());
         for _ in 0..3 {
             peer.sends(1);
             // The next poll submits the next request, so that this request sees what was read.
@@ -48,8 +47,7 @@ fn in_level_mode_data_read_after_a_report_is_not_reported_again() {
 #[test]
 fn in_edge_mode_a_write_does_not_arm_a_direction_without_interest() {
     with_loop(|world, mut queue| {
-        let (mut stream, peer) = world.unconnected();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (stream, peer) = queue.registered(world.unconnected(), Interest::READABLE);
         assert_eq!(stream.write(1).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         assert_eq!(queue.now(), []);
         peer.makes_room(1);
@@ -244,8 +242,7 @@ fn in_level_and_oneshot_mode_a_read_rearms_nothing() {
 #[test]
 fn a_requested_event_without_interest_is_not_reported() {
     with_loop(|world, mut queue| {
-        let (mut stream, peer) = world.unconnected();
-        queue.register(&mut stream, 1, BOTH.level());
+        let (mut stream, peer) = queue.registered(world.unconnected(), BOTH.level());
         assert_eq!(queue.now(), []);
         queue.reregister(&mut stream, 2, Interest::WRITABLE.level());
         peer.sends(1);

@@ -110,8 +110,7 @@ fn an_end_that_arrives_after_data_ends_a_wait_without_a_read() {
 #[test]
 fn after_a_reset_nothing_else_is_reported() {
     with_loop(|world, mut queue| {
-        let (mut stream, peer) = world.unconnected();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut stream, peer) = queue.registered(world.unconnected(), Interest::READABLE);
         assert_eq!(queue.now(), []);
         peer.resets();
         // The request contained only the reading events, so it did not report the room for writing.
@@ -126,8 +125,7 @@ fn a_shutdown_of_both_ends_is_reported_also_after_the_end_was_reported() {
     everywhere(|world| {
         for peer_is_first in [false, true] {
             let mut queue = Loop::new();
-            let (mut stream, peer) = world.unconnected();
-            queue.register(&mut stream, 1, BOTH);
+            let (mut stream, peer) = queue.registered(world.unconnected(), BOTH);
             assert_eq!(queue.now(), []);
             if peer_is_first {
                 peer.shuts_down();
@@ -172,8 +170,7 @@ fn a_reset_is_reported_to_readers_and_writers() {
     everywhere(|world| {
         for interest in [Interest::READABLE, Interest::WRITABLE, BOTH] {
             let mut queue = Loop::new();
-            let (mut stream, peer) = world.unconnected();
-            queue.register(&mut stream, 1, interest);
+            let (stream, peer) = queue.registered(world.unconnected(), interest);
             assert_eq!(queue.now(), []);
             peer.resets();
             let reported = queue.now();
@@ -188,8 +185,7 @@ fn a_reset_is_reported_to_readers_and_writers() {
 #[test]
 fn a_connection_that_is_refused_late_is_reported_late() {
     with_loop(|world, mut queue| {
-        let (mut stream, peer) = world.unconnected();
-        queue.register(&mut stream, 1, BOTH);
+        let (_stream, peer) = queue.registered(world.unconnected(), BOTH);
         assert_eq!(queue.now(), []);
         assert_eq!(queue.within(Duration::from_millis(3)), []);
         thread::scope(|scope| {
@@ -206,8 +202,7 @@ fn a_connection_that_is_refused_late_is_reported_late() {
 #[test]
 fn each_connection_is_reported_and_remaining_ones_once_more() {
     with_loop(|world, mut queue| {
-        let (mut listener, peer) = world.unconnected();
-        queue.register(&mut listener, 1, Interest::READABLE);
+        let (listener, peer) = queue.registered(world.unconnected(), Interest::READABLE);
         peer.connects();
         peer.connects();
         assert_eq!(queue.now(), [(1, ACCEPT)]);
@@ -276,8 +271,7 @@ fn a_source_registered_during_a_blocking_wait_is_reported_by_it() {
 fn an_interest_that_grows_during_a_blocking_wait_is_reported_by_it() {
     with_loop(|world, mut queue| {
         let registry = queue.registry().try_clone().unwrap();
-        let (mut stream, _) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE);
+        let (mut stream, _) = queue.registered(world.pair(), Interest::READABLE);
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
             world.until_blocked(1);
@@ -343,8 +337,7 @@ fn a_source_registered_with_two_polls_is_reported_by_both() {
 fn wakers_and_sources_are_reported_together() {
     with_loop(|world, mut queue| {
         let waker = Waker::new(queue.registry(), Token(9)).unwrap();
-        let (mut stream, peer) = world.pair();
-        queue.register(&mut stream, 1, Interest::READABLE.level());
+        let (_stream, peer) = queue.registered(world.pair(), Interest::READABLE.level());
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
             world.until_blocked(1);
