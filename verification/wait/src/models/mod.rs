@@ -132,8 +132,7 @@ impl PlainCell {
     }
 }
 
-/// Starts a thread that writes a cell and wakes. The thread returns its waker, so that the waker is not dropped
-/// before.
+/// Starts a thread that writes a cell and wakes. The thread returns its waker, so that the waker is not dropped before.
 fn write_and_wake(waker: Waker, cell: &PlainCell) -> JoinHandle<Waker> {
     let cell = cell.clone();
     thread::spawn(move || {
