@@ -35,10 +35,11 @@
 //! Every registered socket has a [`sock`], which holds the armed events and one request. Each dequeued packet
 //! becomes an event, or none, and the sock submits its request again if the mode requires it.
 //!
-//! An *armed* event (a flag of AFD, such as `AFD_POLL_RECEIVE`) is reported as soon as its condition holds. To *arm* an
-//! event is to add it to this set, and to *disarm* it is to remove it. Registering arms all events of the interest. A
-//! report disarms the reported events in edge mode, all events in oneshot mode, and none in level mode. To *rearm* is
-//! to arm the events of a direction again after the program has used that direction, in edge mode.
+//! A sock holds the set of its *armed* events, which are flags of AFD such as `AFD_POLL_RECEIVE`. An armed event is
+//! reported as soon as its condition holds. To *arm* an event is to add it to this set, and to *disarm* it is to remove
+//! it. Registering arms all events of the interest. A report disarms the reported events in edge mode, all events in
+//! oneshot mode, and none in level mode. To *rearm* is to arm the events of a direction again after the program has
+//! used that direction, in edge mode.
 //!
 //! # From completion to readiness, for pipes
 //!
