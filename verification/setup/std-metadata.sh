@@ -23,6 +23,6 @@ RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=$std CARGO_ENCODED_RUSTFL
 for target in "$@"; do
   rm -rf "$sysroot/lib/rustlib/$target"
   mkdir -p "$sysroot/lib/rustlib/$target/lib"
-  cp "$std/$target/debug/deps"/*.rmeta "$sysroot/lib/rustlib/$target/lib/"
+  cp --link "$std/$target/debug/deps"/*.rmeta "$sysroot/lib/rustlib/$target/lib/"
 done
 echo "$sysroot"
