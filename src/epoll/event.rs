@@ -133,7 +133,8 @@ pub(crate) struct RawEvents {
 }
 
 impl RawEvents {
-    /// Creates a list. `epoll_wait` rejects a larger number (`EP_MAX_EVENTS` in the kernel's `fs/eventpoll.c`).
+    /// Creates a list. Limits the capacity to the largest number of events that `epoll_wait` accepts (`EP_MAX_EVENTS`
+    /// in the kernel's `fs/eventpoll.c`).
     pub fn with_capacity(capacity: usize) -> RawEvents {
         let most = c_int::MAX as usize / mem::size_of::<epoll_event>();
         RawEvents { list: Vec::with_capacity(cmp::min(capacity, most)) }

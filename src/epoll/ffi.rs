@@ -11,8 +11,8 @@ use crate::unix::ffi::{O_CLOEXEC, O_NONBLOCK};
 
 /// The interest that `epoll_ctl` takes, and the event that `epoll_wait` returns.
 ///
-/// Packed on x86_64, so that the layout is that of a 32-bit program. (On x86, packing makes no difference. On m68k, a
-/// `u64` is aligned to 2 bytes.)
+/// Packed on x86_64, so that the layout is that of a 32-bit x86 program. (On x86, packing makes no difference. On m68k,
+/// a `u64` is aligned to 2 bytes.)
 #[cfg_attr(any(target_arch = "x86_64", target_arch = "x86"), repr(C, packed))]
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "x86")), repr(C))]
 #[derive(Clone, Copy)]

@@ -13,9 +13,10 @@ impl Interest {
     /// The completion of an asynchronous I/O operation, such as [`aio_read`]. Apple systems, FreeBSD and DragonFly
     /// only.
     ///
-    /// A program does not register such an operation by its descriptor. It starts it with a control block that names
-    /// the poll's descriptor (`SIGEV_KEVENT`, `sigev_notify_kqueue`) and contains the token (`sigev_value`), and the
-    /// kernel registers the operation. A program uses this interest in its own [`Source`](crate::event::Source), whose
+    /// A program does not register the descriptor of such an operation. The program starts the operation with a control
+    /// block that names the poll's descriptor (`SIGEV_KEVENT`, `sigev_notify_kqueue`) and contains the token
+    /// (`sigev_value`), and the kernel registers the operation. A program uses this interest in its own
+    /// [`Source`](crate::event::Source), whose
     /// `register` has the token and the registry as arguments; the poll's descriptor is [that of the
     /// registry](crate::Registry#impl-AsRawFd-for-Registry). If a descriptor is registered with this interest alone,
     /// `poll` reports nothing for it.
@@ -34,8 +35,8 @@ impl Interest {
     pub const LIO: Interest = Interest::from_bit(crate::interest::LIO);
 }
 
-// The project's tests build programs that were written for Linux with this folder. These programs use `PRIORITY`. The
-// model of kqueue never reports priority data.
+// The project's tests build this folder on Linux, with programs that were written for Linux. These programs use
+// `PRIORITY`. The model of kqueue never reports priority data.
 #[cfg(all(minimio_kqueue, any(target_os = "linux", target_os = "android")))]
 #[doc(hidden)]
 #[allow(missing_docs)]

@@ -4,10 +4,10 @@
 //! `poll` does not report again after its first report. This module therefore suppresses the event of the second knote,
 //! unless both events arrive in the same batch.
 //!
-//! If another thread reregisters the source while a wait is in progress, an event of that batch may belong to the old
-//! or to the new registration. The two cannot be distinguished, and an event of the old registration must not count as
-//! the first report of the new one. The event is therefore suppressed and both knotes are enabled again: if the
-//! condition still holds, the kernel reports it again.
+//! If another thread reregisters the source while a wait is in progress, an event that this wait returns may belong to
+//! the old or to the new registration. The two cannot be distinguished, and an event of the old registration must not
+//! count as the first report of the new one. This module therefore suppresses the event and enables both knotes again:
+//! if the condition still holds, the kernel reports it again.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,16 +27,17 @@ pub(super) struct TwoWayOneshots {
 }
 
 struct State {
-    /// The sequence number of the wait that began last, counted from 1.
+    /// The sequence number of the wait that began last, counted from 1. Waits that begin while nothing is registered
+    /// here have no number.
     wait_number: u64,
-    /// The registrations, by descriptor. A source that is dropped without `deregister` stays until another source with
-    /// the same descriptor number is registered.
+    /// The registrations, by descriptor. If a source is dropped without `deregister`, its record stays until another
+    /// source with the same descriptor number is registered.
     registrations: BTreeMap<RawFd, TwoWayOneshot>,
 }
 
 struct TwoWayOneshot {
     token: Token,
-    /// The sequence number of the last wait that began before this source was registered or reregistered.
+    /// The value of `wait_number` when this source was registered or reregistered.
     registered_after: u64,
     /// The sequence number of the wait that returned the report.
     reported_by: Option<u64>,
@@ -48,7 +49,7 @@ impl TwoWayOneshots {
         TwoWayOneshots { count: AtomicUsize::new(0), state: Mutex::new(state) }
     }
 
-    /// Calls `add_knotes`, which registers or reregisters a descriptor. Records the registration if it is two-way
+    /// Calls `replace_knotes`, which registers or reregisters a descriptor. Records the registration if it is two-way
     /// oneshot, and otherwise removes an older record of the descriptor.
     #[inline]
     pub fn register(
@@ -56,11 +57,11 @@ impl TwoWayOneshots {
         fd: RawFd,
         token: Token,
         interest: Interest,
-        add_knotes: impl FnOnce() -> io::Result<()>,
+        replace_knotes: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let is_two_way = interest.is_oneshot() && interest.is_readable() && interest.is_writable();
         if !is_two_way && self.count.load(Ordering::Acquire) == 0 {
-            return add_knotes();
+            return replace_knotes();
         }
         let mut state = lock(&self.state);
         let registered_after = state.wait_number;
@@ -70,7 +71,7 @@ impl TwoWayOneshots {
         };
         // Store the count before the kernel can report the new knotes.
         self.count.store(state.registrations.len(), Ordering::Release);
-        let result = add_knotes();
+        let result = replace_knotes();
         if result.is_err() {
             state.registrations.remove(&fd);
             self.count.store(state.registrations.len(), Ordering::Release);
@@ -132,7 +133,8 @@ impl TwoWayOneshots {
                 _ => return true,
             };
             match wait_number {
-                // The registration is older than this wait: its first batch is reported, later batches are suppressed.
+                // The registration is older than this wait. The first such wait that returns an event of the source
+                // reports it; the events of later waits are suppressed.
                 Some(wait_number) if registration.registered_after < wait_number => {
                     let reported_by = *registration.reported_by.get_or_insert(wait_number);
                     reported_by == wait_number

@@ -9,7 +9,7 @@ use handle::ffi::{self, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
 /// Returns an address without a family.
 #[inline]
 pub(crate) fn empty_sockaddr() -> sockaddr {
-    sockaddr { v6: ffi::SOCKADDR_IN6 }
+    sockaddr { v6: ffi::EMPTY_SOCKADDR_IN6 }
 }
 
 /// Writes an address in its C form. Returns its length.
@@ -17,7 +17,7 @@ pub(crate) fn empty_sockaddr() -> sockaddr {
 pub(crate) fn to_sockaddr(addr: &SocketAddr, sockaddr: &mut sockaddr) -> socklen_t {
     match addr {
         SocketAddr::V4(addr) => {
-            let mut v4 = ffi::SOCKADDR_IN;
+            let mut v4 = ffi::EMPTY_SOCKADDR_IN;
             v4.sin_family = ffi::AF_INET as ffi::sa_family_t;
             v4.sin_port = addr.port().to_be_bytes();
             v4.sin_addr = addr.ip().octets();
@@ -25,7 +25,7 @@ pub(crate) fn to_sockaddr(addr: &SocketAddr, sockaddr: &mut sockaddr) -> socklen
             mem::size_of::<sockaddr_in>() as socklen_t
         }
         SocketAddr::V6(addr) => {
-            let mut v6 = ffi::SOCKADDR_IN6;
+            let mut v6 = ffi::EMPTY_SOCKADDR_IN6;
             v6.sin6_family = ffi::AF_INET6 as ffi::sa_family_t;
             v6.sin6_port = addr.port().to_be_bytes();
             v6.sin6_flowinfo = addr.flowinfo();

@@ -1,4 +1,4 @@
-//! `bind_addr` and `connect_addr`, which the standard library has since Rust 1.70. A compiler prefers a type's own
+//! `bind_addr` and `connect_addr`, which the standard library has had since Rust 1.70. A compiler prefers a type's own
 //! methods to those of a trait, so with a newer standard library these traits are not used.
 
 // The names are those of the standard library's methods, on purpose.
@@ -42,6 +42,6 @@ fn path(address: &SocketAddr) -> io::Result<&Path> {
     match address.as_pathname() {
         Some(path) => Ok(path),
         None if address.is_unnamed() => Ok(Path::new("")),
-        None => Err(io::Error::new(io::ErrorKind::Unsupported, "cannot use an abstract address before Rust 1.70")),
+        None => Err(io::Error::new(io::ErrorKind::Unsupported, "cannot use an abstract name before Rust 1.70")),
     }
 }

@@ -19,7 +19,7 @@ use std::os::raw::{c_int, c_void};
         target_arch = "sparc64"
     ))
 ))]
-mod numbers {
+mod processor {
     use super::c_int;
 
     pub(crate) const O_NONBLOCK: c_int = 0x800;
@@ -34,7 +34,7 @@ mod numbers {
     any(target_os = "linux", target_os = "android"),
     any(target_arch = "mips", target_arch = "mips32r6", target_arch = "mips64", target_arch = "mips64r6")
 ))]
-mod numbers {
+mod processor {
     use super::c_int;
 
     pub(crate) const O_NONBLOCK: c_int = 0x80;
@@ -46,7 +46,7 @@ mod numbers {
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), any(target_arch = "sparc", target_arch = "sparc64")))]
-mod numbers {
+mod processor {
     use super::c_int;
 
     pub(crate) const O_NONBLOCK: c_int = 0x4000;
@@ -74,7 +74,7 @@ mod system {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod numbers {
+mod processor {
     use super::c_int;
 
     pub(crate) const O_NONBLOCK: c_int = 0x4;
@@ -138,7 +138,7 @@ mod system {
 
 // <fcntl.h>, <errno.h>
 
-pub(crate) use numbers::{EINPROGRESS, O_CLOEXEC, O_NONBLOCK};
+pub(crate) use processor::{EINPROGRESS, O_CLOEXEC, O_NONBLOCK};
 pub(crate) const EINTR: c_int = 4;
 
 pub(crate) const F_SETFD: c_int = 2;
@@ -172,7 +172,7 @@ pub(crate) unsafe fn pipe2(_: *mut c_int, _: c_int) -> c_int {
 
 // <sys/socket.h>
 
-pub(crate) use numbers::{SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET};
+pub(crate) use processor::{SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET};
 pub(crate) use system::{msg_controllen_t, msg_iovlen_t, sa_family_t};
 pub(crate) use system::{AF_INET6, IPV6_V6ONLY, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK};
 pub(crate) const AF_UNIX: c_int = 1;
@@ -185,8 +185,8 @@ pub(crate) const HAS_SOCKET_FLAGS: bool = !cfg!(any(target_vendor = "apple", min
 /// Whether the system has `accept4`. Apple's systems do not, and Android on x86 kills a process that calls it.
 pub(crate) const HAS_ACCEPT4: bool = HAS_SOCKET_FLAGS && !cfg!(all(target_os = "android", target_arch = "x86"));
 
-/// The option of `SOL_SOCKET` that keeps a socket from raising SIGPIPE, on systems whose older releases ignore the flag
-/// of `send`.
+/// The option of `SOL_SOCKET` that keeps a socket from raising SIGPIPE, on systems whose older releases ignore
+/// [`MSG_NOSIGNAL`].
 pub(crate) const SO_NOSIGPIPE: Option<c_int> = if cfg!(target_vendor = "apple") { Some(0x1022) } else { None };
 
 /// The maximum number of buffers of one `sendmsg`, from <linux/uio.h> and <sys/limits.h>.
@@ -289,7 +289,7 @@ pub(crate) struct sockaddr_in6 {
 const _: () = assert!(mem::size_of::<sockaddr_in6>() == 28);
 
 /// Empty addresses. Only their length is set, on systems whose addresses contain it.
-pub(crate) const SOCKADDR_IN: sockaddr_in = sockaddr_in {
+pub(crate) const EMPTY_SOCKADDR_IN: sockaddr_in = sockaddr_in {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     sin_len: mem::size_of::<sockaddr_in>() as u8,
     sin_family: 0,
@@ -297,7 +297,7 @@ pub(crate) const SOCKADDR_IN: sockaddr_in = sockaddr_in {
     sin_addr: [0; 4],
     sin_zero: [0; 8],
 };
-pub(crate) const SOCKADDR_IN6: sockaddr_in6 = sockaddr_in6 {
+pub(crate) const EMPTY_SOCKADDR_IN6: sockaddr_in6 = sockaddr_in6 {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     sin6_len: mem::size_of::<sockaddr_in6>() as u8,
     sin6_family: 0,
@@ -330,7 +330,7 @@ const SUN_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android"))
 const _: () = assert!(mem::size_of::<sockaddr_un>() == 2 + SUN_PATH);
 
 /// An empty address.
-pub(crate) const SOCKADDR_UN: sockaddr_un = sockaddr_un {
+pub(crate) const EMPTY_SOCKADDR_UN: sockaddr_un = sockaddr_un {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     sun_len: 0,
     sun_family: 0,
@@ -338,4 +338,4 @@ pub(crate) const SOCKADDR_UN: sockaddr_un = sockaddr_un {
 };
 
 /// Whether a path that begins with a zero byte is an abstract name, which has no file. Elsewhere, such a path is empty.
-pub(crate) const HAS_ABSTRACT_ADDRESSES: bool = cfg!(any(target_os = "linux", target_os = "android"));
+pub(crate) const HAS_ABSTRACT_NAMES: bool = cfg!(any(target_os = "linux", target_os = "android"));

@@ -4,8 +4,8 @@ use std::io;
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::event::{Source, Token};
-// This module and `net` import each other: the conversions of the public sockets are here, with everything about
-// descriptors, and the sockets are built on `unix/socket.rs`.
+// This module and `crate::net` import each other: the conversions between the public sockets and descriptors are here,
+// and the sockets are built on `unix/socket.rs`.
 use crate::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use crate::queue::SourceState;
 use crate::{Interest, Poll, Registry};

@@ -29,8 +29,8 @@ use crate::{Interest, Registry};
 /// | abstract names, which have no file | up to 107 bytes | none |
 ///
 /// `SocketAddrExt` of `std::os::linux::net` or `std::os::android::net` constructs the address of an abstract name. The
-/// trait exists since Rust 1.70. Before that, a peer may have an abstract name, but binding or connecting to one fails
-/// with `Unsupported`.
+/// trait has existed since Rust 1.70. Before 1.70, a peer may have an abstract name, but binding or connecting to one
+/// fails with `Unsupported`.
 pub use std::os::unix::net::SocketAddr;
 
 /// A non-blocking connection between two sockets of this machine.
@@ -392,7 +392,7 @@ impl UnixDatagram {
         UnixDatagram { inner: IoSource::new(socket) }
     }
 
-    /// Connects the socket to `path`: from now on, it sends to and receives from that socket only.
+    /// Connects this socket to the socket at `path`. From now on, this socket sends to and receives from that one only.
     ///
     /// # Errors
     ///
@@ -498,7 +498,7 @@ impl UnixDatagram {
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs |
     /// |---|---|---|
-    /// | receiving then returns | `WouldBlock`; sends to this socket fail with `BrokenPipe` | `Ok(0)` |
+    /// | a receive after receiving is shut down | `WouldBlock`; sends to this socket fail with `BrokenPipe` | `Ok(0)` |
     ///
     /// # Errors
     ///

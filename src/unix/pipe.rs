@@ -134,7 +134,7 @@ macro_rules! impl_pipe_end {
 
             /// Sets whether an operation that would block fails with `WouldBlock` or blocks.
             ///
-            /// This affects all duplicates of this end, also those in other processes, but not the other end.
+            /// This affects all duplicates of this end, including those in other processes, but not the other end.
             ///
             /// # Errors
             ///

@@ -1,5 +1,5 @@
-//! Socket operations that the standard library lacks: a non-blocking connect, an accept with flags, reads and writes
-//! with one direct call and without SIGPIPE.
+//! Socket operations that the standard library lacks: a non-blocking connect, an accept with flags, and reads and
+//! writes that call `recv`, `send` or `sendmsg` directly. The writes raise no SIGPIPE.
 
 use std::cmp;
 use std::ffi::OsStr;
@@ -31,7 +31,7 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
     if unsafe { ffi::connect(stream.as_raw_fd(), &sockaddr, len) } != 0 {
         let err = io::Error::last_os_error();
         match err.raw_os_error() {
-            // The kernel continues the handshake, also if a signal has interrupted the call. (Such an error owns no
+            // The kernel continues the handshake, even if a signal has interrupted the call. (Such an error owns no
             // memory, and forgetting it is cheaper than dropping it.)
             Some(ffi::EINPROGRESS | ffi::EINTR) => mem::forget(err),
             _ => return Err(err),
@@ -104,7 +104,7 @@ pub(crate) fn listen(addr: &SocketAddr) -> io::Result<net::TcpListener> {
     Ok(listener)
 }
 
-/// Sets the backlog, which is 128 or the system's limit in a listener of the standard library. A second `listen`
+/// Sets the backlog. In a listener of the standard library, the backlog is 128 or the system's limit. A second `listen`
 /// changes only the backlog.
 pub(crate) fn set_backlog(listener: &impl AsRawFd) -> io::Result<()> {
     // SAFETY: `listen` takes no pointer, and `listener` owns the descriptor.
@@ -123,7 +123,7 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
 /// has no fixed length.
 #[inline]
 pub(crate) fn accept_unix(listener: &unix::UnixListener) -> io::Result<(unix::UnixStream, unix::SocketAddr)> {
-    let mut addr = ffi::SOCKADDR_UN;
+    let mut addr = ffi::EMPTY_SOCKADDR_UN;
     let mut len = mem::size_of::<sockaddr_un>() as socklen_t;
     let addr_pointer: *mut sockaddr_un = &mut addr;
     let stream = unix::UnixStream::from(accept_into(listener, addr_pointer.cast(), &mut len)?);
@@ -159,7 +159,7 @@ fn pathname(addr: &sockaddr_un, len: socklen_t) -> &Path {
     let bytes = &addr.sun_path[..len];
     let bytes = match bytes.iter().position(|byte| *byte == 0) {
         // An abstract name: the zero byte at its start belongs to it.
-        Some(0) if ffi::HAS_ABSTRACT_ADDRESSES => bytes,
+        Some(0) if ffi::HAS_ABSTRACT_NAMES => bytes,
         Some(end) => &bytes[..end],
         None => bytes,
     };

@@ -9,11 +9,11 @@ impl SourceState {
     /// Whether [`rearm`](SourceState::rearm) does anything. The kernel detects every edge without this call.
     pub const NEEDS_REARM: bool = false;
 
-    /// Rearms the direction that the program has just used.
+    /// Does nothing. On Windows, this rearms the direction that the program has just used.
     #[inline]
     pub fn rearm(&self, _direction: Interest) {}
 
-    /// Records that the program has shut down writing. The kernel reports the shutdown without this call.
+    /// Does nothing, because the kernel reports that the program has shut down writing.
     #[inline]
     pub fn write_shut_down(&self) {}
 }

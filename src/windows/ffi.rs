@@ -179,9 +179,9 @@ pub(crate) struct sockaddr_in6 {
 const _: () = assert!(mem::size_of::<sockaddr_in6>() == 28);
 
 /// Empty addresses.
-pub(crate) const SOCKADDR_IN: sockaddr_in =
+pub(crate) const EMPTY_SOCKADDR_IN: sockaddr_in =
     sockaddr_in { sin_family: 0, sin_port: [0; 2], sin_addr: [0; 4], sin_zero: [0; 8] };
-pub(crate) const SOCKADDR_IN6: sockaddr_in6 =
+pub(crate) const EMPTY_SOCKADDR_IN6: sockaddr_in6 =
     sockaddr_in6 { sin6_family: 0, sin6_port: [0; 2], sin6_flowinfo: 0, sin6_addr: [0; 16], sin6_scope_id: 0 };
 
 /// An IPv4 or IPv6 address. The family, at the same offset in both members, distinguishes them.
