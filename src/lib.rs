@@ -257,7 +257,7 @@ const _: () = {
     let _: fn(&Selector, &mut RawEvents, usize, Option<Duration>) -> io::Result<bool> = Selector::wait;
 
     // Ends a wait from any thread. If two notifications precede a wait, the two together may end only one wait.
-    let _: fn(&Selector) -> io::Result<Notifier> = Notifier::new;
+    let _: fn(&mut Selector) -> io::Result<Notifier> = Notifier::new;
     let _: fn(&Notifier) -> io::Result<()> = Notifier::notify;
 
     // A list of events that never grows. `Wakers` and `Timers` append their events to it.

@@ -23,8 +23,8 @@ pub(crate) struct Shared {
 /// Waking and interrupting, from any thread.
 impl Shared {
     pub fn new() -> io::Result<Shared> {
-        let selector = Selector::new()?;
-        let notifier = Notifier::new(&selector)?;
+        let mut selector = Selector::new()?;
+        let notifier = Notifier::new(&mut selector)?;
         Ok(Shared {
             id: PollId::new(),
             selector,

@@ -3,18 +3,18 @@
 //! An epoll instance lives in the kernel. It has a set of registered files and a list of those that are ready. A
 //! program adds a descriptor once (`epoll_ctl`, in [`selector`]), with the events it wants and 64 bits of data, which
 //! here hold the token. From then on, the kernel adds the registered file to the ready list when one of these events
-//! happens, and `epoll_wait` returns the list. A wait neither copies the set into the kernel nor searches it, which the
-//! system calls `select` and `poll` must do.
+//! happens, and `epoll_wait` returns the list. The older system calls `select` and `poll` copy the set into the kernel
+//! and search it in every call; `epoll_wait` does neither.
 //!
 //! What is special about epoll:
 //!
 //! - *One registration has both directions.* One event can contain `EPOLLIN | EPOLLOUT`; a kqueue reports two events.
 //! - *Modes are flags of the registration.* Level is the kernel's default (but not this crate's), `EPOLLET` selects
-//!   edge, and `EPOLLONESHOT` disables the registration after a report. `EPOLL_CTL_MOD` enables it again and reports
-//!   the descriptor if it is ready.
-//! - *The set holds open files, not descriptors.* Closing the last descriptor of a file removes it from the set;
-//!   closing one of two duplicates does not. The file then stays in the set, and `epoll_ctl` can no longer remove it by
-//!   the closed number. Deregister first.
+//!   edge, and `EPOLLONESHOT` disables the registration after a report. `EPOLL_CTL_MOD` enables the registration again,
+//!   and the next `epoll_wait` reports the descriptor if it is ready.
+//! - *The set holds open files, not descriptors.* Closing the last descriptor of a file removes the file from the set.
+//!   If a duplicate of the closed descriptor remains open, the file stays in the set, and `epoll_ctl` can no longer
+//!   remove it by the closed number. Deregister a descriptor before you close it.
 //! - *Errors and hang-ups are always reported*: `EPOLLERR` and `EPOLLHUP` need no flag at registration.
 //! - *Regular files are refused* (`EPERM`), because they are always ready.
 //!
@@ -24,10 +24,8 @@
 //! - The book makes a new eventfd for each wake. This crate keeps one eventfd per poll, in the [`notifier`].
 //! - The book packs the event struct on every processor. The kernel packs it only on x86_64 ([`ffi`]).
 //!
-//! Invariants of this folder: the data of an epoll entry is the token of its source. The exception is the entry of the
-//! [`notifier`], whose data is the address of a byte that the [`Selector`] owns. No object of the program has this
-//! address, so a token that is a small number or such an address never equals it. `wait` removes the notifier's event
-//! before it returns.
+//! Invariants of this folder: the data of a registration is the token of its source. The exception is the registration
+//! of the [`notifier`], whose data is a random number. `wait` removes the notifier's event before it returns.
 
 pub(crate) mod event;
 mod ffi;

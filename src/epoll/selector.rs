@@ -1,6 +1,8 @@
 //! The selector: one epoll instance.
 
 use std::cmp;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::raw::{c_int, c_long};
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -16,8 +18,9 @@ use crate::Interest;
 
 pub(crate) struct Selector {
     epoll: OwnedFd,
-    /// The byte whose address marks the notifier's event. No other object has this address while the selector exists.
-    notifier_mark: Box<u8>,
+    /// The data of the notifier's registration: a random number, because a program may choose any token, also the
+    /// address of memory that was freed and that the selector would then allocate.
+    notifier_data: u64,
 }
 
 // Open.
@@ -31,18 +34,14 @@ impl Selector {
         }
         // SAFETY: `epoll_create1` has just returned `fd`, and no other code owns it yet.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Selector { epoll, notifier_mark: Box::new(0) })
-    }
-
-    /// Returns the data of the notifier's entry.
-    #[inline]
-    fn notifier_address(&self) -> u64 {
-        ptr::addr_of!(*self.notifier_mark) as usize as u64
+        // Bit 63 is set, so no small number, no address and no token of a 32-bit program equals the result.
+        let notifier_data = RandomState::new().build_hasher().finish() | 1 << 63;
+        Ok(Selector { epoll, notifier_data })
     }
 
     /// Registers the descriptor of the [`Notifier`](super::Notifier), edge-triggered.
     pub(super) fn register_notifier(&self, fd: RawFd) -> io::Result<()> {
-        self.epoll_ctl(ffi::EPOLL_CTL_ADD, fd, ffi::EPOLLIN | ffi::EPOLLET, self.notifier_address())
+        self.epoll_ctl(ffi::EPOLL_CTL_ADD, fd, ffi::EPOLLIN | ffi::EPOLLET, self.notifier_data)
     }
 }
 
@@ -77,17 +76,17 @@ impl Selector {
 
 // Wait.
 
-/// Whether `epoll_pwait2` is unavailable, because the kernel is older than 5.11, or because a sandbox or an emulator
-/// rejects the call.
+/// Whether `epoll_pwait2` is unavailable, because the kernel is older than 5.11, because a sandbox or an emulator
+/// rejects the call, or because the call must not be tried ([`ffi::TRY_PWAIT2`]).
 static PWAIT2_UNAVAILABLE: AtomicBool = AtomicBool::new(!ffi::TRY_PWAIT2);
 
 impl Selector {
-    /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits
-    /// for `timeout` (`None`: without a limit). Returns whether the notifier's event arrived; that event is not in the
-    /// list.
+    /// Keeps the first `kept` events and appends ready events, up to the list's capacity. If no event is ready, waits
+    /// for one, for at most `timeout` (`None`: without a limit). Returns whether the notifier's event arrived; that
+    /// event is not in the list.
     #[inline(always)]
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
-        let notifier = self.notifier_address();
+        let notifier_data = self.notifier_data;
         let list = &mut events.list;
         let kept = cmp::min(kept, list.len());
         let slots = (list.capacity() - kept) as c_int;
@@ -106,17 +105,17 @@ impl Selector {
         // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
         unsafe { list.set_len(kept + count as usize) };
 
-        let is_notifier = |event: &Event| event.0.data == notifier;
+        let is_notifier = |event: &Event| event.0.data == notifier_data;
         let notified = match &list[kept..] {
             [event] => is_notifier(event),
-            // Compare four events at a time: this search is the only work for each event of a batch.
+            // Compare four events at a time, for speed: this search is the only work that `wait` does for each event.
             many => {
                 let mut fours = many.chunks_exact(4);
                 fours.any(|four| four.iter().any(is_notifier)) || fours.remainder().iter().any(is_notifier)
             }
         };
         if notified {
-            remove_notifier_event(list, notifier);
+            remove_notifier_event(list, notifier_data);
         }
         Ok(notified)
     }
@@ -151,11 +150,12 @@ impl Selector {
 
     fn epoll_pwait2(&self, events: *mut epoll_event, slots: c_int, timeout: Duration) -> c_int {
         let timeout = ffi::__kernel_timespec {
-            // The seconds fit into 64 signed bits, because the deadline is an `Instant`, which has this limit too.
+            // The seconds fit into 64 signed bits: the callers in `poll.rs` and `shared.rs` compute the timeout from
+            // deadlines, which are `Instant`s and have this limit too.
             tv_sec: timeout.as_secs() as i64,
             tv_nsec: i64::from(timeout.subsec_nanos()),
         };
-        let no_signals: *const u8 = ptr::null();
+        let sigmask: *const u8 = ptr::null();
         // SAFETY: `wait` passes a buffer with room for `slots` events, which only this call uses until it returns.
         // `timeout` outlives the call. With a null pointer, the call does not change the signal mask. The system call
         // takes integers as `long`.
@@ -166,7 +166,7 @@ impl Selector {
                 events,
                 c_long::from(slots),
                 &timeout as *const ffi::__kernel_timespec,
-                no_signals,
+                sigmask,
                 0 as c_long,
             )
         };
@@ -176,8 +176,8 @@ impl Selector {
 
 #[cold]
 #[inline(never)]
-fn remove_notifier_event(list: &mut Vec<Event>, notifier: u64) {
-    list.retain(|event| event.0.data != notifier);
+fn remove_notifier_event(list: &mut Vec<Event>, notifier_data: u64) {
+    list.retain(|event| event.0.data != notifier_data);
 }
 
 impl AsFd for Selector {

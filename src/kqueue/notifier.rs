@@ -12,24 +12,22 @@ use super::selector::{ignore_interrupted, Selector};
 use crate::unix::descriptor::open_pipe;
 
 pub(crate) enum Notifier {
-    /// A user event of this kqueue, and the `udata` of its knote.
-    User { kqueue: Arc<OwnedFd>, data: usize },
-    /// A pipe, whose receiver is registered. NetBSD since release 10 and later OpenBSD releases have user events; the
-    /// other releases use this variant.
+    /// A user event of this kqueue.
+    User(Arc<OwnedFd>),
+    /// A pipe, whose receiver is registered. Used on the systems without user events: NetBSD before release 10, and
+    /// older OpenBSD releases.
     Pipe { sender: File, receiver: File },
 }
 
-/// The identifier (`ident`) of the kqueue's only user event.
-const USER_EVENT: usize = 0;
+/// The identifier (`ident`) of the only user event that this crate adds to a kqueue. A program may add its own user
+/// events with other identifiers; it rarely chooses this number.
+const USER_EVENT: usize = usize::MAX;
 
 impl Notifier {
     /// Creates a notifier and registers it with `selector`.
-    pub fn new(selector: &Selector) -> io::Result<Notifier> {
+    pub fn new(selector: &mut Selector) -> io::Result<Notifier> {
         match selector.register_notifier(USER_EVENT, ffi::EVFILT_USER) {
-            Ok(()) => {
-                let kqueue = Arc::clone(selector.kqueue());
-                return Ok(Notifier::User { kqueue, data: selector.notifier_address() });
-            }
+            Ok(()) => return Ok(Notifier::User(Arc::clone(selector.kqueue()))),
             // The system has no user events.
             Err(err) if err.raw_os_error() == Some(ffi::EINVAL) => {}
             Err(err) => return Err(err),
@@ -42,7 +40,7 @@ impl Notifier {
     /// Ends one wait: the wait in progress, or else the next one. Never blocks and never allocates.
     pub fn notify(&self) -> io::Result<()> {
         let (mut sender, mut receiver) = match self {
-            Notifier::User { kqueue, data } => return trigger(kqueue, *data),
+            Notifier::User(kqueue) => return trigger(kqueue),
             Notifier::Pipe { sender, receiver } => (sender, receiver),
         };
         loop {
@@ -58,10 +56,10 @@ impl Notifier {
     }
 }
 
-/// Triggers the user event. A change of a knote replaces its data, so the data is passed again.
-fn trigger(kqueue: &OwnedFd, data: usize) -> io::Result<()> {
+/// Triggers the user event.
+fn trigger(kqueue: &OwnedFd) -> io::Result<()> {
     // Do not pass `EV_ADD`: with that flag, NetBSD 11 does not trigger the event.
-    let change = kevent { fflags: ffi::NOTE_TRIGGER, ..kevent::new(USER_EVENT, ffi::EVFILT_USER, 0, data) };
+    let change = kevent { fflags: ffi::NOTE_TRIGGER, ..kevent::new(USER_EVENT, ffi::EVFILT_USER, 0, 0) };
     // SAFETY: `change` is one change and outlives the call. The event list has length 0.
     match unsafe { ffi::kevent(kqueue.as_raw_fd(), &change, 1, ptr::null_mut(), 0, ptr::null()) } {
         0.. => Ok(()),

@@ -18,8 +18,8 @@ use crate::Interest;
 
 pub(crate) struct Selector {
     kqueue: Arc<OwnedFd>,
-    /// The byte whose address marks the notifier's event. No other object has this address while the selector exists.
-    notifier_mark: Box<u8>,
+    /// The filter and the identifier (`ident`) of the notifier's knote.
+    notifier: (filter_t, usize),
     two_way_oneshots: TwoWayOneshots,
 }
 
@@ -36,22 +36,17 @@ impl Selector {
         let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
         // A child of `fork` does not inherit the kqueue, but a program that this process executes would.
         close_on_exec(&kqueue)?;
-        Ok(Selector { kqueue: Arc::new(kqueue), notifier_mark: Box::new(0), two_way_oneshots: TwoWayOneshots::new() })
+        Ok(Selector { kqueue: Arc::new(kqueue), notifier: (0, 0), two_way_oneshots: TwoWayOneshots::new() })
     }
 
     pub(super) fn kqueue(&self) -> &Arc<OwnedFd> {
         &self.kqueue
     }
 
-    /// Returns the data of the notifier's knote.
-    #[inline]
-    pub(super) fn notifier_address(&self) -> usize {
-        ptr::addr_of!(*self.notifier_mark) as usize
-    }
-
     /// Registers the user event or the pipe of the [`Notifier`](super::Notifier), edge-triggered.
-    pub(super) fn register_notifier(&self, ident: usize, filter: filter_t) -> io::Result<()> {
-        let mut change = [kevent::new(ident, filter, ffi::EV_ADD | ffi::EV_CLEAR, self.notifier_address())];
+    pub(super) fn register_notifier(&mut self, ident: usize, filter: filter_t) -> io::Result<()> {
+        self.notifier = (filter, ident);
+        let mut change = [kevent::new(ident, filter, ffi::EV_ADD | ffi::EV_CLEAR, 0)];
         self.apply_changes(&mut change)?;
         receipt(&change[0])
     }
@@ -61,11 +56,11 @@ impl Selector {
 
 impl Selector {
     pub fn register(&self, _: &mut SourceState, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.two_way_oneshots.register(fd, token, interest, || self.add_knotes(fd, token, interest).map(drop))
+        self.two_way_oneshots.register(fd, token, interest, || self.replace_knotes(fd, token, interest).map(drop))
     }
 
     pub fn reregister(&self, _: &mut SourceState, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.two_way_oneshots.register(fd, token, interest, || match self.add_knotes(fd, token, interest)? {
+        self.two_way_oneshots.register(fd, token, interest, || match self.replace_knotes(fd, token, interest)? {
             true => Ok(()),
             false => {
                 self.delete_knotes(fd)?;
@@ -84,7 +79,7 @@ impl Selector {
 
     /// Deletes the knotes of a descriptor and adds one for each direction of the interest. Returns whether a knote was
     /// deleted.
-    fn add_knotes(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<bool> {
+    fn replace_knotes(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<bool> {
         let add = |filter| kevent::new(fd as usize, filter, ffi::EV_ADD | flags(interest), token.0);
         let (read, write) = (add(ffi::EVFILT_READ), add(ffi::EVFILT_WRITE));
         let mut changes = [delete_change(fd, ffi::EVFILT_READ), delete_change(fd, ffi::EVFILT_WRITE), read, write];
@@ -107,7 +102,8 @@ impl Selector {
                 // descriptor, for which NetBSD returns the same error, has already failed in `any_deleted`.)
                 Err(err) if err.raw_os_error() == Some(ffi::NO_READER_ERRNO) => {}
                 Err(err) => {
-                    // Register both directions or none. A knote that cannot be deleted was not added.
+                    // Register both directions or none. A deletion fails only if the knote was not added, so the error
+                    // is ignored.
                     let _not_added = self.delete_knotes(fd);
                     return Err(err);
                 }
@@ -188,12 +184,12 @@ pub(super) fn ignore_interrupted(err: io::Error) -> io::Result<()> {
 const MAX_TIMEOUT_SECS: u64 = 1_000_000;
 
 impl Selector {
-    /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits
-    /// for `timeout` (`None`: without a limit). Returns whether the notifier's event arrived; that event is not in the
-    /// list.
+    /// Keeps the first `kept` events and appends ready events, up to the list's capacity. If no event is ready, waits
+    /// for one, for at most `timeout` (`None`: without a limit). Returns whether the notifier's event arrived; that
+    /// event is not in the list.
     #[inline(always)]
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
-        let notifier = self.notifier_address();
+        let is_notifier = |event: &Event| (event.0.filter, event.0.ident) == self.notifier;
         let list = &mut events.list;
         list.truncate(kept);
         let kept = list.len();
@@ -216,15 +212,14 @@ impl Selector {
             // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
             unsafe { list.set_len(kept + count as usize) };
 
-            let is_notifier = |event: &Event| event.0.udata == notifier;
             let notified = list[kept..].iter().any(is_notifier);
             if notified {
-                remove_notifier_event(list, notifier);
+                list.retain(|event| !is_notifier(event));
             }
             let enable = |fd, token| self.enable_knotes(fd, token);
             let suppressed = self.two_way_oneshots.suppress(list, kept, wait_number, enable);
-            // If all events were suppressed, more events may be queued behind them, so check once more without
-            // blocking. The facade then waits again for the rest of its timeout.
+            // If all events were suppressed, more events may be queued behind them, so check again without blocking. If
+            // there is no event, this returns before the timeout, and `Poll` waits again for the rest of the timeout.
             if notified || !suppressed || list.len() > kept {
                 return Ok(notified);
             }
@@ -239,12 +234,6 @@ impl Selector {
         // a timeout that outlives the call. The list of changes is empty.
         unsafe { ffi::kevent(self.kqueue.as_raw_fd(), ptr::null(), 0, events, slots, timeout) }
     }
-}
-
-#[cold]
-#[inline(never)]
-fn remove_notifier_event(list: &mut Vec<Event>, notifier: usize) {
-    list.retain(|event| event.0.udata != notifier);
 }
 
 impl AsFd for Selector {

@@ -27,6 +27,19 @@ fn sources() -> Vec<NamedSource> {
 }
 
 #[test]
+fn a_token_may_be_the_address_of_memory_that_was_freed() {
+    for size in [1, 8, 16, 24, 32] {
+        let token = Token(vec![0_u8; size].as_ptr() as usize);
+        // The poll allocates its own state, possibly at that address.
+        let (mut poll, mut events) = poll();
+        let (mut stream, mut peer) = stream_and_peer();
+        poll.registry().register(&mut stream, token, READ.level()).unwrap();
+        peer.write_all(b"x").unwrap();
+        assert_eq!(next_tokens(&mut poll, &mut events), [token], "an address of {size} bytes");
+    }
+}
+
+#[test]
 fn registering_a_source_twice_fails_with_already_exists() {
     let (poll, _) = poll();
     for (name, mut source, _peer) in sources() {
