@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The descriptor may be in blocking mode. This program must not make its standard input non-blocking, because the
-//! shell shares that open file. In level mode this is not needed: after an event, *one* read does not block. (Edge mode
-//! needs a non-blocking source, because the program reads until `WouldBlock`.)
+//! shell shares that open file. Level mode works with a blocking source: after an event, *one* read does not block.
+//! (Edge mode needs a non-blocking source, because the program reads until `WouldBlock`.)
 //!
 //! A regular file (`any_fd stdin <Cargo.toml`) never blocks, so it is not registered. Epoll would refuse the file with
 //! `PermissionDenied`; a kqueue would report it as readable until its end, and then not at all.
@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
 
 const SOURCE: Token = Token(0);
 
-/// How many bytes one event reads. In level mode, a smaller buffer only means more events.
+/// How many bytes the program reads after each event. In level mode, a smaller buffer only means more events.
 const BUFFER_SIZE: usize = 1024;
 
 /// Calls `read` whenever `source` is readable and prints the bytes, until `read` returns 0.
@@ -61,7 +61,8 @@ mod system {
 
     pub fn run() -> io::Result<()> {
         if env::args().nth(1).as_deref() == Some("stdin") {
-            // Not `io::stdin()`: it reads ahead into its own buffer, and no event reports the bytes in that buffer.
+            // Read from a duplicate of the descriptor. A read through `io::stdin()` would read ahead into a buffer, and
+            // no event reports the bytes in that buffer.
             return print_file(io::stdin().as_fd().try_clone_to_owned()?.into());
         }
         let script = "for word in one two three; do echo $word; sleep 0.1; done";

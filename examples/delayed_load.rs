@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use client::{Client, Outcome};
 
-/// The environment variable that marks the second run of this program, which has as many descriptors as it may have.
+/// The environment variable that marks the second run of this program, which has the highest permitted limit of open
+/// descriptors.
 const RAISED: &str = "DELAYED_LOAD_RAISED";
 
 fn main() {
@@ -162,7 +163,7 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // Both fail only if the process has already ended.
+        // `kill` may fail if the process has already ended. `wait` collects the exit status in both cases.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

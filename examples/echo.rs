@@ -7,9 +7,8 @@
 //! The modes differ in when an event comes, and so in what the server must do:
 //!
 //! - *level*: every poll reports the source while it is ready. The server handles one step per event; if more is left,
-//!   the
-//!   next poll reports the source again. But the server must keep the interest up to date: otherwise bytes that it
-//!   cannot take yet would be reported by every poll.
+//!   the next poll reports the source again. But the server must keep the interest up to date: otherwise every poll
+//!   would report bytes that the server cannot take yet.
 //! - *edge*: the source is reported when it becomes ready. The server registers both directions once, and repeats steps
 //!   until the stream returns `WouldBlock`: the rest would not be reported again.
 //!
@@ -34,7 +33,7 @@ const BYTES: usize = 8 * 1024 * 1024;
 /// client blocks.
 const BUFFER: usize = 4 * 1024;
 
-// The tokens of connections count up from 0, these count down from the largest number.
+// The tokens of connections count up from 0; these two tokens count down from the largest number.
 const ACCEPT: Token = Token(usize::MAX);
 const STOP: Token = Token(usize::MAX - 1);
 
@@ -194,7 +193,7 @@ impl Server {
     fn serve_edge(&mut self, token: Token) -> io::Result<bool> {
         if let Some(connection) = self.connections.get_mut(&token) {
             // A client that never pauses can keep the server in this loop while other clients wait.
-            // `server/connection.rs` shows how to limit the loop and continue later without an event.
+            // `server/connection.rs` shows how to limit the loop and continue later, by a timer that expires at once.
             while connection.step()? {}
         }
         Ok(false)

@@ -62,7 +62,7 @@ fn main() -> io::Result<()> {
             }
         }
     }
-    println!("The ticks missed during the sleep were one event; the alarm was none.");
+    println!("The missed ticks caused one event; the cancelled alarm caused no event.");
     println!("Now try: another TEA_TIME in examples/timers.rs; then cargo run --example udp");
     Ok(())
 }

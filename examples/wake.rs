@@ -36,7 +36,7 @@ fn main() -> io::Result<()> {
         // The worker borrows the waker. If the worker owned it, the waker would be dropped when the thread ends, and a
         // wake that is not reported yet would be lost.
         scope.spawn(|| work(sender, &waker));
-        listen(&mut poll, &results)
+        run_loop(&mut poll, &results)
     })?;
     println!("{} wakes became {events} events: wakes between two polls are one event.", LIMITS.len() + 1);
     println!("Now try: more LIMITS in examples/wake.rs; then cargo run --example timers");
@@ -67,7 +67,7 @@ fn is_prime(number: u32) -> bool {
 
 /// Runs the poll loop and returns the number of events. A larger program handles more tokens here: of sockets, timers
 /// and other wakers.
-fn listen(poll: &mut Poll, results: &Receiver<Count>) -> io::Result<usize> {
+fn run_loop(poll: &mut Poll, results: &Receiver<Count>) -> io::Result<usize> {
     let mut events = Events::with_capacity(16);
     let mut count = 0;
     loop {

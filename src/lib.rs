@@ -164,8 +164,8 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,344 |
-//! | core and kqueue | the core and `kqueue/` | 1,592 |
+//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,343 |
+//! | core and kqueue | the core and `kqueue/` | 1,580 |
 //! | Windows for sockets | the core and `iocp/` without pipes and raw sockets | 2,384 |
 //! | Windows pipes and raw sockets | `pipe` `pipe_source` `raw_sockets` of `iocp/` | 634 |
 

@@ -14,10 +14,10 @@ pub enum Fault {
     TooLong,
 }
 
-/// The bytes that have arrived and are not consumed. The result depends on the bytes only, not on how they were split
-/// into pieces.
+/// The bytes that have arrived and are not consumed. What the methods take from it depends on the bytes only, not on
+/// how they were split into pieces.
 #[derive(Default)]
-pub struct Intake {
+pub struct InputBuffer {
     bytes: Vec<u8>,
     /// All bytes before this index are consumed.
     start: usize,
@@ -28,7 +28,7 @@ pub struct Intake {
     searched: usize,
 }
 
-impl Intake {
+impl InputBuffer {
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);
         self.line -= self.start;
@@ -55,7 +55,7 @@ impl Intake {
         }
         if self.is_empty() {
             // Free the buffer: thousands of connections may wait for a response at the same time.
-            *self = Intake::default();
+            *self = InputBuffer::default();
         }
         Ok(None)
     }

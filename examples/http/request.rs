@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::head::{is_token, length, Fault, Head, Intake};
+use super::head::{is_token, length, Fault, Head, InputBuffer};
 use super::Status;
 
 /// The longest body that a request may have. The server skips the body to find the next request.
@@ -22,26 +22,26 @@ pub struct Request {
 /// differently is an error. After an error the beginning of the next request is unknown.
 #[derive(Default)]
 pub struct Requests {
-    intake: Intake,
+    input: InputBuffer,
     /// A request whose head is complete, and how many bytes of its body are missing.
     unfinished: Option<(Request, usize)>,
 }
 
 impl Requests {
     pub fn push(&mut self, bytes: &[u8]) {
-        self.intake.push(bytes);
+        self.input.push(bytes);
     }
 
     /// Takes the next request. Returns `None` if the request is not complete. An error is the status of the response.
     pub fn take(&mut self) -> Result<Option<Request>, Status> {
         if self.unfinished.is_none() {
-            self.unfinished = match self.intake.take_head()? {
+            self.unfinished = match self.input.take_head()? {
                 Some(head) => Some(read_head(&head)?),
                 None => return Ok(None),
             };
         }
         if let Some((_, missing)) = &mut self.unfinished {
-            *missing -= self.intake.skip(*missing);
+            *missing -= self.input.skip(*missing);
         }
         match self.unfinished.take() {
             Some((request, 0)) => Ok(Some(request)),
@@ -54,7 +54,7 @@ impl Requests {
 
     /// Returns whether a part of a request has arrived. Call this after `take` returned `None`.
     pub fn is_midway(&self) -> bool {
-        self.unfinished.is_some() || !self.intake.is_empty()
+        self.unfinished.is_some() || !self.input.is_empty()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::Write;
 
-use super::head::{length, Fault, Head, Intake};
+use super::head::{length, Fault, Head, InputBuffer};
 
 /// The longest body that a client accepts.
 const MAX_BODY: usize = 1024 * 1024;
@@ -22,7 +22,8 @@ impl Status {
     pub const NOT_IMPLEMENTED: Status = Status(501, "Not Implemented");
     pub const VERSION_NOT_SUPPORTED: Status = Status(505, "HTTP Version Not Supported");
 
-    /// Appends a response to `output`. It contains its length, so the client finds the beginning of the next one.
+    /// Appends a response to `out`. The response contains its length, so the client finds the beginning of the next
+    /// one.
     pub fn write_response(self, body: &[u8], keep_alive: bool, out: &mut Vec<u8>) {
         let allow = if self == Status::METHOD_NOT_ALLOWED { "Allow: GET\r\n" } else { "" };
         let connection = if keep_alive { "keep-alive" } else { "close" };
@@ -57,25 +58,25 @@ pub struct Response {
 /// Parses responses from a stream of bytes that arrives in pieces. Each response must contain its length.
 #[derive(Default)]
 pub struct Responses {
-    intake: Intake,
+    input: InputBuffer,
     /// A response whose head is complete, and the length of its body.
     unfinished: Option<(Response, usize)>,
 }
 
 impl Responses {
     pub fn push(&mut self, bytes: &[u8]) {
-        self.intake.push(bytes);
+        self.input.push(bytes);
     }
 
     /// Takes the next response. Returns `None` if the response is not complete.
     pub fn take(&mut self) -> Result<Option<Response>, Fault> {
         if self.unfinished.is_none() {
-            self.unfinished = match self.intake.take_head()? {
+            self.unfinished = match self.input.take_head()? {
                 Some(head) => Some(read_head(&head)?),
                 None => return Ok(None),
             };
         }
-        let body = self.unfinished.as_ref().and_then(|(_, length)| self.intake.take(*length));
+        let body = self.unfinished.as_ref().and_then(|(_, length)| self.input.take(*length));
         Ok(body.and_then(|body| self.unfinished.take().map(|(response, _)| Response { body, ..response })))
     }
 }

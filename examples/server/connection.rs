@@ -24,7 +24,7 @@ use crate::http::{Request, Requests, Status};
 /// buffers fill, and then the client's send blocks.
 const MAX_ANSWERS: usize = 32;
 /// How many bytes of answers may wait to be written.
-const MAX_UNREAD: usize = 64 * 1024;
+const MAX_OUTPUT: usize = 64 * 1024;
 
 /// How many times a connection reads before other connections are served.
 const MAX_READS: usize = 4;
@@ -109,7 +109,7 @@ enum Wait {
     HangUp,
 }
 
-/// An answer that is not due yet, and its timer. Dropping the answer drops the timer.
+/// An answer that is not in the output yet, and its timer. Dropping the answer drops the timer.
 struct Pending {
     answer: Answer,
     keep_alive: bool,
@@ -201,7 +201,7 @@ impl Connection {
     }
 
     fn has_room(&self) -> bool {
-        self.phase == Phase::Open && self.answers.len() < MAX_ANSWERS && self.output.len() < MAX_UNREAD
+        self.phase == Phase::Open && self.answers.len() < MAX_ANSWERS && self.output.len() < MAX_OUTPUT
     }
 
     fn take_request(&mut self, request: &Request, shared: &mut Shared) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! The delayed server: `GET /<ms>/<text>` is answered with `<text>` after `<ms>` milliseconds. One thread serves all
 //! clients.
 //!
-//! - `mod.rs`: the server: one poll, which passes each event to the listener or to a connection.
+//! - `mod.rs`: the server, which has one poll and passes each event to the listener or to a connection.
 //! - `connection.rs`: a connection, which takes requests, waits, and answers.
 //! - `answer.rs`: the answer to a request.
 //! - `slab.rs`: the table of connections, by key.

@@ -1,8 +1,8 @@
 //! Non-blocking sockets, as sources of a [`Poll`](crate::Poll).
 //!
 //! Each wraps a socket of the standard library in non-blocking mode. Most operations use the standard library's
-//! methods. Where the standard library lacks an operation (non-blocking connect, accept with flags, receives that
-//! return peeked data), the crate calls the system.
+//! methods. Where the standard library lacks an operation (non-blocking connect, accept with flags, writes without
+//! `SIGPIPE`), the crate calls the system.
 //!
 //! | | Linux, Android, macOS and other Apple systems, BSDs | Windows |
 //! |---|---|---|

@@ -14,9 +14,9 @@ use crate::{Interest, Registry};
 /// A non-blocking TCP connection.
 ///
 /// An operation that would block fails with [`WouldBlock`](ErrorKind::WouldBlock), and the stream's next event reports
-/// when to try again. In edge mode, read and write until `WouldBlock`. A read that does not fill its buffer also ends
-/// the need to read, because the next byte causes an event. This does not hold after urgent data or a `read_closed`
-/// event.
+/// when to try again. In edge mode, read and write until `WouldBlock`. After a read that does not fill its buffer, the
+/// program may also stop reading, because the next byte causes an event. This does not hold after urgent data or a
+/// `read_closed` event.
 ///
 /// A write to a connection that the peer has closed returns an error and raises no signal (`SIGPIPE`).
 ///
@@ -246,10 +246,11 @@ write_by_reference!(TcpStream);
 
 /// A non-blocking TCP socket that listens for connections.
 ///
-/// In edge mode, accept until [`WouldBlock`](ErrorKind::WouldBlock): several connections may be one event.
+/// In edge mode, accept until [`WouldBlock`](ErrorKind::WouldBlock): several connections may cause one event.
 ///
 /// If the process has no descriptors left, `accept` fails and the connection remains in the queue. In edge mode, no
-/// event reports it until the next connection arrives: call `accept` again once a descriptor is free.
+/// event reports it until the next connection arrives, and on Windows not even then: call `accept` again once a
+/// descriptor is free.
 ///
 /// # Examples
 ///
@@ -301,7 +302,8 @@ impl TcpListener {
     /// - `WouldBlock`: no connection is waiting.
     /// - `ConnectionAborted` or `ConnectionReset`, on some systems: the connection was closed while it waited.
     /// - Another error of the system. If no descriptor or handle is left, the connection remains in the queue. In edge
-    ///   mode, the event of the next connection reports it again; on Windows, only after the next call of `accept`.
+    ///   mode, the event of the next connection reports it again. On Windows, that event comes only after another
+    ///   `accept` has taken a connection from the queue or has found the queue empty.
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|

@@ -13,7 +13,7 @@ use crate::{Interest, Registry};
 
 /// A non-blocking UDP socket.
 ///
-/// In edge mode, receive until [`WouldBlock`](ErrorKind::WouldBlock): several datagrams may be one event.
+/// In edge mode, receive until [`WouldBlock`](ErrorKind::WouldBlock): several datagrams may cause one event.
 ///
 /// | | Linux, Android, macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|

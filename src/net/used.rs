@@ -45,7 +45,7 @@ pub(super) fn after_accept<T>(result: Result<&T, ErrorKind>) -> Option<Interest>
     }
 }
 
-/// Returns `READABLE` after a receive of a datagram. Every result, also an error, may have consumed a datagram.
+/// Returns `READABLE` after a receive of a datagram. Every result, even an error, may have consumed a datagram.
 #[inline]
 pub(super) fn after_recv<T>(_: Result<&T, ErrorKind>) -> Option<Interest> {
     Some(Interest::READABLE)

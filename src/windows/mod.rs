@@ -59,7 +59,7 @@ pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
 /// - no `poll` has followed its last event, or
 /// - no `poll` has followed its registration.
 ///
-/// Its number can be registered again, except in the last case.
+/// In the second case, its number can be registered again. In the other two cases, this fails with `AlreadyExists`.
 ///
 /// # Examples
 ///
@@ -112,8 +112,8 @@ impl UdpSocket {
     /// Sets whether a receive fails when an earlier datagram was refused (`SIO_UDP_CONNRESET`). Windows only.
     ///
     /// The default is `true`. If a datagram was sent to a port on which no socket receives, the other machine reports
-    /// that, and the next `recv_from` fails with [`ConnectionReset`](io::ErrorKind::ConnectionReset), also if it would
-    /// receive from another peer. The socket remains usable: a program either ignores the error or sets this to
+    /// the refusal, and the next `recv_from` fails with [`ConnectionReset`](io::ErrorKind::ConnectionReset), even if it
+    /// would receive from another peer. The socket remains usable: a program either ignores the error or sets this to
     /// `false`.
     ///
     /// # Errors

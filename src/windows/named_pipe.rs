@@ -20,16 +20,16 @@ use crate::{Interest, Registry};
 /// [`new`](NamedPipe::new) creates a server end, and [`connect`](NamedPipe::connect) starts to wait for a client. A
 /// client end is a file that is opened with [`FILE_FLAG_OVERLAPPED`] and converted with
 /// [`from_raw_handle`](#impl-FromRawHandle-for-NamedPipe). The same conversion takes server ends of other kinds: a
-/// second instance, a pipe of messages, a write-only pipe. `Read` and `Write` are implemented for `NamedPipe` and for
+/// second instance, a message-type pipe, a write-only pipe. `Read` and `Write` are implemented for `NamedPipe` and for
 /// `&NamedPipe`, so any thread may read and write.
 ///
 /// # Buffers
 ///
 /// Windows does not report the readiness of a pipe; it completes operations. A `NamedPipe` therefore has a buffer for
 /// each direction. While it is registered, it reads ahead: [`read`](Read::read) returns bytes that were read ahead, and
-/// when the buffer is empty, the pipe starts the next read, of the size of the program's buffer (at least 4 KiB, at
-/// most 64 KiB). [`write`](Write::write) copies all bytes, whatever their number, and starts to write them. The pipe is
-/// writable again when that write has completed.
+/// when the buffer is empty, the pipe starts the next read, of the size of the largest buffer that the program has
+/// passed to `read` (at least 4 KiB, at most 64 KiB). [`write`](Write::write) copies all bytes, whatever their number,
+/// and starts to write them. The pipe is writable again when that write has completed.
 ///
 /// | situation | result |
 /// |---|---|
@@ -55,7 +55,7 @@ use crate::{Interest, Registry};
 /// | a write has completed or failed | ? | ■ | · | · | · |
 /// | a client has connected, or `connect` has failed | · | ■ | · | · | · |
 /// | a server end whose client has closed | ■ | ? | · | · | · |
-/// | a reading client end whose server has closed or disconnected it | ■ | ■ | ■ | ■ | · |
+/// | a client end, open for reading, whose server has closed or disconnected it | ■ | ■ | ■ | ■ | · |
 ///
 /// An event never reports a server end as closed, because the next client may connect at any time. At a server end,
 /// `Ok(0)` from `read` means the end of the client's data.
@@ -73,7 +73,7 @@ use crate::{Interest, Registry};
 /// | pending operation | when the pipe is dropped | when the `Poll`, its registries and its wakers are dropped |
 /// |---|---|---|
 /// | a connect, a read | cancelled | cancelled |
-/// | a write | continues while the `Poll` is polled; its completion closes the handle | cancelled |
+/// | a write | continues while the `Poll` exists; the `poll` that dequeues its completion closes the handle | cancelled |
 ///
 /// The memory of a pending operation lives until the kernel has completed the operation, whichever is dropped first.
 ///
@@ -126,7 +126,7 @@ pub struct NamedPipe {
 const BUFFER_SIZE: ffi::DWORD = 64 << 10;
 
 impl NamedPipe {
-    /// Creates the server end of a pipe of bytes, in both directions, for clients on this machine and others. Child
+    /// Creates the server end of a byte-type pipe, in both directions, for clients on this machine and others. Child
     /// processes do not inherit it. The name begins with `\\.\pipe\`.
     ///
     /// This is the first instance of the pipe; more instances may follow. [`CreateNamedPipe`] documents the other kinds
@@ -172,7 +172,8 @@ impl NamedPipe {
     /// That event is writable. [`take_error`](NamedPipe::take_error) then returns whether the connect has failed. A
     /// client that opened the pipe before this call counts as connected, even if it has closed the pipe again. After
     /// [`disconnect`](NamedPipe::disconnect), no client can open the pipe until this method is called. If `disconnect`
-    /// cancelled a pending connect, a client can open the pipe again after the next `poll`.
+    /// cancelled a pending connect, the new connect starts only in the `poll` that dequeues the completion of the
+    /// cancelled one, and no client can open the pipe before that.
     ///
     /// # Errors
     ///

@@ -105,7 +105,8 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
 /// The maximum number of buffers of one call. Windows documents no limit. Linux, on which Wine runs, has this one.
 const MAX_BUFFERS: usize = 1024;
 
-// On Windows, the standard library calls the system directly, so these functions use its methods.
+// Unlike on Unix, these functions use the standard library's methods: each makes one Winsock call, and Windows has no
+// SIGPIPE.
 
 pub(crate) fn recv(mut stream: &net::TcpStream, buf: &mut [u8]) -> io::Result<usize> {
     stream.read(buf)
@@ -159,8 +160,8 @@ pub(super) fn set_connreset(socket: &net::UdpSocket, on: bool) -> io::Result<()>
     let on = ffi::BOOL::from(on);
     let value: *const ffi::BOOL = &on;
     let mut len = 0;
-    // SAFETY: `value` points to a `BOOL`, whose size is passed, and `value` and `len` outlive the call. The call ends
-    // when it returns, because it has no overlapped structure.
+    // SAFETY: `value` points to a `BOOL`, whose size is passed, and `value` and `len` outlive the call. Without an
+    // overlapped structure, the operation is complete when the call returns, so the kernel keeps no pointer.
     check(unsafe {
         ffi::WSAIoctl(
             raw(socket),

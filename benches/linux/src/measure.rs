@@ -36,11 +36,11 @@ pub fn measure(subjects: &[Subject], rounds: Rounds) -> Result<Vec<Cost>> {
         costs.push(Cost {
             instructions: match subject.scenario.kind {
                 Kind::Work => Some(difference(subject, instructions)?),
-                Kind::Sleep | Kind::Turns | Kind::Crowd => None,
+                Kind::Sleep | Kind::Alternating | Kind::Concurrent => None,
             },
             system_calls: match subject.scenario.kind {
-                Kind::Work | Kind::Sleep | Kind::Turns => difference(subject, system_calls)?,
-                Kind::Crowd => difference(subject, writes)?,
+                Kind::Work | Kind::Sleep | Kind::Alternating => difference(subject, system_calls)?,
+                Kind::Concurrent => difference(subject, writes)?,
             },
             allocations: difference(subject, allocations)?,
             times: Vec::new(),
@@ -48,8 +48,8 @@ pub fn measure(subjects: &[Subject], rounds: Rounds) -> Result<Vec<Cost>> {
     }
     let rounds = match subjects[0].scenario.kind {
         // Each round is a million operations.
-        Kind::Crowd => rounds.0.min(9),
-        Kind::Work | Kind::Sleep | Kind::Turns => rounds.0,
+        Kind::Concurrent => rounds.0.min(9),
+        Kind::Work | Kind::Sleep | Kind::Alternating => rounds.0,
     };
     for _ in 0..rounds {
         for (subject, cost) in subjects.iter().zip(&mut costs) {
@@ -75,7 +75,7 @@ fn instructions(subject: &Subject, count: usize) -> Result<u64> {
 }
 
 /// Counts the system calls, except clock reads, which are system calls on some machines only, and the calls with which
-/// [`Kind::Turns`] observes the polling thread and joins the other thread.
+/// [`Kind::Alternating`] observes the polling thread and joins the other thread.
 fn system_calls(subject: &Subject, count: usize) -> Result<u64> {
     let filter = "trace=!clock_gettime,pread64,sched_yield,futex";
     let report = run(subject, count, "strace", &["-f", "-qq", "-c", "-U", "calls,name", "-e", filter])?;

@@ -29,10 +29,10 @@ pub enum Kind {
     /// One thread that waits for a timeout: no instructions, because valgrind does not know `epoll_pwait2`.
     Sleep,
     /// Two threads in turn: no instructions, because they depend on the scheduling.
-    Turns,
+    Alternating,
     /// Many threads at once: no instructions, and writes instead of system calls, because strace would change the
     /// scheduling.
-    Crowd,
+    Concurrent,
 }
 
 /// The number of streams in a batch.
@@ -54,8 +54,8 @@ pub fn scenarios<L: Library>() -> [Scenario; 12] {
         scenario("wake, then poll", Work, 128, wake_and_poll::<L>),
         scenario("timeout of 100 µs", Sleep, 20, |count| sleep::<L>(count, Duration::from_micros(100))),
         scenario("timeout of 1 ms", Sleep, 5, |count| sleep::<L>(count, Duration::from_millis(1))),
-        scenario("wake of a blocked thread", Turns, 32, wake_blocked::<L>),
-        scenario("wake of a busy thread, by 4 threads", Crowd, 1_000_000, wake_busy::<L>),
+        scenario("wake of a blocked thread", Alternating, 32, wake_blocked::<L>),
+        scenario("wake of a busy thread, by 4 threads", Concurrent, 1_000_000, wake_busy::<L>),
     ]
 }
 
@@ -197,7 +197,8 @@ fn wake_busy<L: Library>(count: usize) -> Duration {
     let waker = library.waker();
     let running = AtomicUsize::new(THREADS);
     let start = Barrier::new(THREADS + 1);
-    // The time includes the start of the threads: the polling thread may pass the barrier last.
+    // The measurement begins before the threads start, not at the barrier: the polling thread may pass the barrier
+    // last, when the other threads have already begun to wake it.
     timed(|| {
         thread::scope(|scope| {
             for _ in 0..THREADS {

@@ -24,7 +24,7 @@ pub fn print(rows: &[Row], rounds: Rounds) -> Result<()> {
         // The length of a wait is shown as it is, not as a ratio.
         Kind::Sleep => Some(microseconds(median(cost.times.iter().copied()))),
         _ if ptr::eq(cost, bare) => Some(microseconds(median(cost.times.iter().copied()))),
-        Kind::Work | Kind::Turns | Kind::Crowd => {
+        Kind::Work | Kind::Alternating | Kind::Concurrent => {
             let ratio = |(time, bare): (&Duration, &Duration)| time.as_secs_f64() / bare.as_secs_f64();
             Some(format!("{:.2}", median(cost.times.iter().zip(&bare.times).map(ratio))))
         }

@@ -11,7 +11,7 @@ use libc::{c_int, c_long, epoll_event, sockaddr_in, socklen_t, timespec};
 
 use super::{loopback, Library, CAPACITY, WAKER};
 
-/// An edge-triggered epoll instance with its buffer, and an eventfd to wake it.
+/// An epoll instance, and the buffer for its events. All registrations are edge-triggered.
 pub struct Bare {
     epoll: OwnedFd,
     events: Vec<epoll_event>,
@@ -56,7 +56,7 @@ impl Library for Bare {
         self.control(libc::EPOLL_CTL_DEL, &stream.0, 0, 0);
     }
 
-    /// Never read: each write to it is an edge.
+    /// Returns an eventfd. It is never read: each write to it is an edge.
     fn waker(&self) -> OwnedFd {
         // SAFETY: `eventfd` takes no pointer.
         let eventfd = own(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) });
@@ -67,7 +67,7 @@ impl Library for Bare {
     #[inline(always)]
     fn wake(eventfd: &OwnedFd) {
         let one: u64 = 1;
-        // SAFETY: the call reads eight bytes, the length of the array.
+        // SAFETY: the call reads eight bytes, the size of `one`, which outlives the call.
         let count = unsafe { libc::write(eventfd.as_raw_fd(), (&one as *const u64).cast(), 8) };
         assert_eq!(count, 8);
     }
@@ -86,7 +86,7 @@ impl Library for Bare {
     #[inline(always)]
     fn connect(address: SocketAddr) -> Stream {
         let SocketAddr::V4(address) = address else { panic!("IPv4 only") };
-        let place = sockaddr_in {
+        let sockaddr = sockaddr_in {
             sin_family: libc::AF_INET as libc::sa_family_t,
             sin_port: address.port().to_be(),
             sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address.ip().octets()) },
@@ -95,9 +95,9 @@ impl Library for Bare {
         let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
         // SAFETY: `socket` takes no pointer.
         let socket = own(unsafe { libc::socket(libc::AF_INET, kind, 0) });
-        let (place, len) = (&place as *const sockaddr_in, mem::size_of_val(&place) as socklen_t);
-        // SAFETY: `place` points to an address of `len` bytes that outlives the call.
-        let result = unsafe { libc::connect(socket.as_raw_fd(), place.cast(), len) };
+        let (pointer, len) = (&sockaddr as *const sockaddr_in, mem::size_of_val(&sockaddr) as socklen_t);
+        // SAFETY: `pointer` points to an address of `len` bytes that outlives the call.
+        let result = unsafe { libc::connect(socket.as_raw_fd(), pointer.cast(), len) };
         // SAFETY: the address of this thread's `errno` is always valid.
         assert!(result == 0 || unsafe { *libc::__errno_location() } == libc::EINPROGRESS);
         Stream(socket)
@@ -106,15 +106,15 @@ impl Library for Bare {
     #[inline(always)]
     fn accept(listener: &net::TcpListener) -> io::Result<(Stream, SocketAddr)> {
         // SAFETY: zero is valid for all fields of the struct.
-        let mut place: sockaddr_in = unsafe { mem::zeroed() };
-        let mut len = mem::size_of_val(&place) as socklen_t;
-        let (room, flags) = (&mut place as *mut sockaddr_in, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
+        let mut sockaddr: sockaddr_in = unsafe { mem::zeroed() };
+        let mut len = mem::size_of_val(&sockaddr) as socklen_t;
+        let (pointer, flags) = (&mut sockaddr as *mut sockaddr_in, libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
         // SAFETY: the buffer holds `len` bytes.
-        let fd = unsafe { libc::accept4(listener.as_raw_fd(), room.cast(), &mut len, flags) };
+        let fd = unsafe { libc::accept4(listener.as_raw_fd(), pointer.cast(), &mut len, flags) };
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        let address = SocketAddr::from((place.sin_addr.s_addr.to_ne_bytes(), u16::from_be(place.sin_port)));
+        let address = SocketAddr::from((sockaddr.sin_addr.s_addr.to_ne_bytes(), u16::from_be(sockaddr.sin_port)));
         Ok((Stream(own(fd)), address))
     }
 }
@@ -129,18 +129,27 @@ impl Bare {
 
     #[inline(always)]
     fn wait(&mut self, timeout: Option<Duration>) {
-        let (epoll, place, room) = (self.epoll.as_raw_fd(), self.events.as_mut_ptr(), self.events.capacity() as c_int);
+        let (epoll, buffer, capacity) =
+            (self.epoll.as_raw_fd(), self.events.as_mut_ptr(), self.events.capacity() as c_int);
         let count = match timeout {
-            // SAFETY: `room` events can be written at `place`.
-            None => unsafe { libc::epoll_wait(epoll, place, room, -1) },
+            // SAFETY: `capacity` events can be written at `buffer`.
+            None => unsafe { libc::epoll_wait(epoll, buffer, capacity, -1) },
             // SAFETY: as above.
-            Some(Duration::ZERO) => unsafe { libc::epoll_wait(epoll, place, room, 0) },
+            Some(Duration::ZERO) => unsafe { libc::epoll_wait(epoll, buffer, capacity, 0) },
             Some(timeout) => {
                 let timeout = timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
                 let (timeout, mask) = (&timeout as *const timespec, ptr::null::<u8>());
                 // SAFETY: as above; `timeout` outlives the call, and a null signal mask is allowed.
                 let count = unsafe {
-                    libc::syscall(libc::SYS_epoll_pwait2, c_long::from(epoll), place, room, timeout, mask, 0 as c_long)
+                    libc::syscall(
+                        libc::SYS_epoll_pwait2,
+                        c_long::from(epoll),
+                        buffer,
+                        capacity,
+                        timeout,
+                        mask,
+                        0 as c_long,
+                    )
                 };
                 count as c_int
             }

@@ -1,4 +1,4 @@
-//! minimio and mio, each with its own sockets: one source for both, because their names and signatures are equal.
+//! minimio and mio, each with its own sockets: one macro for both, because their names and signatures are equal.
 
 use std::io;
 use std::net::{self, SocketAddr};
