@@ -14,7 +14,7 @@ use crate::wakers::Wakers;
 pub(crate) struct Shared {
     pub id: PollId,
     pub selector: Selector,
-    notifier: Notifier,
+    pub notifier: Notifier,
     wait: WaitState,
     pub wakers: Wakers,
     pub timers: Timers,

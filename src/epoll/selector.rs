@@ -115,9 +115,21 @@ impl Selector {
             }
         };
         if notified {
-            remove_notifier_event(list, notifier_data);
+            self.remove_notifier_event(events, kept);
         }
         Ok(notified)
+    }
+
+    /// Removes the notifier's event. If it took the only slot, the event of a ready source may be queued behind it, so
+    /// this waits again, without blocking.
+    #[cold]
+    #[inline(never)]
+    fn remove_notifier_event(&self, events: &mut RawEvents, kept: usize) {
+        events.list.retain(|event| event.0.data != self.notifier_data);
+        if events.list.len() == kept && events.list.capacity() == kept + 1 {
+            // If the error persists, the next wait returns it.
+            let _next_wait_fails = self.wait(events, kept, Some(Duration::ZERO));
+        }
     }
 
     #[inline]
@@ -172,12 +184,6 @@ impl Selector {
         };
         count as c_int
     }
-}
-
-#[cold]
-#[inline(never)]
-fn remove_notifier_event(list: &mut Vec<Event>, notifier_data: u64) {
-    list.retain(|event| event.0.data != notifier_data);
 }
 
 impl AsFd for Selector {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::event::RawEvents;
 use super::ffi::SOCKET;
@@ -73,6 +73,10 @@ impl Selector {
 
 // Wait.
 
+/// How long a wait checks again and again after batches without an event, beyond the time that it blocked. Another
+/// thread that reregisters sources without pause causes such batches without end.
+const MAX_CHECKS: Duration = Duration::from_millis(1);
+
 impl Selector {
     /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits
     /// for `timeout` (`None`: without a limit). Returns whether the notifier's packet arrived; that packet is not in
@@ -85,24 +89,32 @@ impl Selector {
             Some(buffer) if !buffer.is_empty() => buffer,
             _ => return Err(io::ErrorKind::InvalidInput.into()),
         };
-        let (mut timeout, mut may_check_again) = (timeout, true);
+        let slots = buffer.len();
+        let (mut timeout, mut notified, mut may_check_again, mut last_check) = (timeout, false, true, None);
         loop {
             let wait = self.shared.begin_wait(timeout != Some(Duration::ZERO));
-            let packets = self.shared.port.dequeue(buffer, wait.limit_timeout(timeout))?;
+            let packets = match self.shared.port.dequeue(buffer, wait.limit_timeout(timeout)) {
+                // Do not lose the notification. If the error persists, the next wait returns it.
+                Err(_) if notified => return Ok(true),
+                result => result?,
+            };
             // From here on, changed sources are queued for the next wait.
             let all_updated = wait.finish();
 
-            let mut notified = false;
+            let mut notifications = 0;
             for packet in packets {
                 // SAFETY: `dequeue` has just returned the packet, and this is the only call for it.
                 match unsafe { self.shared.complete(packet) } {
                     Outcome::Nothing => {}
-                    Outcome::Notified => notified = true,
+                    Outcome::Notified => notifications += 1,
                     Outcome::Event(event) => list.push(Event(event)),
                     Outcome::SocketClosed(sock) => self.raw_sockets.remove_closed(&sock),
                 }
             }
-            if notified || list.len() > kept {
+            notified |= notifications > 0;
+            // If the batch holds only packets of the notifier and is not full, no packet is queued behind them.
+            let only_notified = notified && notifications == packets.len() && packets.len() < slots;
+            if list.len() > kept || only_notified {
                 return Ok(notified);
             }
             // A batch can contain no event, for example when all its requests were cancelled. More packets may be
@@ -110,7 +122,11 @@ impl Selector {
             // sources whose update was deferred, but only once, because their update may fail again. The caller then
             // waits again for the rest of its timeout.
             if packets.is_empty() && (all_updated || !may_check_again) {
-                return Ok(false);
+                return Ok(notified);
+            }
+            let now = Instant::now();
+            if *last_check.get_or_insert(now + MAX_CHECKS) < now {
+                return Ok(notified);
             }
             may_check_again &= !packets.is_empty();
             timeout = Some(Duration::ZERO);

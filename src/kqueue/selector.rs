@@ -201,26 +201,29 @@ impl Selector {
             tv_sec: cmp::min(timeout.as_secs(), MAX_TIMEOUT_SECS) as time_t,
             tv_nsec: timeout.subsec_nanos() as _,
         });
+        let mut notified = false;
         loop {
             let wait_number = self.two_way_oneshots.begin_wait();
             // SAFETY: the list has `kept` events, so the result is within its allocation.
             let buffer = unsafe { list.as_mut_ptr().add(kept) }.cast::<kevent>();
             let count = self.kevent(buffer, slots as count_t, timeout.as_ref());
             if count <= 0 {
-                return if count == 0 { Ok(false) } else { Err(io::Error::last_os_error()) };
+                // Do not lose the notification. If the error persists, the next wait returns it.
+                return if count == 0 || notified { Ok(notified) } else { Err(io::Error::last_os_error()) };
             }
             // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
             unsafe { list.set_len(kept + count as usize) };
 
-            let notified = list[kept..].iter().any(is_notifier);
-            if notified {
+            if list[kept..].iter().any(is_notifier) {
+                notified = true;
                 list.retain(|event| !is_notifier(event));
             }
             let enable = |fd, token| self.enable_knotes(fd, token);
             let suppressed = self.two_way_oneshots.suppress(list, kept, wait_number, enable);
-            // If all events were suppressed, more events may be queued behind them, so check again without blocking. If
-            // there is no event, this returns before the timeout, and `Poll` waits again for the rest of the timeout.
-            if notified || !suppressed || list.len() > kept {
+            // If no event remains, but the batch was full or knotes were enabled, more events may be queued, so check
+            // again without blocking. If there is no event, this returns before the timeout, and `Poll` waits again for
+            // the rest of the timeout.
+            if list.len() > kept || !suppressed && (count as usize) < slots {
                 return Ok(notified);
             }
             timeout = Some(timespec { tv_sec: 0, tv_nsec: 0 });

@@ -134,6 +134,34 @@ fn the_notification_of_a_wake_is_not_reported_as_an_event() {
 }
 
 #[test]
+fn a_ready_level_source_is_in_every_batch_with_two_slots_and_no_batch_is_empty() {
+    for capacity in [1, 2, 3] {
+        let (mut poll, _) = poll();
+        let mut events = Events::with_capacity(capacity);
+        // From now on, the first wake before each poll queues an event of the notifier.
+        poll.as_raw_fd();
+        let wakers: Vec<_> = (2..6).map(|i| Waker::new(poll.registry(), Token(i)).unwrap()).collect();
+        let (stream, mut peer) = registered_stream(&poll, SOURCE, READ.level());
+        peer.write_all(b"x").unwrap();
+        while stream.peek(&mut [0]).is_err() {
+            thread::yield_now();
+        }
+        let mut batches_with_source = 0;
+        for round in 0..60 {
+            // In every third round, no waker is pending, but an event of the notifier may still be queued.
+            wakers.iter().take(round % 3 * 2).for_each(|waker| waker.wake().unwrap());
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            assert!(!events.is_empty(), "capacity {capacity}, round {round}");
+            batches_with_source += usize::from(events.iter().any(|event| event.token() == SOURCE));
+        }
+        assert!(
+            batches_with_source >= if capacity == 1 { 20 } else { 60 },
+            "{batches_with_source}, capacity {capacity}"
+        );
+    }
+}
+
+#[test]
 fn next_deadline_is_the_timeout_for_the_outer_poll() {
     let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(READ);
     let mut timer = Timer::new();

@@ -6,9 +6,46 @@ use std::time::Duration;
 use crate::kernel::layout::*;
 use crate::kernel::{Answer, Manners};
 use crate::world::{everywhere, with_loop, Loop, World, FINISHED};
-use crate::{Interest, Poll, Registry, Token, Waker};
+use crate::{Interest, Poll, Registry, Timer, Token, Waker};
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+#[test]
+fn a_poll_that_does_not_block_reports_a_ready_source_behind_packets_of_the_notifier() {
+    for (capacity, notifications) in [(1, 1), (1, 3), (4, 4), (4, 9)] {
+        with_loop(|world, _| {
+            let mut queue = Loop::with_capacity(capacity);
+            let (mut stream, peer) = world.unconnected();
+            queue.register(&mut stream, 1, Interest::READABLE.level());
+            assert_eq!(queue.now(), []);
+            for _ in 0..notifications {
+                queue.registry().shared.notifier.notify().unwrap();
+            }
+            peer.sends(1);
+            assert_eq!(queue.now(), [(1, RECEIVE)], "{notifications} notifications, capacity {capacity}");
+        });
+    }
+}
+
+#[test]
+fn a_poll_ends_in_time_although_its_batches_without_events_never_end() {
+    let world = World::new(Manners::WINDOWS);
+    let mut queue = Loop::new();
+    let (mut stream, peer) = world.unconnected();
+    let empty = Answer::nothing(SUCCESS);
+    // Every submitted request completes at once without an event, and the next wait submits it again.
+    peer.change(|socket| socket.answers = std::iter::repeat(empty).take(10_000_000).collect());
+    queue.register(&mut stream, 1, Interest::READABLE.level());
+    let mut timer = Timer::new();
+    queue.registry().register(&mut timer, Token(2), Interest::READABLE).unwrap();
+    timer.set(Duration::from_millis(5)).unwrap();
+    assert_eq!(queue.within(Duration::from_secs(5)), [(2, RECEIVE)]);
+    assert_eq!(queue.within(Duration::from_millis(5)), []);
+    assert_eq!(queue.now(), []);
+    let mut answers_left = 0;
+    peer.change(|socket| answers_left = std::mem::take(&mut socket.answers).len());
+    assert!(answers_left > 0, "the polls ended only after the last batch");
+}
 
 #[test]
 fn data_and_room_are_reported_together() {
