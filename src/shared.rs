@@ -131,11 +131,14 @@ impl Shared {
         };
         let must_report = match blocked {
             Some(blocked) => blocked.finish(),
-            // Report pending wakers if this wait consumed the notifier's event, or if the round has no event yet.
-            None => (notified || events.list.is_empty()) && self.wait.is_notified(),
+            None => events.list.is_empty() && self.wait.is_notified(),
         };
         if must_report {
             self.report_wakers_after_wait(events);
+        } else if notified {
+            // This wait consumed the notifier's event of wakers that the next poll reports: a waker that the batch
+            // contains already must not be in it twice. If this notification fails, only an outer loop misses it.
+            let _notify_failed = self.wait.notify_outer_loop(|| self.notifier.notify());
         }
         if events.list.is_empty() && self.timers.has_deadline() {
             let slots = events.list.capacity();

@@ -81,6 +81,15 @@ impl WaitState {
         }
     }
 
+    /// If pending flags are raised and an outer event loop may watch the queue's descriptor, makes the descriptor
+    /// readable again.
+    pub fn notify_outer_loop<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        match self.is_notified() && self.exposed.load(Ordering::Acquire) {
+            true => notify_kernel(),
+            false => Ok(()),
+        }
+    }
+
     /// From now on, lets pending wakes make the queue's descriptor readable, on systems where the queue has one.
     #[allow(dead_code)]
     pub fn expose<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {

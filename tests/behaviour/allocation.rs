@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
 use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 
-use crate::counting::allocations;
+use crate::allocation_count::allocations;
 use crate::support::*;
 
 const ROUNDS: usize = 100;

@@ -1,4 +1,4 @@
-//! `minimio::book`: a reactor and an executor that are connected by a channel, like the book's programs, and closing
+//! `minimio::book`: a reactor and an reported_tokens that are connected by a channel, like the book's programs, and closing
 //! the event loop.
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ fn wait_limit() -> Option<i32> {
 /// Starts the reactor, a thread that polls and sends the token of each event. The thread returns the error that ended
 /// its loop.
 fn reactor(mut poll: Poll) -> (Receiver<Token>, JoinHandle<io::Error>) {
-    let (events_sender, executor) = mpsc::channel();
+    let (events_sender, reported_tokens) = mpsc::channel();
     let thread = thread::spawn(move || {
         let mut events = Events::with_capacity(1024);
         loop {
@@ -38,7 +38,7 @@ fn reactor(mut poll: Poll) -> (Receiver<Token>, JoinHandle<io::Error>) {
             }
         }
     });
-    (executor, thread)
+    (reported_tokens, thread)
 }
 
 fn delayed_server() -> Background {
@@ -68,6 +68,7 @@ fn ready_stream() -> (TcpStream, net::TcpStream) {
     (stream, peer)
 }
 
+/// Returns whether the error is `Interrupted`, which reports that the event loop is closed.
 fn is_closed<T: std::fmt::Debug>(result: io::Result<T>) -> bool {
     result.unwrap_err().kind() == ErrorKind::Interrupted
 }
@@ -77,16 +78,16 @@ fn an_executor_reads_the_response_that_the_reactor_reports() {
     let server = delayed_server();
     let poll = Poll::new().unwrap();
     let registrator = poll.registrator();
-    let (executor, reactor) = reactor(poll);
+    let (reported_tokens, reactor) = reactor(poll);
 
     let mut stream = send_request(&server, 50, "hello");
     registrator.register(&mut stream, 10, READ).unwrap();
-    assert_eq!(executor.recv(), Ok(10));
+    assert_eq!(reported_tokens.recv(), Ok(10));
     assert!(read_response(stream).ends_with("\r\n\r\nhello"));
 
     registrator.close_loop().unwrap();
     assert_eq!(reactor.join().unwrap().kind(), ErrorKind::Interrupted);
-    assert!(executor.recv().is_err(), "closing the loop is not an event");
+    assert!(reported_tokens.recv().is_err(), "closing the loop is not an event");
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn each_of_many_pending_responses_is_reported_once() {
     let server = delayed_server();
     let poll = Poll::new().unwrap();
     let registrator = poll.registrator();
-    let (executor, reactor) = reactor(poll);
+    let (reported_tokens, reactor) = reactor(poll);
 
     let mut streams = Vec::new();
     for (token, delay) in [(1, 150), (2, 0), (3, 100), (4, 50), (5, 100)] {
@@ -103,7 +104,7 @@ fn each_of_many_pending_responses_is_reported_once() {
         streams.push((token, Some(stream)));
     }
     for _ in 0..streams.len() {
-        let token = executor.recv().unwrap();
+        let token = reported_tokens.recv().unwrap();
         let (_, stream) =
             streams.iter_mut().find(|(name, _)| *name == token).expect("the token of a registered stream");
         let stream = stream.take().expect("the stream was reported before");
@@ -111,7 +112,7 @@ fn each_of_many_pending_responses_is_reported_once() {
     }
     registrator.close_loop().unwrap();
     reactor.join().unwrap();
-    assert!(executor.recv().is_err(), "an event was reported twice");
+    assert!(reported_tokens.recv().is_err(), "an event was reported twice");
 }
 
 #[test]
@@ -231,7 +232,7 @@ fn after_the_poll_was_dropped_the_loop_is_closed() {
 fn another_thread_can_close_the_loop_while_a_poll_is_blocked() {
     let poll = Poll::new().unwrap();
     let registrator = poll.registrator();
-    let (_executor, reactor) = reactor(poll);
+    let (_reported_tokens, reactor) = reactor(poll);
     thread::spawn(move || registrator.close_loop().unwrap()).join().unwrap();
     assert_eq!(reactor.join().unwrap().kind(), ErrorKind::Interrupted);
 }
@@ -245,7 +246,7 @@ fn registrations_that_race_with_the_close_are_reported_or_fail() {
     for round in 0..500 {
         let poll = Poll::new().unwrap();
         let registrator = poll.registrator();
-        let (executor, reactor) = reactor(poll);
+        let (reported_tokens, reactor) = reactor(poll);
         let start = Barrier::new(THREADS + 1);
         let register_one = |(token, (stream, _)): (Token, &mut (TcpStream, _))| {
             let result = registrator.register(stream, token, READ);
@@ -266,6 +267,6 @@ fn registrations_that_race_with_the_close_are_reported_or_fail() {
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         assert_eq!(reactor.join().unwrap().kind(), ErrorKind::Interrupted);
-        assert_eq!(executor.iter().collect::<BTreeSet<Token>>(), registered);
+        assert_eq!(reported_tokens.iter().collect::<BTreeSet<Token>>(), registered);
     }
 }

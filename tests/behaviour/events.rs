@@ -1,5 +1,6 @@
-//! The predicates of an event: a test for each row of the truth table in the documentation of `Event`. The rows about
-//! pipes and about an out-of-band byte are in `events_unix.rs`.
+//! The predicates of an event: a test for each row of the truth table in the documentation of `Event`. The tests of the
+//! rows about pipes and about an out-of-band byte are in `events_unix.rs`, and that of the row about Unix streams is in
+//! `unix_sockets.rs`.
 
 use std::io::{Read, Write};
 use std::net::{self, Shutdown, TcpListener as StdListener};
@@ -9,15 +10,15 @@ use minimio::{Events, Poll, Timer, Waker};
 
 use crate::support::*;
 
-struct Watched {
+struct RowChecker {
     poll: Poll,
     events: Events,
 }
 
-impl Watched {
-    fn new() -> Watched {
+impl RowChecker {
+    fn new() -> RowChecker {
         let (poll, events) = poll();
-        Watched { poll, events }
+        RowChecker { poll, events }
     }
 
     /// Returns a registered stream and its peer. The first event, that the stream is writable, has been reported.
@@ -43,28 +44,28 @@ fn every_row_of_the_truth_table_has_a_test() {
 
 #[test]
 fn data_makes_a_stream_readable() {
-    let mut watched = Watched::new();
-    let (_stream, mut peer) = watched.stream();
+    let mut checker = RowChecker::new();
+    let (_stream, mut peer) = checker.stream();
     peer.write_all(b"data").unwrap();
-    watched.check("data arrived");
+    checker.check("data arrived");
 }
 
 #[test]
 fn a_stream_is_read_closed_when_its_peer_has_shut_down_writing() {
-    let mut watched = Watched::new();
-    let (_stream, peer) = watched.stream();
+    let mut checker = RowChecker::new();
+    let (_stream, peer) = checker.stream();
     peer.shutdown(Shutdown::Write).unwrap();
-    watched.check("the peer shut down writing");
+    checker.check("the peer shut down writing");
 }
 
 #[test]
 fn data_before_the_end_of_a_stream_is_readable_and_read_closed() {
-    let mut watched = Watched::new();
-    let (mut stream, mut peer) = watched.stream();
+    let mut checker = RowChecker::new();
+    let (mut stream, mut peer) = checker.stream();
     peer.write_all(b"last words").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
     let mut received = Vec::new();
-    wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| {
+    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| {
         assert!(event.is_readable(), "{event:?}");
         if !system::end_is_reported_before_unread_data() {
             let _would_block = stream.read_to_end(&mut received);
@@ -76,14 +77,14 @@ fn data_before_the_end_of_a_stream_is_readable_and_read_closed() {
 }
 
 #[test]
-fn a_reset_closes_everything_and_is_an_error() {
-    let mut watched = Watched::new();
-    let (mut stream, peer) = watched.stream();
+fn a_reset_closes_both_directions_and_is_an_error() {
+    let mut checker = RowChecker::new();
+    let (mut stream, peer) = checker.stream();
     // Closing a socket with unread bytes resets the connection.
     stream.write_all(b"unread").unwrap();
     peer.peek(&mut [0]).unwrap();
     drop(peer);
-    watched.check("the peer reset the connection");
+    checker.check("the peer reset the connection");
     let error = stream.take_error().unwrap();
     assert!(error.is_some() || !system::TAKE_ERROR_CLEARS);
     let error = error.unwrap_or_else(|| stream.read(&mut [0]).unwrap_err());
@@ -92,113 +93,113 @@ fn a_reset_closes_everything_and_is_an_error() {
 
 #[test]
 fn a_reset_is_reported_while_earlier_bytes_are_unread() {
-    let mut watched = Watched::new();
-    let (_stream, mut peer) = watched.stream();
+    let mut checker = RowChecker::new();
+    let (_stream, mut peer) = checker.stream();
     peer.write_all(b"unread").unwrap();
-    wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_readable());
+    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_readable());
     reset::close_with_reset(peer);
-    wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_error());
+    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_error());
 }
 
 #[test]
 fn shutting_down_reading_does_not_close_writing() {
-    let mut watched = Watched::new();
-    let (stream, _peer) = watched.stream();
+    let mut checker = RowChecker::new();
+    let (stream, _peer) = checker.stream();
     stream.shutdown(Shutdown::Read).unwrap();
-    watched.check("local `shutdown(Read)`");
+    checker.check("local `shutdown(Read)`");
 }
 
 #[test]
 fn shutting_down_writing_does_not_close_reading() {
-    let mut watched = Watched::new();
-    let (stream, _peer) = watched.stream();
+    let mut checker = RowChecker::new();
+    let (stream, _peer) = checker.stream();
     stream.shutdown(Shutdown::Write).unwrap();
-    watched.check("local `shutdown(Write)`");
+    checker.check("local `shutdown(Write)`");
 }
 
 #[test]
 fn a_connection_whose_ends_have_both_shut_down_writing_is_closed_in_both_directions() {
-    let mut watched = Watched::new();
-    let (stream, peer) = watched.stream();
+    let mut checker = RowChecker::new();
+    let (stream, peer) = checker.stream();
     stream.shutdown(Shutdown::Write).unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
-    watched.check("both ends have shut down writing");
+    checker.check("both ends have shut down writing");
 }
 
 #[test]
 fn an_established_connection_is_writable() {
-    let mut watched = Watched::new();
+    let mut checker = RowChecker::new();
     let listener = StdListener::bind(loopback()).unwrap();
     let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    watched.poll.registry().register(&mut stream, SOURCE, BOTH).unwrap();
-    watched.check("a connection was made");
+    checker.poll.registry().register(&mut stream, SOURCE, BOTH).unwrap();
+    checker.check("a connection was made");
     assert!(stream.take_error().unwrap().is_none());
     assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
 }
 
 #[test]
 fn a_refused_connection_is_an_error() {
-    let mut watched = Watched::new();
+    let mut checker = RowChecker::new();
     let closed_port = closed_port();
     let mut stream = TcpStream::connect(closed_port).unwrap();
-    watched.poll.registry().register(&mut stream, SOURCE, BOTH).unwrap();
-    watched.check("a connection was refused");
+    checker.poll.registry().register(&mut stream, SOURCE, BOTH).unwrap();
+    checker.check("a connection was refused");
     assert_eq!(stream.take_error().unwrap().unwrap().kind(), std::io::ErrorKind::ConnectionRefused);
 }
 
 #[test]
 fn a_connection_makes_a_listener_readable() {
-    let mut watched = Watched::new();
+    let mut checker = RowChecker::new();
     let mut listener = TcpListener::bind(loopback()).unwrap();
-    watched.poll.registry().register(&mut listener, SOURCE, BOTH).unwrap();
-    expect_no_event(&mut watched.poll, &mut watched.events);
+    checker.poll.registry().register(&mut listener, SOURCE, BOTH).unwrap();
+    expect_no_event(&mut checker.poll, &mut checker.events);
     let _peer = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    watched.check("a listener has a connection");
+    checker.check("a listener has a connection");
 }
 
 #[test]
 fn a_datagram_makes_a_socket_readable() {
-    let mut watched = Watched::new();
+    let mut checker = RowChecker::new();
     let mut socket = UdpSocket::bind(loopback()).unwrap();
-    watched.poll.registry().register(&mut socket, SOURCE, BOTH).unwrap();
-    wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_writable());
+    checker.poll.registry().register(&mut socket, SOURCE, BOTH).unwrap();
+    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_writable());
     let sender = net::UdpSocket::bind(loopback()).unwrap();
     sender.send_to(b"ping", socket.local_addr().unwrap()).unwrap();
-    watched.check("a datagram arrived");
+    checker.check("a datagram arrived");
 }
 
 #[test]
 fn the_event_of_a_waker_is_only_readable() {
-    let mut watched = Watched::new();
-    let waker = Waker::new(watched.poll.registry(), SOURCE).unwrap();
+    let mut checker = RowChecker::new();
+    let waker = Waker::new(checker.poll.registry(), SOURCE).unwrap();
     waker.wake().unwrap();
-    watched.check("`wake` was called on a waker, a timer is due");
+    checker.check("`wake` was called on a waker, a timer is due");
 }
 
 #[test]
 fn the_event_of_a_timer_is_only_readable() {
-    let mut watched = Watched::new();
+    let mut checker = RowChecker::new();
     let mut timer = Timer::new();
-    watched.poll.registry().register(&mut timer, SOURCE, BOTH).unwrap();
+    checker.poll.registry().register(&mut timer, SOURCE, BOTH).unwrap();
     timer.set(std::time::Duration::ZERO).unwrap();
-    watched.check("`wake` was called on a waker, a timer is due");
+    checker.check("`wake` was called on a waker, a timer is due");
 }
 
 #[test]
-fn an_event_of_data_has_no_priority_and_is_not_of_aio() {
-    let mut watched = Watched::new();
-    let (_stream, mut peer) = watched.stream();
+fn the_event_of_arrived_data_sets_neither_priority_nor_aio_nor_lio() {
+    let mut checker = RowChecker::new();
+    let (_stream, mut peer) = checker.stream();
     peer.write_all(b"data").unwrap();
-    let event = wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_readable());
+    let event = wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_readable());
     assert!(!event.is_priority() && !event.is_aio() && !event.is_lio());
 }
 
 #[test]
-fn an_event_has_a_debug_format() {
-    let mut watched = Watched::new();
-    let (_stream, mut peer) = watched.stream();
+fn the_debug_output_of_an_event_contains_its_token_and_predicates() {
+    let mut checker = RowChecker::new();
+    let (_stream, mut peer) = checker.stream();
     peer.write_all(b"data").unwrap();
-    wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_readable());
-    let text = format!("{:?}", watched.events);
+    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_readable());
+    let text = format!("{:?}", checker.events);
     assert!(text.contains("token: Token(1)") && text.contains("readable: true"), "{text}");
 }

@@ -1,4 +1,5 @@
-//! The rows of the truth table of `Event` that exist only on Unix: pipes, an out-of-band byte, and asynchronous I/O.
+//! Events that exist only on Unix: the rows of the truth table of `Event` about pipes and about an out-of-band byte, and
+//! asynchronous I/O, which has no row. The row about Unix streams is tested in `unix_sockets.rs`.
 
 #![cfg(unix)]
 
@@ -10,16 +11,16 @@ use minimio::{Events, Interest, Poll};
 
 use crate::support::*;
 
-struct Watched {
+struct RowChecker {
     poll: Poll,
     events: Events,
 }
 
-impl Watched {
-    fn new(source: &impl AsRawFd, interest: Interest) -> Watched {
+impl RowChecker {
+    fn new(source: &impl AsRawFd, interest: Interest) -> RowChecker {
         let (poll, events) = poll();
         poll.registry().register(&mut SourceFd(&source.as_raw_fd()), SOURCE, interest).unwrap();
-        Watched { poll, events }
+        RowChecker { poll, events }
     }
 
     fn check(&mut self, happened: &str) {
@@ -30,54 +31,54 @@ impl Watched {
 #[test]
 fn a_pipe_without_a_writer_is_read_closed() {
     let (sender, mut receiver) = pipe::new().unwrap();
-    let mut watched = Watched::new(&receiver, Interest::READABLE);
-    expect_no_event(&mut watched.poll, &mut watched.events);
+    let mut checker = RowChecker::new(&receiver, Interest::READABLE);
+    expect_no_event(&mut checker.poll, &mut checker.events);
     drop(sender);
-    watched.check("a pipe's writer was closed");
+    checker.check("a pipe's writer was closed");
     assert_eq!(receiver.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]
 fn a_pipe_without_a_reader_is_write_closed() {
     let (sender, receiver) = pipe::new().unwrap();
-    let mut watched = Watched::new(&sender, Interest::WRITABLE);
-    wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_writable() && !event.is_write_closed());
+    let mut checker = RowChecker::new(&sender, Interest::WRITABLE);
+    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_writable() && !event.is_write_closed());
     drop(receiver);
-    watched.check("a pipe's reader was closed");
+    checker.check("a pipe's reader was closed");
 }
 
 #[test]
 fn a_full_pipe_that_loses_its_reader_is_writable_again() {
     let (mut sender, receiver) = pipe::new().unwrap();
     while sender.write(&[0; 4096]).is_ok() {}
-    let mut watched = Watched::new(&sender, Interest::WRITABLE);
-    expect_no_event(&mut watched.poll, &mut watched.events);
+    let mut checker = RowChecker::new(&sender, Interest::WRITABLE);
+    expect_no_event(&mut checker.poll, &mut checker.events);
     drop(receiver);
-    watched.check("a pipe's reader was closed");
+    checker.check("a pipe's reader was closed");
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
 fn an_out_of_band_byte_has_priority() {
     let (stream, peer) = stream_and_peer();
-    let mut watched = Watched::new(&stream, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY);
-    wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_writable());
+    let mut checker = RowChecker::new(&stream, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY);
+    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_writable());
     descriptor::send_out_of_band(&peer, b'!');
-    watched.check("an out-of-band byte arrived (with `PRIORITY`)");
+    checker.check("an out-of-band byte arrived (with `PRIORITY`)");
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
 #[test]
 fn an_out_of_band_byte_is_reported_without_other_interests() {
     let (stream, peer) = stream_and_peer();
-    let mut watched = Watched::new(&stream, Interest::PRIORITY);
-    expect_no_event(&mut watched.poll, &mut watched.events);
+    let mut checker = RowChecker::new(&stream, Interest::PRIORITY);
+    expect_no_event(&mut checker.poll, &mut checker.events);
     descriptor::send_out_of_band(&peer, b'!');
-    wait_for(&mut watched.poll, &mut watched.events, SOURCE, |event| event.is_priority());
+    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_priority());
 }
 
-/// Asynchronous I/O. Its source is the program's own: the program gives the kernel a control block with the queue that
-/// reports the operation.
+/// Asynchronous I/O. The program implements `Source` for its operation: it gives the kernel a control block that contains
+/// the kqueue to which the kernel reports the completion.
 #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", minimio_kqueue))]
 mod asynchronous {
     use super::*;
@@ -120,7 +121,7 @@ mod asynchronous {
             poll.registry().register(&mut operation, token, Interest::AIO).unwrap();
             let (kqueue, data) = operation.notification.unwrap();
             // A control block can have any address. The low bits of this one are the number of a registered descriptor.
-            descriptor::complete(kqueue, 0x7fff_0000_0000 | stream.as_raw_fd() as usize, data);
+            descriptor::complete_aio(kqueue, 0x7fff_0000_0000 | stream.as_raw_fd() as usize, data);
             peer.write_all(b"x").unwrap();
             waker.wake().unwrap();
             let mut seen = Vec::new();
@@ -153,18 +154,18 @@ mod asynchronous {
 
     #[cfg(minimio_kqueue)]
     #[test]
-    fn a_completed_operation_is_not_an_event_of_the_descriptor_of_that_number() {
+    fn an_operation_whose_address_equals_a_descriptor_number_is_not_an_event_of_that_descriptor() {
         let (mut poll, mut events, stream, _peer) =
             poll_and_stream((Interest::READABLE | Interest::WRITABLE).oneshot());
         assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
         for _ in 0..3 {
-            descriptor::complete(poll.as_raw_fd(), stream.as_raw_fd() as usize, 3);
+            descriptor::complete_aio(poll.as_raw_fd(), stream.as_raw_fd() as usize, 3);
             assert_eq!(next_tokens(&mut poll, &mut events), [Token(3)]);
         }
     }
 
     #[test]
-    fn the_interest_in_aio_reports_nothing_of_a_descriptor() {
+    fn a_descriptor_registered_only_for_aio_is_not_reported() {
         let (mut poll, mut events) = poll();
         let mut socket = UdpSocket::bind(loopback()).unwrap();
         let sender = UdpSocket::bind(loopback()).unwrap();

@@ -64,7 +64,7 @@ fn each_readiness_has_its_own_predicate() {
 }
 
 #[test]
-fn an_interest_has_a_debug_format() {
+fn the_debug_output_of_an_interest_lists_its_readiness_and_its_mode() {
     assert_eq!(format!("{READ:?}"), "READABLE");
     assert_eq!(format!("{:?}", READ | WRITE), "READABLE | WRITABLE");
     assert_eq!(format!("{:?}", (READ | WRITE).level()), "READABLE | WRITABLE (level)");

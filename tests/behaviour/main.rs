@@ -1,9 +1,9 @@
-//! What this crate promises about every source, mode and event, and about the wait, through its public API.
+//! Tests, through the public API, of what this crate guarantees for every source, mode and event, and for the wait.
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
-#[path = "../support/counting.rs"]
-mod counting;
+#[path = "../support/allocation_count.rs"]
+mod allocation_count;
 #[path = "../../examples/http/mod.rs"]
 mod http;
 #[path = "../../examples/server/mod.rs"]

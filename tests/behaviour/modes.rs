@@ -8,7 +8,7 @@ use minimio::{Events, Interest, Poll, Token};
 
 use crate::support::*;
 
-fn readable(poll: &mut Poll, events: &mut Events) {
+fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
     wait_for(poll, events, SOURCE, |event| event.is_readable());
 }
 
@@ -58,7 +58,7 @@ fn fill(stream: &mut TcpStream, poll: &mut Poll, events: &mut Events) -> usize {
 fn an_edge_source_that_stays_ready_is_reported_once() {
     let (mut poll, mut events, _stream, mut peer) = poll_and_stream(Interest::READABLE);
     peer.write_all(b"once").unwrap();
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
     expect_no_event(&mut poll, &mut events);
 }
 
@@ -67,7 +67,7 @@ fn a_drained_edge_source_is_reported_when_more_arrives() {
     let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     for round in 0..10 {
         peer.write_all(b"more").unwrap();
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
         assert_eq!(drain(&mut stream), 4, "round {round}");
     }
 }
@@ -78,7 +78,7 @@ fn an_edge_source_that_was_not_drained_is_reported_when_more_arrives() {
     send(&mut peer, &stream, b"abcdef");
     let mut byte = [0];
     for expected in b"abc" {
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
         assert_eq!(stream.read(&mut byte).unwrap(), 1);
         assert_eq!(byte[0], *expected);
         // Unread bytes remain all the time. Only the arrival of the new byte is an edge.
@@ -87,7 +87,7 @@ fn an_edge_source_that_was_not_drained_is_reported_when_more_arrives() {
 }
 
 #[test]
-fn bytes_that_arrive_after_an_unreported_read_are_reported() {
+fn bytes_that_arrive_after_a_read_without_an_event_are_reported() {
     let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     for _ in 0..3 {
         expect_no_event(&mut poll, &mut events);
@@ -96,7 +96,7 @@ fn bytes_that_arrive_after_an_unreported_read_are_reported() {
         // This poll may report the bytes that were already read. The program may ignore such an event.
         poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
         send(&mut peer, &stream, b"late");
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
         assert_eq!(drain(&mut stream), 4);
     }
 }
@@ -107,7 +107,7 @@ fn after_a_short_read_an_edge_stream_is_reported_when_more_arrives() {
     let mut buf = [0; 64];
     for _ in 0..10 {
         peer.write_all(b"short").unwrap();
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
         assert_eq!(stream.read(&mut buf).unwrap(), 5);
     }
 }
@@ -120,7 +120,7 @@ fn a_drained_edge_socket_is_reported_for_each_new_datagram() {
     poll.registry().register(&mut socket, SOURCE, Interest::READABLE).unwrap();
     for _ in 0..5 {
         sender.send_to(b"datagram", socket.local_addr().unwrap()).unwrap();
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
         while socket.recv(&mut [0; 16]).is_ok() {}
     }
     expect_no_event(&mut poll, &mut events);
@@ -143,17 +143,17 @@ fn a_source_that_is_ready_before_it_is_registered_is_reported() {
     let (mut stream, mut peer) = stream_and_peer();
     send(&mut peer, &stream, b"early");
     poll.registry().register(&mut stream, SOURCE, Interest::READABLE).unwrap();
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
 }
 
 #[test]
 fn a_ready_edge_source_is_reported_again_after_reregistering() {
     let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     peer.write_all(b"still here").unwrap();
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
     for _ in 0..3 {
         poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE).unwrap();
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
     }
     expect_no_event(&mut poll, &mut events);
 }
@@ -199,7 +199,7 @@ fn a_level_source_is_reported_by_every_poll_until_it_is_drained() {
 fn a_level_source_is_reported_by_polls_with_a_timeout_of_zero() {
     let (mut poll, mut events, stream, mut peer) = poll_and_stream(Interest::READABLE.level());
     send(&mut peer, &stream, b"abc");
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
     for _ in 0..3 {
         poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
         assert_eq!(events.len(), 1, "{events:?}");
@@ -232,7 +232,7 @@ fn a_oneshot_source_is_not_reported_again_until_it_is_reregistered() {
     let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE.oneshot());
     for _ in 0..3 {
         peer.write_all(b"a").unwrap();
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
         drain(&mut stream);
         send(&mut peer, &stream, b"b");
         expect_no_event(&mut poll, &mut events);
@@ -246,11 +246,11 @@ fn a_ready_oneshot_source_is_reported_again_after_reregistering() {
     let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE.oneshot());
     peer.write_all(b"still here").unwrap();
     for _ in 0..3 {
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
         expect_no_event(&mut poll, &mut events);
         poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE.oneshot()).unwrap();
     }
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
 }
 
 #[test]
@@ -278,14 +278,14 @@ fn an_unreported_oneshot_source_stays_armed() {
     let (mut poll, mut events, _stream, mut peer) = poll_and_stream(Interest::READABLE.oneshot());
     expect_no_event(&mut poll, &mut events);
     peer.write_all(b"late").unwrap();
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
 }
 
 #[test]
 fn the_close_of_a_peer_is_not_reported_by_a_disarmed_oneshot_source() {
     let (mut poll, mut events, _stream, mut peer) = poll_and_stream(Interest::READABLE.oneshot());
     peer.write_all(b"bye").unwrap();
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
     drop(peer);
     expect_no_event(&mut poll, &mut events);
 }
@@ -296,22 +296,22 @@ fn the_close_of_a_peer_is_not_reported_by_a_disarmed_oneshot_source() {
 fn reregistering_changes_the_mode() {
     let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     peer.write_all(b"here to stay").unwrap();
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
     expect_no_event(&mut poll, &mut events);
 
     poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE.level()).unwrap();
     for _ in 0..3 {
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
     }
     poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE.oneshot()).unwrap();
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
     expect_no_event(&mut poll, &mut events);
     poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE.edge()).unwrap();
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
     expect_no_event(&mut poll, &mut events);
     drain(&mut stream);
     send(&mut peer, &stream, b"!");
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
 }
 
 #[test]

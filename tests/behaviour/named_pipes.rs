@@ -19,8 +19,9 @@ use crate::support::*;
 const SERVER: Token = Token(1);
 const CLIENT: Token = Token(2);
 
-/// The error of a read from a pipe that the server has disconnected.
+/// The error of the registration of a handle that was opened without `FILE_FLAG_OVERLAPPED`.
 const ERROR_INVALID_PARAMETER: i32 = 87;
+/// The error of a read from a pipe that the server has disconnected.
 const ERROR_PIPE_NOT_CONNECTED: i32 = 233;
 
 fn listener() -> (NamedPipe, String) {
@@ -37,7 +38,7 @@ fn register(poll: &Poll, pipe: &mut NamedPipe, token: Token) {
     poll.registry().register(pipe, token, BOTH).unwrap();
 }
 
-/// Returns a server end and a client end, both registered, before the first event.
+/// Returns a server end and a client end, both registered. No event of them has been reported yet.
 fn pair(poll: &Poll) -> (NamedPipe, NamedPipe) {
     pair_as(poll, BOTH)
 }
@@ -55,21 +56,21 @@ fn pair_as(poll: &Poll, interest: Interest) -> (NamedPipe, NamedPipe) {
 fn writable_pair() -> (Poll, Events, NamedPipe, NamedPipe) {
     let (mut poll, mut events) = poll();
     let (server, client) = pair(&poll);
-    let mut greeted = Vec::new();
-    while greeted.len() < 2 {
+    let mut reported = Vec::new();
+    while reported.len() < 2 {
         for event in next_batch(&mut poll, &mut events) {
             assert!(event.is_writable() && !event.is_readable(), "{event:?}");
-            greeted.push(event.token());
+            reported.push(event.token());
         }
     }
     (poll, events, server, client)
 }
 
-fn readable(poll: &mut Poll, events: &mut Events, token: Token) -> Event {
+fn wait_until_readable(poll: &mut Poll, events: &mut Events, token: Token) -> Event {
     wait_for(poll, events, token, |event| event.is_readable())
 }
 
-fn writable(poll: &mut Poll, events: &mut Events, token: Token) -> Event {
+fn wait_until_writable(poll: &mut Poll, events: &mut Events, token: Token) -> Event {
     wait_for(poll, events, token, |event| event.is_writable())
 }
 
@@ -112,11 +113,12 @@ fn write_whole(poll: &mut Poll, events: &mut Events, mut pipe: &NamedPipe, bytes
     }
 }
 
-fn would_block<T: std::fmt::Debug>(result: io::Result<T>) {
+fn assert_would_block<T: std::fmt::Debug>(result: io::Result<T>) {
     assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
-/// Bytes with a prime period, so that a swapped, lost or doubled piece differs from the expected piece.
+/// Returns bytes in words of four, no two of which are equal, so that a swapped, lost or doubled piece differs from the
+/// expected piece.
 fn pattern(len: usize) -> Vec<u8> {
     (0..len as u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).take(len).collect()
 }
@@ -127,11 +129,11 @@ fn pattern(len: usize) -> Vec<u8> {
 fn a_client_that_connects_after_connect_makes_the_server_writable() {
     let (mut poll, mut events, mut server, name) = poll_and_listener();
     register(&poll, &mut server, SERVER);
-    would_block(server.connect());
+    assert_would_block(server.connect());
     expect_no_event(&mut poll, &mut events);
-    would_block(server.connect());
+    assert_would_block(server.connect());
     let _client = named_pipe::blocking_client(&name);
-    let event = writable(&mut poll, &mut events, SERVER);
+    let event = wait_until_writable(&mut poll, &mut events, SERVER);
     assert!(!event.is_readable() && !event.is_error(), "{event:?}");
     server.connect().unwrap();
     assert!(server.take_error().unwrap().is_none());
@@ -145,7 +147,7 @@ fn connect_succeeds_immediately_if_a_client_is_connected() {
     expect_no_event(&mut poll, &mut events);
     let mut client = named_pipe::blocking_client(&name);
     server.connect().unwrap();
-    writable(&mut poll, &mut events, SERVER);
+    wait_until_writable(&mut poll, &mut events, SERVER);
     assert_eq!(server.write(b"hello").unwrap(), 5);
     let mut buf = [0; 8];
     assert_eq!(client.read(&mut buf).unwrap(), 5);
@@ -158,7 +160,7 @@ fn a_client_that_connected_before_the_registration_makes_the_server_writable() {
     let mut client = named_pipe::blocking_client(&name);
     client.write_all(b"hello").unwrap();
     register(&poll, &mut server, SERVER);
-    writable(&mut poll, &mut events, SERVER);
+    wait_until_writable(&mut poll, &mut events, SERVER);
     server.connect().unwrap();
     assert_eq!(read_exactly(&mut poll, &mut events, &server, 5), b"hello");
 }
@@ -182,7 +184,7 @@ fn a_client_is_writable_when_it_is_registered() {
     let (_server, name) = listener();
     let mut client = named_pipe::client(&name);
     register(&poll, &mut client, CLIENT);
-    let event = writable(&mut poll, &mut events, CLIENT);
+    let event = wait_until_writable(&mut poll, &mut events, CLIENT);
     assert!(!event.is_readable(), "{event:?}");
     expect_no_event(&mut poll, &mut events);
 }
@@ -193,7 +195,7 @@ fn a_write_only_server_is_not_writable_before_its_client_connects() {
     let name = named_pipe::name();
     let mut server = named_pipe::writing_server(&name);
     poll.registry().register(&mut server, SERVER, Interest::WRITABLE).unwrap();
-    would_block(server.connect());
+    assert_would_block(server.connect());
     // `connect` withdraws the writable event of the registration.
     expect_no_event(&mut poll, &mut events);
     // The failed read does not mean that a client is connected.
@@ -201,7 +203,7 @@ fn a_write_only_server_is_not_writable_before_its_client_connects() {
     poll.registry().reregister(&mut server, SERVER, Interest::WRITABLE).unwrap();
     expect_no_event(&mut poll, &mut events);
     let _client = named_pipe::reading_client(&name);
-    writable(&mut poll, &mut events, SERVER);
+    wait_until_writable(&mut poll, &mut events, SERVER);
     assert!(server.take_error().unwrap().is_none());
     server.write_all(b"x").unwrap();
 }
@@ -211,7 +213,7 @@ fn a_blocked_poll_reports_a_client() {
     let (mut poll, mut events) = poll();
     let registry = poll.registry().try_clone().unwrap();
     let poller = thread::spawn(move || {
-        writable(&mut poll, &mut events, SERVER);
+        wait_until_writable(&mut poll, &mut events, SERVER);
         poll
     });
     let (mut server, name) = listener();
@@ -238,7 +240,7 @@ fn bytes_written_at_one_end_are_read_at_the_other() {
 }
 
 #[test]
-fn ten_thousand_messages_go_each_way() {
+fn ten_thousand_messages_arrive_in_order_in_each_direction() {
     const MESSAGES: u64 = 10_000;
     let (mut poll, mut events) = poll();
     let (server, client) = pair(&poll);
@@ -293,11 +295,11 @@ fn the_next_write_would_block_while_a_write_is_pending() {
     let (mut poll, mut events, server, client) = writable_pair();
     let bytes = pattern(1_000_000);
     assert_eq!((&client).write(&bytes).unwrap(), bytes.len());
-    would_block((&client).write(b"more"));
+    assert_would_block((&client).write(b"more"));
     // The server has read ahead only a small part.
-    readable(&mut poll, &mut events, SERVER);
+    wait_until_readable(&mut poll, &mut events, SERVER);
     expect_no_event(&mut poll, &mut events);
-    would_block((&client).write(b"more"));
+    assert_would_block((&client).write(b"more"));
     let mut buf = vec![0; 1 << 16];
     let mut left = bytes.len();
     let mut is_writable = false;
@@ -311,7 +313,7 @@ fn the_next_write_would_block_while_a_write_is_pending() {
         }
     }
     if !is_writable {
-        writable(&mut poll, &mut events, CLIENT);
+        wait_until_writable(&mut poll, &mut events, CLIENT);
     }
     assert_eq!((&client).write(b"more").unwrap(), 4);
     assert_eq!(read_exactly(&mut poll, &mut events, &server, 4), b"more");
@@ -322,7 +324,7 @@ fn each_write_makes_the_pipe_writable_again() {
     let (mut poll, mut events, server, client) = writable_pair();
     for _ in 0..3 {
         assert_eq!((&client).write(b"x").unwrap(), 1);
-        writable(&mut poll, &mut events, CLIENT);
+        wait_until_writable(&mut poll, &mut events, CLIENT);
     }
     assert_eq!(read_exactly(&mut poll, &mut events, &server, 3), b"xxx");
 }
@@ -332,7 +334,7 @@ fn several_buffers_are_one_write_and_one_read() {
     let (mut poll, mut events, server, mut client) = writable_pair();
     let bufs = [IoSlice::new(b"ques"), IoSlice::new(b""), IoSlice::new(b"tion")];
     assert_eq!(client.write_vectored(&bufs).unwrap(), 8);
-    readable(&mut poll, &mut events, SERVER);
+    wait_until_readable(&mut poll, &mut events, SERVER);
     let (mut head, mut tail) = ([0; 3], [0; 9]);
     let mut bufs = [IoSliceMut::new(&mut head), IoSliceMut::new(&mut tail)];
     assert_eq!((&server).read_vectored(&mut bufs).unwrap(), 8);
@@ -351,7 +353,7 @@ fn a_message_longer_than_the_buffer_is_read_in_parts() {
     let message = pattern(10_000);
     client.write_all(&message).unwrap();
     client.write_all(b"next").unwrap();
-    // The crate reads ahead at most the size of its buffer.
+    // The program passes only this small buffer, so the crate reads ahead 4 KiB at most, less than the first message.
     let mut buf = [0; 1000];
     let mut received = Vec::new();
     while received.len() < message.len() {
@@ -382,7 +384,7 @@ fn an_exchange_of_messages_does_not_allocate_after_warm_up() {
     };
     let mut buf = [0; 64];
     (0..10).for_each(|_| round(&mut buf));
-    let (count, ()) = crate::counting::allocations(|| (0..100).for_each(|_| round(&mut buf)));
+    let (count, ()) = crate::allocation_count::allocations(|| (0..100).for_each(|_| round(&mut buf)));
     assert_eq!(count, 0);
 }
 
@@ -393,7 +395,7 @@ fn in_edge_mode_unread_data_is_reported_after_each_read() {
     let (mut poll, mut events, server, mut client) = writable_pair();
     assert_eq!(client.write(b"abc").unwrap(), 3);
     for _ in 0..3 {
-        readable(&mut poll, &mut events, SERVER);
+        wait_until_readable(&mut poll, &mut events, SERVER);
         // The client's writable event may arrive later.
         poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
         expect_no_event(&mut poll, &mut events);
@@ -401,7 +403,7 @@ fn in_edge_mode_unread_data_is_reported_after_each_read() {
     }
     expect_no_event(&mut poll, &mut events);
     assert_eq!(client.write(b"d").unwrap(), 1);
-    readable(&mut poll, &mut events, SERVER);
+    wait_until_readable(&mut poll, &mut events, SERVER);
 }
 
 #[test]
@@ -421,20 +423,20 @@ fn in_level_mode_every_poll_reports_a_ready_pipe() {
 
     poll.registry().reregister(&mut server, SERVER, Interest::WRITABLE.level()).unwrap();
     for _ in 0..3 {
-        let event = writable(&mut poll, &mut events, SERVER);
+        let event = wait_until_writable(&mut poll, &mut events, SERVER);
         assert!(!event.is_readable(), "{event:?}");
     }
     // While a write is pending, the pipe is not writable.
     assert_eq!(server.write(&pattern(1_000_000)).unwrap(), 1_000_000);
     expect_no_event(&mut poll, &mut events);
     let reader = thread::spawn(move || client.read_exact(&mut vec![0; 1_000_000]).map(|()| client));
-    writable(&mut poll, &mut events, SERVER);
-    writable(&mut poll, &mut events, SERVER);
+    wait_until_writable(&mut poll, &mut events, SERVER);
+    wait_until_writable(&mut poll, &mut events, SERVER);
     drop(reader.join().unwrap().unwrap());
-    // The closed client ends reading only; the next write would return the error.
+    // The server's reads now return the end of the stream, in level mode at every poll. (A write would return an error.)
     poll.registry().reregister(&mut server, SERVER, Interest::READABLE.level()).unwrap();
     for _ in 0..3 {
-        readable(&mut poll, &mut events, SERVER);
+        wait_until_readable(&mut poll, &mut events, SERVER);
         assert_eq!(server.read(&mut [0]).unwrap(), 0);
     }
     server.disconnect().unwrap();
@@ -442,16 +444,16 @@ fn in_level_mode_every_poll_reports_a_ready_pipe() {
 }
 
 #[test]
-fn in_level_mode_a_poll_reports_a_pipe_once() {
+fn in_level_mode_each_poll_reports_a_pipe_in_one_event() {
     let (mut poll, mut events) = poll();
     let (mut server, mut client) = pair_as(&poll, BOTH.level());
     client.write_all(b"never read").unwrap();
-    readable(&mut poll, &mut events, SERVER);
+    wait_until_readable(&mut poll, &mut events, SERVER);
     poll.registry().deregister(&mut client).unwrap();
     for _ in 0..3 {
         // The pipe is still readable, and the completed write makes it writable.
         server.write_all(b"x").unwrap();
-        writable(&mut poll, &mut events, SERVER);
+        wait_until_writable(&mut poll, &mut events, SERVER);
         assert_eq!(events.len(), 1, "{events:?}");
     }
 }
@@ -460,9 +462,9 @@ fn in_level_mode_a_poll_reports_a_pipe_once() {
 fn a_oneshot_pipe_is_reported_once_until_it_is_reregistered() {
     let (mut poll, mut events, mut server, name) = poll_and_listener();
     poll.registry().register(&mut server, SERVER, BOTH.oneshot()).unwrap();
-    would_block(server.connect());
+    assert_would_block(server.connect());
     let mut client = named_pipe::blocking_client(&name);
-    writable(&mut poll, &mut events, SERVER);
+    wait_until_writable(&mut poll, &mut events, SERVER);
     for byte in [b"x", b"y"] {
         client.write_all(byte).unwrap();
         expect_no_event(&mut poll, &mut events);
@@ -474,7 +476,7 @@ fn a_oneshot_pipe_is_reported_once_until_it_is_reregistered() {
         poll.registry().reregister(&mut server, SERVER, Interest::READABLE.oneshot()).unwrap();
         expect_no_event(&mut poll, &mut events);
         client.write_all(byte).unwrap();
-        readable(&mut poll, &mut events, SERVER);
+        wait_until_readable(&mut poll, &mut events, SERVER);
         assert_eq!(server.read(&mut [0; 8]).unwrap(), 1);
         assert_eq!(server.write(byte).unwrap(), 1);
         expect_no_event(&mut poll, &mut events);
@@ -487,12 +489,12 @@ fn an_interest_in_one_direction_brings_no_events_of_the_other_direction() {
     let (mut server, mut client) = pair_as(&poll, Interest::READABLE);
     expect_no_event(&mut poll, &mut events);
     assert_eq!(client.write(b"x").unwrap(), 1);
-    let event = readable(&mut poll, &mut events, SERVER);
+    let event = wait_until_readable(&mut poll, &mut events, SERVER);
     assert!(!event.is_writable(), "{event:?}");
     expect_no_event(&mut poll, &mut events);
 
     poll.registry().reregister(&mut client, CLIENT, Interest::WRITABLE).unwrap();
-    let event = writable(&mut poll, &mut events, CLIENT);
+    let event = wait_until_writable(&mut poll, &mut events, CLIENT);
     assert!(!event.is_readable(), "{event:?}");
     assert_eq!(server.write(b"y").unwrap(), 1);
     expect_no_event(&mut poll, &mut events);
@@ -504,7 +506,7 @@ fn an_interest_in_one_direction_brings_no_events_of_the_other_direction() {
 fn reregister_changes_the_token_and_reports_a_ready_pipe_again() {
     let (mut poll, mut events, mut server, mut client) = writable_pair();
     assert_eq!(client.write(b"x").unwrap(), 1);
-    readable(&mut poll, &mut events, SERVER);
+    wait_until_readable(&mut poll, &mut events, SERVER);
     poll.registry().reregister(&mut server, Token(usize::MAX), BOTH).unwrap();
     let event = wait_for(&mut poll, &mut events, Token(usize::MAX), |event| event.is_readable());
     assert!(event.is_writable(), "{event:?}");
@@ -519,7 +521,7 @@ fn a_deregistered_pipe_is_not_reported_and_loses_no_data() {
     let (mut poll, mut events, mut server, name) = poll_and_listener();
     let mut client = named_pipe::blocking_client(&name);
     register(&poll, &mut server, SERVER);
-    writable(&mut poll, &mut events, SERVER);
+    wait_until_writable(&mut poll, &mut events, SERVER);
     poll.registry().deregister(&mut server).unwrap();
     client.write_all(b"abc").unwrap();
     expect_no_event(&mut poll, &mut events);
@@ -531,7 +533,7 @@ fn a_deregistered_pipe_is_not_reported_and_loses_no_data() {
     client.write_all(b"def").unwrap();
     expect_no_event(&mut poll, &mut events);
     register(&poll, &mut server, CLIENT);
-    readable(&mut poll, &mut events, CLIENT);
+    wait_until_readable(&mut poll, &mut events, CLIENT);
     assert_eq!(server.read(&mut [0; 8]).unwrap(), 3);
 }
 
@@ -545,7 +547,7 @@ fn a_packet_dequeued_after_deregister_is_not_reported() {
 }
 
 #[test]
-fn pipes_and_sockets_share_events_of_capacity_one() {
+fn pipes_and_sockets_are_all_reported_with_a_capacity_of_one() {
     let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
     let mut ends: Vec<_> =
         (0..3).map(|_| listener()).map(|(server, name)| (server, named_pipe::client(&name))).collect();
@@ -570,11 +572,11 @@ fn pipes_and_sockets_share_events_of_capacity_one() {
 fn a_closed_client_ends_reading_after_its_data() {
     let (mut poll, mut events, mut server, client) = writable_pair();
     assert_eq!((&client).write(b"bye").unwrap(), 3);
-    writable(&mut poll, &mut events, CLIENT);
+    wait_until_writable(&mut poll, &mut events, CLIENT);
     drop(client);
     let mut buf = [0; 8];
     assert_eq!(read_some(&mut poll, &mut events, &server, &mut buf).unwrap(), 3);
-    let event = readable(&mut poll, &mut events, SERVER);
+    let event = wait_until_readable(&mut poll, &mut events, SERVER);
     // Another client may still connect, so the event does not report a closed direction.
     assert!(!event.is_read_closed() && !event.is_write_closed(), "{event:?}");
     for _ in 0..3 {
@@ -592,10 +594,10 @@ fn the_end_of_the_stream_after_an_empty_message_is_reported() {
     let mut client = named_pipe::blocking_client(&name);
     register(&poll, &mut server, SERVER);
     assert_eq!(client.write(b"").unwrap(), 0);
-    readable(&mut poll, &mut events, SERVER);
+    wait_until_readable(&mut poll, &mut events, SERVER);
     drop(client);
     assert_eq!(server.read(&mut [0; 8]).unwrap(), 0);
-    readable(&mut poll, &mut events, SERVER);
+    wait_until_readable(&mut poll, &mut events, SERVER);
     assert_eq!(server.read(&mut [0; 8]).unwrap(), 0);
 }
 
@@ -603,7 +605,7 @@ fn the_end_of_the_stream_after_an_empty_message_is_reported() {
 fn a_dropped_server_closes_both_directions_of_its_client() {
     let (mut poll, mut events, server, mut client) = writable_pair();
     drop(server);
-    let event = readable(&mut poll, &mut events, CLIENT);
+    let event = wait_until_readable(&mut poll, &mut events, CLIENT);
     assert!(event.is_read_closed() && event.is_writable() && event.is_write_closed(), "{event:?}");
     assert_eq!(client.read(&mut [0; 8]).unwrap(), 0);
     assert!(client.write(b"x").is_err());
@@ -614,10 +616,10 @@ fn a_dropped_server_closes_both_directions_of_its_client() {
 fn the_next_write_returns_the_error_of_a_failed_pending_write() {
     let (mut poll, mut events, mut server, client) = writable_pair();
     assert_eq!(server.write(&pattern(1_000_000)).unwrap(), 1_000_000);
-    expect_silence_but_for(&mut poll, &mut events, CLIENT);
-    would_block(server.write(b"x"));
+    expect_no_event_except_of(&mut poll, &mut events, CLIENT);
+    assert_would_block(server.write(b"x"));
     drop(client);
-    writable(&mut poll, &mut events, SERVER);
+    wait_until_writable(&mut poll, &mut events, SERVER);
     let err = server.write(b"x").unwrap_err();
     assert_eq!(err.kind(), ErrorKind::BrokenPipe, "{err}");
     // The second write fails with an error of its own.
@@ -625,7 +627,7 @@ fn the_next_write_returns_the_error_of_a_failed_pending_write() {
 }
 
 /// Checks that no event arrives, except for `token`.
-fn expect_silence_but_for(poll: &mut Poll, events: &mut Events, token: Token) {
+fn expect_no_event_except_of(poll: &mut Poll, events: &mut Events, token: Token) {
     poll.poll(events, Some(SHORT_WAIT)).unwrap();
     assert!(events.iter().all(|event| event.token() == token), "{events:?}");
 }
@@ -634,7 +636,7 @@ fn expect_silence_but_for(poll: &mut Poll, events: &mut Events, token: Token) {
 fn a_disconnected_client_reports_the_closed_pipe() {
     let (mut poll, mut events, server, mut client) = writable_pair();
     server.disconnect().unwrap();
-    let event = readable(&mut poll, &mut events, CLIENT);
+    let event = wait_until_readable(&mut poll, &mut events, CLIENT);
     assert!(event.is_read_closed(), "{event:?}");
     assert_eq!(client.read(&mut [0; 8]).unwrap_err().raw_os_error(), Some(ERROR_PIPE_NOT_CONNECTED));
     assert!(client.write(b"x").is_err());
@@ -646,17 +648,17 @@ fn a_server_serves_clients_one_after_the_other() {
     let (mut poll, mut events, mut server, name) = poll_and_listener();
     register(&poll, &mut server, SERVER);
     for round in 0..10 {
-        would_block(server.connect());
+        assert_would_block(server.connect());
         let mut client = named_pipe::client(&name);
         register(&poll, &mut client, CLIENT);
-        writable(&mut poll, &mut events, SERVER);
+        wait_until_writable(&mut poll, &mut events, SERVER);
         server.connect().unwrap();
         write_whole(&mut poll, &mut events, &client, &[round]);
         assert_eq!(read_exactly(&mut poll, &mut events, &server, 1), [round]);
         write_whole(&mut poll, &mut events, &server, &[round]);
         assert_eq!(read_exactly(&mut poll, &mut events, &client, 1), [round]);
         server.disconnect().unwrap();
-        would_block(server.read(&mut [0; 8]));
+        assert_would_block(server.read(&mut [0; 8]));
     }
 }
 
@@ -666,19 +668,19 @@ fn no_data_of_one_client_reaches_the_next() {
     register(&poll, &mut server, SERVER);
     // The data of both directions is in the kernel's buffer, in a pending operation, or read ahead.
     for (is_polled, is_large) in [(false, false), (true, false), (false, true), (true, true)] {
-        would_block(server.connect());
+        assert_would_block(server.connect());
         let mut first = named_pipe::client(&name);
         register(&poll, &mut first, CLIENT);
-        writable(&mut poll, &mut events, SERVER);
+        wait_until_writable(&mut poll, &mut events, SERVER);
         let len = if is_large { 1_000_000 } else { 100 };
         write_whole(&mut poll, &mut events, &server, &vec![b'-'; len]);
         write_whole(&mut poll, &mut events, &first, &vec![b'-'; len]);
         if is_polled {
-            readable(&mut poll, &mut events, SERVER);
+            wait_until_readable(&mut poll, &mut events, SERVER);
         }
         server.disconnect().unwrap();
 
-        would_block(server.connect());
+        assert_would_block(server.connect());
         let mut second = named_pipe::client(&name);
         register(&poll, &mut second, Token(3));
         write_whole(&mut poll, &mut events, &second, b"+");
@@ -694,13 +696,13 @@ fn a_connect_cancelled_by_disconnect_can_be_repeated_immediately() {
     let (mut poll, mut events, mut server, name) = poll_and_listener();
     register(&poll, &mut server, SERVER);
     for _ in 0..3 {
-        would_block(server.connect());
+        assert_would_block(server.connect());
         server.disconnect().unwrap();
     }
-    would_block(server.connect());
+    assert_would_block(server.connect());
     expect_no_event(&mut poll, &mut events);
     let mut client = named_pipe::blocking_client(&name);
-    writable(&mut poll, &mut events, SERVER);
+    wait_until_writable(&mut poll, &mut events, SERVER);
     server.connect().unwrap();
     client.write_all(b"hello").unwrap();
     assert_eq!(read_exactly(&mut poll, &mut events, &server, 5), b"hello");
@@ -727,7 +729,7 @@ fn a_dropped_pipe_is_closed_without_a_poll() {
         let mut client = named_pipe::blocking_client(&name);
         server.connect().unwrap();
         if is_polled {
-            writable(&mut poll, &mut events, SERVER);
+            wait_until_writable(&mut poll, &mut events, SERVER);
         }
         drop(server);
         // A read of the server was pending when the server was dropped.
@@ -744,7 +746,7 @@ fn a_pipe_whose_poll_was_dropped_keeps_the_data_that_was_read_ahead() {
     let mut client = named_pipe::blocking_client(&name);
     client.write_all(b"abc").unwrap();
     server.connect().unwrap();
-    readable(&mut poll, &mut events, SERVER);
+    wait_until_readable(&mut poll, &mut events, SERVER);
     assert_eq!(server.read(&mut [0]).unwrap(), 1);
     drop(poll);
     assert_eq!(server.read(&mut [0; 8]).unwrap(), 2);
@@ -810,14 +812,14 @@ fn a_read_from_a_write_only_pipe_fails() {
     let mut client = named_pipe::writing_client(&name);
     poll.registry().register(&mut client, CLIENT, Interest::WRITABLE).unwrap();
     server.connect().unwrap();
-    writable(&mut poll, &mut events, CLIENT);
+    wait_until_writable(&mut poll, &mut events, CLIENT);
     assert_eq!(client.write(b"x").unwrap(), 1);
     assert_eq!(read_exactly(&mut poll, &mut events, &server, 1), b"x");
     assert_eq!(client.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::PermissionDenied);
 }
 
 #[test]
-fn a_name_is_used_once_and_contains_no_zero() {
+fn a_name_that_is_in_use_or_contains_a_zero_is_refused() {
     let (server, name) = listener();
     if system::first_instance_is_exclusive() {
         assert_eq!(NamedPipe::new(&name).unwrap_err().kind(), ErrorKind::PermissionDenied);
@@ -839,7 +841,7 @@ fn a_pipe_is_send_and_sync_and_prints_its_handle() {
 // Threads.
 
 #[test]
-fn threads_read_and_write_while_another_thread_polls() {
+fn no_byte_is_lost_while_threads_read_and_write_and_another_thread_polls() {
     const BYTES: usize = 100_000;
     let (mut poll, mut events) = poll();
     let (server, client) = pair(&poll);
@@ -881,7 +883,7 @@ fn threads_read_and_write_while_another_thread_polls() {
 }
 
 #[test]
-fn pipes_are_dropped_by_one_thread_while_another_thread_polls() {
+fn one_thread_can_drop_pipes_while_another_thread_polls() {
     let (mut poll, mut events) = poll();
     let registry = poll.registry().try_clone().unwrap();
     let worker = thread::spawn(move || {
@@ -889,7 +891,7 @@ fn pipes_are_dropped_by_one_thread_while_another_thread_polls() {
             let (mut server, name) = listener();
             registry.register(&mut server, SERVER, BOTH).unwrap();
             if round % 3 == 0 {
-                would_block(server.connect());
+                assert_would_block(server.connect());
                 continue;
             }
             let mut client = named_pipe::client(&name);
@@ -913,7 +915,7 @@ fn pipes_are_dropped_by_one_thread_while_another_thread_polls() {
 }
 
 #[test]
-fn a_poll_is_dropped_while_a_thread_still_uses_its_pipes() {
+fn a_poll_can_be_dropped_while_a_thread_still_uses_its_pipes() {
     for _ in 0..20 {
         let (mut poll, mut events) = poll();
         let (server, client) = pair(&poll);

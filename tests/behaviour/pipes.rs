@@ -210,7 +210,7 @@ fn a_sender_fails_after_the_receiver_is_closed() {
         }
         drop(receiver);
         wait_for(&mut poll, &mut events, SENDER, is_write_closed);
-        // If the process has the default SIGPIPE handler, the write ends it, and the test fails.
+        // If SIGPIPE had its default action, the write would end the process, and the test would fail.
         assert_eq!(sender.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
         assert_eq!(sender.write_vectored(&[IoSlice::new(b"x")]).unwrap_err().kind(), ErrorKind::BrokenPipe);
     }
@@ -228,7 +228,7 @@ fn a_receiver_registered_after_the_sender_closed_reports_the_end() {
 }
 
 #[test]
-fn a_sender_registered_after_the_receiver_closed_reports_it_or_fails_to_write() {
+fn a_sender_registered_after_the_receiver_closed_is_write_closed_where_the_system_reports_it() {
     let (mut poll, mut events) = poll();
     let (mut sender, receiver) = pipe::new().unwrap();
     drop(receiver);
@@ -240,7 +240,7 @@ fn a_sender_registered_after_the_receiver_closed_reports_it_or_fails_to_write() 
     }
     let registry = poll.registry().try_clone().unwrap();
     registry.register(&mut sender, SENDER, WRITE).unwrap();
-    let mut check = || match system::late_broken_pipes_are_reported() {
+    let mut check = || match system::write_ends_registered_after_the_reader_closed_are_reported() {
         Some(true) => drop(wait_for(&mut poll, &mut events, SENDER, is_write_closed)),
         Some(false) => expect_no_event(&mut poll, &mut events),
         None => {
@@ -295,7 +295,7 @@ fn a_poll_may_be_dropped_before_its_pipes() {
 // Registration and conversions.
 
 #[test]
-fn an_end_is_registered_once() {
+fn a_registered_end_cannot_be_registered_again() {
     fn check(source: &mut impl Source, interest: Interest) {
         let (here, _) = poll();
         let (there, _) = poll();

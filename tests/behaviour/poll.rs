@@ -58,17 +58,17 @@ fn the_longest_timeout_is_accepted() {
     for timeout in [Duration::MAX, Duration::from_secs(u64::MAX / 2), Duration::from_secs(1 << 33)] {
         let (mut poll, mut events) = poll();
         let waker = Waker::new(poll.registry(), Token(1)).unwrap();
-        let (returned, has_returned) = mpsc::channel();
+        let (return_sender, return_receiver) = mpsc::channel();
         let thread = thread::spawn(move || {
             poll.poll(&mut events, Some(timeout)).unwrap();
-            returned.send(events.len()).unwrap();
+            return_sender.send(events.len()).unwrap();
         });
         assert!(
-            has_returned.recv_timeout(SHORT_WAIT).is_err(),
+            return_receiver.recv_timeout(SHORT_WAIT).is_err(),
             "the poll returned at once, with a timeout of {timeout:?}"
         );
         waker.wake().unwrap();
-        assert_eq!(has_returned.recv_timeout(WAIT_LIMIT), Ok(1), "{timeout:?}");
+        assert_eq!(return_receiver.recv_timeout(WAIT_LIMIT), Ok(1), "{timeout:?}");
         thread.join().unwrap();
     }
 }
@@ -97,7 +97,7 @@ fn events_with_capacity_zero_are_an_error() {
 }
 
 #[test]
-fn events_beyond_the_capacity_are_reported_by_the_next_poll() {
+fn events_beyond_the_capacity_are_reported_by_later_polls() {
     for mode in [Interest::edge, Interest::oneshot] {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(3);
@@ -200,7 +200,7 @@ fn a_token_converts_from_and_to_a_number() {
 }
 
 #[test]
-fn a_poll_its_registry_and_events_have_a_debug_format() {
+fn the_debug_output_of_a_poll_and_of_its_registry_begins_with_the_type_and_events_are_a_list() {
     let (poll, events) = poll();
     assert!(format!("{poll:?}").starts_with("Poll"));
     assert!(format!("{:?}", poll.registry()).starts_with("Registry"));

@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::io::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,11 +17,11 @@ use crate::support::*;
 /// Returns an outer poll with its events and an inner poll with its events. The inner poll's descriptor is registered
 /// with the outer poll.
 fn nested(mode: Interest) -> ((Poll, Events), (Poll, Events)) {
-    let (outer, events) = (poll(), poll());
-    let fd = events.0.as_raw_fd();
-    assert_eq!(events.0.registry().as_raw_fd(), fd);
+    let (outer, inner) = (poll(), poll());
+    let fd = inner.0.as_raw_fd();
+    assert_eq!(inner.0.registry().as_raw_fd(), fd);
     outer.0.registry().register(&mut SourceFd(&fd), SOURCE, mode).unwrap();
-    (outer, events)
+    (outer, inner)
 }
 
 #[test]
@@ -112,7 +113,8 @@ fn a_wake_makes_the_descriptor_readable_also_after_very_many_wakes() {
 #[test]
 fn the_notification_of_a_wake_is_not_reported_as_an_event() {
     let (mut poll, mut events) = poll();
-    // From now on, the first wake before each poll notifies the queue. The notifier's event is queued among the others.
+    // The call takes the poll's descriptor. From then on, the first wake before each poll notifies the queue, so the
+    // notifier's event is queued among the others.
     poll.as_raw_fd();
     let waker = Waker::new(poll.registry(), Token(99)).unwrap();
     for before in 0..10 {
@@ -162,6 +164,31 @@ fn a_ready_level_source_is_in_every_batch_with_two_slots_and_no_batch_is_empty()
 }
 
 #[test]
+fn a_waker_that_is_woken_without_pause_is_in_each_batch_once() {
+    let (mut poll, mut events) = poll();
+    poll.as_raw_fd();
+    let (_stream, mut peer) = registered_stream(&poll, SOURCE, READ.level());
+    peer.write_all(b"x").unwrap();
+    let waker = Waker::new(poll.registry(), Token(2)).unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                waker.wake().unwrap();
+            }
+        });
+        let end = Instant::now() + SHORT_WAIT;
+        let mut reports = 0;
+        while reports <= 1 && Instant::now() < end {
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            reports = events.iter().filter(|event| event.token() == Token(2)).count();
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(reports <= 1, "{events:?}");
+    });
+}
+
+#[test]
 fn next_deadline_is_the_timeout_for_the_outer_poll() {
     let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(READ);
     let mut timer = Timer::new();
@@ -178,7 +205,7 @@ fn next_deadline_is_the_timeout_for_the_outer_poll() {
 fn no_wake_of_an_inner_poll_is_lost() {
     let ((mut outer, mut outer_events), (mut inner, mut events)) = nested(READ);
     let waker = Waker::new(inner.registry(), Token(2)).unwrap();
-    let (reported, is_reported) = mpsc::channel();
+    let (report_sender, report_receiver) = mpsc::channel();
     let polling_thread = thread::spawn(move || {
         for _ in 0..2000 {
             loop {
@@ -188,12 +215,12 @@ fn no_wake_of_an_inner_poll_is_lost() {
                     break;
                 }
             }
-            reported.send(()).unwrap();
+            report_sender.send(()).unwrap();
         }
     });
     for round in 0..2000 {
         waker.wake().unwrap();
-        is_reported.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("wake {round} was lost"));
+        report_receiver.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("wake {round} was lost"));
     }
     polling_thread.join().unwrap();
 }

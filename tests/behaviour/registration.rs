@@ -131,7 +131,7 @@ fn converting_a_source_to_another_type_forgets_its_registration() {
     let mut stream = TcpStream::from_std(net::TcpStream::from(stream));
     poll.registry().register(&mut stream, SOURCE, READ).unwrap();
 
-    // This one was not deregistered, but the new `TcpStream` does not know of the registration.
+    // The stream is still registered now, but the `TcpStream` that the conversion returns has no record of that.
     let mut stream = TcpStream::from_std(net::TcpStream::from(stream));
     assert_eq!(poll.registry().deregister(&mut stream).unwrap_err().kind(), ErrorKind::NotFound);
 }
@@ -291,7 +291,7 @@ fn a_clone_of_a_registry_shares_its_registrations() {
 }
 
 #[test]
-fn a_source_of_the_program_can_forward_the_calls_to_another_source() {
+fn a_type_that_implements_source_can_forward_the_calls_to_another_source() {
     struct Wrapper(TcpStream);
 
     impl Source for Wrapper {

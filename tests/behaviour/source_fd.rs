@@ -25,7 +25,7 @@ fn two_ends_of_a_socket_pair_are_two_sources() {
 }
 
 #[test]
-fn every_mode_works_for_a_descriptor() {
+fn a_descriptor_is_reported_once_in_edge_and_oneshot_mode_and_by_each_poll_in_level_mode() {
     let (mut poll, mut events) = poll();
     let (mut peer, watched) = UnixStream::pair().unwrap();
     let fd = watched.as_raw_fd();

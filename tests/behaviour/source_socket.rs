@@ -64,7 +64,7 @@ fn a_socket_in_edge_mode_is_rearmed_by_reregistering() {
 }
 
 #[test]
-fn registering_a_raw_socket_twice_fails_with_already_exists() {
+fn registering_a_source_socket_twice_fails_with_already_exists() {
     let (mut first, mut events) = poll();
     let (second, _) = poll();
     let (socket, sender) = socket_and_sender();
@@ -87,7 +87,7 @@ fn registering_a_raw_socket_twice_fails_with_already_exists() {
 }
 
 #[test]
-fn reregistering_or_deregistering_an_unregistered_raw_socket_fails_with_not_found() {
+fn reregistering_or_deregistering_an_unregistered_source_socket_fails_with_not_found() {
     let (poll, _) = poll();
     let (socket, _) = socket_and_sender();
     let raw = socket.as_raw_socket();
@@ -103,6 +103,7 @@ fn registering_a_handle_that_is_not_a_socket_is_an_error() {
     let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
     for raw in [file.as_raw_handle() as RawSocket, RawSocket::MAX, 0] {
         let err = poll.registry().register(&mut SourceSocket(&raw), SOURCE, READ).unwrap_err();
+        // The number of `WSAENOTSOCK`.
         assert_eq!(err.raw_os_error(), Some(10038), "{raw}: {err}");
         assert_eq!(poll.registry().deregister(&mut SourceSocket(&raw)).unwrap_err().kind(), ErrorKind::NotFound);
     }

@@ -26,6 +26,7 @@ fn registered_listener(poll: &Poll, token: Token) -> (TcpListener, SocketAddr) {
     (listener, addr)
 }
 
+/// As `support::poll_and_stream`, with the token `STREAM` instead of `SOURCE`.
 fn poll_and_stream(interest: Interest) -> (Poll, Events, TcpStream, net::TcpStream) {
     let (poll, events) = poll();
     let (stream, peer) = registered_stream(&poll, STREAM, interest);
@@ -75,7 +76,7 @@ fn read_exactly(poll: &mut Poll, events: &mut Events, mut stream: &TcpStream, to
     bytes
 }
 
-/// Runs an operation that must not block on a thread of its own, so that the test fails if it blocks.
+/// Runs, on a thread of its own, an operation that must not block. If the operation blocks, the test fails.
 fn without_blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(what()));
@@ -172,7 +173,7 @@ fn a_refused_connect_is_reported_by_a_writable_event_and_take_error() {
 }
 
 #[test]
-fn the_first_write_after_a_refused_connect_returns_the_error_unless_take_error_took_it() {
+fn the_first_write_after_a_refused_connect_returns_the_error() {
     let (mut poll, mut events) = poll();
     let closed_port = closed_port();
     let mut stream = match TcpStream::connect(closed_port) {
@@ -183,7 +184,7 @@ fn the_first_write_after_a_refused_connect_returns_the_error_unless_take_error_t
     wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
 
     let failure = kind(stream.write(b"x"));
-    // Windows returns `NotConnected`; Wine returns that the connection has ended.
+    // Windows returns `NotConnected`; Wine returns `ConnectionReset`.
     let known = [ErrorKind::ConnectionRefused, ErrorKind::NotConnected, ErrorKind::ConnectionReset];
     let known = if system::TAKE_ERROR_CLEARS { &known[..1] } else { &known[..] };
     assert!(known.contains(&failure), "{failure:?}");
@@ -230,7 +231,7 @@ fn both_ends_of_a_connection_never_block() {
 // Addresses.
 
 #[test]
-fn a_connection_over_ipv6_works() {
+fn a_connection_over_ipv6_has_ipv6_addresses_and_passes_data() {
     let any = match loopback_v6() {
         Some(any) => any,
         None => return,
@@ -255,7 +256,7 @@ fn a_connection_over_ipv6_works() {
 #[test]
 fn accept_returns_the_address_and_port_of_each_peer() {
     let (mut poll, mut events, listener, addr) = poll_and_listener();
-    // A port whose two bytes differ shows an error in the byte order.
+    // Among twenty ports, some have two different bytes. For these, an error in the byte order changes the port.
     let clients: Vec<_> = (0..20).map(|_| net::TcpStream::connect(addr).unwrap()).collect();
     let accepted = accept_all(&mut poll, &mut events, &listener, clients.len());
 
@@ -341,7 +342,7 @@ fn a_stream_converted_to_std_and_back_stays_non_blocking() {
     let (failure, std) = without_blocking(move || (kind(std.read(&mut [0; 8])), std));
     assert_eq!(failure, ErrorKind::WouldBlock);
 
-    // The conversion back keeps the bytes that were in flight.
+    // The conversion back keeps the bytes that have arrived or are in transit.
     peer.write_all(b"kept").unwrap();
     let (mut poll, mut events) = poll();
     let mut stream = TcpStream::from_std(std);
@@ -540,7 +541,7 @@ fn an_empty_list_of_buffers_moves_no_byte() {
 }
 
 #[test]
-fn one_thread_reads_while_another_one_writes() {
+fn one_thread_can_read_a_stream_while_another_thread_writes_to_it() {
     const LEN: usize = 4 << 20;
     let pattern = &Pattern::new();
     let (mut poll, mut events, stream, peer) = poll_and_stream(Interest::READABLE | Interest::WRITABLE);
@@ -566,7 +567,7 @@ fn one_thread_reads_while_another_one_writes() {
     });
 }
 
-// Ends.
+// Shutting down and closing.
 
 #[test]
 fn shutting_down_writing_ends_only_the_peers_reading() {
@@ -631,7 +632,7 @@ fn writing_to_a_peer_that_has_closed_is_an_error() {
         let (mut stream, peer) = registered_stream(&poll, STREAM, Interest::READABLE | Interest::WRITABLE);
         drop(peer);
         wait_for(&mut poll, &mut events, STREAM, Event::is_read_closed);
-        // The kernel may accept the first write, and learns from the reset that the peer has closed.
+        // The kernel may accept the first write. Only the reset that answers it shows that the peer has closed.
         let end = Instant::now() + WAIT_LIMIT;
         let failure = loop {
             assert!(Instant::now() < end, "writes to a closed peer still succeed");
@@ -768,7 +769,7 @@ fn an_echo_passes_megabytes_both_ways_through_one_edge_registration() {
     let (mut poll, mut events, mut stream, peer) = poll_and_stream(Interest::READABLE | Interest::WRITABLE);
     let peer = &peer;
     thread::scope(|scope| {
-        // Where a half-closed stream loses no data, the peer ends its data while the echo is still being written.
+        // Where a half-closed stream loses no data, the peer shuts down writing while the echo is still being written.
         let ends_early = system::half_closed_streams_lose_nothing();
         scope.spawn(move || {
             pattern.write_all(peer, LEN);
@@ -897,7 +898,7 @@ fn a_write_run_by_try_io_that_would_block_gets_a_writable_event_later() {
     wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
 
     for _ in 0..3 {
-        // The last event reported readable data.
+        // Before the writes, the last event of the stream is a readable one.
         peer.write_all(b"question").unwrap();
         wait_for(&mut poll, &mut events, STREAM, Event::is_readable);
         read_exactly(&mut poll, &mut events, &stream, STREAM, 8);
@@ -1049,7 +1050,7 @@ fn each_of_many_listeners_has_its_own_connections() {
 }
 
 #[test]
-fn a_dropped_listener_refuses_connections_and_resets_the_waiting_ones() {
+fn a_dropped_listener_refuses_connections_and_closes_the_waiting_ones() {
     let (mut poll, mut events, listener, addr) = poll_and_listener();
     // This connection stays open, so that the kernel does not give the port to the listener of another test.
     let _client = net::TcpStream::connect(addr).unwrap();

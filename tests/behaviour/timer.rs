@@ -255,17 +255,17 @@ fn a_timer_set_by_another_thread_ends_a_blocked_wait() {
     let (mut poll, mut events, timer) = poll_and_timer();
     let later = registered_timer(&poll, Token(2));
     later.set(Duration::from_secs(3600)).unwrap();
-    let (reported, is_reported) = mpsc::channel();
+    let (report_sender, report_receiver) = mpsc::channel();
     let polling_thread = thread::spawn(move || {
         for _ in 0..500 {
             poll.poll(&mut events, None).unwrap();
             assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [TIMER]);
-            reported.send(()).unwrap();
+            report_sender.send(()).unwrap();
         }
     });
     for round in 0..500 {
         timer.set(Duration::ZERO).unwrap();
-        is_reported.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("deadline {round} was lost"));
+        report_receiver.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("deadline {round} was lost"));
     }
     polling_thread.join().unwrap();
 }
@@ -274,19 +274,19 @@ fn a_timer_set_by_another_thread_ends_a_blocked_wait() {
 fn a_timer_registered_by_another_thread_ends_a_blocked_wait() {
     let (mut poll, mut events) = poll();
     let registry = poll.registry().try_clone().unwrap();
-    let (reported, is_reported) = mpsc::channel();
+    let (report_sender, report_receiver) = mpsc::channel();
     let polling_thread = thread::spawn(move || {
         for _ in 0..200 {
             poll.poll(&mut events, None).unwrap();
             assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [TIMER]);
-            reported.send(()).unwrap();
+            report_sender.send(()).unwrap();
         }
     });
     let mut timer = Timer::new();
     for round in 0..200 {
         timer.set(Duration::ZERO).unwrap();
         registry.register(&mut timer, TIMER, Interest::READABLE).unwrap();
-        is_reported.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("deadline {round} was lost"));
+        report_receiver.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("deadline {round} was lost"));
         registry.deregister(&mut timer).unwrap();
     }
     polling_thread.join().unwrap();
@@ -356,7 +356,7 @@ fn the_mode_of_a_timer_makes_no_difference() {
 }
 
 #[test]
-fn a_timer_can_be_registered_for_reading_only() {
+fn registering_a_timer_without_readable_is_an_error() {
     let (poll, _) = poll();
     let mut timer = Timer::new();
     let err = poll.registry().register(&mut timer, TIMER, Interest::WRITABLE).unwrap_err();
@@ -377,7 +377,7 @@ fn a_period_of_zero_is_an_error_and_changes_nothing() {
 }
 
 #[test]
-fn a_deadline_beyond_the_clock_is_never_reached() {
+fn a_deadline_beyond_the_range_of_the_clock_is_never_reached() {
     let (mut poll, mut events) = poll();
     let never = registered_timer(&poll, TIMER);
     let soon = registered_timer(&poll, Token(2));
@@ -410,7 +410,7 @@ fn next_deadline_returns_the_earliest_deadline() {
 }
 
 #[test]
-fn timers_beyond_the_capacity_are_reported_by_the_next_poll() {
+fn timers_beyond_the_capacity_are_reported_by_later_polls() {
     for capacity in [1, 2, 3] {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(capacity);
@@ -450,7 +450,7 @@ fn a_timer_is_reported_only_by_its_own_poll() {
 }
 
 #[test]
-fn a_timer_has_a_debug_format() {
+fn the_debug_output_of_a_timer_contains_its_period_and_whether_it_is_registered() {
     let (poll, _) = poll();
     let timer = registered_timer(&poll, TIMER);
     timer.set_every(MS).unwrap();

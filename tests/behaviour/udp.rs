@@ -27,7 +27,7 @@ fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> ErrorKind {
 }
 
 #[test]
-fn a_datagram_arrives_with_its_sender() {
+fn a_datagram_arrives_with_the_address_of_its_sender() {
     for any in [Some(loopback()), loopback_v6()].into_iter().flatten() {
         let (mut poll, mut events) = poll();
         let (receiver, addr) = registered(&poll, any);
@@ -42,7 +42,7 @@ fn a_datagram_arrives_with_its_sender() {
 }
 
 #[test]
-fn no_operation_blocks() {
+fn receiving_and_peeking_never_block() {
     let socket = UdpSocket::bind(loopback()).unwrap();
     let mut buf = [0; 16];
     assert_eq!(kind(socket.recv_from(&mut buf)), ErrorKind::WouldBlock);

@@ -52,12 +52,13 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
 
     use descriptor::flags;
 
-    // The reference value: the standard library opens files close-on-exec, and this socket is set non-blocking.
+    // The reference values: the standard library opens files and sockets close-on-exec, and one socket is set
+    // non-blocking. `0o3` is the access mode.
     let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
-    let (model, _other) = UnixStream::pair().unwrap();
-    model.set_nonblocking(true).unwrap();
-    let non_blocking = flags(&model) & !flags(&_other);
-    let cloexec = flags(&file) & flags(&model) & !0o3;
+    let (non_blocking_socket, blocking_socket) = UnixStream::pair().unwrap();
+    non_blocking_socket.set_nonblocking(true).unwrap();
+    let non_blocking = flags(&non_blocking_socket) & !flags(&blocking_socket);
+    let cloexec = flags(&file) & flags(&non_blocking_socket) & !0o3;
     assert!(non_blocking != 0 && cloexec != 0);
 
     let listener = TcpListener::bind(loopback()).unwrap();
@@ -75,9 +76,9 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
     }
     let (poll, _) = poll();
     assert_eq!(flags(&poll) & cloexec, cloexec);
-    // The notifier's descriptor is the next one after the poll's.
-    let notifiers: Vec<_> = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();
-    for path in notifiers {
+    // The notifier's descriptor is an eventfd, and no method returns its number, so check every eventfd of this process.
+    let descriptors: Vec<_> = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();
+    for path in descriptors {
         if std::fs::read_link(&path).map_or(false, |target| target.to_string_lossy().contains("eventfd")) {
             let fd: RawFd = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
             // Another test may have closed its descriptor in the meantime.

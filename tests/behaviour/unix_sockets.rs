@@ -58,7 +58,8 @@ impl Deref for Folder {
     }
 }
 
-/// Two connected streams: one of this crate, and one of the standard library that blocks with a time limit.
+/// As `support::stream_and_peer`, with Unix streams: one of this crate, and one of the standard library that blocks with
+/// a time limit.
 fn stream_and_peer() -> (UnixStream, net::UnixStream) {
     let (stream, peer) = net::UnixStream::pair().unwrap();
     stream.set_nonblocking(true).unwrap();
@@ -173,7 +174,7 @@ fn a_connect_without_a_listener_fails_immediately() {
     drop(UnixListener::bind(folder.join("s")).unwrap());
     let err = UnixStream::connect(folder.join("s")).unwrap_err();
     assert_eq!(err.kind(), ErrorKind::ConnectionRefused);
-    assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
+    assert!(err.raw_os_error().is_some(), "not an error of the system: {err:?}");
     assert_eq!(kind(UnixListener::bind(folder.join("s"))), ErrorKind::AddrInUse);
     assert_eq!(kind(UnixListener::bind(folder.join("no/s"))), ErrorKind::NotFound);
     // A datagram socket does not accept connections.
@@ -249,7 +250,8 @@ fn a_listener_and_its_accepted_streams_have_the_path_as_local_address() {
 /// Returns a stream that is bound to `name` and connected to the path `listener`.
 fn connected_from(name: &[u8], listener: &Path) -> net::UnixStream {
     let socket = net::UnixDatagram::from(descriptor::bound_unix_socket(true, name));
-    // The system connects a datagram socket's descriptor and a stream's with the same call.
+    // The standard library cannot connect a stream that is bound already, but `UnixDatagram::connect` makes the same
+    // system call as for a stream.
     socket.connect(listener).unwrap();
     OwnedFd::from(socket).into()
 }
@@ -272,12 +274,12 @@ fn long_path(folder: &Folder, len: usize) -> PathBuf {
 }
 
 /// The longest path of a socket address, including its final zero byte.
-const ROOM: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 108 } else { 104 };
+const MAX_PATH_SIZE: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 108 } else { 104 };
 
 #[test]
-fn the_longest_path_is_an_address() {
+fn a_path_of_the_maximum_length_can_be_used_as_an_address() {
     let folder = Folder::new();
-    let path = long_path(&folder, ROOM - 1);
+    let path = long_path(&folder, MAX_PATH_SIZE - 1);
     let listener = UnixListener::bind(&path).unwrap();
     assert_eq!(listener.local_addr().unwrap().as_pathname(), Some(&*path));
     let _client = UnixStream::connect(&path).unwrap();
@@ -288,7 +290,7 @@ fn the_longest_path_is_an_address() {
 fn the_error_for_a_path_that_cannot_be_an_address_contains_the_path() {
     let folder = Folder::new();
     let socket = UnixDatagram::unbound().unwrap();
-    for path in [long_path(&folder, ROOM), long_path(&folder, 1000), PathBuf::from("zero\0byte")] {
+    for path in [long_path(&folder, MAX_PATH_SIZE), long_path(&folder, 1000), PathBuf::from("zero\0byte")] {
         for err in [
             UnixStream::connect(&path).unwrap_err(),
             UnixListener::bind(&path).unwrap_err(),
@@ -306,7 +308,7 @@ fn the_error_for_a_path_that_cannot_be_an_address_contains_the_path() {
 
 /// Abstract addresses, which have no file and exist on Linux only. The tests over the kqueue model run on Linux too.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod without_a_file {
+mod abstract_addresses {
     use super::*;
 
     /// Returns an abstract name that no other process uses.
@@ -324,7 +326,8 @@ mod without_a_file {
         !addr.is_unnamed() && addr.as_pathname().is_none()
     }
 
-    /// Returns whether the standard library can bind to an abstract address, which it can since Rust 1.70.
+    /// Returns whether the standard library can bind to an abstract address, which it can since Rust 1.70. An older
+    /// compiler selects the method of the trait below, which fails; a newer one selects the standard library's.
     #[allow(unstable_name_collisions, clippy::incompatible_msrv)]
     fn can_be_used(addr: &SocketAddr) -> bool {
         #[allow(dead_code)]
@@ -338,7 +341,7 @@ mod without_a_file {
     }
 
     #[test]
-    fn an_abstract_name_works_as_an_address() {
+    fn an_abstract_name_can_be_an_address_if_the_standard_library_supports_it() {
         let addr = address(&name("stream"));
         assert!(is_abstract(&addr));
         if !can_be_used(&addr) {
@@ -383,7 +386,7 @@ mod without_a_file {
     fn a_client_whose_path_is_longer_than_std_allows_is_accepted() {
         let folder = Folder::new();
         let listener = UnixListener::bind(folder.join("s")).unwrap();
-        let path = long_path(&folder, ROOM);
+        let path = long_path(&folder, MAX_PATH_SIZE);
         let mut client = connected_from(path.as_os_str().as_bytes(), &folder.join("s"));
         let (mut server, from) = listener.accept().unwrap();
         assert_eq!(from.as_pathname(), Some(&*path));
@@ -416,11 +419,11 @@ mod without_a_file {
     fn sockets_never_block_and_are_closed_on_exec() {
         use descriptor::flags;
         // The reference value: a socket of the standard library, set non-blocking.
-        let (model, other) = net::UnixStream::pair().unwrap();
-        model.set_nonblocking(true).unwrap();
+        let (non_blocking_socket, blocking_socket) = net::UnixStream::pair().unwrap();
+        non_blocking_socket.set_nonblocking(true).unwrap();
         let file = fs::File::open(env::current_exe().unwrap()).unwrap();
-        let non_blocking = flags(&model) & !flags(&other);
-        let cloexec = flags(&file) & flags(&model) & !0o3;
+        let non_blocking = flags(&non_blocking_socket) & !flags(&blocking_socket);
+        let cloexec = flags(&file) & flags(&non_blocking_socket) & !0o3;
         assert!(non_blocking != 0 && cloexec != 0);
 
         let folder = Folder::new();
@@ -535,8 +538,9 @@ fn reports(poll: &mut Poll, events: &mut Events) -> usize {
         .count()
 }
 
-/// Registers a source in each mode. `send` makes the source ready, `take` drains it.
-fn every_mode_works(source: &mut (impl Source + ?Sized), send: impl Fn(), take: impl Fn()) {
+/// Registers a source in each mode, and checks how many polls report it. `send` sends one byte, datagram or connection
+/// to the source, and `take` takes one from it.
+fn check_reports_in_every_mode(source: &mut (impl Source + ?Sized), send: impl Fn(), take: impl Fn()) {
     let (mut poll, mut events) = poll();
     poll.registry().register(source, SOURCE, READ).unwrap();
     send();
@@ -566,10 +570,10 @@ fn every_mode_works(source: &mut (impl Source + ?Sized), send: impl Fn(), take: 
 }
 
 #[test]
-fn every_mode_works_for_a_stream() {
+fn a_stream_is_reported_as_its_mode_requires() {
     let (stream, peer) = stream_and_peer();
     let mut source = UnixStream::from(stream.as_fd().try_clone_to_owned().unwrap());
-    every_mode_works(
+    check_reports_in_every_mode(
         &mut source,
         || (&peer).write_all(b"x").unwrap(),
         || assert_eq!((&stream).read(&mut [0]).unwrap(), 1),
@@ -577,10 +581,10 @@ fn every_mode_works_for_a_stream() {
 }
 
 #[test]
-fn every_mode_works_for_a_datagram_socket() {
+fn a_datagram_socket_is_reported_as_its_mode_requires() {
     let (here, there) = UnixDatagram::pair().unwrap();
     let mut source = UnixDatagram::from(there.as_fd().try_clone_to_owned().unwrap());
-    every_mode_works(
+    check_reports_in_every_mode(
         &mut source,
         || assert_eq!(here.send(b"x").unwrap(), 1),
         || assert_eq!(there.recv(&mut [0; 2]).unwrap(), 1),
@@ -588,11 +592,11 @@ fn every_mode_works_for_a_datagram_socket() {
 }
 
 #[test]
-fn every_mode_works_for_a_listener() {
+fn a_listener_is_reported_as_its_mode_requires() {
     let folder = Folder::new();
     let listener = UnixListener::bind(folder.join("s")).unwrap();
     let mut source = UnixListener::from(listener.as_fd().try_clone_to_owned().unwrap());
-    every_mode_works(
+    check_reports_in_every_mode(
         &mut source,
         || drop(UnixStream::connect(folder.join("s")).unwrap()),
         || drop(listener.accept().unwrap()),
@@ -714,19 +718,19 @@ fn a_full_pair_of_datagram_sockets_becomes_writable_after_a_receive() {
 
 // The truth table of `Event`.
 
-struct Scene {
+struct RowChecker {
     poll: Poll,
     events: Events,
 }
 
-impl Scene {
+impl RowChecker {
     /// Registers a source and consumes its first event, if any.
-    fn new(source: &mut impl Source) -> Scene {
+    fn new(source: &mut impl Source) -> RowChecker {
         let (mut poll, mut events) = poll();
         poll.registry().register(source, SOURCE, BOTH).unwrap();
         poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
         expect_no_event(&mut poll, &mut events);
-        Scene { poll, events }
+        RowChecker { poll, events }
     }
 
     fn check(&mut self, happened: &str) {
@@ -745,64 +749,64 @@ fn a_new_stream_is_writable() {
 #[test]
 fn a_stream_with_data_is_readable() {
     let (mut stream, mut peer) = stream_and_peer();
-    let mut scene = Scene::new(&mut stream);
+    let mut checker = RowChecker::new(&mut stream);
     peer.write_all(b"x").unwrap();
-    scene.check("data arrived");
+    checker.check("data arrived");
 }
 
 #[test]
 fn a_peer_that_shuts_down_writing_closes_reading_only() {
     let (mut stream, peer) = stream_and_peer();
-    let mut scene = Scene::new(&mut stream);
+    let mut checker = RowChecker::new(&mut stream);
     peer.shutdown(Shutdown::Write).unwrap();
-    scene.check("the peer shut down writing");
+    checker.check("the peer shut down writing");
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     stream.write_all(b"still here").unwrap();
     assert_eq!((&peer).read(&mut [0; 16]).unwrap(), 10);
 }
 
 #[test]
-fn data_and_the_end_of_the_stream_are_reported_together() {
+fn data_before_the_end_of_a_stream_is_readable_and_read_closed() {
     let (mut stream, mut peer) = stream_and_peer();
-    let mut scene = Scene::new(&mut stream);
+    let mut checker = RowChecker::new(&mut stream);
     peer.write_all(b"last words").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
-    scene.check("the peer shut down writing");
+    checker.check("the peer shut down writing");
     assert_eq!(drain(&stream), 10);
 }
 
 #[test]
-fn a_local_shutdown_closes_one_direction_at_a_time() {
+fn a_local_shutdown_closes_only_its_own_direction() {
     let (mut stream, peer) = stream_and_peer();
-    let mut scene = Scene::new(&mut stream);
+    let mut checker = RowChecker::new(&mut stream);
     stream.shutdown(Shutdown::Write).unwrap();
-    scene.check("local `shutdown(Write)`");
+    checker.check("local `shutdown(Write)`");
     assert_eq!(kind(stream.write(b"x")), ErrorKind::BrokenPipe);
     assert_eq!((&peer).read(&mut [0]).unwrap(), 0);
 
     let (mut stream, _peer) = stream_and_peer();
-    let mut scene = Scene::new(&mut stream);
+    let mut checker = RowChecker::new(&mut stream);
     stream.shutdown(Shutdown::Read).unwrap();
-    scene.check("local `shutdown(Read)`");
+    checker.check("local `shutdown(Read)`");
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }
 
 #[test]
 fn two_ends_that_shut_down_writing_are_closed_in_both_directions() {
     let (mut stream, peer) = stream_and_peer();
-    let mut scene = Scene::new(&mut stream);
+    let mut checker = RowChecker::new(&mut stream);
     stream.shutdown(Shutdown::Write).unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
-    scene.check("both ends have shut down writing");
+    checker.check("both ends have shut down writing");
 }
 
 #[test]
 fn a_closed_peer_closes_both_directions() {
     let (mut stream, mut peer) = stream_and_peer();
-    let mut scene = Scene::new(&mut stream);
+    let mut checker = RowChecker::new(&mut stream);
     peer.write_all(b"farewell").unwrap();
     drop(peer);
-    scene.check("a Unix stream's peer was closed");
+    checker.check("a Unix stream's peer was closed");
     assert_eq!(drain(&stream), 8);
     assert_eq!(kind(stream.write(b"x")), ErrorKind::BrokenPipe);
     assert!(stream.take_error().unwrap().is_none());
@@ -811,11 +815,11 @@ fn a_closed_peer_closes_both_directions() {
 #[test]
 fn a_peer_that_closes_with_unread_data_resets_the_stream() {
     let (mut stream, mut peer) = stream_and_peer();
-    let mut scene = Scene::new(&mut stream);
+    let mut checker = RowChecker::new(&mut stream);
     stream.write_all(b"never read").unwrap();
     peer.write_all(b"farewell").unwrap();
     drop(peer);
-    scene.check("a Unix stream's peer was closed");
+    checker.check("a Unix stream's peer was closed");
     assert_eq!(stream.read(&mut [0; 16]).unwrap(), 8);
     if system::UNREAD_BYTES_RESET {
         assert_eq!(kind(stream.read(&mut [0])), ErrorKind::ConnectionReset);
@@ -834,17 +838,17 @@ fn a_peer_that_closes_with_unread_data_resets_the_stream() {
 fn a_listener_with_a_connection_is_readable() {
     let folder = Folder::new();
     let mut listener = UnixListener::bind(folder.join("s")).unwrap();
-    let mut scene = Scene::new(&mut listener);
+    let mut checker = RowChecker::new(&mut listener);
     let _client = UnixStream::connect(folder.join("s")).unwrap();
-    scene.check("a listener has a connection");
+    checker.check("a listener has a connection");
 }
 
 #[test]
-fn a_datagram_is_readable() {
+fn a_datagram_makes_a_socket_readable() {
     let (here, mut there) = UnixDatagram::pair().unwrap();
-    let mut scene = Scene::new(&mut there);
+    let mut checker = RowChecker::new(&mut there);
     here.send(b"x").unwrap();
-    scene.check("a datagram arrived");
+    checker.check("a datagram arrived");
 }
 
 // Registration.
@@ -862,7 +866,7 @@ fn sources(folder: &Folder) -> Vec<(&'static str, Box<dyn Source>)> {
 }
 
 #[test]
-fn a_source_is_registered_once_before_it_is_deregistered() {
+fn a_registered_source_cannot_be_registered_again_before_it_is_deregistered() {
     let folder = Folder::new();
     let (here, _) = poll();
     let (there, _) = poll();
@@ -1024,6 +1028,6 @@ fn no_operation_allocates() {
         drop(UnixStream::pair().unwrap());
     };
     (0..5).for_each(|_| round());
-    let (count, ()) = crate::counting::allocations(|| (0..100).for_each(|_| round()));
+    let (count, ()) = crate::allocation_count::allocations(|| (0..100).for_each(|_| round()));
     assert_eq!(count, 0, "allocations in 100 rounds");
 }

@@ -41,17 +41,17 @@ fn a_wake_is_reported_by_a_poll_with_a_timeout_of_zero() {
 #[test]
 fn a_wake_ends_a_wait_without_a_timeout() {
     let (mut poll, mut events, waker) = poll_and_waker();
-    let (reported, is_reported) = mpsc::channel();
+    let (report_sender, report_receiver) = mpsc::channel();
     let polling_thread = thread::spawn(move || {
         for _ in 0..1000 {
             poll.poll(&mut events, None).unwrap();
             assert_eq!(events.iter().map(|event| event.token()).collect::<Vec<_>>(), [WAKER]);
-            reported.send(()).unwrap();
+            report_sender.send(()).unwrap();
         }
     });
     for round in 0..1000 {
         waker.wake().unwrap();
-        is_reported.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("wake {round} was lost"));
+        report_receiver.recv_timeout(WAIT_LIMIT).unwrap_or_else(|_| panic!("wake {round} was lost"));
     }
     polling_thread.join().unwrap();
 }
@@ -148,7 +148,7 @@ fn a_store_before_the_wake_is_visible_after_the_event() {
 }
 
 #[test]
-fn wakers_beyond_the_capacity_are_reported_by_the_next_poll() {
+fn wakers_beyond_the_capacity_are_reported_by_later_polls() {
     for capacity in [1, 2, 3, 4] {
         let mut poll = Poll::new().unwrap();
         let mut events = Events::with_capacity(capacity);
@@ -348,7 +348,7 @@ fn no_wake_is_lost_between_blocking_and_non_blocking_polls() {
 }
 
 #[test]
-fn a_waker_has_a_debug_format() {
+fn the_debug_output_of_a_waker_contains_its_token() {
     let (poll, _) = poll();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();
     assert_eq!(format!("{waker:?}"), "Waker { token: Token(1) }");

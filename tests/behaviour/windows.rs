@@ -12,7 +12,7 @@ use minimio::{Events, Poll};
 
 use crate::support::*;
 
-fn readable(poll: &mut Poll, events: &mut Events) {
+fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
     wait_for(poll, events, SOURCE, |event| event.is_readable());
 }
 
@@ -28,7 +28,7 @@ fn a_socket_converted_to_a_raw_socket_is_not_reported() {
 
     let mut stream = TcpStream::from(raw_socket::from_raw::<OwnedSocket>(raw));
     poll.registry().register(&mut stream, SOURCE, READ).unwrap();
-    readable(&mut poll, &mut events);
+    wait_until_readable(&mut poll, &mut events);
     assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
 }
 
@@ -55,7 +55,7 @@ fn a_registration_survives_the_thread_that_made_it() {
     let (mut stream, mut peer) = stream_and_peer();
     let registry = poll.registry().try_clone().unwrap();
     let poller = thread::spawn(move || {
-        readable(&mut poll, &mut events);
+        wait_until_readable(&mut poll, &mut events);
         poll
     });
     // The polling thread is usually blocked by now, so the registering thread submits the request.
@@ -95,7 +95,7 @@ fn an_unconnected_udp_socket_receives_after_its_datagrams_were_refused() {
         let sender = net::UdpSocket::bind(loopback()).unwrap();
         sender.send_to(b"here", socket.local_addr().unwrap()).unwrap();
         loop {
-            readable(&mut poll, &mut events);
+            wait_until_readable(&mut poll, &mut events);
             match socket.recv(&mut [0; 32]) {
                 Ok(count) => break assert_eq!(count, 4),
                 Err(err) => assert!(matches!(err.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionReset), "{err}"),

@@ -469,7 +469,7 @@ fn a_connection_that_replaces_a_closed_one_receives_only_its_own_responses() {
 }
 
 #[test]
-fn a_slot_that_events_of_this_batch_may_name_is_not_reused_before_the_next_batch() {
+fn the_slot_of_a_removed_value_is_not_reused_before_the_next_batch() {
     let mut slab = Slab::new();
     let mut numbers = Vec::new();
     for name in ["a", "b", "c"] {

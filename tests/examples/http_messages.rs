@@ -1,5 +1,5 @@
-//! The HTTP parser and writer of the examples: valid and invalid messages, divided into pieces in every way, and sent
-//! to a server.
+//! The HTTP parser and writer of the examples: valid and invalid messages, in one piece, byte by byte, in pieces of
+//! random sizes, and sent to a server.
 
 use std::env;
 use std::io::{self, Read, Write};

@@ -10,13 +10,14 @@ use crate::support::program::{example, Program};
 
 /// Runs an example without arguments, and returns the lines that it prints, except the last line. In all examples, the
 /// last line proposes a change and names another example.
-fn lines(name: &str) -> Vec<String> {
+fn run_example(name: &str) -> Vec<String> {
     let (code, output) = Program::start(Command::new(example(name)).stdin(Stdio::null())).finish();
     assert_eq!(code, Some(0), "{output}");
     let mut lines: Vec<String> = output.lines().map(String::from).collect();
     let last = lines.pop().unwrap();
     let next = last.strip_prefix("Now try: ").and_then(|last| last.split_once("; then cargo run --example "));
     let (_, next) = next.unwrap_or_else(|| panic!("{output}"));
+    // This panics if there is no example of that name.
     example(next);
     assert!(output.lines().all(|line| line.chars().count() <= 80), "{output}");
     lines
@@ -29,7 +30,7 @@ fn numbers(line: &str) -> Vec<f64> {
 
 #[test]
 fn wake_prints_all_results_of_its_worker_thread() {
-    let mut lines = lines("wake");
+    let mut lines = run_example("wake");
     let summary = numbers(&lines.pop().unwrap());
     let counts: Vec<_> = lines.iter().map(|line| numbers(line)).collect();
     let primes = [[4., 10.], [25., 100.], [168., 1e3], [1229., 1e4], [2262., 2e4], [4203., 4e4]];
@@ -40,14 +41,14 @@ fn wake_prints_all_results_of_its_worker_thread() {
 
 #[test]
 fn timers_prints_no_early_timer_and_no_cancelled_one() {
-    let lines = lines("timers");
+    let lines = run_example("timers");
     let times = |word: &str| -> Vec<f64> {
         lines.iter().skip(1).filter(|line| line.contains(word)).map(|line| numbers(line)[0]).collect()
     };
     let (ticks, tea, eggs) = (times("  tick"), times("tea is ready"), times("eggs are ready"));
     assert!(ticks[0] >= 100., "{lines:#?}");
-    // Three ticks pass while the example drinks its tea, and are one event. If the eggs are late, a seventh tick may be
-    // reported with them.
+    // Three ticks expire while the example sleeps, and are one event. If the event of the eggs is late, a seventh tick
+    // may be reported with it.
     assert!((1..6).contains(&ticks.len()), "{lines:#?}");
     assert!(tea.len() == 1 && tea[0] >= 250., "{lines:#?}");
     assert!(eggs.len() == 1 && eggs[0] >= 650., "{lines:#?}");
@@ -56,7 +57,7 @@ fn timers_prints_no_early_timer_and_no_cancelled_one() {
 
 #[test]
 fn udp_repeats_each_request_until_it_is_answered_or_times_out() {
-    let lines = lines("udp");
+    let lines = run_example("udp");
     let ends: Vec<_> = lines.iter().filter(|line| line.contains("answered") || line.ends_with("given up")).collect();
     let expected = [
         "request 0: answered at attempt 1",
@@ -73,7 +74,7 @@ fn udp_repeats_each_request_until_it_is_answered_or_times_out() {
 
 #[test]
 fn echo_needs_fewer_events_in_edge_mode() {
-    let lines = lines("echo");
+    let lines = run_example("echo");
     let (level, edge) = (lines[1].strip_prefix("Level: ").unwrap(), lines[2].strip_prefix("Edge: ").unwrap());
     let [level, edge] = [level, edge].map(numbers);
     // There are three clients. Each sends eight megabytes, and each event reads four kilobytes.
@@ -85,7 +86,7 @@ fn echo_needs_fewer_events_in_edge_mode() {
 #[test]
 fn the_tasks_of_executor_wait_concurrently() {
     // On a busy machine, a run can be too slow. One of three runs must not be.
-    let shown = (0..3).map(|_| lines("executor")).find(|lines| {
+    let shown = (0..3).map(|_| run_example("executor")).find(|lines| {
         let answers: Vec<_> = lines.iter().filter_map(|line| line.split("ms: ").nth(1)).collect();
         let total = numbers(&lines[5]);
         assert!(total[0] >= 700., "{lines:#?}");
@@ -96,7 +97,7 @@ fn the_tasks_of_executor_wait_concurrently() {
 
 #[test]
 fn book_runs_its_tasks_in_the_order_in_which_they_become_ready() {
-    let lines = lines("book");
+    let lines = run_example("book");
     let answers = |line: &String| line.split("ms: ").nth(1).map(String::from);
     let answers: Vec<_> = lines.iter().filter_map(answers).collect();
     assert_eq!(answers, ["first", "second", "third", "fourth"], "{lines:#?}");
@@ -104,7 +105,7 @@ fn book_runs_its_tasks_in_the_order_in_which_they_become_ready() {
 
 #[test]
 fn any_fd_prints_the_lines_from_a_source_of_another_library() {
-    assert_eq!(lines("any_fd"), ["one", "two", "three"]);
+    assert_eq!(run_example("any_fd"), ["one", "two", "three"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The behaviour when no descriptor is left, and that no descriptor is leaked. Each test runs in a process that can
-//! have only a few descriptors.
+//! Tests of what happens when no descriptor is left, and of descriptor leaks. Each test runs in a process that can have
+//! only a few descriptors.
 
 #![cfg(unix)]
 
@@ -227,7 +227,7 @@ fn a_registered_descriptor_stays_owned_by_the_program() {
 /// Returns a path for a Unix socket of this process.
 fn unix_path(suffix: &str) -> PathBuf {
     let path = env::temp_dir().join(format!("m{}{suffix}", process::id()));
-    // A process with the same number that was killed may have left a file there.
+    // An earlier process with the same process id may have left a file there when it was killed.
     let _ = fs::remove_file(&path);
     path
 }

@@ -10,6 +10,6 @@ mod child_pipes;
 mod closed_sockets;
 mod descriptors;
 mod handles;
-mod named_pipes_counted;
+mod named_pipe_leaks;
 mod signals;
 mod sigpipe;

@@ -24,17 +24,18 @@ fn a_signal_interrupts_a_poll_and_no_event_is_lost() {
 
         for timeout in [None, Some(Duration::from_secs(3600))] {
             let target = signal::Target::current();
-            let (stop, is_stopped) = mpsc::channel::<()>();
-            // A signal before the poll blocks does not interrupt it, so the thread sends signals until it does.
+            let (stop_sender, stop_receiver) = mpsc::channel::<()>();
+            // A signal that arrives before the poll blocks does not interrupt the poll, so the thread sends signals until
+            // the poll has returned.
             let sender = thread::spawn(move || {
-                while is_stopped.recv_timeout(Duration::from_millis(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                while stop_receiver.recv_timeout(Duration::from_millis(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
                     target.send();
                 }
             });
             let err = poll.poll(&mut events, timeout).unwrap_err();
             assert_eq!(err.kind(), ErrorKind::Interrupted);
             assert!(events.is_empty());
-            drop(stop);
+            drop(stop_sender);
             sender.join().unwrap();
         }
 
@@ -72,7 +73,7 @@ fn a_signal_handler_can_wake_a_poll() {
     isolated(|| {
         let (mut poll, mut events) = poll();
         let waker: &'static Waker = Box::leak(Box::new(Waker::new(poll.registry(), SOURCE).unwrap()));
-        signal::wake_from_handler(waker);
+        signal::set_handler_waker(waker);
         let target = signal::Target::current();
         for _ in 0..100 {
             let sender = thread::spawn(move || target.send_waking());

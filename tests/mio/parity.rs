@@ -1,8 +1,8 @@
-//! The API of this crate behaves as mio's. This file is compiled and run against both crates.
+//! The API of this crate behaves like mio's. This file is compiled and run against both crates.
 //!
 //! `tests/mio/surface.rs` names every public item; this file tests how the items are printed, compared and used.
-//! `compat/mio/api` runs the same file with mio under the name `minimio`. So this file uses nothing that mio lacks, and
-//! also not `tests/support`.
+//! `compat/mio/api` runs the same file with mio under the name `minimio`. So this file uses neither items that mio lacks
+//! nor `tests/support`.
 //!
 //! Items that exist only on some systems have a `cfg`, as in mio.
 
@@ -16,7 +16,7 @@ use minimio::event::{self, Event, Source};
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
 use minimio::{Events, Interest, Poll, Registry, Token, Waker};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 fn loopback() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
@@ -24,9 +24,9 @@ fn loopback() -> SocketAddr {
 
 /// Polls until `done` returns true for an event. mio's `poll` may return without an event.
 fn poll_until(poll: &mut Poll, events: &mut Events, mut done: impl FnMut(&Event) -> bool) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + WAIT_LIMIT;
     loop {
-        match poll.poll(events, Some(PATIENCE)) {
+        match poll.poll(events, Some(WAIT_LIMIT)) {
             Ok(()) => {}
             Err(err) if err.kind() == ErrorKind::Interrupted => continue,
             Err(err) => panic!("poll: {err}"),
@@ -171,7 +171,7 @@ fn interests_compare_and_print_as_in_mio() {
 }
 
 #[test]
-fn events_are_a_buffer_as_in_mio() {
+fn events_iterate_print_and_clear_as_in_mio() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(16);
     assert_eq!(events.capacity(), 16);

@@ -22,7 +22,7 @@ macro_rules! has {
     };
 }
 
-/// Compiles items that have no name outside.
+/// Compiles items in a scope of their own, so that their names do not collide.
 macro_rules! check {
     ($($item:tt)+) => {
         const _: () = { $($item)+ };
@@ -111,8 +111,8 @@ has!(Registry: unix::io::AsFd + unix::io::AsRawFd);
 
 // Token
 
-check! { const fn is_made(field_0: usize) -> Token { Token(field_0) } }
-check! { fn is_open(Token(field_0): Token) -> usize { field_0 } }
+check! { const fn construct(field_0: usize) -> Token { Token(field_0) } }
+check! { fn destructure(Token(field_0): Token) -> usize { field_0 } }
 has!(Token: Clone + Copy + fmt::Debug + Eq + hash::Hash + Ord + PartialEq + PartialOrd + panic::RefUnwindSafe +
     Send + Sync + Unpin + panic::UnwindSafe);
 has!(usize: From<Token>);
@@ -323,8 +323,8 @@ const _: () = {
 
 #[cfg(unix)]
 const _: () = {
-    check! { const fn is_made<'a>(field_0: &'a unix::io::RawFd) -> SourceFd<'a> { SourceFd(field_0) } }
-    check! { fn is_open<'a>(SourceFd(field_0): SourceFd<'a>) -> &'a unix::io::RawFd { field_0 } }
+    check! { const fn construct<'a>(field_0: &'a unix::io::RawFd) -> SourceFd<'a> { SourceFd(field_0) } }
+    check! { fn destructure<'a>(SourceFd(field_0): SourceFd<'a>) -> &'a unix::io::RawFd { field_0 } }
     has!(SourceFd<'static>: fmt::Debug + panic::RefUnwindSafe + Send + Source + Sync + Unpin + panic::UnwindSafe);
 };
 

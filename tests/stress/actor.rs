@@ -45,7 +45,7 @@ impl Actor {
         self.registered.remove(&token);
         self.deregistered.insert(token, (self.run.last_poll(), Instant::now()));
         if self.deregistered.len() % 65_536 == 0 {
-            // The polling thread takes less time than that between a poll and its deliveries.
+            // The polling thread delivers the events of a poll within `WAIT_LIMIT`, so older records are not needed.
             self.deregistered.retain(|_, (_, at)| at.elapsed() < WAIT_LIMIT);
         }
     }

@@ -18,7 +18,7 @@ pub fn datagrams(actor: &mut Actor) {
         for _ in 0..actor.random.below(20) {
             let (token, interest) = (actor.new_token(), actor.random_mode(Interest::READABLE));
             actor.registry.register(&mut receiver, Token(token), interest).unwrap();
-            // These are so few that the system drops none.
+            // The system drops none of so few datagrams.
             let count = 1 + actor.random.below(8) as u8;
             for n in 0..count {
                 sender.send_to(&[n; 100], addr).unwrap();

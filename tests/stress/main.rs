@@ -29,11 +29,11 @@ use support::*;
 
 const SEED: u64 = 20_200_229;
 
-/// The token that ends the polling thread. The tokens just below it are those of the shared wakers.
+/// The token that ends the polling thread. The `WAKERS` tokens just below it are those of the waking threads' wakers.
 const QUIT: usize = usize::MAX;
-/// The number of waking threads. The first `WAKING` wakers belong to one thread each, the others to all threads.
-const WAKING: usize = 3;
-const WAKERS: usize = 2 * WAKING;
+/// The number of waking threads. The first `WAKING_THREADS` wakers belong to one thread each, the others to all threads.
+const WAKING_THREADS: usize = 3;
+const WAKERS: usize = 2 * WAKING_THREADS;
 
 type Role = fn(&mut Actor);
 
@@ -57,14 +57,14 @@ fn no_event_is_lost_while_all_actors_run() {
     drop(stream_and_peer());
     let before = handles::open_handles();
 
-    // First each actor alone: then no event of another actor ends a wait that the actor's own event should have ended.
+    // First run each actor alone. If its event then fails to end a wait, no event of another actor ends the wait instead.
     let all: Vec<_> = (0..ACTORS.len()).collect();
     let share = time / 5 / (ACTORS.len() as u32 + 1);
     for actor in &all {
         run_actors(seed, share, &[*actor], 0);
     }
     run_actors(seed, share, &[], 1);
-    run_actors(seed, time - time / 5, &all, WAKING);
+    run_actors(seed, time - time / 5, &all, WAKING_THREADS);
 
     match (before, handles::open_handles()) {
         (Some(before), Some(after)) => assert_eq!(before, after, "descriptors have stayed open; seed {seed}"),
@@ -72,7 +72,7 @@ fn no_event_is_lost_while_all_actors_run() {
     }
 }
 
-/// Runs the polling thread, the actors with the given indices, and so many waking threads.
+/// Runs the polling thread, the actors with the given indices, and the given number of waking threads.
 fn run_actors(seed: u64, runs_for: Duration, actors: &[usize], waking: usize) {
     let run = Arc::new(Run::new(seed, runs_for));
     let poll = Poll::new().unwrap();

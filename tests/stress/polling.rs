@@ -68,8 +68,8 @@ pub fn poll_until_quit(run: &Run, mut poll: Poll, waking_threads: &[Thread]) -> 
     }
 }
 
-/// Checks that no source has an event left. A waker may have one: its waking thread has ended because the event of
-/// another waker already showed that its last wake was seen.
+/// Checks that no source has an event left. A waker may have one: a waking thread stores `issued` before its last wake,
+/// so an earlier event of the same waker can already set `seen` to that count and end the thread.
 fn check_only_wakes_are_left(run: &Run, poll: &mut Poll, events: &mut Events) {
     for _ in 0..=WAKERS {
         poll.poll(events, Some(Duration::ZERO)).unwrap();

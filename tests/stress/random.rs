@@ -29,7 +29,8 @@ impl Random {
         self.below(many) == 0
     }
 
-    /// Spins for a moment, most often a very short one, so that threads meet at ever different instructions.
+    /// Spins for a random time, most often a very short one, so that the instructions of the threads interleave
+    /// differently each time.
     pub fn spin(&mut self) {
         let end = 1 << self.below(13);
         for _ in 0..self.below(end) {

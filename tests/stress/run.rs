@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::wakers::WakeCounts;
-use crate::{ACTORS, WAKING};
+use crate::{ACTORS, WAKING_THREADS};
 
 pub struct Run {
     pub seed: u64,
@@ -32,7 +32,7 @@ impl Run {
             runs_for,
             polls: AtomicUsize::new(0),
             polling_has_ended: AtomicBool::new(false),
-            wake_counts: (0..WAKING).map(|_| WakeCounts::default()).collect(),
+            wake_counts: (0..WAKING_THREADS).map(|_| WakeCounts::default()).collect(),
             mailboxes: ACTORS.iter().map(|_| Mailbox::default()).collect(),
             totals: Mutex::default(),
         }

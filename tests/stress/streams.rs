@@ -58,7 +58,7 @@ impl Connection {
         }
     }
 
-    /// Keeps the registration if it reports that the stream is readable, or else registers the stream for that.
+    /// Keeps a registration that includes `READABLE` and is not oneshot. Otherwise, registers the stream for `READABLE`.
     fn register_readable(&mut self, actor: &mut Actor) -> (usize, Interest) {
         match self.registration {
             Some((token, interest)) if interest.is_readable() && !interest.is_oneshot() => (token, interest),
@@ -123,7 +123,7 @@ impl Connection {
     }
 
     /// The stream writes after each writable event, while another thread reads at the peer.
-    fn reply(&mut self, actor: &mut Actor) {
+    fn write_many(&mut self, actor: &mut Actor) {
         let (token, interest) = self.register(actor, Interest::WRITABLE);
         let count = 1 + actor.random.below(400_000) as usize;
         let mut peer = self.peer.try_clone().unwrap();
@@ -182,7 +182,7 @@ pub fn streams(actor: &mut Actor) {
         match actor.random.below(16) {
             0..=6 => connection.send_few(actor),
             7 => connection.send_many(actor),
-            8 => connection.reply(actor),
+            8 => connection.write_many(actor),
             9 => drop(connection.register(actor, Interest::READABLE)),
             10 => drop(connection.register(actor, Interest::READABLE | Interest::WRITABLE)),
             11 => connection.deregister(actor),

@@ -139,7 +139,7 @@ impl TestTimers {
     /// Checks the events that have arrived. If there is none, waits for one until `deadline`.
     fn check_events(&mut self, actor: &mut Actor, deadline: Instant) {
         for delivery in actor.take_deliveries(deadline) {
-            // No timer has the token if that timer was dropped.
+            // If the timer with this token was dropped, no timer of the list has the token.
             if let Some(timer) = self.list.iter_mut().find(|timer| timer.tokens.contains(&delivery.token)) {
                 timer.check_event(&actor.run, &delivery);
                 self.events += 1;

@@ -11,7 +11,7 @@ use crate::actor::Actor;
 use crate::random::Random;
 use crate::run::Run;
 use crate::support::WAIT_LIMIT;
-use crate::{WAKERS, WAKING};
+use crate::{WAKERS, WAKING_THREADS};
 
 /// How often one thread has woken with each waker, and how many of these wakes the polling thread has seen. No lock of
 /// the test orders these accesses, only the wake itself: `issued` is stored before the wake and loaded after its event.
@@ -29,7 +29,8 @@ pub fn wake_repeatedly(run: &Run, thread: usize, wakers: &[Arc<Waker>]) {
     loop {
         let is_last = run.is_over();
         for _ in 0..=random.below(4) {
-            let waker = if random.one_in(2) { thread } else { WAKING + random.below(WAKING as u64) as usize };
+            let waker =
+                if random.one_in(2) { thread } else { WAKING_THREADS + random.below(WAKING_THREADS as u64) as usize };
             for _ in 0..=random.below(3) {
                 random.spin();
                 issued[waker] += 1;
@@ -63,7 +64,7 @@ pub fn short_lived_wakers(actor: &mut Actor) {
     while !actor.run.is_over() {
         let token = actor.new_token();
         let waker = Waker::new(&actor.registry, Token(token)).unwrap();
-        // Half of the wakers are not woken, and must not be reported.
+        // `wake` is called on half of the wakers. The others must not be reported.
         if actor.random.one_in(2) {
             waker.wake().unwrap();
             woken += 1;

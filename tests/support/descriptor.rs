@@ -32,8 +32,10 @@ pub fn flags(fd: &impl AsRawFd) -> u32 {
 /// name with a zero byte at its beginning.
 pub fn bound_unix_socket(stream: bool, name: &[u8]) -> OwnedFd {
     let is_mips = cfg!(any(target_arch = "mips", target_arch = "mips64"));
+    // `SOCK_STREAM` is 1 and `SOCK_DGRAM` is 2; on MIPS, these two numbers are exchanged.
+    let socket_type = if stream == is_mips { 2 } else { 1 };
     // SAFETY: `socket` takes no pointer.
-    let fd = unsafe { socket(AF_UNIX, if stream == is_mips { 2 } else { 1 }, 0) };
+    let fd = unsafe { socket(AF_UNIX, socket_type, 0) };
     assert!(fd >= 0, "{}", io::Error::last_os_error());
     // SAFETY: `socket` has just returned `fd`, and no other code owns it yet.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
@@ -65,10 +67,10 @@ pub fn send_out_of_band(stream: &TcpStream, byte: u8) {
     assert_eq!(sent, 1, "{}", io::Error::last_os_error());
 }
 
-/// Makes the model of kqueue report that the asynchronous operation whose control block is at `address` is complete.
+/// Makes the model of kqueue report that the asynchronous operation whose control block is at `address` is complete_aio.
 /// `data` is the `udata` of the operation's notification.
 #[cfg(minimio_kqueue)]
-pub fn complete(kqueue: std::os::unix::io::RawFd, address: usize, data: usize) {
+pub fn complete_aio(kqueue: std::os::unix::io::RawFd, address: usize, data: usize) {
     extern "C" {
         fn kqueue_model_complete(kq: c_int, ident: usize, udata: *mut c_void) -> c_int;
     }

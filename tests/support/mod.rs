@@ -1,4 +1,4 @@
-//! What all tests share. Every wait here has a limit: a test fails, but never hangs.
+//! What all tests share. Every wait has a time limit, so a test can fail, but it cannot hang.
 
 #![allow(dead_code)] // No test binary uses all of it.
 
@@ -31,7 +31,7 @@ pub const READ: Interest = Interest::READABLE;
 pub const WRITE: Interest = Interest::WRITABLE;
 pub const BOTH: Interest = READ.add(WRITE);
 
-/// The limit of a wait for something that must happen, also on a busy machine.
+/// How long a test waits for something that must happen. Long enough for a busy machine.
 pub const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a test waits for an event that must not be reported. On loopback, a wrong event is reported within this
@@ -60,7 +60,7 @@ pub fn poll() -> (Poll, Events) {
     (Poll::new().unwrap(), Events::with_capacity(64))
 }
 
-/// Polls once, and returns the events. There must be at least one.
+/// Polls once, and again only after an interruption by a signal. Returns the events. There must be at least one.
 pub fn next_batch(poll: &mut Poll, events: &mut Events) -> Vec<Event> {
     let end = Instant::now() + WAIT_LIMIT;
     loop {
@@ -101,8 +101,8 @@ pub fn expect_no_event(poll: &mut Poll, events: &mut Events) {
     assert!(start.elapsed() >= SHORT_WAIT, "a poll without events returned before its timeout");
 }
 
-/// Returns an address that refuses connections. No system gives a client so low a port; with a port from that range,
-/// a client could connect to itself.
+/// Returns an address that refuses connections. The port is lower than all ports that a system gives to clients: if a
+/// system could give this port to the client, the client could connect to itself.
 pub fn closed_port() -> SocketAddr {
     let addr = "127.0.0.1:1".parse().unwrap();
     assert!(net::TcpStream::connect(addr).is_err(), "a socket listens on {addr}");

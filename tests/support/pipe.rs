@@ -34,7 +34,7 @@ pub fn fill(mut sender: &Sender) -> usize {
     }
 }
 
-/// Reads until the pipe is empty. Returns whether the end was read.
+/// Reads until the pipe is empty. Returns whether the read reached the end of the stream.
 pub fn drain(mut receiver: &Receiver, bytes: &mut Vec<u8>) -> bool {
     match receiver.read_to_end(bytes) {
         Ok(_) => true,

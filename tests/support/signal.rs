@@ -42,7 +42,7 @@ impl Target {
 static WAKER: AtomicPtr<Waker> = AtomicPtr::new(ptr::null_mut());
 
 /// Sets the waker that the handler of `send_waking` uses.
-pub fn wake_from_handler(waker: &'static Waker) {
+pub fn set_handler_waker(waker: &'static Waker) {
     WAKER.store(waker as *const Waker as *mut Waker, Ordering::Release);
 }
 
@@ -84,20 +84,21 @@ pub fn with_default_sigpipe(work: impl FnOnce()) {
     assert_eq!(now, SIG_DFL);
 }
 
-// The numbers of Linux on MIPS, of Linux on other processors, and of the other systems.
-const IS_LINUX: bool = cfg!(any(target_os = "linux", target_os = "android"));
+// The numbers of Linux on MIPS, of Linux on other processors, and of the other systems and Linux on sparc64.
+const HAS_LINUX_NUMBERS: bool =
+    cfg!(all(any(target_os = "linux", target_os = "android"), not(target_arch = "sparc64")));
 const IS_MIPS: bool = cfg!(any(target_arch = "mips", target_arch = "mips64"));
 const SIGPIPE: c_int = 13;
 const SIGUSR1: c_int = if IS_MIPS {
     16
-} else if IS_LINUX {
+} else if HAS_LINUX_NUMBERS {
     10
 } else {
     30
 };
 const SIGUSR2: c_int = if IS_MIPS {
     17
-} else if IS_LINUX {
+} else if HAS_LINUX_NUMBERS {
     12
 } else {
     31

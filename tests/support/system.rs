@@ -1,5 +1,6 @@
-//! The differences between the systems that the tests must know. Each has a name here, and a test that meets one checks
-//! each system for its own behaviour. Nothing else in the portable tests depends on the system.
+//! The differences between the systems on which tests depend. Each difference has a name here, and a test that depends
+//! on it checks that each system behaves in its own way. The files of `behaviour/` that run on every system contain no
+//! other condition on the system.
 
 use std::env;
 use std::io::ErrorKind;
@@ -23,16 +24,17 @@ pub const SECOND_REGISTRATION_FAILS: bool = !HAS_KQUEUE;
 pub const EVERY_NOTIFY_IS_AN_EDGE: bool = !HAS_KQUEUE;
 
 /// Whether sending a Unix datagram to a full receiver would block, and an event reports when the receiver has space. On
-/// the BSDs, sending fails with another error, and no event reports the space.
+/// the BSDs, sending fails with another error, and no event reports the space. Also whether connecting a Unix stream to
+/// a listener with a full backlog would block; on the BSDs, it is refused.
 pub const FULL_UNIX_RECEIVERS_BLOCK: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Whether a Unix stream is reset when its peer closes without having read all bytes. On the BSDs, the stream ends.
 pub const UNREAD_BYTES_RESET: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Whether a pipe's write end is reported that is registered after its reader was closed. macOS refuses to watch such
-/// an end, and so does the model of kqueue with `KQUEUE_MODEL=broken-pipe`. The releases of the BSDs differ, so for
-/// them the result is `None`.
-pub fn late_broken_pipes_are_reported() -> Option<bool> {
+/// Whether `poll` reports a pipe's write end that was registered after the read end was closed. macOS refuses to watch
+/// such a write end, and so does the model of kqueue with `KQUEUE_MODEL=broken-pipe`. The releases of the BSDs differ,
+/// so for them the result is `None`.
+pub fn write_ends_registered_after_the_reader_closed_are_reported() -> Option<bool> {
     let is_refused = || env::var("KQUEUE_MODEL").map_or(false, |words| words.contains("broken-pipe"));
     match () {
         () if cfg!(target_vendor = "apple") => Some(false),
@@ -53,8 +55,8 @@ pub fn udp_refusals_are_reported() -> bool {
     cfg!(windows) && !is_wine()
 }
 
-/// Whether a stream loses no bytes that it writes to a peer that has shut down its own writing. Under Wine, some bytes
-/// are sometimes lost if the peer shuts down while both directions are full. A program that uses mio loses them too.
+/// Whether all bytes arrive if a stream writes after its peer has shut down writing. Under Wine, some bytes are
+/// sometimes lost if the peer shuts down while both directions are full. A program that uses mio loses them too.
 pub fn half_closed_streams_lose_nothing() -> bool {
     !is_wine()
 }

@@ -74,7 +74,7 @@ macro_rules! has {{
     }};
 }}
 
-/// Compiles items that have no name outside.
+/// Compiles items in a scope of their own, so that their names do not collide.
 macro_rules! check {{
     ($($item:tt)+) => {{
         const _: () = {{ $($item)+ }};
@@ -246,8 +246,8 @@ class Docs:
             inputs = ", ".join(f"field_{number}: {type}" for number, type in enumerate(types))
             names = ", ".join(f"field_{number}" for number in range(len(types)))
             outputs, named = (types[0], names) if len(types) == 1 else (f"({', '.join(types)})", f"({names})")
-            yield f"check! {{ const fn is_made{declared}({inputs}) -> {this} {{ {name}({names}) }} }}"
-            yield f"check! {{ fn is_open{declared}({name}({names}): {this}) -> {outputs} {{ {named} }} }}"
+            yield f"check! {{ const fn construct{declared}({inputs}) -> {this} {{ {name}({names}) }} }}"
+            yield f"check! {{ fn destructure{declared}({name}({names}): {this}) -> {outputs} {{ {named} }} }}"
         elif "plain" not in kind or kind["plain"]["fields"]:
             if "plain" in kind:
                 sys.exit(f"{name}: public fields with names are not supported")

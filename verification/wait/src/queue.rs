@@ -364,6 +364,10 @@ impl Selector {
                 return Err(io::ErrorKind::Interrupted.into());
             }
             let notified = state.take(&mut events.list);
+            if notified && events.list.len() == kept && events.list.capacity() == kept + 1 {
+                // The notification took the only slot.
+                state.take(&mut events.list);
+            }
             let is_over = timeout.map_or(false, |timeout| timeout <= SHORT);
             if notified || events.list.len() > kept || is_over {
                 pass(begin, timeout);

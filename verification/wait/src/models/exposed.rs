@@ -3,6 +3,7 @@
 use super::*;
 use crate::handle::Socket;
 use crate::io_source::IoSource;
+use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// How the outer loop waits.
 #[derive(Clone, Copy)]
@@ -191,6 +192,39 @@ fn the_wake_after_a_failed_notification_makes_the_descriptor_readable() {
         });
         watch.wait(&l);
         assert_eq!(l.poll(NON_BLOCKING), [0, 1]);
+        thread.join().unwrap();
+    });
+}
+
+/// A waker that was woken, and is woken again during a poll beside an always ready source. The outer loop is
+/// edge-triggered, so the poll that consumes the notification of the second wake either reports the waker or notifies
+/// again.
+#[test]
+fn a_second_wake_during_a_poll_is_in_the_batch_once_or_an_edge_of_the_descriptor() {
+    with_loop(ALL, |mut l| {
+        let mut watch = OuterLoop::new(&l, Outer::Edge);
+        let mut source = IoSource::new(Socket(7));
+        l.poll.registry().register(&mut source, Token(7), Interest::READABLE).unwrap();
+        l.kernel.make_ready(7);
+        let waker = l.waker(0);
+        waker.wake().unwrap();
+        let written = Rc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let written = Rc::clone(&written);
+            move || {
+                written.store(true, Relaxed);
+                waker.wake().unwrap();
+                waker
+            }
+        });
+        let mut seen = false;
+        while !seen {
+            watch.wait(&l);
+            let tokens = l.poll(NON_BLOCKING);
+            let reports = tokens.iter().filter(|&&token| token == 0).count();
+            assert!(reports <= 1, "one waker twice in a batch: {tokens:?}");
+            seen = reports == 1 && written.load(Relaxed);
+        }
         thread.join().unwrap();
     });
 }

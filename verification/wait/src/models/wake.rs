@@ -164,3 +164,47 @@ fn a_wake_while_a_source_becomes_ready() {
         waking.end(&mut l);
     });
 }
+
+/// A waker that was woken, and is woken again during a poll beside an always ready source: it is in each batch at most
+/// once, and the second wake is not lost.
+fn woken_again(timeout: Option<Duration>) {
+    with_loop(ALL, move |mut l| {
+        let mut source = IoSource::new(Socket(7));
+        l.poll.registry().register(&mut source, Token(7), Interest::READABLE.level()).unwrap();
+        l.kernel.make_ready(7);
+        let waker = l.waker(0);
+        waker.wake().unwrap();
+        let written = Rc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let written = Rc::clone(&written);
+            move || {
+                written.store(true, Relaxed);
+                waker.wake().unwrap();
+                waker
+            }
+        });
+        let mut seen = false;
+        let patience = Patience::default();
+        while !seen && patience.0.get() < 3 {
+            let tokens = l.poll(timeout);
+            let reports = tokens.iter().filter(|&&token| token == 0).count();
+            assert!(reports <= 1, "one waker twice in a batch: {tokens:?}");
+            seen |= reports == 1 && written.load(Relaxed);
+            patience.check(3);
+        }
+        let _waker = thread.join().unwrap();
+        if !seen {
+            assert!(l.poll(timeout).contains(&0), "the second wake is lost");
+        }
+    });
+}
+
+#[test]
+fn a_waker_that_is_woken_again_during_a_poll_is_in_the_batch_once() {
+    woken_again(NO_LIMIT);
+}
+
+#[test]
+fn a_waker_that_is_woken_again_during_a_non_blocking_poll_is_in_the_batch_once() {
+    woken_again(NON_BLOCKING);
+}

@@ -19,13 +19,14 @@ static ALLOCATOR: Counting = Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the promises of this method, which are the same.
+        // SAFETY: the caller upholds the contract of this method, which is also the contract of `System.alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the promises of this method, which are the same. Every block comes from `System`.
+        // SAFETY: the caller upholds the contract of this method, which is also the contract of `System.dealloc`. Every
+        // block comes from `System`.
         unsafe { System.dealloc(ptr, layout) }
     }
 }

@@ -1,5 +1,5 @@
-//! A named pipe and its poll can be dropped in every state of the pipe, and leave no handle and no memory. A reference
-//! that the kernel still owned would keep memory allocated.
+//! A named pipe and its poll can be dropped in every state of the pipe, and leave no handle and no memory. If a pending
+//! operation still had a reference to the dropped pipe, the pipe's memory would stay allocated.
 
 #![cfg(windows)]
 
@@ -11,8 +11,8 @@ use minimio::{Events, Poll, Token};
 use crate::support::isolation::isolated;
 use crate::support::*;
 
-#[path = "../support/allocated.rs"]
-mod allocated;
+#[path = "../support/allocated_bytes.rs"]
+mod allocated_bytes;
 
 const SERVER: Token = Token(1);
 const CLIENT: Token = Token(2);
@@ -182,13 +182,14 @@ fn a_pipe_that_is_dropped_in_any_state_leaves_no_handle_and_no_memory() {
             for (order, teardown) in orders {
                 // The first run may open handles and allocate memory that the process keeps.
                 run(setup, teardown);
-                let before = (handles::open_handles(), allocated::allocated_bytes());
+                let before = (handles::open_handles(), allocated_bytes::allocated_bytes());
                 (0..3).for_each(|_| run(setup, teardown));
-                assert_eq!((handles::open_handles(), allocated::allocated_bytes()), before, "{state}, {order}");
+                assert_eq!((handles::open_handles(), allocated_bytes::allocated_bytes()), before, "{state}, {order}");
             }
         }
-        // The same with one poll that continues: what it keeps of dropped pipes does not grow with their number. (The
-        // states with pending writes are left out: a pending write completes only when it is read.)
+        // Now the pipes are dropped, but not the poll. The handles and the memory that remain for dropped pipes must not
+        // grow with the number of pipes. The states with pending writes are left out, because a pending write completes
+        // only when the other end reads it.
         let setups = [
             connect_is_pending,
             connect_has_completed,
@@ -208,7 +209,7 @@ fn a_pipe_that_is_dropped_in_any_state_leaves_no_handle_and_no_memory() {
                 poll.poll(&mut events, Some(SHORT_WAIT)).unwrap();
                 !events.is_empty()
             } {}
-            (handles::open_handles(), allocated::allocated_bytes())
+            (handles::open_handles(), allocated_bytes::allocated_bytes())
         };
         let (few, many) = (left_after(5), left_after(20));
         assert_eq!(few.0, many.0);

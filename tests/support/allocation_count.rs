@@ -24,10 +24,10 @@ impl Counter {
     const FREE: Counter = Counter { thread: AtomicUsize::new(0), count: AtomicUsize::new(0) };
 
     fn begin() -> &'static Counter {
-        let is_mine = |counter: &&Counter| {
+        let claim = |counter: &&Counter| {
             counter.thread.compare_exchange(0, current_thread(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
-        let counter = COUNTERS.iter().find(is_mine).expect("all counters are in use: make `COUNTERS` longer");
+        let counter = COUNTERS.iter().find(claim).expect("all counters are in use: make `COUNTERS` longer");
         counter.count.store(0, Ordering::Relaxed);
         counter
     }
@@ -60,24 +60,26 @@ impl Counting {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.count();
-        // SAFETY: the caller keeps the promises of this method, which are the same.
+        // SAFETY: the caller upholds the contract of this method, which is also the contract of `System.alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.count();
-        // SAFETY: the caller keeps the promises of this method, which are the same.
+        // SAFETY: the caller upholds the contract of this method, which is also the contract of `System.alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         self.count();
-        // SAFETY: the caller keeps the promises of this method, which are the same. Every block comes from `System`.
+        // SAFETY: the caller upholds the contract of this method, which is also the contract of `System.realloc`. Every
+        // block comes from `System`.
         unsafe { System.realloc(ptr, layout, new_size) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the promises of this method, which are the same. Every block comes from `System`.
+        // SAFETY: the caller upholds the contract of this method, which is also the contract of `System.dealloc`. Every
+        // block comes from `System`.
         unsafe { System.dealloc(ptr, layout) }
     }
 }
