@@ -51,10 +51,11 @@ impl From<usize> for Token {
 /// | a connection was refused | ■ | ■ | ■ | ■ | ■ |
 /// | a listener has a connection | ■ | · | · | · | · |
 /// | a datagram arrived | ■ | ? | · | · | · |
+/// | a datagram that the socket sent was refused | ■ | ? | · | ? | ? |
 /// | an out-of-band byte arrived (with `PRIORITY`) | ■ | ? | · | · | · |
 /// | a Unix stream's peer was closed | ■ | ■ | ■ | ■ | ? |
 /// | a pipe's writer was closed | ■ | · | ■ | ? | · |
-/// | a pipe's reader was closed | · | ■ | · | ■ | ? |
+/// | a pipe's reader was closed | ? | ■ | · | ■ | ? |
 /// | `wake` was called on a waker, a timer is due | ■ | · | · | · | · |
 ///
 /// Writable is `?` where the source was writable before: epoll reports writable again with each edge of the readable
@@ -67,8 +68,8 @@ impl From<usize> for Token {
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows (`AFD_POLL_…`) |
 /// |---|---|---|---|
-/// | readable | `EPOLLIN`, `EPOLLPRI` or `EPOLLHUP` | `EVFILT_READ`, or `EVFILT_USER` of a knote that the program added | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
-/// | writable | `EPOLLOUT`, or `EPOLLERR` alone | `EVFILT_WRITE` | `SEND`, `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
+/// | readable | `EPOLLIN`, `EPOLLPRI`, `EPOLLHUP` or `EPOLLERR` | `EVFILT_READ`, or `EVFILT_USER` of a knote that the program added | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
+/// | writable | `EPOLLOUT` or `EPOLLERR` | `EVFILT_WRITE` | `SEND`, `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | error | `EPOLLERR` | `EV_ERROR`, or `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
@@ -121,6 +122,10 @@ impl Event {
     }
 
     /// Returns whether no more data can be sent.
+    ///
+    /// On Linux and Android, this is also set with an error that does not close the source, such as a refused datagram
+    /// or a message in the socket's error queue, because the kernel reports the same flags for it. The next write shows
+    /// whether the source is closed.
     #[must_use]
     #[inline]
     pub fn is_write_closed(&self) -> bool {

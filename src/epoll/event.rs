@@ -51,16 +51,18 @@ impl epoll_event {
         Token(self.data as usize)
     }
 
-    /// Returns whether the source is readable. A hang-up counts as readable: a read does not block, although it may
-    /// only return the end of the stream.
+    /// Returns whether the source is readable. A hang-up and an error count as readable: a read does not block,
+    /// although it may only return the end of the stream or the error.
     #[inline]
     pub(crate) const fn is_readable(&self) -> bool {
-        self.has(ffi::EPOLLIN | ffi::EPOLLPRI | ffi::EPOLLHUP)
+        self.has(ffi::EPOLLIN | ffi::EPOLLPRI | ffi::EPOLLHUP | ffi::EPOLLERR)
     }
 
+    /// Returns whether the source is writable. An error counts as writable, as in `is_readable`. The kernel also
+    /// reports it without `EPOLLOUT`, for example for a full pipe whose reader is closed.
     #[inline]
     pub(crate) const fn is_writable(&self) -> bool {
-        self.has(ffi::EPOLLOUT) || self.is_error_alone()
+        self.has(ffi::EPOLLOUT | ffi::EPOLLERR)
     }
 
     #[inline]
@@ -73,9 +75,12 @@ impl epoll_event {
         self.has(ffi::EPOLLHUP | ffi::EPOLLRDHUP)
     }
 
+    /// Returns whether the source is closed for writing. For a pipe whose reader is closed, the kernel reports
+    /// `EPOLLERR`, with or without `EPOLLOUT`. It reports the same flags for an error that ends nothing, for example a
+    /// refused datagram.
     #[inline]
     pub(crate) const fn is_write_closed(&self) -> bool {
-        self.has(ffi::EPOLLHUP) || self.has(ffi::EPOLLOUT) && self.is_error() || self.is_error_alone()
+        self.has(ffi::EPOLLHUP) || self.has(ffi::EPOLLOUT) && self.is_error() || self.events == ffi::EPOLLERR
     }
 
     #[inline]
@@ -91,13 +96,6 @@ impl epoll_event {
     #[inline]
     pub(crate) const fn is_lio(&self) -> bool {
         false
-    }
-
-    /// Returns whether `EPOLLERR` is the only flag. For a full pipe whose reader is closed, the kernel reports
-    /// `EPOLLERR` without `EPOLLOUT`. The pipe is writable nevertheless: a write does not block, because it fails.
-    #[inline]
-    const fn is_error_alone(&self) -> bool {
-        self.events == ffi::EPOLLERR
     }
 
     #[inline]

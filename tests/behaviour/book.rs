@@ -1,4 +1,4 @@
-//! `minimio::book`: a reactor and an reported_tokens that are connected by a channel, like the book's programs, and closing
+//! `minimio::book`: a reactor and an executor that are connected by a channel, like the book's programs, and closing
 //! the event loop.
 
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 //! rows about pipes and about an out-of-band byte are in `events_unix.rs`, and that of the row about Unix streams is in
 //! `unix_sockets.rs`.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{self, Shutdown, TcpListener as StdListener};
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
@@ -88,7 +88,7 @@ fn a_reset_closes_both_directions_and_is_an_error() {
     let error = stream.take_error().unwrap();
     assert!(error.is_some() || !system::TAKE_ERROR_CLEARS);
     let error = error.unwrap_or_else(|| stream.read(&mut [0]).unwrap_err());
-    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_refused_connection_is_an_error() {
     let mut stream = TcpStream::connect(closed_port).unwrap();
     checker.poll.registry().register(&mut stream, SOURCE, BOTH).unwrap();
     checker.check("a connection was refused");
-    assert_eq!(stream.take_error().unwrap().unwrap().kind(), std::io::ErrorKind::ConnectionRefused);
+    assert_eq!(stream.take_error().unwrap().unwrap().kind(), ErrorKind::ConnectionRefused);
 }
 
 #[test]
@@ -166,6 +166,47 @@ fn a_datagram_makes_a_socket_readable() {
     let sender = net::UdpSocket::bind(loopback()).unwrap();
     sender.send_to(b"ping", socket.local_addr().unwrap()).unwrap();
     checker.check("a datagram arrived");
+}
+
+#[test]
+fn a_refused_datagram_makes_its_sender_readable_and_the_next_receive_returns_the_error() {
+    let mut checker = RowChecker::new();
+    let mut socket = socket_with_a_closed_peer();
+    checker.poll.registry().register(&mut socket, SOURCE, BOTH).unwrap();
+    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_writable());
+    socket.send(b"refused").unwrap();
+    checker.check("a datagram that the socket sent was refused");
+    assert_is_refused(socket.recv(&mut [0]));
+}
+
+#[test]
+fn a_refused_datagram_is_reported_to_a_reader_in_every_mode_until_the_error_is_received() {
+    for mode in [READ, READ.level(), READ.oneshot()] {
+        let (mut poll, mut events) = poll();
+        let mut socket = socket_with_a_closed_peer();
+        poll.registry().register(&mut socket, SOURCE, mode).unwrap();
+        socket.send(b"refused").unwrap();
+        for _ in 0..if mode.is_level() { 3 } else { 1 } {
+            let batch = next_batch(&mut poll, &mut events);
+            assert!(batch.iter().all(|event| event.token() == SOURCE && event.is_readable()), "{mode:?}: {batch:?}");
+        }
+        assert_is_refused(socket.recv(&mut [0]));
+        expect_no_event(&mut poll, &mut events);
+    }
+}
+
+/// Returns a datagram socket whose peer's port is closed.
+fn socket_with_a_closed_peer() -> UdpSocket {
+    let peer = net::UdpSocket::bind(loopback()).unwrap();
+    let socket = UdpSocket::bind(loopback()).unwrap();
+    socket.connect(peer.local_addr().unwrap()).unwrap();
+    socket
+}
+
+/// Checks the error that follows a refused datagram. Windows reports it as a reset.
+fn assert_is_refused(result: std::io::Result<usize>) {
+    let kind = result.unwrap_err().kind();
+    assert!(matches!(kind, ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset), "{kind}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Events that exist only on Unix: the rows of the truth table of `Event` about pipes and about an out-of-band byte, and
-//! asynchronous I/O, which has no row. The row about Unix streams is tested in `unix_sockets.rs`.
+//! Events that exist only on Unix: the rows of the truth table of `Event` about pipes and about an out-of-band byte,
+//! and asynchronous I/O, which has no row. The row about Unix streams is tested in `unix_sockets.rs`.
 
 #![cfg(unix)]
 
@@ -77,8 +77,8 @@ fn an_out_of_band_byte_is_reported_without_other_interests() {
     wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_priority());
 }
 
-/// Asynchronous I/O. The program implements `Source` for its operation: it gives the kernel a control block that contains
-/// the kqueue to which the kernel reports the completion.
+/// Asynchronous I/O. The program implements `Source` for its operation, and gives the kernel a control block that
+/// contains the kqueue to which the kernel reports the completion.
 #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", minimio_kqueue))]
 mod asynchronous {
     use super::*;

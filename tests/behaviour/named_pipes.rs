@@ -433,7 +433,7 @@ fn in_level_mode_every_poll_reports_a_ready_pipe() {
     wait_until_writable(&mut poll, &mut events, SERVER);
     wait_until_writable(&mut poll, &mut events, SERVER);
     drop(reader.join().unwrap().unwrap());
-    // The server's reads now return the end of the stream, in level mode at every poll. (A write would return an error.)
+    // Because the client is closed, every poll reports the server as readable. (The next write would return an error.)
     poll.registry().reregister(&mut server, SERVER, Interest::READABLE.level()).unwrap();
     for _ in 0..3 {
         wait_until_readable(&mut poll, &mut events, SERVER);

@@ -76,7 +76,7 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
     }
     let (poll, _) = poll();
     assert_eq!(flags(&poll) & cloexec, cloexec);
-    // The notifier's descriptor is an eventfd, and no method returns its number, so check every eventfd of this process.
+    // The notifier's descriptor is an eventfd, and no method returns its number, so check all eventfds of this process.
     let descriptors: Vec<_> = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();
     for path in descriptors {
         if std::fs::read_link(&path).map_or(false, |target| target.to_string_lossy().contains("eventfd")) {

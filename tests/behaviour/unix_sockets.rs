@@ -58,8 +58,8 @@ impl Deref for Folder {
     }
 }
 
-/// As `support::stream_and_peer`, with Unix streams: one of this crate, and one of the standard library that blocks with
-/// a time limit.
+/// As `support::stream_and_peer`, with Unix streams: one of this crate, and one of the standard library that blocks
+/// with a time limit.
 fn stream_and_peer() -> (UnixStream, net::UnixStream) {
     let (stream, peer) = net::UnixStream::pair().unwrap();
     stream.set_nonblocking(true).unwrap();

@@ -96,8 +96,8 @@ fn a_poll_needs_one_handle_for_32_sockets() {
             poll.registry().deregister(socket).unwrap();
         }
         drop(sockets);
-        // A poll group, up to 32 sockets that share a handle (`src/iocp/poll_group.rs`), closes the handle when its last
-        // request has completed.
+        // A poll group, up to 32 sockets that share a handle (`src/iocp/poll_group.rs`), closes the handle when its
+        // last request has completed.
         expect_no_event(&mut poll, &mut Events::with_capacity(COUNT));
         let left = handles::open_handles().unwrap() - (before - COUNT);
         assert!(left < 10, "{left} handles are open without a socket");

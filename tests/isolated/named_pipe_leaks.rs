@@ -187,9 +187,9 @@ fn a_pipe_that_is_dropped_in_any_state_leaves_no_handle_and_no_memory() {
                 assert_eq!((handles::open_handles(), allocated_bytes::allocated_bytes()), before, "{state}, {order}");
             }
         }
-        // Now the pipes are dropped, but not the poll. The handles and the memory that remain for dropped pipes must not
-        // grow with the number of pipes. The states with pending writes are left out, because a pending write completes
-        // only when the other end reads it.
+        // Now the pipes are dropped, but not the poll. The handles and the memory that remain for dropped pipes must
+        // not grow with the number of pipes. The states with pending writes are left out, because a pending write
+        // completes only when the other end reads it.
         let setups = [
             connect_is_pending,
             connect_has_completed,

@@ -25,8 +25,8 @@ fn a_signal_interrupts_a_poll_and_no_event_is_lost() {
         for timeout in [None, Some(Duration::from_secs(3600))] {
             let target = signal::Target::current();
             let (stop_sender, stop_receiver) = mpsc::channel::<()>();
-            // A signal that arrives before the poll blocks does not interrupt the poll, so the thread sends signals until
-            // the poll has returned.
+            // A signal that arrives before the poll blocks does not interrupt the poll, so the thread sends signals
+            // until the poll has returned.
             let sender = thread::spawn(move || {
                 while stop_receiver.recv_timeout(Duration::from_millis(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
                     target.send();

@@ -1,8 +1,8 @@
 //! The API of this crate behaves like mio's. This file is compiled and run against both crates.
 //!
 //! `tests/mio/surface.rs` names every public item; this file tests how the items are printed, compared and used.
-//! `compat/mio/api` runs the same file with mio under the name `minimio`. So this file uses neither items that mio lacks
-//! nor `tests/support`.
+//! `compat/mio/api` runs the same file with mio under the name `minimio`. So this file uses neither items that mio
+//! lacks nor `tests/support`.
 //!
 //! Items that exist only on some systems have a `cfg`, as in mio.
 

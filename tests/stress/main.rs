@@ -31,7 +31,8 @@ const SEED: u64 = 20_200_229;
 
 /// The token that ends the polling thread. The `WAKERS` tokens just below it are those of the waking threads' wakers.
 const QUIT: usize = usize::MAX;
-/// The number of waking threads. The first `WAKING_THREADS` wakers belong to one thread each, the others to all threads.
+/// The number of waking threads. The first `WAKING_THREADS` wakers belong to one thread each, the others to all
+/// threads.
 const WAKING_THREADS: usize = 3;
 const WAKERS: usize = 2 * WAKING_THREADS;
 
@@ -57,7 +58,7 @@ fn no_event_is_lost_while_all_actors_run() {
     drop(stream_and_peer());
     let before = handles::open_handles();
 
-    // First run each actor alone. If its event then fails to end a wait, no event of another actor ends the wait instead.
+    // First run each actor alone. If its own event then fails to end a wait, no other actor's event ends the wait.
     let all: Vec<_> = (0..ACTORS.len()).collect();
     let share = time / 5 / (ACTORS.len() as u32 + 1);
     for actor in &all {

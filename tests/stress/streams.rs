@@ -58,7 +58,7 @@ impl Connection {
         }
     }
 
-    /// Keeps a registration that includes `READABLE` and is not oneshot. Otherwise, registers the stream for `READABLE`.
+    /// Keeps a registration that includes `READABLE` and is not oneshot. Otherwise, registers the stream for reading.
     fn register_readable(&mut self, actor: &mut Actor) -> (usize, Interest) {
         match self.registration {
             Some((token, interest)) if interest.is_readable() && !interest.is_oneshot() => (token, interest),

@@ -67,7 +67,7 @@ pub fn send_out_of_band(stream: &TcpStream, byte: u8) {
     assert_eq!(sent, 1, "{}", io::Error::last_os_error());
 }
 
-/// Makes the model of kqueue report that the asynchronous operation whose control block is at `address` is complete_aio.
+/// Makes the model of kqueue report that the asynchronous operation whose control block is at `address` is complete.
 /// `data` is the `udata` of the operation's notification.
 #[cfg(minimio_kqueue)]
 pub fn complete_aio(kqueue: std::os::unix::io::RawFd, address: usize, data: usize) {

@@ -1,5 +1,5 @@
-//! Helpers for tests that pass a socket as a `RawSocket`, its number: a pair of UDP sockets, and operations for which the
-//! standard library has no safe function. (These are not sockets of the type `SOCK_RAW`.)
+//! Helpers for tests that pass a socket as a `RawSocket`, its number: a pair of UDP sockets, and operations for which
+//! the standard library has no safe function. (These are not sockets of the type `SOCK_RAW`.)
 
 use std::net::UdpSocket;
 use std::os::raw::c_void;

@@ -37,8 +37,8 @@ pub fn check(poll: &mut Poll, events: &mut Events, token: Token, happened: &str)
     let (_, row) = rows().into_iter().find(|(name, _)| *name == happened).expect("the documentation has no such row");
     let mut seen = [false; COLUMNS.len()];
     let end = Instant::now() + WAIT_LIMIT;
-    // After all set predicates have been reported, the loop goes on until a short poll reports nothing, because no clear
-    // predicate may be reported either.
+    // After all set predicates have been reported, the loop goes on until a short poll reports nothing, because no
+    // clear predicate may be reported.
     let complete = |seen: &[bool]| row.iter().zip(seen).all(|(cell, &seen)| seen || *cell != "■");
     loop {
         let missing = !complete(&seen);
