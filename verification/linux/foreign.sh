@@ -11,7 +11,8 @@
 #
 # qemu-user translates the system calls that it knows. It does not know `epoll_pwait2`, so the crate's fallback runs
 # there. A program under qemu-user cannot start another program, so only i686 runs `tests/examples`, which starts the
-# example programs, and `tests/isolated/descriptors.rs`, whose processes have a low limit of descriptors.
+# example programs, and `tests/isolated/descriptors.rs`, which starts each test in a process with a low limit of
+# descriptors.
 # CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

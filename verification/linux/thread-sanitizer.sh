@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the stress test, and the tests of wakers, timers and descriptors, under ThreadSanitizer, which reports data
-# races.
+# Runs the stress test, and the tests of wakers, timers, registrations, descriptors and signals, under ThreadSanitizer,
+# which reports data races.
 #
 #     thread-sanitizer.sh [seconds]      (of the stress test; default: 60)
 #

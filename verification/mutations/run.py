@@ -11,10 +11,12 @@ A table is a text file beside this program. A mutant is a block of lines:
     - the text to replace, of one or more lines; it must occur exactly once in the file
     + the new text, or nothing
 
-A mutant may replace several texts. Lines that begin with `#` are comments.
+A mutant may replace several texts. Lines that begin with `#` are comments. If a mutant names several tests, all of
+them must fail in the table kqueue-model, and at least one in the other tables.
 
-These are failures: a text that does not occur exactly once, a test that does not exist, a mutant that does not compile, a test
-that passes with the mutant or fails without it. A test that hangs counts as failed if it runs alone.
+These are failures: a text that does not occur exactly once, a test that does not exist, a mutant that does not compile,
+a mutant with which too few tests fail, a test that fails without it. A test that hangs counts as failed if it runs
+alone.
 CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 """
 import os
@@ -27,8 +29,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-# For each table: the package whose tests run, the prefix of its test names, and cargo's arguments and environment. A mutant is
-# built often and runs for a short time, so builds are not optimised.
+# For each table: the package whose tests run, cargo's arguments and environment, and the time limit of a test program
+# in seconds. The package is built again for each mutant, and its tests run for a short time, so builds are not
+# optimised.
 TABLES = {
     "wait": {
         "package": "verification/wait",

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Prints each group of modules of `src/` that import each other in a circle, apart from the circles in ALLOWED.
+"""Prints each group of modules of `src/` that import each other in a cycle, apart from the cycles in ALLOWED.
 
     imports.py [--edges] [FOLDER]      (default: `src`; `--edges` prints all imports)
 
 A module imports another if its code, comments left out, names an item of the other by a path (`crate::a::B`, `super::b::c`).
-A path through a re-export counts for the module that defines the item. The declarations and re-exports of `lib.rs` and of a
-`mod.rs` are no imports. `crate::queue` and `crate::handle` are the selected queue and platform: a path through them counts for
-all of these.
+A path through a re-export counts for the module that defines the item. The declarations and re-exports of `lib.rs` and
+of a `mod.rs` are not imports. `crate::queue` is the selected queue (`epoll`, `kqueue` or `iocp`), and `crate::handle`
+the selected platform (`unix` or `windows`): a path through such a name counts for each of the modules that it can
+select.
 """
 import re
 import sys
 from pathlib import Path
 
-# Circles that are inherent. Each has a comment at one of its imports.
+# Cycles that are inherent. Each has a comment at one of its imports.
 ALLOWED = [
     ("poll", "source"),  # `Registry` and `Source` name each other.
     ("event", "epoll/event"),  # An `Event` wraps the queue's event, and the queue's list holds `Event`s.
@@ -133,7 +134,7 @@ def edges_of(modules):
     return edges
 
 
-def circles(edges):
+def cycles(edges):
     """The groups of more than one module that can all reach each other (Tarjan's algorithm)."""
     index, low, stack, on_stack, found = {}, {}, [], set(), []
 
@@ -176,12 +177,12 @@ def main():
         return left
 
     for pair in ALLOWED:
-        if circles(without(other for other in ALLOWED if other != pair)) == circles(without(ALLOWED)):
-            print(f"not a circle, although it is allowed: {' and '.join(pair)}")
+        if cycles(without(other for other in ALLOWED if other != pair)) == cycles(without(ALLOWED)):
+            print(f"not a cycle, although it is allowed: {' and '.join(pair)}")
     edges = without(ALLOWED)
-    for group in circles(edges):
+    for group in cycles(edges):
         inside = {name: sorted(edges[name] & set(group)) for name in group}
-        print("a circle: " + "; ".join(f"{name} imports {' '.join(targets)}" for name, targets in inside.items()))
+        print("a cycle: " + "; ".join(f"{name} imports {' '.join(targets)}" for name, targets in inside.items()))
 
 
 main()

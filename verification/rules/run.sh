@@ -9,16 +9,16 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 rules=(
-  unsafe_stands_in_the_platform_folders
+  only_the_platform_folders_contain_unsafe
   only_lib_rs_selects_code_by_system
-  only_the_platform_folders_use_a_system
+  only_the_platform_folders_use_modules_of_a_system
   there_are_no_dependencies
   the_package_has_the_intended_files
-  no_file_names_a_path_of_a_machine
+  no_file_contains_a_path_of_one_machine
   lines_end_cleanly
   lines_have_at_most_120_columns
   nothing_is_left_over
-  imports_have_no_circles
+  imports_have_no_cycles
   the_reading_path_has_the_printed_length
   words_name_the_actor_and_the_mechanism
 )
@@ -57,8 +57,9 @@ find_in_text() {
   xargs -r perl -CSD -ne 'BEGIN { $pattern = shift } print "$ARGV:$.: $_" if /$pattern/; close ARGV if eof' "$1"
 }
 
-# Prints the files that must not depend on the system. Exceptions are tests for one system, which say it in their first
-# attribute; mio's API, which differs by system; and the example `any_fd`, which opens a descriptor or a socket.
+# Prints the files that must not depend on the system. Exceptions are the platform folders; tests with the attribute
+# `#![cfg(unix)]` or `#![cfg(windows)]`; two files of tests of mio's API, which differs by system; and the example
+# `any_fd`, which opens a descriptor or a socket.
 portable_files() {
   files '^(src|tests|examples)/.*\.rs$' |
     grep -vE "$platform|^tests/mio/(parity|surface)\.rs$|^examples/any_fd\.rs$" | while read -r file; do
@@ -66,7 +67,7 @@ portable_files() {
   done
 }
 
-unsafe_stands_in_the_platform_folders() {
+only_the_platform_folders_contain_unsafe() {
   # `unsafe fn(…)` is a type.
   files '^(src|tests|examples)/.*\.rs$' | grep -vE "$platform" | find_in_code '\bunsafe\b(?!\s+fn\s*\().*'
 }
@@ -76,7 +77,7 @@ only_lib_rs_selects_code_by_system() {
     find_in_code '\bcfg(_attr|!)?\s*\([^;{}\]]*?\b(target_\w+|unix|windows)\b[^\n]*'
 }
 
-only_the_platform_folders_use_a_system() {
+only_the_platform_folders_use_modules_of_a_system() {
   portable_files | find_in_code '\b((minimio|crate|self|super)::(unix|windows)|os::(unix|linux|android|windows|fd))\b.*'
 }
 
@@ -99,7 +100,7 @@ the_package_has_the_intended_files() {
     sed 's/^/not packed: /'
 }
 
-no_file_names_a_path_of_a_machine() {
+no_file_contains_a_path_of_one_machine() {
   files '.' | find_in_text '(?<![\w.~}/-])/(work|root|home)\b(?![-.])'
 }
 
@@ -121,8 +122,8 @@ nothing_is_left_over() {
   files '\.(rs|sh|toml|md|yml)$' | find_in_text '\b(FIX''ME|X''XX)\b'
 }
 
-# A circle of imports keeps a reader from reading the files one after the other.
-imports_have_no_circles() {
+# A cycle of imports keeps a reader from reading the files one after the other.
+imports_have_no_cycles() {
   verification/rules/imports.py
 }
 

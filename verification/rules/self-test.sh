@@ -15,7 +15,7 @@ copy() {
 }
 
 # plant RULE FILE TEXT: appends the text to the file, or creates the file. The rule must print a violation in that file.
-caught=0 missed=0
+passed=0 failed=0
 plant() {
   local rule=$1 file=$2 text=$3 broken existed=no
   if [[ -e $file ]]; then existed=yes && cp "$file" "$spoiled/saved"; fi
@@ -23,10 +23,10 @@ plant() {
   printf '%b' "$text" >>"$file"
   broken=$("$rule") || true
   if grep -qF "$file" <<<"$broken"; then
-    caught=$((caught + 1))
+    passed=$((passed + 1))
   else
     echo "${rule//_/ }: did not catch '$text' in $file"
-    missed=$((missed + 1))
+    failed=$((failed + 1))
   fi
   if [[ $existed == yes ]]; then mv "$spoiled/saved" "$file"; else rm "$file"; fi
 }
@@ -38,10 +38,10 @@ harmless() {
   printf '%b' "$3" >"$2"
   broken=$("$1") || true
   if ! grep -qF "$2" <<<"$broken"; then
-    caught=$((caught + 1))
+    passed=$((passed + 1))
   else
-    echo "${1//_/ }: wrongly caught '$3' in $2"
-    missed=$((missed + 1))
+    echo "${1//_/ }: wrongly passed '$3' in $2"
+    failed=$((failed + 1))
   fi
   rm "$2"
 }
@@ -51,10 +51,10 @@ expect() {
   local printed
   printed=$("$1") || true
   if grep -qE "$2" <<<"$printed"; then
-    caught=$((caught + 1))
+    passed=$((passed + 1))
   else
     echo "${1//_/ }: did not print '$2'"
-    missed=$((missed + 1))
+    failed=$((failed + 1))
   fi
 }
 
@@ -63,10 +63,10 @@ expect_not() {
   local printed
   printed=$("$1") || true
   if ! grep -qE "$2" <<<"$printed"; then
-    caught=$((caught + 1))
+    passed=$((passed + 1))
   else
     echo "${1//_/ }: wrongly printed '$2'"
-    missed=$((missed + 1))
+    failed=$((failed + 1))
   fi
 }
 
@@ -77,7 +77,7 @@ self_test() {
   cd "$spoiled/copy"
   git add -A
 
-  local rule=unsafe_stands_in_the_platform_folders
+  local rule=only_the_platform_folders_contain_unsafe
   plant $rule src/poll.rs 'unsafe fn f() {}\n'
   plant $rule src/net/new.rs 'fn f() {\n    unsafe { g() }\n}\n'
   plant $rule tests/new.rs 'unsafe impl Send for T {}\n'
@@ -99,7 +99,7 @@ self_test() {
   harmless $rule tests/support/new.rs '#[cfg(unix)]\nmod f {}\n'
   harmless $rule src/kqueue/new.rs '#[cfg(target_os = "netbsd")]\nfn f() {}\n'
 
-  rule=only_the_platform_folders_use_a_system
+  rule=only_the_platform_folders_use_modules_of_a_system
   plant $rule src/poll.rs 'use std::os::unix::io::RawFd;\n'
   plant $rule src/net/tcp.rs 'use crate::unix::ffi;\n'
   plant $rule tests/new.rs 'use minimio::windows::NamedPipe;\n'
@@ -126,7 +126,7 @@ self_test() {
   expect $rule '^not packed: src/poll.rs'
   mv "$spoiled/saved.toml" Cargo.toml
 
-  rule=no_file_names_a_path_of_a_machine
+  rule=no_file_contains_a_path_of_one_machine
   local place
   for place in work root home; do
     plant $rule README.md "see /$place/notes\\n"
@@ -155,12 +155,12 @@ self_test() {
   plant $rule tests/new.rs '#[ignore]\nfn f() {}\n'
   plant $rule README.md 'FIX''ME\n'
 
-  rule=imports_have_no_circles
+  rule=imports_have_no_cycles
   printf 'use crate::poll::Poll;\n' >>src/wait.rs
-  expect $rule '^a circle: .*wait'
+  expect $rule '^a cycle: .*wait'
   git checkout -q src/wait.rs
   printf 'use crate::wakers::Wakers;\n' >>src/wait.rs
-  expect_not $rule '^a circle: .*wait'
+  expect_not $rule '^a cycle: .*wait'
   git checkout -q src/wait.rs
 
   rule=the_reading_path_has_the_printed_length
@@ -182,8 +182,8 @@ self_test() {
   harmless $rule src/new.rs '// The kernel itself notifies the polling thread.\n'
 
   cd "$here"
-  echo "$caught passed, $missed failed"
-  ((missed == 0))
+  echo "$passed passed, $failed failed"
+  ((failed == 0))
 }
 
 self_test

@@ -8,10 +8,10 @@
 # source. It does not change the toolchain. Run as a program, it prints the folder:
 # `src=$(verification/setup/rust-source.sh) || exit 1`.
 #
-# The source comes from the toolchain if the component is installed, otherwise from Debian's package `rust-src` of the
-# same version: the script searches the suites below on the mirror that apt is configured with. It keeps the source under
-# ${MINIMIO_CACHE:-~/.cache/minimio}, and a second call finds it there. The first build lets cargo download the crates
-# that std depends on from crates.io.
+# The source comes from the toolchain if rustup's component `rust-src` is installed, otherwise from Debian's package
+# `rust-src` of the same version: the script searches the suites below on the mirror that apt is configured with. It
+# keeps the source under ${MINIMIO_CACHE:-~/.cache/minimio}, and a second call finds it there. The first build lets
+# cargo download the crates that std depends on from crates.io.
 #
 # RUST_SRC=/path/to/library      use this folder instead
 # RUST_SRC_SUITES="sid …"        search these suites, in this order
@@ -43,7 +43,7 @@ minimio_rust_src() (
 
     # The caller named a folder, or the toolchain has the component.
     if [ -n "${RUST_SRC:-}" ]; then
-        [ -e "$RUST_SRC/std/Cargo.toml" ] || die "RUST_SRC=$RUST_SRC is no library folder"
+        [ -e "$RUST_SRC/std/Cargo.toml" ] || die "RUST_SRC=$RUST_SRC is not a library folder"
         echo "$RUST_SRC"
         exit
     fi

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs Debian's compiler, which is of the minimum Rust version, and prints the versions of the tools.
+# Installs Debian's rustc and cargo, of the minimum Rust version, a C compiler, Perl and Python. Prints the versions of
+# the Rust tools.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 verification/setup/debian.sh rustc cargo gcc libc6-dev perl-base python3

@@ -5,9 +5,9 @@
 #
 # MINIMIO_WINE_LIMIT: the time limit in seconds (default: 300). A program that takes longer is killed, and the status is 137.
 #
-# Every program has a Wine of its own, including the server, in a PID namespace of its own. When the program ends, the kernel kills
-# all processes that it has started, even one that hangs because its heap is damaged. Changes of the registry are then lost,
-# except with --keep. Needs root.
+# Every program has a Wine of its own, including the server, in a PID namespace of its own. When the program ends, the
+# kernel kills all processes that the program has started, even one that hangs because its heap is damaged. Changes of
+# the Windows registry are then lost, except with --keep. Needs root.
 #
 # WINEDEBUG=+winsock traces socket calls; WINEDEBUG=warn+heap reports memory that is used after it was freed.
 
@@ -23,8 +23,8 @@ if [ "${1:-}" = --keep ]; then
 fi
 
 limit=${MINIMIO_WINE_LIMIT:-300}
-lab=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/windows
-export WINEPREFIX="$lab/prefix-wine10" WINEDEBUG="${WINEDEBUG:--all}"
+cache=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/windows
+export WINEPREFIX="$cache/prefix-wine10" WINEDEBUG="${WINEDEBUG:--all}"
 # No .NET, no HTML, no entries in a desktop's menus.
 export WINEDLLOVERRIDES="${WINEDLLOVERRIDES:-mscoree,mshtml,winemenubuilder.exe,winedbg.exe=}"
 unset DISPLAY WAYLAND_DISPLAY WINELOADER WINESERVER
@@ -36,8 +36,9 @@ if [ -e "$WINEPREFIX/wineserver" ]; then
     mount -t tmpfs -o mode=700 wine "$sockets"
 fi
 # Use Debian 13's programs and libraries; every other path stays the same.
-mount --bind "$lab/trixie/usr" /usr
-# Debian's wrapper lets the server end with its last client, which races with the next client. `-p` keeps the server.
+mount --bind "$cache/trixie/usr" /usr
+# Debian's script `wineserver` passes `-p0`: the server then exits with its last client, and the next client may find a
+# server that is about to exit. `-p` alone keeps the server running.
 /usr/lib/wine/wineserver64 -p
 
 # This shell is the first process of its PID namespace, so it receives only signals that it traps, and only during `wait`. When

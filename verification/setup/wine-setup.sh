@@ -13,9 +13,10 @@
 # | std | built once, from the source that `rust-source.sh` installs, into a sysroot of its own; a build then needs neither `-Zbuild-std` nor RUSTC_BOOTSTRAP |
 # | Wine | Debian 13's Wine 10, in a folder that `wine-run.sh` mounts over /usr, in a mount namespace |
 #
-# Everything except the Debian packages is kept under ${MINIMIO_CACHE:-~/.cache/minimio}/windows, so a second call takes no time. A
-# part is kept only if it is complete and has run a test. The crates of std come from crates.io. On failure, the script prints
-# the step that failed, and its status is not zero.
+# Everything except the Debian packages is kept under ${MINIMIO_CACHE:-~/.cache/minimio}/windows, so a second call takes
+# no time. A part is kept only if it is complete. A test of all parts runs in every call until it has passed, and again
+# after a part has changed. The crates of std come from crates.io. On failure, the script prints the step that failed,
+# and its status is not zero.
 
 # If sourced, the work is done in a process of its own, so that the shell's options and variables do not change.
 if [[ ${BASH_SOURCE[0]} != "$0" ]]; then
@@ -27,7 +28,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 target=x86_64-pc-windows-gnu
 linker=x86_64-w64-mingw32-gcc-win32
-lab=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/windows
+cache=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/windows
 # The exports of an earlier call must not change the builds below.
 unset RUSTC RUSTC_WRAPPER RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET
 unset CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS MINIMIO_WINE_LIMIT
@@ -53,7 +54,7 @@ retry() {
   done
   return 1
 }
-# Runs a command in a mount namespace: its mounts end with it.
+# Runs a command in a mount namespace of its own. The kernel removes the mounts of that namespace when the command ends.
 mounting() { unshare --mount --propagation private "$@"; }
 
 packages() {
@@ -83,13 +84,13 @@ standard_library() {
   mkdir -p "$work/sysroot/lib/rustlib/$target"
   mv "$objects" "$work/sysroot/lib/rustlib/$target/lib"
   mv "$work/sysroot" "$sysroot"
-  rm -f "$lab"/proved-*
+  rm -f "$cache"/proved-*
 }
 
 # Installs Debian 13 with its Wine.
 trixie() {
   local root=$work/trixie codename mirror
-  [[ ! -e $lab/trixie ]] || return 0
+  [[ ! -e $cache/trixie ]] || return 0
   say "installing Debian 13's Wine in a folder"
   codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
   mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' | awk -v r="$codename" '$2 == r { print $1 }' | sort -u | head -n 1)
@@ -104,13 +105,13 @@ trixie() {
   retry mounting chroot "$root" env DEBIAN_FRONTEND=noninteractive \
     apt-get -q -y -o Acquire::Retries=3 install --no-install-recommends wine wine64 || die "cannot install Debian 13's Wine"
   rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/usr/share/{doc,locale}
-  mv "$root" "$lab/trixie"
-  rm -f "$lab"/proved-wine10-*
+  mv "$root" "$cache/trixie"
+  rm -f "$cache"/proved-wine10-*
 }
 
 # Creates Wine's drive C.
 prefix() {
-  local prefix=$lab/prefix-wine10 system32=$lab/prefix-wine10/drive_c/windows/system32
+  local prefix=$cache/prefix-wine10 system32=$cache/prefix-wine10/drive_c/windows/system32
   [[ ! -e $prefix/complete ]] || return 0
   say "creating a drive C"
   rm -rf "$prefix"
@@ -118,14 +119,14 @@ prefix() {
   run "$here/wine-run.sh" --keep wineboot --init || die "wineboot failed"
   [[ -e $system32/kernel32.dll && -e $prefix/system.reg ]] || die "wineboot has created no drive C"
   : >"$prefix/complete"
-  rm -f "$lab"/proved-wine10-*
+  rm -f "$cache"/proved-wine10-*
 }
 
 # Checks that a passing test passes, a failing test fails, and a hanging test is killed.
 prove() {
-  local proved=$lab/proved-wine10-${sysroot##*/} status=0
+  local proved=$cache/proved-wine10-${sysroot##*/} status=0
   [[ ! -e $proved ]] || return 0
-  cat >"$work/lab.rs" <<'RUST'
+  cat >"$work/check.rs" <<'RUST'
 #[test]
 fn passes() {
     assert!(cfg!(windows));
@@ -146,28 +147,28 @@ fn hangs() {
     loop {}
 }
 RUST
-  run rustc --test --target "$target" --sysroot "$sysroot" -C linker="$linker" -o "$work/lab.exe" "$work/lab.rs" ||
+  run rustc --test --target "$target" --sysroot "$sysroot" -C linker="$linker" -o "$work/check.exe" "$work/check.rs" ||
     die "cannot compile a test"
-  run "$here/wine-run.sh" "$work/lab.exe" || die "a test did not run"
+  run "$here/wine-run.sh" "$work/check.exe" || die "a test did not run"
   grep -q '^test result: ok\. 1 passed; 0 failed; 2 ignored;' "$log" || die "a test was not executed"
-  run "$here/wine-run.sh" "$work/lab.exe" --ignored fails || status=$?
+  run "$here/wine-run.sh" "$work/check.exe" --ignored fails || status=$?
   ((status == 101)) || die "a failing test has status $status"
   status=0
-  MINIMIO_WINE_LIMIT=3 run "$here/wine-run.sh" "$work/lab.exe" --ignored hangs || status=$?
+  MINIMIO_WINE_LIMIT=3 run "$here/wine-run.sh" "$work/check.exe" --ignored hangs || status=$?
   ((status == 137)) || die "a hanging test has status $status"
-  ! grep -zqF "$work/lab.exe" /proc/[0-9]*/cmdline 2>/dev/null || die "a hanging test still runs"
+  ! grep -zqF "$work/check.exe" /proc/[0-9]*/cmdline 2>/dev/null || die "a hanging test still runs"
   : >"$proved"
 }
 
 [[ $# == 0 || $* == --exports ]] || die "it takes no arguments: $*"
 # cargo splits flags and commands at blanks.
-[[ $lab$here != *[[:space:]]* ]] || die "there must be no blank in $lab and $here"
-mkdir -p "$lab" || die "cannot create $lab"
+[[ $cache$here != *[[:space:]]* ]] || die "there must be no blank in $cache and $here"
+mkdir -p "$cache" || die "cannot create $cache"
 # Only one process at a time sets up; the next one finds the work done.
-exec 9>"$lab/lock"
+exec 9>"$cache/lock"
 flock 9
-rm -rf "$lab"/setup.*
-work=$(mktemp -d "$lab/setup.XXXXXX")
+rm -rf "$cache"/setup.*
+work=$(mktemp -d "$cache/setup.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 log=$work/log
@@ -176,7 +177,7 @@ version=$(rustc -vV) || die "there is no rustc"
 release=$(sed -n 's/^release: //p' <<<"$version")
 commit=$(sed -n 's/^commit-hash: //p' <<<"$version")
 # Each compiler needs its own standard library.
-sysroot=$lab/std-$release-${commit:0:12}
+sysroot=$cache/std-$release-${commit:0:12}
 packages
 standard_library
 trixie

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs `zig` and prints its path. It is a C compiler and linker, and its package contains the headers and the symbol
-# lists of the C libraries of macOS and the BSDs, among others.
+# Installs `zig` and prints its path. zig is a C compiler and linker, and its package contains the headers and the
+# symbol lists of the C libraries of macOS, FreeBSD, NetBSD and OpenBSD, among others.
 #
 #     zig=$(verification/setup/zig.sh)
 #
@@ -9,20 +9,20 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 version=0.17.1
-lab=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/headers
-folder=$lab/ziglang-$version
+cache=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/headers
+folder=$cache/ziglang-$version
 
 if [[ ! -e $folder ]]; then
   verification/setup/debian.sh python3 python3-venv >&2
-  mkdir -p "$lab"
+  mkdir -p "$cache"
   # The lock lets one process at a time install. A second process then finds the folder.
-  exec 9>"$lab/lock"
+  exec 9>"$cache/lock"
   flock 9
 fi
 if [[ ! -e $folder ]]; then
   echo "installing ziglang $version" >&2
-  rm -rf "$lab"/ziglang.*
-  new=$(mktemp -d "$lab/ziglang.XXXXXX")
+  rm -rf "$cache"/ziglang.*
+  new=$(mktemp -d "$cache/ziglang.XXXXXX")
   trap 'rm -rf "$new"' EXIT
   /usr/bin/python3 -m venv "$new/venv" >&2
   "$new/venv/bin/pip" --quiet --disable-pip-version-check --retries 5 install "ziglang==$version" >&2

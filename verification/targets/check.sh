@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Type-checks the library, the tests and the examples, layout assertions included, for every target that `targets.txt` marks as
-# checked, and checks that the crate stops with its own error on a system without a queue.
+# Type-checks the library, the tests and the examples, layout assertions included, for every target that `targets.txt`
+# marks as checked, and checks that the compilation for a system without a queue stops with the crate's own error.
 #
 #     check.sh [target …]      (default: all)
 #

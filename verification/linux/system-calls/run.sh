@@ -41,7 +41,7 @@ compare() {
           undef $section;
         } elsif (/^(\w+)\(/) {
           my $name = $1;
-          # On some machines reading the clock is a system call, so this call depends on the machine, not on the
+          # On some machines, reading the clock is a system call, so this call depends on the machine, not on the
           # program.
           next if $name eq "clock_gettime";
           $name .= "($1)" if $name eq "epoll_wait" && /, (-?\d+)\) += /;

@@ -5,8 +5,8 @@ the usage.
 For each target:
 
 1. rustdoc lists the declarations of the files for this target, after `cfg` (declared.py).
-2. zig's C++ compiler, which includes the headers of all systems, evaluates the same names. The language is C++ because
-   its templates can decompose a function's type. No program is run: each fact is an operand in the assembly (headers.py,
+2. zig's C++ compiler, whose package contains the headers, evaluates the same names. The language is C++ because its
+   templates can decompose a function's type. No program is run: each fact is an operand in the assembly (headers.py,
    types.h).
 3. rustc compiles the files again. Each contains a module of assertions, for example that the constant in Rust equals the
    constant in C. rustc evaluates the Rust side for the target (facts.py, types.rs).
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import self_test
 from declared import Sources, declared, shown
-from facts import compile_facts, facts_of, of_the_machine, write_module
+from facts import compile_facts, facts_of, facts_of_built_in_types, write_module
 from headers import Headers, described
 from tools import HERE, NONE, Failed, Toolchain
 
@@ -36,7 +36,7 @@ def read_targets(file):
 TARGETS = read_targets(HERE.parent / "targets.txt")
 
 
-class Exempt:
+class AllowedDifference:
     """A line of `exceptions`."""
 
     def __init__(self, number, what, where, why):
@@ -54,7 +54,7 @@ def read_exceptions(file):
             parts = [part.strip() for part in line.split(" | ")]
             if len(parts) != 3 or not all(parts):
                 raise Failed(f"{file.name}:{number}: not `what | where | why`")
-            exceptions.append(Exempt(number, *parts))
+            exceptions.append(AllowedDifference(number, *parts))
     return exceptions
 
 
@@ -64,7 +64,7 @@ class Report:
     def __init__(self, target):
         self.target = target
         self.items = []
-        self.facts, self.wrong, self.exempt = 0, [], set()
+        self.facts, self.wrong, self.used_exceptions = 0, [], set()
         self.mutants, self.missed = 0, []
 
     def good(self):
@@ -85,38 +85,38 @@ class Check:
         return report
 
     def fill(self, report, zig_target, system):
-        sources, toolchain, target, place = self.sources, self.toolchain, report.target, self.build / report.target
-        place.mkdir(parents=True, exist_ok=True)
+        sources, toolchain, target, folder = self.sources, self.toolchain, report.target, self.build / report.target
+        folder.mkdir(parents=True, exist_ok=True)
         toolchain.standard_library(target)
-        report.items = declared(sources, target, toolchain, place / "declared")
+        report.items = declared(sources, target, toolchain, folder / "declared")
         if zig_target is None:
             return
         items = [item for item in report.items if item.what != "code"]
         names = sorted({item.name for item in items if item.what == "struct"})
         records = {name: number for number, name in enumerate(names, 1)}
-        headers = Headers(target, zig_target, system, toolchain, place)
-        headers.ask_for(items, records)
+        headers = Headers(target, zig_target, system, toolchain, folder)
+        headers.add_items(items, records)
         headers.read()
         facts = [fact for item in items for fact in facts_of(item, headers)]
-        machine = list(of_the_machine(headers))
+        built_in = list(facts_of_built_in_types(headers))
 
         lines = {}
 
         def inside(file):
-            family = [item for item in items if item.file == file]
-            module = place / f"{file}_facts.rs"
+            items_of_file = [item for item in items if item.file == file]
+            module = folder / f"{file}_facts.rs"
             own = [fact for fact in facts if fact.item.file == file]
-            lines[str(module)] = write_module(module, own, family, records, ["use super::*;"])
+            lines[str(module)] = write_module(module, own, items_of_file, records, ["use super::*;"])
             return f'\n#[path = "{module}"]\nmod facts;\n'
 
-        lib = sources.crate(place / "facts", inside)
-        module = place / "machine_facts.rs"
-        lines[str(module)] = write_module(module, machine, [], records, ["use core::ffi::*;"])
+        lib = sources.crate(folder / "facts", inside)
+        module = folder / "built_in_facts.rs"
+        lines[str(module)] = write_module(module, built_in, [], records, ["use core::ffi::*;"])
         with open(lib, "a") as end:
-            end.write(f'#[path = "{module}"]\nmod machine_facts;\n')
-        facts += machine
+            end.write(f'#[path = "{module}"]\nmod built_in_facts;\n')
+        facts += built_in
         found = {}
-        for _, fact, what in compile_facts(lib, target, toolchain, place, lines):
+        for _, fact, what in compile_facts(lib, target, toolchain, folder, lines):
             if fact is None:
                 raise Failed(f"rustc: {what}")
             found.setdefault(fact, what)
@@ -124,12 +124,12 @@ class Check:
 
         if self.with_self_test:
             asserted = [fact for fact in facts if fact.line is not None and fact not in found]
-            self_test.compared_by_rustc(report, sources, items, asserted, records, headers, toolchain, place)
+            self_test.compared_by_rustc(report, sources, items, asserted, records, headers, toolchain, folder)
             compared = {fact.key for fact in facts if fact.line is None and fact.ours == fact.theirs is not None}
-            self_test.compared_here(report, sources, items, compared, self.exempt, headers, toolchain, place)
+            self_test.compared_here(report, sources, items, compared, self.exception_for, headers, toolchain, folder)
 
-    def exempt(self, fact, target):
-        return next((exempt for exempt in self.exceptions if exempt.covers(fact, target)), None)
+    def exception_for(self, fact, target):
+        return next((exception for exception in self.exceptions if exception.covers(fact, target)), None)
 
     def judge(self, report, facts, found, names):
         """`found` maps each fact that differs from the headers to the value that rustc reports."""
@@ -139,8 +139,8 @@ class Check:
             if fact not in found and (fact.line is not None or ours == theirs is not None):
                 report.facts += 1
                 continue
-            if exempt := self.exempt(fact, report.target):
-                report.exempt.add(exempt)
+            if exception := self.exception_for(fact, report.target):
+                report.used_exceptions.add(exception)
                 continue
             where = f"{shown(fact.item.file)}: {fact.key}" if fact.item else fact.key
             if fact.is_unknown():
@@ -208,9 +208,9 @@ def main():
 
     if not arguments.targets:
         problems = list(unseen(sources, reports))
-        needed = set().union(*(report.exempt for report in reports))
-        problems += [f"exceptions:{exempt.number}: no target needs `{exempt.what} | {exempt.where}`"
-                     for exempt in exceptions if exempt not in needed]
+        needed = set().union(*(report.used_exceptions for report in reports))
+        problems += [f"exceptions:{exception.number}: no target needs `{exception.what} | {exception.where}`"
+                     for exception in exceptions if exception not in needed]
         if arguments.self_test and not self_test.unseen_is_detected(sources, lambda spoiled: unseen(spoiled, reports)):
             problems.append("a constant for a system that is none of the targets was not detected")
         result(not problems, f"every declaration exists on some target, and {len(needed)} exceptions are needed", problems)

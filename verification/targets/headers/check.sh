@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares every constant, type, struct and function of the ffi.rs files with the real headers of each system and
-# processor.
+# processor. A fact is one property that is compared, for example a value, a size, or the type of a parameter.
 #
 #     check.sh                        all targets
 #     check.sh --self-test            all targets; then changes each fact in a copy and checks that the comparison fails
@@ -17,15 +17,15 @@
 # checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
-lab=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/headers
+cache=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/headers
 unset RUSTC RUSTC_WRAPPER RUSTFLAGS CARGO_ENCODED_RUSTFLAGS RUSTC_BOOTSTRAP
 
 verification/setup/debian.sh python3 python3-venv
 zig=$(verification/setup/zig.sh)
-mkdir -p "$lab"
+mkdir -p "$cache"
 # The lock lets one process at a time fill the cache.
-exec 9>"$lab/lock"
+exec 9>"$cache/lock"
 flock 9
 source=$(verification/setup/rust-source.sh 9>&-)
-/usr/bin/python3 -B verification/targets/headers/check.py --cache "$lab" --zig "$zig" --rust-source "$source" \
+/usr/bin/python3 -B verification/targets/headers/check.py --cache "$cache" --zig "$zig" --rust-source "$source" \
   --build "${CARGO_TARGET_DIR:-$PWD/target}/headers" "$@"

@@ -7,7 +7,8 @@ from tools import HERE, Failed, run
 
 
 class Item:
-    """A constant, type, struct (or union), or foreign function ("fn") of a file, on one target; or other "code"."""
+    """A constant, type, struct (or union), foreign function ("fn"), or function with a body ("code") of a file, on one
+    target."""
 
     def __init__(self, file, path, what, described, index):
         self.file, self.path, self.what = file, path, what
@@ -48,7 +49,7 @@ class Item:
 
 
 class Sources:
-    """The ffi.rs files, and how lib.rs declares their modules: on which systems."""
+    """The ffi.rs files, and the attributes with which lib.rs declares their modules: `cfg` selects the systems."""
 
     def __init__(self, folder):
         files = sorted(folder.glob("*/ffi.rs"))
@@ -63,17 +64,18 @@ class Sources:
         if not files:
             raise Failed(f"there is no ffi.rs in {folder}")
 
-    def crate(self, place, inside):
-        """A crate of these files alone, with something at the end of each. Lines stay where they are."""
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True)
-        shutil.copy(HERE / "types.rs", place / "header_check.rs")
+    def crate(self, folder, inside):
+        """Writes a crate of these files alone, each followed by the text `inside(name)`, so that line numbers stay the
+        same. Returns its lib.rs."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        shutil.copy(HERE / "types.rs", folder / "header_check.rs")
         root = "#![allow(warnings)]\nmod header_check;\n"
         for name, text in self.text.items():
-            file = place / f"{name}_ffi.rs"
+            file = folder / f"{name}_ffi.rs"
             file.write_text(text + inside(name))
             root += f'{self.attributes[name]}pub mod {name} {{ #[path = "{file}"] pub mod ffi; }}\n'
-        lib = place / "lib.rs"
+        lib = folder / "lib.rs"
         lib.write_text(root)
         return lib
 
@@ -82,15 +84,15 @@ def shown(file):
     return f"src/{file}/ffi.rs"
 
 
-def declared(sources, target, toolchain, place):
+def declared(sources, target, toolchain, folder):
     """All items that the compiler sees in the files on that target."""
-    lib = sources.crate(place, lambda name: "")
+    lib = sources.crate(folder, lambda name: "")
     done = run("rustdoc", "--edition", "2021", "--crate-name", "declared", "--target", target,
                "--sysroot", toolchain.sysroot, "-Zunstable-options", "--output-format", "json",
-               "--document-private-items", "-o", place, lib, env=toolchain.unstable)
+               "--document-private-items", "-o", folder, lib, env=toolchain.unstable)
     if done.returncode != 0:
         raise Failed(f"rustdoc: {done.stderr}")
-    crate = json.loads((place / "declared.json").read_text())
+    crate = json.loads((folder / "declared.json").read_text())
     index, items = crate["index"], []
 
     def inside(module):

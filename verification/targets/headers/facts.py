@@ -2,15 +2,15 @@
 import json
 import re
 
-from headers import OF_THE_MACHINE
+from headers import BUILT_IN_TYPES
 from tools import NONE, POINTER, Failed, kind_of, run
 
 
 class Fact:
     """A property of an item that the headers have too.
 
-    If it has a `line` of Rust, rustc compares. Otherwise `ours` and `theirs` are known here. If `ours` is None, the
-    headers do not declare the name.
+    If it has a `line` of Rust, rustc compares. Otherwise `ours` and `theirs` are compared by `check.py`. If there is
+    neither `line` nor `ours`, the headers do not declare the name.
     """
 
     def __init__(self, item, key, line=None, ours=None, theirs=None, typed=False):
@@ -25,7 +25,7 @@ def facts_of(item, headers):
 
 
 def const(item, key, headers):
-    theirs, path = headers.answers.get(key), item.path
+    theirs, path = headers.values.get(key), item.path
     if item.is_option():
         # None is correct if the headers do not have the name.
         theirs = NONE if theirs is None else theirs
@@ -39,7 +39,7 @@ def const(item, key, headers):
 
 
 def alias(item, key, headers):
-    theirs = headers.answers.get(key)
+    theirs = headers.values.get(key)
     if theirs is None:
         yield Fact(item, key)
     else:
@@ -47,7 +47,7 @@ def alias(item, key, headers):
 
 
 def struct(item, key, headers):
-    path, get = item.path, headers.answers.get
+    path, get = item.path, headers.values.get
     size, alignment = get(f"{key}: size"), get(f"{key}: alignment")
     if size is None:
         yield Fact(item, key)
@@ -61,10 +61,10 @@ def struct(item, key, headers):
         if offset is None:
             yield Fact(item, field_key)
             continue
-        place = f"|it: *const {path}| unsafe {{ &raw const (*it).{field} }}"
+        field_pointer = f"|it: *const {path}| unsafe {{ &raw const (*it).{field} }}"
         yield number(item, f"{field_key}: offset", f"core::mem::offset_of!({path}, {field}) as i128", offset)
-        yield number(item, f"{field_key}: size", f"t::field_size({place})", size)
-        yield from value(item, f"{field_key}: type", f"t::field_code({place})", code)
+        yield number(item, f"{field_key}: size", f"t::field_size({field_pointer})", size)
+        yield from type_facts(item, f"{field_key}: type", f"t::field_code({field_pointer})", code)
     ours = {field for field, _ in item.fields}
     for theirs in headers.fields[item.name]:
         # An unnamed field is a list of its named parts; one of them is enough.
@@ -74,7 +74,7 @@ def struct(item, key, headers):
 
 
 def function(item, key, headers):
-    get, names, abi = headers.answers.get, item.parameters(), item.abi()
+    get, names, abi = headers.values.get, item.parameters(), item.abi()
     parameters, variadic = get(f"{key}: parameters"), get(f"{key}: variadic")
     if parameters is None:
         yield Fact(item, key)
@@ -83,10 +83,10 @@ def function(item, key, headers):
     cast = f'{{ let it: unsafe extern "{abi}" fn({placeholders}) -> _ = {item.path}; it }}'
     shape = f"{parameters} and more" if variadic else parameters
     yield Fact(item, f"{key}: parameters", f"fact!({{ t::code({cast}, 0); 0 }}, 0);", theirs=shape)
-    yield from value(item, f"{key}: result", f"t::code({cast}, 0)", get(f"{key}: result"))
+    yield from type_facts(item, f"{key}: result", f"t::code({cast}, 0)", get(f"{key}: result"))
     for at in range(parameters):
         name = names[at] if at < len(names) else at
-        yield from value(item, f"{key}: {name}", f"t::code({cast}, {at + 1})", get(f"{key}: {at}"))
+        yield from type_facts(item, f"{key}: {name}", f"t::code({cast}, {at + 1})", get(f"{key}: {at}"))
     who = ("the caller pops the arguments", "the callee pops the arguments")
     pops = abi == "system" and headers.target.startswith("i686-pc-windows")
     yield Fact(item, f"{key}: convention", ours=who[pops], theirs=who[get(f"{key}: callee_pops")])
@@ -102,17 +102,17 @@ def typed(item, key, ours, theirs):
     return Fact(item, key, f"fact!(t::like({ours}, {theirs}), {theirs});", theirs=theirs, typed=True)
 
 
-def value(item, key, ours, theirs):
+def type_facts(item, key, ours, theirs):
     """The type of a field or parameter, and for a pointer whether it is `const`."""
     yield typed(item, key, ours, theirs)
     if kind_of(theirs) == POINTER:
         yield number(item, f"{key}: const", f"{ours} >> 40 & 1", theirs >> 40 & 1)
 
 
-def of_the_machine(headers):
-    for name in OF_THE_MACHINE:
-        key = f"machine {name}"
-        yield typed(None, key, f"<{name} as t::Type>::CODE", headers.answers[key])
+def facts_of_built_in_types(headers):
+    for name in BUILT_IN_TYPES:
+        key = f"built-in {name}"
+        yield typed(None, key, f"<{name} as t::Type>::CODE", headers.values[key])
 
 
 USES = ["use crate::header_check as t;", "use crate::fact;"]
@@ -133,11 +133,11 @@ def write_module(file, facts, items, records, uses):
     return at
 
 
-def compile_facts(lib, target, toolchain, place, lines):
-    """Compiles. `lines` maps each file to the facts on its lines. Returns a tuple for each error: the file, the fact (both
-    None for an error outside these lines), and the value or the message that rustc reports."""
+def compile_facts(lib, target, toolchain, folder, lines):
+    """Compiles the crate. `lines` maps each file to the facts on its lines. Returns a tuple for each error: the file,
+    the fact (both None for an error outside these lines), and the value or the message that rustc reports."""
     done = run("rustc", "--edition", "2021", "--crate-name", "facts", "--crate-type", "lib", "--emit", "metadata",
-               "--target", target, "--sysroot", toolchain.sysroot, "--out-dir", place / "metadata",
+               "--target", target, "--sysroot", toolchain.sysroot, "--out-dir", folder / "metadata",
                "--error-format", "json", "--cap-lints", "allow", lib, env=toolchain.environment)
     errors = []
 

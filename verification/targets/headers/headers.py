@@ -36,7 +36,7 @@ IN_C = [
     ("*-netbsd*", "struct kevent: size", "__builtin_offsetof(struct kevent, ext)"),
 ]
 # Built-in types, which no header declares: they must be equal in both compilers.
-OF_THE_MACHINE = {
+BUILT_IN_TYPES = {
     "c_char": "char", "c_short": "short", "c_ushort": "unsigned short", "c_int": "int", "c_uint": "unsigned",
     "c_long": "long", "c_ulong": "unsigned long", "*mut c_void": "void *",
 }
@@ -44,14 +44,15 @@ MOST_PARAMETERS = 12
 
 
 class Headers:
-    """Collects questions, compiles them, and keeps the answers. The answer is None if the headers do not have a name."""
+    """Collects C expressions, compiles them, and keeps their values. A value is None if the headers do not have the
+    name."""
 
-    def __init__(self, target, zig_target, system, toolchain, place):
+    def __init__(self, target, zig_target, system, toolchain, folder):
         self.target, self.zig_target, self.system = target, zig_target, system
-        self.toolchain, self.place = toolchain, place
-        # Each question has its own line.
+        self.toolchain, self.folder = toolchain, folder
+        # Each expression has its own line.
         self.lines, self.numbers = [], {}
-        self.answers, self.fields = {}, {}
+        self.values, self.fields = {}, {}
 
     def in_c(self, key, usual):
         for where, what, instead in IN_C:
@@ -67,48 +68,48 @@ class Headers:
         """False on Windows, where functions are linked through pointers, which are not constant."""
         return self.system != "windows"
 
-    def ask(self, key, expression, macro="FACT"):
+    def add(self, key, expression, macro="FACT"):
         self.numbers[key] = len(self.numbers)
         self.lines.append(f"{macro}({self.numbers[key]}, {expression})")
 
-    def ask_for(self, items, records):
+    def add_items(self, items, records):
         for name, number in records.items():
             struct = f"struct known<{self.record(name)}> {{ static const code_t value = {number}; }};"
             self.lines.append(f"namespace header_check {{ template <> {struct} }}")
-        for name, in_c in OF_THE_MACHINE.items():
-            self.ask(f"machine {name}", f"header_check::type<{in_c}>::code")
+        for name, in_c in BUILT_IN_TYPES.items():
+            self.add(f"built-in {name}", f"header_check::type<{in_c}>::code")
         for item in items:
-            getattr(self, f"ask_for_{item.what}")(item, item.key)
+            getattr(self, f"add_{item.what}")(item, item.key)
 
-    def ask_for_const(self, item, key):
-        self.ask(key, self.in_c(key, item.name))
+    def add_const(self, item, key):
+        self.add(key, self.in_c(key, item.name))
 
-    def ask_for_type(self, item, key):
-        self.ask(key, f"header_check::type<{self.in_c(key, item.name)}>::code")
+    def add_type(self, item, key):
+        self.add(key, f"header_check::type<{self.in_c(key, item.name)}>::code")
 
-    def ask_for_struct(self, item, key):
+    def add_struct(self, item, key):
         record = self.record(item.name)
-        self.ask(f"{key}: size", self.in_c(f"{key}: size", f"sizeof({record})"))
-        self.ask(f"{key}: alignment", f"alignof({record})")
+        self.add(f"{key}: size", self.in_c(f"{key}: size", f"sizeof({record})"))
+        self.add(f"{key}: alignment", f"alignof({record})")
         for field, _ in item.fields:
             for what in ("offset", "size", "type"):
-                self.ask(f"{key}.{field}: {what}", f"{what.upper()}({record}, {field})")
+                self.add(f"{key}.{field}: {what}", f"{what.upper()}({record}, {field})")
         # The compiler prints the layout of this struct, which lists its fields.
         holder = f"header_check_of_{item.name}"
         self.lines.append(f"struct {holder} {{ {record} it; }}; {holder} a_{holder};")
 
-    def ask_for_fn(self, item, key):
+    def add_fn(self, item, key):
         function = f"header_check::function<decltype(&{item.name})>"
         for part in ("parameters", "variadic", "callee_pops", "result"):
-            self.ask(f"{key}: {part}", f"{function}::{part}")
+            self.add(f"{key}: {part}", f"{function}::{part}")
         for number in range(MOST_PARAMETERS):
-            self.ask(f"{key}: {number}", f"{function}::parameter<{number}>::code")
+            self.add(f"{key}: {number}", f"{function}::parameter<{number}>::code")
         if self.has_symbols():
-            self.ask(f"{key}: symbol", item.name, macro="SYMBOL")
+            self.add(f"{key}: symbol", item.name, macro="SYMBOL")
 
     def read(self):
         first = FIRST_LINES[self.system] + [f'#include "{HERE}/types.h"']
-        source, assembly = self.place / "headers.cpp", self.place / "headers.s"
+        source, assembly = self.folder / "headers.cpp", self.folder / "headers.s"
         lines = list(self.lines)
         # A name that this system does not have is an error in its line. Remove these lines and compile again.
         for _ in range(8):
@@ -136,7 +137,7 @@ class Headers:
         address = r"^_?header_check_symbol_(\d+):[^\n]*\n\s*\.(?:quad|xword|dword|long|word|[48]byte)\s+(\S+)"
         for number, symbol in re.findall(address, assembly, re.M):
             found[int(number)] = symbol.removeprefix("_") if "apple" in self.target else symbol
-        self.answers = {key: found.get(number) for key, number in self.numbers.items()}
+        self.values = {key: found.get(number) for key, number in self.numbers.items()}
 
     def take_fields(self, layouts):
         """Makes a list of fields for each struct; an unnamed field becomes the list of its parts."""

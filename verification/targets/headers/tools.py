@@ -9,7 +9,7 @@ HERE = Path(__file__).resolve().parent
 
 # Kinds of types, as in types.h and types.rs.
 NOTHING, UNSIGNED, SIGNED, POINTER, ARRAY, RECORD, FUNCTION, FLOAT, ANYTHING = range(9)
-# An `Option` without a number, as in types.rs.
+# Stands for Rust's `None` in place of the number of a constant, as in types.rs.
 NONE = 1 << 100
 
 
@@ -48,7 +48,8 @@ class Toolchain:
         self.elsewhere = [own, build.parent / f"std-checked-{commit}" / "sysroot"]
 
     def standard_library(self, target):
-        """The part that the files use: `core`, type-checked, and a `std` that reexports it."""
+        """Makes the part of the standard library that the ffi.rs files use: `core`, type-checked, and a `std` that
+        reexports it."""
         folder = self.sysroot / "lib" / "rustlib" / target / "lib"
         if folder.exists():
             return
@@ -65,7 +66,7 @@ class Toolchain:
         ]
         # The toolchain has some targets, and `std-metadata.sh` may have built others.
         name = f"lib/rustlib/{target}/lib/libcore-*.rmeta"
-        if ready := [core for place in self.elsewhere for core in place.glob(name)]:
+        if ready := [core for folder in self.elsewhere for core in folder.glob(name)]:
             shutil.copy(ready[0], made)
         else:
             core = self.source / "core" / "src" / "lib.rs"

@@ -2,7 +2,7 @@
 //
 // | bits | |
 // |---|---|
-// | 0–15 | its size; for a struct or union, its number in the crate's list, or 0 |
+// | 0–15 | its size; for a struct or union, its number in `records` of `check.py`, or 0 |
 // | 16–19 | its kind |
 // | 20–39 | the same bits of the type it points to, or of the array's elements |
 // | 40 | it points to `const` |

@@ -11,7 +11,7 @@ const RECORD: i128 = 5;
 /// Used by Rust only: the target type of a `*mut c_void`.
 const ANYTHING: i128 = 8;
 
-/// An `Option` without a number.
+/// Stands for `None` in place of the number of a constant.
 pub const NONE: i128 = 1 << 100;
 
 pub trait Type {
@@ -98,7 +98,7 @@ pub const fn value<T: Type + Copy>(constant: T) -> i128 {
 }
 
 /// Converts the value from the headers to the type of our constant, because the signedness of a C constant can differ.
-/// Returns a value that does not fit unchanged.
+/// If the value does not fit, returns it unchanged.
 pub const fn wrapped<T: Type + Copy>(_: T, value: i128) -> i128 {
     let bits = core::mem::size_of::<T>() * 8;
     if value < -(1 << (bits - 1)) || value >= 1 << bits {
@@ -145,7 +145,7 @@ pub const fn code<F: Function>(_: F, part: usize) -> i128 {
     F::CODES[part]
 }
 
-/// A number in decimal, for the message that `check.py` parses.
+/// A number in decimal, for the message that `facts.py` parses.
 pub const fn text(value: i128) -> [u8; 48] {
     let mut text = [b' '; 48];
     let mut rest = value.unsigned_abs();

@@ -4,8 +4,8 @@
 //! read-modify-write, so the kernel *orders* its callers but *publishes nothing* between them: what a polling thread
 //! sees after a notification, it sees through the crate's own atomics and locks. Real kernels publish more. Only one
 //! case needs that: an outer loop sees a notification on the queue's descriptor, then polls without blocking, and must
-//! find the flags. Only in `models/exposed.rs`, a notification therefore publishes what its thread did before
-//! ([`KernelKind::publishes`]).
+//! find the flags. In the models of that case, `models/exposed.rs`, a thread that enters the kernel therefore sees what
+//! earlier threads did before they entered it ([`KernelKind::publishes`]).
 //!
 //! Time does not pass. A timeout of zero checks once. A short timeout ([`SHORT`] or less) checks once too, because
 //! whatever can happen before its end can also happen before its start. A longer timeout, or none, never ends: the wait
@@ -174,15 +174,15 @@ impl Kernel {
         Kernel { steps: AtomicUsize::new(0), state: sync::Mutex::new(state) }
     }
 
-    /// Enters the kernel: one step. The caller's use of the state, until the next step or atomic operation, belongs to
-    /// it.
+    /// Enters the kernel: one step. The caller's use of the state, until the next step or atomic operation, is part of
+    /// this step.
     fn step(&self) -> MutexGuard<'_, State> {
         let publishes = self.without_step().kind.publishes;
         self.steps.fetch_add(1, if publishes { Ordering::AcqRel } else { Ordering::Relaxed });
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the state without a step, for a model that sets up or checks while no other thread runs.
+    /// Returns the state without a step, for the setup and the checks of a model. Loom does not switch threads here.
     fn without_step(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -257,9 +257,9 @@ impl Kernel {
     /// Blocks like an edge-triggered outer loop until the queue's descriptor becomes readable again.
     pub fn wait_for_edge(&self, seen: &mut usize) {
         self.block_until("the descriptor shows no new edge", |state| {
-            let news = state.edges > *seen;
+            let has_new_edge = state.edges > *seen;
             *seen = state.edges;
-            news
+            has_new_edge
         });
     }
 

@@ -130,7 +130,7 @@ fn polls() {
     counted("a registry is cloned", NOTHING, || drop(registry.try_clone().unwrap()));
 }
 
-/// Timers make no system calls.
+/// While the polling thread is not blocked, an operation on a timer makes no call. Each poll makes one.
 fn timers() {
     let (mut poll, mut events) = new();
     let registry = poll.registry().try_clone().unwrap();
@@ -185,7 +185,8 @@ fn timers() {
     counted("the next deadline is read", NOTHING, || assert!(poll.next_deadline().is_some()));
 }
 
-/// A wake of a polling thread that is not blocked makes no call, and the poll that reports the wake makes one.
+/// A wake of a polling thread that is not blocked makes no call, and the poll that reports the wake makes one. If the
+/// poll's descriptor is exposed, the first wake makes one call too.
 fn wakes() {
     let (mut poll, mut events) = new();
     let registry = poll.registry().try_clone().unwrap();
@@ -254,17 +255,18 @@ fn wakes() {
     });
 }
 
-/// Runs `work` on another thread while the main thread is blocked in a poll.
+/// Runs `work` on another thread while the main thread is blocked in a poll. The main thread sets the returned flag
+/// just before that poll.
 fn while_blocked<R: Send + 'static>(
     work: impl FnOnce() -> R + Send + 'static,
 ) -> (thread::JoinHandle<R>, Arc<AtomicBool>) {
     let polling = Arc::new(AtomicBool::new(false));
-    let poller = format!("/proc/self/task/{}/stat", std::process::id());
+    let main_stat = format!("/proc/self/task/{}/stat", std::process::id());
     let other = thread::spawn({
         let polling = Arc::clone(&polling);
         move || {
             let end = Instant::now() + Duration::from_secs(20);
-            while !(polling.load(Ordering::Acquire) && fs::read_to_string(&poller).unwrap().contains(") S ")) {
+            while !(polling.load(Ordering::Acquire) && fs::read_to_string(&main_stat).unwrap().contains(") S ")) {
                 assert!(Instant::now() < end, "the polling thread does not block");
                 thread::yield_now();
             }
@@ -338,7 +340,7 @@ fn blocked() {
     other.join().unwrap();
 }
 
-/// Each operation on a socket is one call.
+/// Each operation on a socket makes at most one call, except `connect`, which also creates the socket.
 fn sockets() {
     let (mut poll, mut events) = new();
     let registry = poll.registry().try_clone().unwrap();
@@ -438,7 +440,8 @@ fn poll_with_short_timeouts(poll: &mut Poll, events: &mut Events) {
     }
 }
 
-/// If the kernel does not have `epoll_pwait2`, the crate tries the call only once. strace plays that kernel.
+/// If the kernel does not have `epoll_pwait2`, the crate tries the call only once. strace injects the kernel's error
+/// into that call.
 fn old_kernel() {
     let (mut poll, mut events) = new();
     counted("the first wait tries epoll_pwait2", "epoll_pwait2 epoll_wait(2)", || {
@@ -461,7 +464,8 @@ fn old_kernel() {
     counted("a wake", "epoll_wait(0)", || poll_once(&mut poll, &mut events, Some(LONG), &[WAKER]));
 }
 
-/// A signal does not mean that the kernel lacks `epoll_pwait2`. strace plays the signal, in the first wait.
+/// A signal does not mean that the kernel lacks `epoll_pwait2`. In place of a signal, strace injects the error `EINTR`
+/// into the first wait.
 fn interrupted() {
     let (mut poll, mut events) = new();
     counted("a wait that a signal interrupts", "epoll_pwait2", || {
@@ -471,8 +475,9 @@ fn interrupted() {
     counted("the waits after it", "epoll_pwait2*6", || poll_with_short_timeouts(&mut poll, &mut events));
 }
 
-/// Four threads wake a million times while the polling thread polls as fast as it can. Not traced: strace would slow
-/// the threads down. The crate never reads the eventfd, so its counter is the number of notifications.
+/// Four threads wake a million times in total while the polling thread polls: in the first round as fast as it can, in
+/// the second with 20 µs of work after each event. Not traced: strace would slow the threads down. The crate never
+/// reads the eventfd, so its counter is the number of notifications.
 fn storm() {
     const WAKES: usize = 1_000_000;
     const THREADS: usize = 4;

@@ -8,7 +8,7 @@ use crate::io_source::IoSource;
 const IN_SLOT: KernelKind = KernelKind::STRICT;
 const BESIDE: KernelKind = KernelKind { takes_a_slot: false, ..KernelKind::STRICT };
 
-/// Two wakers, and a source that is ready from the start: always (`level`), or once.
+/// Two wakers and, with an `interest`, a source that is ready from the start: in level mode always, in edge mode once.
 fn two_wakers_with_capacity(capacity: usize, kind: KernelKind, interest: Option<Interest>, preemptions: Option<usize>) {
     explore(preemptions, move || {
         let mut l = Loop::new(capacity);
@@ -23,21 +23,21 @@ fn two_wakers_with_capacity(capacity: usize, kind: KernelKind, interest: Option<
 
         // First, poll while the threads wake. The always ready source ends every wait.
         let mut waking = WakingThreads::<2>::new(&l);
-        let patience = Patience::default();
-        while !(waking.all_seen() && (from_kernel > 0 || interest.is_none())) && !(level && patience.0.get() == 2) {
+        let polls = PollLimit::default();
+        while !(waking.all_seen() && (from_kernel > 0 || interest.is_none())) && !(level && polls.0.get() == 2) {
             let tokens = l.poll(NO_LIMIT);
             from_kernel += tokens.iter().filter(|&&token| token == 7).count();
             waking.check_batch(&tokens);
-            patience.check(6);
+            polls.check(6);
         }
         // Then poll for the remaining events.
         let _wakers = waking.join();
-        let patience = Patience::default();
+        let polls = PollLimit::default();
         while !(waking.all_seen() && (from_kernel > 0 || interest.is_none())) {
             let tokens = l.poll(NO_LIMIT);
             from_kernel += tokens.iter().filter(|&&token| token == 7).count();
             waking.check_batch(&tokens);
-            patience.check(5);
+            polls.check(5);
         }
         if !level {
             assert_eq!(from_kernel, usize::from(interest.is_some()));
@@ -131,16 +131,16 @@ fn two_slots_for_all_kinds_of_events() {
 fn one_slot_for_a_waker_beside_one_that_is_woken_repeatedly() {
     explore(ALL, || {
         let mut l = Loop::new(1);
-        let restless = l.waker(9);
-        restless.wake().unwrap();
+        let repeated = l.waker(9);
+        repeated.wake().unwrap();
         let mut waking = WakingThreads::<2>::new(&l);
         let _wakers = waking.join();
-        let patience = Patience::default();
+        let polls = PollLimit::default();
         while !waking.all_seen() {
             let tokens = l.poll(NO_LIMIT);
             waking.check_batch(&tokens);
-            restless.wake().unwrap();
-            patience.check(8);
+            repeated.wake().unwrap();
+            polls.check(8);
         }
     });
 }

@@ -117,8 +117,8 @@ impl Loop {
     }
 }
 
-/// A value that one thread writes before it wakes the other. It is no atomic, so loom fails unless the write happens
-/// before the read.
+/// A value that one thread writes before it wakes the other. It is not an atomic, so loom fails unless the write
+/// happens before the read.
 #[derive(Clone, Default)]
 struct PlainCell(Rc<Cell<bool>>);
 
@@ -132,7 +132,8 @@ impl PlainCell {
     }
 }
 
-/// Starts a thread that writes a cell and wakes. The thread returns its waker, so that the waker is not dropped before.
+/// Starts a thread that writes a cell and wakes. The thread returns its waker, so that the waker is not dropped before
+/// the thread is joined.
 fn write_and_wake(waker: Waker, cell: &PlainCell) -> JoinHandle<Waker> {
     let cell = cell.clone();
     thread::spawn(move || {
@@ -142,7 +143,8 @@ fn write_and_wake(waker: Waker, cell: &PlainCell) -> JoinHandle<Waker> {
     })
 }
 
-/// Starts a thread that sets a timer. The thread returns the timer, so that the timer is not dropped before.
+/// Starts a thread that sets a timer. The thread returns the timer, so that the timer is not dropped before the thread
+/// is joined.
 fn set_in_thread(timer: Timer, deadline: Instant) -> JoinHandle<Timer> {
     thread::spawn(move || {
         timer.set_at(deadline).unwrap();
@@ -164,7 +166,7 @@ impl<const N: usize> WakingThreads<N> {
         WakingThreads { cells, threads, seen: [false; N] }
     }
 
-    /// Checks a batch: every waker is reported once, after its cell was written.
+    /// Checks a batch: no waker is reported twice, or before its cell was written.
     fn check_batch(&mut self, tokens: &[usize]) {
         for &token in tokens.iter().filter(|&&token| token < N) {
             assert!(!self.seen[token], "waker {token} is reported twice");
@@ -189,11 +191,11 @@ impl<const N: usize> WakingThreads<N> {
     }
 }
 
-/// Counts polls up to a limit that no correct execution reaches.
+/// Counts polls, up to a limit that no correct execution exceeds.
 #[derive(Default)]
-struct Patience(Counter<usize>);
+struct PollLimit(Counter<usize>);
 
-impl Patience {
+impl PollLimit {
     fn check(&self, limit: usize) {
         self.0.set(self.0.get() + 1);
         assert!(self.0.get() <= limit, "not within {limit} polls");

@@ -3,7 +3,7 @@
 use super::*;
 use loom::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 
-/// A deadline that no execution reaches.
+/// The time until a deadline that no execution reaches.
 fn far() -> Duration {
     Duration::from_secs(24 * 60 * 60)
 }
@@ -133,7 +133,8 @@ fn a_due_timer_and_a_wake() {
     });
 }
 
-/// Another thread ends the cause of an event. A poll that starts later does not report the event.
+/// `end` runs on another thread and cancels, postpones, deregisters or drops a timer or a waker. A poll that starts
+/// later reports no event of that timer or waker.
 fn no_event_after<T: 'static>(preemptions: Option<usize>, begin: fn(&Loop) -> T, end: fn(T) -> Option<T>) {
     with_loop(preemptions, move |mut l| {
         let source = begin(&l);
@@ -255,11 +256,11 @@ fn no_event_after_a_waker_was_woken_and_dropped() {
 #[test]
 fn dropping_a_waker_keeps_the_other_wakers() {
     with_loop(FOUR, |mut l| {
-        let doomed = l.waker(9);
+        let dropped = l.waker(9);
         let mut waking = WakingThreads::<1>::new(&l);
         let thread = thread::spawn(move || {
-            doomed.wake().unwrap();
-            drop(doomed);
+            dropped.wake().unwrap();
+            drop(dropped);
         });
         while !waking.all_seen() {
             let tokens = l.poll(NO_LIMIT);

@@ -52,7 +52,7 @@ fn coalesced(preemptions: Option<usize>, timeouts: &'static [Option<Duration>]) 
         let mut timeouts = timeouts.iter().copied();
         while seen != [true; 2] {
             if !l.poll(timeouts.next().unwrap_or(NO_LIMIT)).is_empty() {
-                // An event must publish each write: a write that this event does not publish needs another event.
+                // If this event does not publish one of the writes, another event must follow, or a later poll fails.
                 seen = [0, 1].map(|n: usize| written[n].load(Relaxed));
             }
         }
@@ -184,13 +184,13 @@ fn woken_again(timeout: Option<Duration>) {
             }
         });
         let mut seen = false;
-        let patience = Patience::default();
-        while !seen && patience.0.get() < 3 {
+        let polls = PollLimit::default();
+        while !seen && polls.0.get() < 3 {
             let tokens = l.poll(timeout);
             let reports = tokens.iter().filter(|&&token| token == 0).count();
             assert!(reports <= 1, "one waker twice in a batch: {tokens:?}");
             seen |= reports == 1 && written.load(Relaxed);
-            patience.check(3);
+            polls.check(3);
         }
         let _waker = thread.join().unwrap();
         if !seen {
