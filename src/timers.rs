@@ -1,5 +1,6 @@
 //! The deadlines of all timers of a poll: a binary heap.
 
+use std::cmp;
 use std::time::{Duration, Instant};
 
 use crate::event::{Event, Token};
@@ -55,11 +56,11 @@ impl Timers {
         if !self.has_deadline() {
             return None;
         }
-        lock(&self.heap).earliest().map(|(deadline, _)| deadline)
+        lock(&self.heap).earliest().map(|entry| entry.deadline)
     }
 
-    /// Appends an event for each timer that is due, earliest deadline first, at most `slots` events. Returns the
-    /// earliest remaining deadline.
+    /// Appends an event for each timer that is due, earliest deadline first, at most `slots` events. Equal deadlines
+    /// expire in the order in which they were set. Returns the earliest remaining deadline.
     pub fn expire(&self, now: Instant, events: &mut Vec<Event>, slots: usize) -> Option<Instant> {
         if !self.has_deadline() {
             return None;
@@ -68,11 +69,13 @@ impl Timers {
             let end = events.len() + slots;
             loop {
                 match heap.earliest() {
-                    Some((deadline, key)) if deadline <= now && events.len() < end => {
-                        events.push(Event(RawEvent::readable(heap.slots[key].token)));
-                        heap.set(key, heap.slots[key].schedule.next_after(now));
+                    Some(Entry { deadline, key, .. }) if deadline <= now && events.len() < end => {
+                        let timer = heap.slots.get(key);
+                        events.push(Event(RawEvent::readable(timer.token)));
+                        let next = timer.schedule.next_after(now);
+                        heap.set(key, next);
                     }
-                    earliest => return earliest.map(|(deadline, _)| deadline),
+                    earliest => return earliest.map(|entry| entry.deadline),
                 }
             }
         })
@@ -81,7 +84,7 @@ impl Timers {
     /// Adds a timer. Returns its key, and whether its deadline is now the earliest.
     pub fn add(&self, token: Token, schedule: Schedule) -> (usize, bool) {
         self.with_heap(|heap| {
-            let key = heap.insert(token);
+            let key = heap.slots.insert(token);
             (key, heap.set(key, schedule))
         })
     }
@@ -92,11 +95,11 @@ impl Timers {
     }
 
     pub fn get(&self, key: usize) -> Schedule {
-        lock(&self.heap).slots[key].schedule
+        lock(&self.heap).slots.get(key).schedule
     }
 
     pub fn set_token(&self, key: usize, token: Token) {
-        lock(&self.heap).slots[key].token = token;
+        lock(&self.heap).slots.get_mut(key).token = token;
     }
 
     /// Removes a timer, and returns its schedule.
@@ -115,13 +118,120 @@ impl Timers {
 /// A binary heap of deadlines, and one slot for each timer. The slot records where the heap holds the timer's deadline.
 #[derive(Default)]
 struct Heap {
-    /// Deadlines with the keys of their timers. No entry is earlier than its parent, the entry at `(index - 1) / 2`.
-    entries: Vec<(Instant, usize)>,
-    slots: Vec<Slot>,
-    /// Keys of unused slots.
-    free: Vec<usize>,
+    /// No entry expires before its parent, the entry at `(index - 1) / 2`.
+    entries: Vec<Entry>,
+    /// The number of deadlines that were set.
+    deadlines_set: u64,
+    slots: Slots,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    deadline: Instant,
+    /// The value of `deadlines_set` when this deadline was set.
+    number: u64,
+    key: usize,
+}
+
+impl Heap {
+    fn earliest(&self) -> Option<Entry> {
+        self.entries.first().copied()
+    }
+
+    /// Removes a timer, and returns its schedule.
+    fn remove(&mut self, key: usize) -> Schedule {
+        let schedule = self.slots.get(key).schedule;
+        self.set(key, Schedule::UNSET);
+        self.slots.remove(key);
+        schedule
+    }
+
+    /// Changes a schedule. Returns whether the timer's deadline is now the earliest.
+    fn set(&mut self, key: usize, schedule: Schedule) -> bool {
+        let slot = self.slots.get_mut(key);
+        slot.schedule = schedule;
+        let index = slot.index;
+        let deadline = match schedule.deadline {
+            Some(deadline) => deadline,
+            None => {
+                slot.index = None;
+                if let Some(index) = index {
+                    self.remove_entry(index);
+                }
+                return false;
+            }
+        };
+        self.deadlines_set += 1;
+        let entry = Entry { deadline, number: self.deadlines_set, key };
+        let index = index.unwrap_or_else(|| {
+            self.entries.push(entry);
+            self.entries.len() - 1
+        });
+        self.place(index, entry) == 0
+    }
+
+    fn remove_entry(&mut self, index: usize) {
+        if let Some(last) = self.entries.pop() {
+            if index < self.entries.len() {
+                self.place(index, last);
+            }
+        }
+        give_back(&mut self.entries);
+    }
+
+    /// Puts an entry at `index`, or moves other entries and puts it where the order of the heap requires. Returns where
+    /// the entry is.
+    fn place(&mut self, mut index: usize, entry: Entry) -> usize {
+        let (entries, slots) = (&mut self.entries[..], &mut self.slots);
+        while index > 0 {
+            let parent = (index - 1) / 2;
+            let parent_entry = entries[parent];
+            if parent_entry < entry {
+                break;
+            }
+            entries[index] = parent_entry;
+            slots.get_mut(parent_entry.key).index = Some(index);
+            index = parent;
+        }
+        while let Some(&left) = entries.get(2 * index + 1) {
+            let (child, child_entry) = match entries.get(2 * index + 2) {
+                Some(&right) if right < left => (2 * index + 2, right),
+                _ => (2 * index + 1, left),
+            };
+            if entry < child_entry {
+                break;
+            }
+            entries[index] = child_entry;
+            slots.get_mut(child_entry.key).index = Some(index);
+            index = child;
+        }
+        entries[index] = entry;
+        slots.get_mut(entry.key).index = Some(index);
+        index
+    }
+}
+
+/// A slot for each timer, under a key that stays the same. The slots are allocated in blocks: after most of many timers
+/// were dropped, the memory of the blocks without a timer is given back.
+#[derive(Default)]
+struct Slots {
+    blocks: Vec<Block>,
+    /// All blocks before this one are full.
+    first_with_room: usize,
+    /// The memory of a block that has become unused, for the next block.
+    spare: Option<Box<[Slot; BLOCK_SIZE]>>,
+}
+
+/// `BLOCK_SIZE` slots.
+#[derive(Default)]
+struct Block {
+    /// A bit for each slot: whether it holds a timer.
+    used: u64,
+    /// `None` if no slot is used.
+    slots: Option<Box<[Slot; BLOCK_SIZE]>>,
+}
+
+#[derive(Clone, Copy)]
 struct Slot {
     token: Token,
     schedule: Schedule,
@@ -129,95 +239,57 @@ struct Slot {
     index: Option<usize>,
 }
 
-impl Heap {
-    fn earliest(&self) -> Option<(Instant, usize)> {
-        self.entries.first().copied()
+const BLOCK_SIZE: usize = u64::BITS as usize;
+
+impl Slots {
+    fn get(&self, key: usize) -> &Slot {
+        &self.blocks[key / BLOCK_SIZE].slots.as_ref().expect("the slot is used")[key % BLOCK_SIZE]
+    }
+
+    fn get_mut(&mut self, key: usize) -> &mut Slot {
+        &mut self.blocks[key / BLOCK_SIZE].slots.as_mut().expect("the slot is used")[key % BLOCK_SIZE]
     }
 
     /// Adds a slot for an unset timer, and returns its key.
     fn insert(&mut self, token: Token) -> usize {
-        let slot = Slot { token, schedule: Schedule::UNSET, index: None };
-        match self.free.pop() {
-            Some(key) => {
-                self.slots[key] = slot;
-                key
-            }
-            None => {
-                self.slots.push(slot);
-                self.slots.len() - 1
-            }
+        let unset = Slot { token, schedule: Schedule::UNSET, index: None };
+        while self.blocks.get(self.first_with_room).map_or(false, |block| block.used == u64::MAX) {
+            self.first_with_room += 1;
         }
-    }
-
-    /// Frees a slot, and returns its schedule.
-    fn remove(&mut self, key: usize) -> Schedule {
-        let schedule = self.slots[key].schedule;
-        self.set(key, Schedule::UNSET);
-        self.free.push(key);
-        schedule
-    }
-
-    /// Changes a schedule. Returns whether the timer's deadline is now the earliest.
-    fn set(&mut self, key: usize, schedule: Schedule) -> bool {
-        self.slots[key].schedule = schedule;
-        match (self.slots[key].index, schedule.deadline) {
-            (None, None) => return false,
-            (None, Some(deadline)) => {
-                self.entries.push((deadline, key));
-                self.sift_up(self.entries.len() - 1);
-            }
-            (Some(index), Some(deadline)) => {
-                self.entries[index].0 = deadline;
-                self.restore(index);
-            }
-            (Some(index), None) => {
-                self.slots[key].index = None;
-                self.entries.swap_remove(index);
-                if index < self.entries.len() {
-                    self.restore(index);
-                }
-                return false;
-            }
+        if self.first_with_room == self.blocks.len() {
+            self.blocks.push(Block::default());
         }
-        self.slots[key].index == Some(0)
+        let block = &mut self.blocks[self.first_with_room];
+        let spare = &mut self.spare;
+        let slots = block.slots.get_or_insert_with(|| spare.take().unwrap_or_else(|| Box::new([unset; BLOCK_SIZE])));
+        let slot = block.used.trailing_ones() as usize;
+        block.used |= 1 << slot;
+        slots[slot] = unset;
+        self.first_with_room * BLOCK_SIZE + slot
     }
 
-    /// Restores the heap order after the entry at `index` has changed.
-    fn restore(&mut self, index: usize) {
-        let index = self.sift_up(index);
-        self.sift_down(index);
-    }
-
-    /// Moves an entry up while its parent is later. Returns its new index.
-    fn sift_up(&mut self, mut index: usize) -> usize {
-        while index > 0 && self.entries[index].0 < self.entries[(index - 1) / 2].0 {
-            self.swap(index, (index - 1) / 2);
-            index = (index - 1) / 2;
+    fn remove(&mut self, key: usize) {
+        let number = key / BLOCK_SIZE;
+        let block = &mut self.blocks[number];
+        block.used &= !(1 << (key % BLOCK_SIZE));
+        self.first_with_room = cmp::min(self.first_with_room, number);
+        if block.used == 0 {
+            self.spare = block.slots.take();
         }
-        self.record_index(index);
-        index
-    }
-
-    /// Moves an entry down while a child is earlier.
-    fn sift_down(&mut self, mut index: usize) {
-        while let Some(child) = (2 * index + 1..self.entries.len()).take(2).min_by_key(|&child| self.entries[child].0) {
-            if self.entries[index].0 <= self.entries[child].0 {
-                break;
-            }
-            self.swap(index, child);
-            index = child;
+        while self.blocks.last().map_or(false, |block| block.used == 0) {
+            self.blocks.pop();
         }
-        self.record_index(index);
-    }
-
-    fn swap(&mut self, a: usize, b: usize) {
-        self.entries.swap(a, b);
-        self.record_index(a);
-        self.record_index(b);
-    }
-
-    fn record_index(&mut self, index: usize) {
-        let (_, key) = self.entries[index];
-        self.slots[key].index = Some(index);
+        give_back(&mut self.blocks);
     }
 }
+
+/// Gives back most of the unused memory of a list that was much longer. The list can still grow by some elements without
+/// a new allocation.
+fn give_back<T>(list: &mut Vec<T>) {
+    if list.capacity() > MIN_CAPACITY && list.len() < list.capacity() / 4 {
+        list.shrink_to(cmp::max(list.len() * 2, MIN_CAPACITY));
+    }
+}
+
+/// The memory of this many elements is kept even if no timer is registered.
+const MIN_CAPACITY: usize = 64;

@@ -38,7 +38,12 @@ impl Wakers {
     }
 
     pub fn remove(&self, flag: &Arc<PendingFlag>) {
-        lock(&self.list).flags.retain(|other| !Arc::ptr_eq(other, flag));
+        let flags = &mut lock(&self.list).flags;
+        flags.retain(|other| !Arc::ptr_eq(other, flag));
+        // Give back most of the unused memory after many wakers were dropped.
+        if flags.len() < flags.capacity() / 4 {
+            flags.shrink_to(flags.len() * 2);
+        }
     }
 
     /// Takes raised flags and appends an event for each, at most `slots`. Returns whether raised flags remain.

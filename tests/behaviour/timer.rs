@@ -78,6 +78,21 @@ fn a_poll_returns_at_its_timeout_if_the_timer_expires_later() {
 }
 
 #[test]
+fn timers_with_equal_deadlines_are_reported_in_the_order_in_which_they_were_set() {
+    let (mut poll, mut events) = poll();
+    let timers: Vec<Timer> = (0..12).map(|i| registered_timer(&poll, Token(i))).collect();
+    for deadline in [Instant::now(), Instant::now() + MS] {
+        // Every timer is set, and then the timers with even numbers again.
+        (0..12).chain((0..12).step_by(2)).for_each(|i| timers[i].set_at(deadline).unwrap());
+        let mut order = Vec::new();
+        while order.len() < timers.len() {
+            order.extend(next_tokens(&mut poll, &mut events).iter().map(|token| token.0));
+        }
+        assert_eq!(order, [1, 3, 5, 7, 9, 11, 0, 2, 4, 6, 8, 10]);
+    }
+}
+
+#[test]
 fn timers_are_reported_in_the_order_of_their_deadlines() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(64);

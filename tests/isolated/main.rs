@@ -6,10 +6,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/allocated_bytes.rs"]
+mod allocated_bytes;
 mod child_pipes;
 mod closed_sockets;
 mod descriptors;
 mod handles;
+mod memory;
 mod named_pipe_leaks;
 mod signals;
 mod sigpipe;

@@ -8,11 +8,9 @@ use std::io::{ErrorKind, Read, Write};
 use minimio::windows::NamedPipe;
 use minimio::{Events, Poll, Token};
 
+use crate::allocated_bytes;
 use crate::support::isolation::isolated;
 use crate::support::*;
-
-#[path = "../support/allocated_bytes.rs"]
-mod allocated_bytes;
 
 const SERVER: Token = Token(1);
 const CLIENT: Token = Token(2);
