@@ -166,8 +166,8 @@
 //! |---|---|---:|
 //! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,354 |
 //! | core and kqueue | the core and `kqueue/` | 1,593 |
-//! | Windows for sockets | the core and `iocp/` without pipes and raw sockets | 2,407 |
-//! | Windows pipes and raw sockets | `pipe` `pipe_source` `raw_sockets` of `iocp/` | 634 |
+//! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,418 |
+//! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 646 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]

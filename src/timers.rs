@@ -283,8 +283,8 @@ impl Slots {
     }
 }
 
-/// Gives back most of the unused memory of a list that was much longer. The list can still grow by some elements without
-/// a new allocation.
+/// Gives back most of the unused memory of a list that was much longer. The list can still grow by some elements
+/// without a new allocation.
 fn give_back<T>(list: &mut Vec<T>) {
     if list.capacity() > MIN_CAPACITY && list.len() < list.capacity() / 4 {
         list.shrink_to(cmp::max(list.len() * 2, MIN_CAPACITY));

@@ -49,15 +49,22 @@ impl PollRequest {
     }
 
     /// Submits the request: AFD completes it when one of `events` holds for the socket, and queues a packet whose
-    /// address is `packet`.
+    /// address is `packet_address`.
     ///
     /// Returns false if the kernel rejected the request, or if the device is closed (`None`). The result then reads as
     /// if the request had completed with an error, and the caller has to post the packet.
     ///
     /// # Safety
     ///
-    /// The request is not pending. It does not move, and it is not freed, until its packet has been dequeued.
-    pub unsafe fn submit(&self, socket: SOCKET, device: Option<&Handle>, events: u32, packet: *mut c_void) -> bool {
+    /// The request is not pending, and no other thread calls `submit` or `result` at the same time. The request does
+    /// not move, and it is not freed, until its packet has been dequeued.
+    pub unsafe fn submit(
+        &self,
+        socket: SOCKET,
+        device: Option<&Handle>,
+        events: u32,
+        packet_address: *mut c_void,
+    ) -> bool {
         let (status, info) = (self.status.get(), self.info.get());
         let mut request = PollRequest::new(socket).info.into_inner();
         request.Handles[0].Events = events;
@@ -74,7 +81,7 @@ impl PollRequest {
                     device.raw(),
                     ptr::null_mut(),
                     ptr::null_mut(),
-                    packet,
+                    packet_address,
                     status,
                     ffi::IOCTL_AFD_POLL,
                     info.cast(),
@@ -100,7 +107,7 @@ impl PollRequest {
     pub fn cancel(&self, device: Option<&Handle>) -> io::Result<bool> {
         match device {
             Some(device) => cancel(device, self.status.get()),
-            // Closing the device completed all its requests.
+            // The selector was dropped, and `SelectorState::drop` cancelled all requests of its devices.
             None => Ok(false),
         }
     }
@@ -109,9 +116,11 @@ impl PollRequest {
     ///
     /// # Safety
     ///
-    /// The packet of the request has been dequeued, and the request has not been submitted again.
+    /// The packet of the request has been dequeued, the request has not been submitted again, and no other thread calls
+    /// `submit` at the same time.
     pub unsafe fn result(&self) -> u32 {
-        // SAFETY: the caller promises that the packet has been dequeued: the kernel has written the result before.
+        // SAFETY: the caller promises that the packet has been dequeued, so the kernel has already written the result,
+        // and that no other thread writes the request.
         let status = unsafe { self.status.get().read() };
         // SAFETY: as above.
         let info = unsafe { self.info.get().read() };
@@ -144,8 +153,8 @@ fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<bool> {
 
 /// Cancels all requests of a device.
 pub(super) fn cancel_all(device: &Handle) {
-    // A request that cannot be cancelled may complete later or never. `Shared::drop` waits for its packet for a limited
-    // time.
+    // A request that cannot be cancelled may complete later or never. `SelectorState::drop` waits for its packet for a
+    // limited time.
     let _still_pending = cancel(device, ptr::null_mut());
 }
 

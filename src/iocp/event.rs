@@ -9,7 +9,7 @@ use super::ffi::{self, OVERLAPPED_ENTRY};
 use crate::event::{Event, Token};
 use crate::Interest;
 
-/// The events of the readable direction. The end of a connection counts as readable, whichever side caused it.
+/// The events of the readable direction. The end of the peer's data and a failed connection count as readable.
 pub(super) const READ_EVENTS: u32 = INPUT | ffi::AFD_POLL_DISCONNECT | FAILED;
 /// Data or a connection has arrived. No socket has both.
 pub(super) const INPUT: u32 = ffi::AFD_POLL_RECEIVE | ffi::AFD_POLL_ACCEPT;

@@ -1,7 +1,7 @@
 //! The functions, types and constants of completion ports and pipes, and of AFD, the driver of all sockets.
 //!
 //! The names are C's. The links lead to Microsoft's manual. AFD's interface is not documented and has not changed since
-//! Windows 2000; Wine's `include/wine/afd.h` has it too.
+//! Windows 2000; Wine's `include/wine/afd.h` declares the same interface under other names.
 
 #![allow(non_camel_case_types, non_snake_case, clippy::upper_case_acronyms)]
 
@@ -103,7 +103,7 @@ const _: () = assert!(mem::size_of::<OBJECT_ATTRIBUTES>() == 6 * mem::size_of::<
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct IO_STATUS_BLOCK {
-    /// In C, this is in a union with a pointer. `Pointer` is the padding that gives it the size of a pointer.
+    /// In C, `Status` is in a union with a pointer. The field `Pointer` is padding up to the size of that union.
     pub Status: NTSTATUS,
     #[cfg(target_pointer_width = "64")]
     pub Pointer: NTSTATUS,
@@ -211,13 +211,14 @@ pub struct AFD_POLL_INFO {
     pub Handles: [AFD_POLL_HANDLE_INFO; 1],
 }
 // The header has 16 bytes. The part of the one handle follows, padded to the alignment of the `i64`, which C aligns to
-// 8 bytes on 32-bit Windows too.
+// 8 bytes on 32-bit Windows too. The second condition below is for 32-bit systems with an alignment of 4 bytes, such as
+// Linux on i686: the project's tests compile this file on Linux.
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(mem::size_of::<AFD_POLL_INFO>() == 32);
 #[cfg(target_pointer_width = "32")]
 const _: () = assert!(mem::size_of::<AFD_POLL_INFO>() == 32 || mem::align_of::<i64>() == 4);
 
-// <minwinbase.h>: this and what follows is used by pipes only.
+// <minwinbase.h>: from here on, only pipes use the declarations.
 
 /// An operation on a pipe and its result. The first two fields are an `IO_STATUS_BLOCK`, which the kernel writes.
 #[repr(C)]

@@ -10,9 +10,9 @@
 //!
 //! A program that is written for one kind does not run on the other. A program that expects readiness has no buffer for
 //! each of ten thousand idle connections. If it lends the kernel a buffer, the kernel uses the buffer until the
-//! operation completes, even if the program has dropped it. The book accepts that: its Windows chapter starts a
-//! `WSARecv` with a buffer inside the stream and copies from there. So the book's queue reports readable streams but
-//! not writable ones, and only reads that were requested before.
+//! operation completes, even if the program has dropped the buffer. The book accepts both disadvantages: its Windows
+//! chapter starts a `WSARecv` with a buffer inside the stream and copies from there. So the book's queue reports
+//! readable streams but not writable ones, and only reads that were requested before.
 //!
 //! # From one to the other
 //!
@@ -32,21 +32,24 @@
 //!                                             packet
 //! ```
 //!
-//! Every registered socket has a [`sock`], which holds the armed events and one request. Each dequeued packet
+//! Every registered socket has a [`sock`], which holds a set of events and one request. A registration, for example,
+//! puts the sock into the *update queue* ([`selector_state`]). The next wait first *updates* each sock in the queue:
+//! the wait submits the sock's request, or cancels a pending request that covers too few events. Each dequeued packet
 //! becomes an event, or none, and the sock submits its request again if the mode requires it.
 //!
-//! A sock holds the set of its *armed* events, which are flags of AFD such as `AFD_POLL_RECEIVE`. An armed event is
-//! reported as soon as its condition holds. To *arm* an event is to add it to this set, and to *disarm* it is to remove
-//! it. Registering arms all events of the interest. A report disarms the reported events in edge mode, all events in
+//! The events in the set are *armed*. They are flags of AFD such as `AFD_POLL_RECEIVE`. An armed event is reported as
+//! soon as its condition holds. To *arm* an event is to add it to this set, and to *disarm* it is to remove it.
+//! Registering arms all events of the interest. A report disarms the reported events in edge mode, all events in
 //! oneshot mode, and none in level mode. To *rearm* is to arm the events of a direction again after the program has
 //! used that direction, in edge mode.
 //!
 //! # From completion to readiness, for pipes
 //!
-//! AFD does not know pipes: only a read reveals whether a pipe can be read. So for a [`pipe`] this crate does
-//! what the book does for streams: a read is always pending, into a buffer of this crate, and a write continues from a
-//! copy of the program's bytes. The kernel *completes* operations; this crate derives *readiness* from them: a pipe is
-//! readable while the buffer holds bytes that the program has not taken, and writable while no write is pending.
+//! AFD does not know pipes: only a read that completes reports that a pipe can be read. So this crate reads a [`pipe`]
+//! as the book reads a stream: while the pipe is registered and connected, and its buffer is empty, a read into that
+//! buffer is pending. A write continues from a copy of the program's bytes. The kernel *completes* operations; this
+//! crate derives *readiness* from them. A pipe is readable while it holds bytes or an error that the program has not
+//! taken. It is writable while it is connected, or its connect has failed, and no write is pending.
 //!
 //! ```text
 //!    register, read           the pipe's buffers                             the kernel
@@ -59,22 +62,26 @@
 //!       └── condition that already holds: posted packet
 //! ```
 //!
-//! This has the cost that readiness avoids: two buffers for each pipe, and one more copy of every byte.
+//! If a condition already holds when it is armed, no operation completes. The pipe then posts a packet itself.
+//!
+//! The buffers have a cost that readiness avoids: two buffers for each pipe, and one more copy of every byte.
 //!
 //! # What is special about this queue
 //!
-//! - *A request completes once*, like a oneshot. Level mode submits a new request for every wait. Edge mode submits one
-//!   when the program has read or written. The kernel does not detect reads and writes, so each source calls
-//!   [`SourceState::rearm`] after them.
+//! - *A request completes once*, like a oneshot, so only a new request can lead to another report. In level mode, the
+//!   new request has the same events. In edge mode, it has the reported events only after the program has read or
+//!   written. AFD does not report these reads and writes, so each source calls [`SourceState::rearm`] after them.
 //! - *A request cannot be changed*, only cancelled, and its packet is queued even then. So a request is submitted when
-//!   the next wait begins, and a program that registers, reregisters and deregisters between two waits makes no system
-//!   call. If a request would probably have to be cancelled soon, the first 1 ms of a wait runs without it
+//!   the next wait begins, and a program that registers, reregisters and deregisters a source between two waits causes
+//!   no request. If a request would probably have to be cancelled soon, the first 1 ms of a wait runs without it
 //!   ([`Sock::update`](sock::Sock::update)).
-//! - *The kernel uses a request until its packet is dequeued*: it writes the result there even after the socket, the
-//!   AFD device and the port are closed. So the kernel owns a reference to the sock while the request is pending. The
-//!   same holds for a pipe's operations and their buffers.
+//! - *The kernel uses a request until its packet is dequeued*: it writes the result into the request even after the
+//!   socket, the AFD device and the port are closed. So while the request is pending, the kernel owns a reference to
+//!   the sock, a *kernel reference*. The packet returns this reference. The same holds for a pipe's operations and
+//!   their buffers.
 //! - *Any thread may submit a request*, even while another thread is blocked at the port.
-//! - *AFD works only for sockets*, and only for pipes does this crate start a read before the program calls `read`.
+//! - *AFD works only for sockets*. For a pipe, but never for a socket, this crate starts a read before the program
+//!   calls `read`.
 //! - *A handle is associated with one port, permanently*, so a pipe belongs to one poll. A socket can be in several
 //!   polls, because the AFD device is associated with the port, and not the socket.
 //!
@@ -90,22 +97,22 @@
 //! # Files, in the order of dependence
 //!
 //! Each file uses only files before it: [`ffi`], [`event`], [`port`], [`winsock`] (the socket that AFD knows), [`afd`]
-//! (the request), [`poll_group`] (AFD devices), [`sock`], [`pipe`], [`shared`] (the update queue), [`source`],
-//! [`raw_sockets`] (sockets that the program registers by number), [`selector`], [`notifier`], [`pipe_source`]. A
-//! reader who wants only sockets skips [`pipe`], [`pipe_source`] and [`raw_sockets`].
+//! (the request), [`poll_group`] (AFD devices), [`sock`], [`pipe`], [`selector_state`] (the update queue), [`source`],
+//! [`source_sockets`] (sockets that the program registers by number), [`selector`], [`notifier`], [`pipe_source`]. A
+//! reader who wants only sockets skips [`pipe`], [`pipe_source`] and [`source_sockets`].
 //!
 //! # Invariants of this folder
 //!
-//! - A sock has at most one pending request, and `RequestState` records it. The request is written only while it is
-//!   `Idle`. A pipe has at most one pending operation of each kind, and `OperationState` records it.
+//! - A sock has at most one pending request, and `RequestState` records it. This crate writes the request only in the
+//!   state `Idle`. A pipe has at most one pending operation of each kind, and `OperationState` records it.
 //! - Each pending request or operation owns one `Arc` reference, produces exactly one packet, and counts one in
 //!   [`Port::pending_packets`](port::Port::pending_packets). If the kernel rejects a request, this crate posts the
 //!   packet of that request itself.
 //! - The key of a packet determines what its `lpOverlapped` points to. The key is [`port::KEY_AFD`],
 //!   [`port::KEY_NOTIFIER`], or the address of a pipe. The port knows no tokens.
-//! - Locks are taken in this order: first the lock of `RawSockets`; then one of `Sock::state`, `Pipe::state`,
-//!   `Shared::queue` and `Shared::pipes`; last the lock of `PollGroups`. No lock is held while the last reference to
-//!   [`shared::Shared`] is dropped.
+//! - Locks are taken in this order: first the lock of `SourceSockets`; then one of `Sock::state`, `Pipe::state`,
+//!   `SelectorState::queue` and `SelectorState::pipes`; last the lock of `PollGroups`. No lock is held while the last
+//!   reference to [`selector_state::SelectorState`] is dropped.
 
 mod afd;
 pub(crate) mod event;
@@ -115,11 +122,11 @@ mod pipe;
 mod pipe_source;
 mod poll_group;
 mod port;
-mod raw_sockets;
 pub(crate) mod selector;
-mod shared;
+mod selector_state;
 mod sock;
 mod source;
+mod source_sockets;
 mod winsock;
 
 pub(crate) use event::{RawEvent, RawEvents};

@@ -1,15 +1,15 @@
-//! The notifier, which ends a wait from another thread: a packet that this crate posts.
+//! The notifier, which ends a wait from another thread by posting a packet to the port.
 
 use std::io;
 use std::ptr;
 use std::sync::Arc;
 
 use super::port::KEY_NOTIFIER;
-use super::shared::Shared;
+use super::selector_state::SelectorState;
 use super::Selector;
 
 pub(crate) struct Notifier {
-    shared: Arc<Shared>,
+    shared: Arc<SelectorState>,
 }
 
 impl Notifier {
@@ -18,7 +18,8 @@ impl Notifier {
         Ok(Notifier { shared: Arc::clone(selector.shared()) })
     }
 
-    /// Ends the wait in progress, or else the next one, once. Never blocks and never allocates.
+    /// Ends the wait in progress or, if there is none, the next one. One call ends at most one wait. Never blocks, and
+    /// allocates no memory in the program.
     pub fn notify(&self) -> io::Result<()> {
         self.shared.port.post(KEY_NOTIFIER, ptr::null_mut())
     }

@@ -1,10 +1,12 @@
 //! Pipes: sources that AFD does not know. Their readiness is derived from the completion of reads and writes.
 //!
-//! The only way to learn that a pipe can be read is to read it. So this crate starts a read before the program calls
-//! `read`, into a buffer of the pipe. When the packet of that read arrives, the pipe is readable: the program's `read`
-//! copies the bytes, and when it has copied all of them, the next read is started. Writing works the other way round:
-//! `write` copies the program's bytes and starts a write, and the pipe is not writable until the packet of that write
-//! arrives. The next `write` returns the error of the last one. A server's `connect` works in the same way.
+//! The kernel does not report that a pipe can be read, only that a read has completed. So this crate starts a read
+//! before the program calls `read`, into a buffer of the pipe. When the packet of that read arrives, the pipe is
+//! readable: the program's `read` copies the bytes, and when it has copied all of them, the next read is started.
+//! Writing works the other way round: `write` copies the program's bytes and starts a write, and the pipe is not
+//! writable until the packet of that write arrives. If the write has failed, the next `write` returns its error. A
+//! server's `connect` starts an operation too: when its packet arrives, the pipe is writable. If the connect has
+//! failed, `take_error` returns its error.
 //!
 //! ```text
 //!               start                  disconnect, or the source is dropped
@@ -15,13 +17,14 @@
 //!
 //! There are three operations (connect, read, write), and each is pending at most once. While an operation is pending,
 //! the kernel owns a reference to the pipe, and so to the operation and its buffer: they live until the packet has been
-//! dequeued, even if the program drops the source and the poll before. An operation that was started for a client that
-//! has been disconnected since is *discarded*: its packet ends it, and its result is ignored.
+//! dequeued, even if the program drops the source and the poll before. A disconnect makes all pending operations
+//! *discarded*, and the drop of the source makes a pending connect and a pending read discarded. A discarded operation
+//! is over when its packet is dequeued, and its result is ignored.
 //!
 //! The modes work by *arming*, as for a [`sock`](super::sock). In edge mode, the completion of an operation arms its
-//! direction again, and so does a read that leaves bytes in the buffer. If an armed condition already holds, no packet
-//! of the kernel will report it. The pipe then posts a packet of its own when the next wait begins, or at once if a
-//! wait is blocking. So every event arrives through the port, in the port's order.
+//! direction again, and so does a call of `read` that leaves bytes in the buffer. If an armed condition already holds,
+//! no packet of the kernel will report it. The pipe then posts a packet of its own when the next wait begins, or at
+//! once if a wait is blocking. So every event arrives through the port, in the port's order.
 
 use std::cell::UnsafeCell;
 use std::cmp;
@@ -82,7 +85,7 @@ pub(super) enum OperationState {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum PipeEnd {
-    /// The server end, which serves one client after the other.
+    /// The server end, which serves one client after another.
     Server,
     /// The client end, which is useless after the server has closed or disconnected it.
     Client,
@@ -111,12 +114,13 @@ pub(super) struct State {
     post_state: PostState,
     /// Indexed by [`OperationKind`].
     operation_states: [OperationState; 3],
-    /// Whether a client has connected since the last `disconnect`, even if the client has closed its end.
+    /// Whether the pipe is connected, as far as a connect or a read has revealed. Stays true when a client closes its
+    /// end, until `disconnect` or the next pending connect.
     is_connected: bool,
     /// Whether to start the connect again when the packet of the discarded connect arrives.
     pub restart_connect: bool,
     pub connect_error: Option<io::Error>,
-    /// The result of the last read that the program has not taken yet: these bytes of `read_buffer`, or an error.
+    /// The result of the last read, until the program takes it: the range of its bytes in `read_buffer`, or an error.
     pub read_result: Option<io::Result<Range<usize>>>,
     /// While a read is pending, only the kernel uses it.
     pub read_buffer: Vec<u8>,
@@ -136,8 +140,8 @@ pub(super) struct State {
 const PIPE_READ: u32 = AFD_POLL_RECEIVE | AFD_POLL_DISCONNECT;
 const PIPE_WRITE: u32 = AFD_POLL_SEND | WRITE_CLOSED;
 
-/// The size of a read until the program reads with a larger buffer, and always for a serial port, which may not
-/// complete a read before it has all the requested bytes.
+/// The size of a read until the program reads with a larger buffer, and always for an `Unknown` end: a serial port can
+/// delay the completion of a read until it has all the requested bytes.
 pub(super) const MIN_READ: usize = 4 << 10;
 /// The largest size of a read.
 pub(super) const MAX_READ: usize = 64 << 10;
@@ -335,7 +339,8 @@ impl Pipe {
             let err = io::Error::last_os_error();
             // No client was connected: Windows returns success, Wine `ERROR_PIPE_LISTENING`.
             let no_client = is_os_error(&err, ffi::ERROR_PIPE_LISTENING);
-            // The connect that this call cancels has not been started yet, which is a success too.
+            // A connect that `restart_connect` requests has not been started yet, so the kernel does not know it. This
+            // call cancels it below, which is a success too.
             let not_started = state.restart_connect && is_os_error(&err, ffi::ERROR_PIPE_NOT_CONNECTED);
             if !no_client && !not_started {
                 return Err(err);
@@ -367,8 +372,9 @@ impl Pipe {
         }
         let buffer: *mut u8 = state.read_buffer.as_mut_ptr();
         let call = |handle, overlapped| {
-            // SAFETY: `start` passes an open handle, and an operation that stays valid until its packet is dequeued. So
-            // does `buffer`, which has `len` bytes; no code uses `read_buffer` while the read is pending.
+            // SAFETY: `start` passes an open handle, and an operation that stays valid until its packet is dequeued.
+            // `buffer` has `len` bytes and stays valid until then too; no code uses `read_buffer` while the read is
+            // pending.
             unsafe { ffi::ReadFile(handle, buffer.cast(), len as DWORD, ptr::null_mut(), overlapped) }
         };
         let was_connected = mem::replace(&mut state.is_connected, true);
@@ -411,8 +417,9 @@ impl Pipe {
         let len = cmp::min(rest.len(), DWORD::MAX as usize) as DWORD;
         let bytes: *const u8 = rest.as_ptr();
         let call = |handle, overlapped| {
-            // SAFETY: `start` passes an open handle, and an operation that stays valid until its packet is dequeued. So
-            // does `bytes`, which has `len` bytes; no code changes `write_buffer` while the write is pending.
+            // SAFETY: `start` passes an open handle, and an operation that stays valid until its packet is dequeued.
+            // `bytes` has `len` bytes and stays valid until then too; no code changes `write_buffer` while the write is
+            // pending.
             unsafe { ffi::WriteFile(handle, bytes.cast(), len, ptr::null_mut(), overlapped) }
         };
         self.start(port, state, OperationKind::Write, call)
@@ -444,7 +451,7 @@ impl Pipe {
 // Start and complete.
 
 impl Pipe {
-    /// Starts an idle operation by `call`, which gets the open handle and the operation. On success, the operation is
+    /// Starts an idle operation by calling `call` with the open handle and the operation. On success, the operation is
     /// pending, and its packet will arrive.
     fn start(
         self: &Arc<Pipe>,
@@ -497,15 +504,16 @@ impl Pipe {
     ///
     /// # Safety
     ///
-    /// The key is that of a pipe's packet that was dequeued and not posted again. This is called once for each packet.
+    /// The key is that of a pipe's packet that was dequeued and not posted again, or that will not be queued. This is
+    /// called once for each packet.
     pub unsafe fn from_packet(key: usize) -> Arc<Pipe> {
         // SAFETY: `associate` has made the key from the pipe's address, and `add_kernel_ref` has created a reference
         // for this one packet.
         unsafe { Arc::from_raw(key as *const Pipe) }
     }
 
-    /// Handles a packet of this pipe: stores the result of the completed operation, starts the next one, and returns
-    /// the event to report, if any.
+    /// Handles a packet of this pipe: stores the result of the completed operation, starts the operation that follows
+    /// it, if any, and returns the event to report, if any.
     ///
     /// # Safety
     ///
@@ -516,8 +524,8 @@ impl Pipe {
         match OPERATION_KINDS.iter().find(matches) {
             Some(kind) => {
                 let old = mem::replace(&mut state.operation_states[*kind as usize], OperationState::Idle);
-                // SAFETY: the caller promises that the packet has been dequeued: the kernel has written the result
-                // before.
+                // SAFETY: the caller promises that the packet has been dequeued, so the kernel has already written the
+                // result.
                 let overlapped = unsafe { self.operations[*kind as usize].0.get().read() };
                 let status = overlapped.Internal as NTSTATUS;
                 // The status for a message that is longer than the buffer is only a warning.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use super::ffi::{ERROR_BROKEN_PIPE, HANDLE};
 use super::pipe::{is_os_error, OperationKind, OperationState, Pipe, PipeEnd, MAX_READ, MIN_READ};
 use super::port::Handle;
-use super::shared::Shared;
+use super::selector_state::SelectorState;
 use super::Selector;
 use crate::event::Token;
 use crate::sync::lock;
@@ -17,7 +17,7 @@ use crate::Interest;
 pub(crate) struct PipeSource {
     pipe: Arc<Pipe>,
     /// A source does not keep its poll alive.
-    shared: Option<Weak<Shared>>,
+    shared: Option<Weak<SelectorState>>,
 }
 
 #[cold]
@@ -32,8 +32,9 @@ impl PipeSource {
     ///
     /// # Safety
     ///
-    /// The handle is open, and no other code closes it. If the handle is registered with a port, each of its operations
-    /// completes with a packet in that port, and only this crate starts such operations.
+    /// The handle is open, and no other code closes it. Once the handle is associated with a port, each of its
+    /// operations queues a packet in that port (the handle has no `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS`), and only
+    /// this crate starts such operations.
     pub unsafe fn from_raw(raw: HANDLE) -> PipeSource {
         // SAFETY: the caller promises the same.
         let handle = unsafe { Handle::from_raw(raw) };
@@ -46,7 +47,7 @@ impl PipeSource {
 
     /// Returns the selector's state if the selector still exists. The caller must release the lock of the pipe's state
     /// before it drops the result, to prevent a deadlock: dropping the last reference locks the states of all pipes.
-    fn shared(&self) -> Option<Arc<Shared>> {
+    fn shared(&self) -> Option<Arc<SelectorState>> {
         self.shared.as_ref().and_then(Weak::upgrade)
     }
 }
@@ -106,7 +107,7 @@ impl PipeSource {
             _ => return Err(not_registered("connect")),
         };
         if state.state_of(OperationKind::Connect) == OperationState::Discarded {
-            // The packet of the discarded connect starts this one.
+            // When the packet of the discarded connect is dequeued, `complete_connect` starts this connect.
             state.restart_connect = true;
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -125,7 +126,7 @@ impl PipeSource {
         self.pipe.disconnect()
     }
 
-    /// Returns the error of a connect that was pending when it failed, once.
+    /// Removes and returns the error of a connect that was pending when it failed.
     pub fn take_error(&self) -> Option<io::Error> {
         lock(&self.pipe.state).connect_error.take()
     }

@@ -27,8 +27,8 @@ struct Pool {
 }
 
 struct PollGroup {
-    /// Closed when the last socket leaves the group, unless no other empty group has an open device. Opened again when
-    /// the group is used again.
+    /// Closed when the last socket leaves the group, if another empty group already has an open device. Opened again
+    /// when the group is used again.
     device: Option<Arc<Handle>>,
     sockets: usize,
 }
@@ -62,7 +62,7 @@ impl PollGroups {
             Some(device) => device,
             None => {
                 let device = open_device(port)?;
-                // The new device is empty until `sockets` is incremented below.
+                // The group is open and empty until `sockets` is incremented below.
                 *open_and_empty += 1;
                 group.device.insert(Arc::new(device))
             }

@@ -1,7 +1,7 @@
 //! The completion port: associates handles, posts and dequeues packets, and counts the packets that are to come.
 //!
-//! The book opens the port in the same way. This crate adds the count: it must know when the kernel has written to its
-//! memory for the last time.
+//! The book opens the port in the same way. This crate adds the count, because it must know when the kernel has written
+//! to the memory of this crate for the last time.
 
 use std::cmp;
 use std::io;
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use super::ffi::{self, DWORD, HANDLE, NTSTATUS, OVERLAPPED_ENTRY};
 
+// Each packet has a key and an address: the fields `lpCompletionKey` and `lpOverlapped` of `OVERLAPPED_ENTRY`.
+
 /// The key of packets that only end a wait, such as a [`Notifier`](super::Notifier)'s. Their address is null.
 pub(super) const KEY_NOTIFIER: usize = 0;
 /// The key of packets for poll requests. Their address is that of the [`Sock`](super::sock::Sock), and the packet owns
@@ -21,7 +23,7 @@ pub(super) const KEY_AFD: usize = 1;
 // Any other key is the address of a `Pipe`, and the packet owns one reference to the pipe. The packet's address is that
 // of the completed operation, or null if the pipe posted the packet itself.
 
-/// Converts the status that a native function returned to an error.
+/// Converts the status of a native function to an error.
 pub(super) fn nt_error(status: NTSTATUS) -> io::Error {
     // SAFETY: `RtlNtStatusToDosError` takes no pointer.
     io::Error::from_raw_os_error(unsafe { ffi::RtlNtStatusToDosError(status) } as i32)
@@ -64,8 +66,9 @@ pub(super) struct Port {
     pending_packets: AtomicUsize,
 }
 
-/// The number of threads that may run at the same time after they dequeued packets: a number that is never reached.
-/// Otherwise a second thread, which takes over a `Poll`, could dequeue only after the first thread has blocked.
+/// The number of threads that may run at the same time after they dequeued packets: a number that is never reached. If
+/// it could be reached, the kernel could delay the dequeuing of a thread that takes over a `Poll` until another thread
+/// that has dequeued packets blocks.
 const CONCURRENT_THREADS: DWORD = i32::MAX as DWORD;
 
 impl Port {
@@ -93,15 +96,15 @@ impl Port {
 
     /// Queues a packet.
     pub fn post(&self, key: usize, address: *mut c_void) -> io::Result<()> {
-        // SAFETY: the handle is open, and the kernel does not use the address, it only returns it.
+        // SAFETY: the handle is open, and the kernel only returns the address with the packet, without using it.
         match unsafe { ffi::PostQueuedCompletionStatus(self.handle.raw(), 0, key, address) } {
             0 => Err(io::Error::last_os_error()),
             _ => Ok(()),
         }
     }
 
-    /// Dequeues packets until the queue or `buffer` is exhausted. If no packet is queued, blocks for `timeout`, in
-    /// whole milliseconds, rounded up (`None`: without limit).
+    /// Dequeues packets until the queue is empty or `buffer` is full. If no packet is queued, blocks until one arrives,
+    /// but for `timeout` at most, in whole milliseconds, rounded up (`None`: without limit).
     pub fn dequeue<'a>(
         &self,
         buffer: &'a mut [MaybeUninit<OVERLAPPED_ENTRY>],
@@ -128,8 +131,9 @@ impl Port {
         Ok(unsafe { &*packets })
     }
 
-    /// Counts a kernel reference, just before the request, the operation or the posted packet that owns it. `Relaxed`
-    /// is enough: only `Shared::drop` reads the count, when no other thread has a reference to the port.
+    /// Counts a kernel reference. The caller calls this just before it submits the request, starts the operation or
+    /// posts the packet. `Relaxed` is enough: only `SelectorState::drop` reads the count, when no other thread has a
+    /// reference to the port.
     pub fn add_pending_packet(&self) {
         self.pending_packets.fetch_add(1, Ordering::Relaxed);
     }

@@ -6,30 +6,31 @@ use std::time::{Duration, Instant};
 
 use super::event::RawEvents;
 use super::ffi::SOCKET;
-use super::raw_sockets::RawSockets;
-use super::shared::{Outcome, Shared};
+use super::selector_state::{Outcome, SelectorState};
 use super::source::SourceState;
+use super::source_sockets::SourceSockets;
 use crate::event::{Event, Token};
 use crate::Interest;
 
 pub(crate) struct Selector {
-    raw_sockets: RawSockets,
-    shared: Arc<Shared>,
+    source_sockets: SourceSockets,
+    shared: Arc<SelectorState>,
 }
 
 // Open.
 
 impl Selector {
     pub fn new() -> io::Result<Selector> {
-        Ok(Selector { raw_sockets: RawSockets::new(), shared: Arc::new(Shared::new()?) })
+        Ok(Selector { source_sockets: SourceSockets::new(), shared: Arc::new(SelectorState::new()?) })
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<SelectorState> {
         &self.shared
     }
 }
 
-// Register, reregister, deregister. The next wait submits the requests.
+// Register, reregister, deregister. The next wait submits the requests, but while a wait blocks, the calling thread
+// submits its request at once.
 
 impl Selector {
     pub fn register(
@@ -59,15 +60,15 @@ impl Selector {
 
     /// Registers a socket that the caller names only by its number.
     pub fn register_raw(&self, socket: SOCKET, token: Token, interest: Interest) -> io::Result<()> {
-        self.raw_sockets.register(&self.shared, socket, token, interest)
+        self.source_sockets.register(&self.shared, socket, token, interest)
     }
 
     pub fn reregister_raw(&self, socket: SOCKET, token: Token, interest: Interest) -> io::Result<()> {
-        self.raw_sockets.reregister(&self.shared, socket, token, interest)
+        self.source_sockets.reregister(&self.shared, socket, token, interest)
     }
 
     pub fn deregister_raw(&self, socket: SOCKET) -> io::Result<()> {
-        self.raw_sockets.deregister(socket)
+        self.source_sockets.deregister(socket)
     }
 }
 
@@ -79,8 +80,8 @@ const MAX_CHECKS: Duration = Duration::from_millis(1);
 
 impl Selector {
     /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits
-    /// for `timeout` (`None`: without a limit). Returns whether the notifier's packet arrived; that packet is not in
-    /// the list.
+    /// for one, for `timeout` at most (`None`: without a limit). Returns whether the notifier's packet arrived; that
+    /// packet is not in the list.
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
         let RawEvents { list, packets } = events;
         list.truncate(kept);
@@ -108,7 +109,7 @@ impl Selector {
                     Outcome::Nothing => {}
                     Outcome::Notified => notifications += 1,
                     Outcome::Event(event) => list.push(Event(event)),
-                    Outcome::SocketClosed(sock) => self.raw_sockets.remove_closed(&sock),
+                    Outcome::SocketClosed(sock) => self.source_sockets.remove_closed(&sock),
                 }
             }
             notified |= notifications > 0;
@@ -118,9 +119,9 @@ impl Selector {
                 return Ok(notified);
             }
             // A batch can contain no event, for example when all its requests were cancelled. More packets may be
-            // queued behind it, so check once more without blocking. The same applies while the queue still contains
-            // sources whose update was deferred, but only once, because their update may fail again. The caller then
-            // waits again for the rest of its timeout.
+            // queued behind it, so check once more without blocking. The same applies while the update queue still
+            // contains sources whose update was deferred or has failed, but only once, because an update may fail
+            // again. The caller then waits again for the rest of its timeout.
             if packets.is_empty() && (all_updated || !may_check_again) {
                 return Ok(notified);
             }

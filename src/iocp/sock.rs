@@ -5,23 +5,25 @@
 //! cancelled request has been dequeued:
 //!
 //! ```text
-//!              submit                        cancel, to request more
+//!              submit                                cancel
 //!     Idle ──────────────► Pending ─────────────────────────────────────► Cancelled
 //!      ▲                      │                                               │
 //!      └──────────────────────┴────── its packet is dequeued ◄────────────────┘
 //! ```
 //!
 //! A sock that needs fewer events does nothing: the surplus is filtered when the request completes. wepoll works in the
-//! same way.
+//! same way. Two other methods cancel the request: `deregister`, and `is_same_socket`, which tests whether a socket is
+//! still open.
 //!
 //! The modes work by *arming* (defined in [`iocp`](super)). A report disarms the reported events in edge mode, all
 //! events in oneshot mode, and none in level mode. In edge mode the program's reads and writes arm the used direction
 //! again ([`SourceState::rearm`](super::SourceState::rearm)). The next request then completes at once if the condition
-//! still holds. So bytes that the program left unread are reported again, which an edge alone would not do; a program
-//! that reads once per event therefore receives all its data.
+//! still holds. So bytes that the program left unread are reported again, unlike in the edge mode of the other systems.
+//! A program that reads once per event therefore receives all its data.
 //!
 //! A sock does not know the selector. Each method that can make a submit or a cancel necessary returns an [`Update`],
-//! which the caller passes to [`Shared::schedule`](super::shared::Shared::schedule) after the sock's lock is released.
+//! which the caller passes to [`SelectorState::schedule`](super::selector_state::SelectorState::schedule) after the
+//! sock's lock is released.
 
 use std::io;
 use std::os::raw::c_void;
@@ -43,7 +45,7 @@ pub(super) struct Sock {
     /// The socket that AFD knows.
     base_socket: SOCKET,
     /// The program's number of the socket, for a `SourceSocket` only. The selector keeps the sock under this number.
-    pub raw_socket: Option<SOCKET>,
+    pub source_socket: Option<SOCKET>,
     /// The armed events. Changed only under the lock of `state`.
     armed: AtomicU32,
     /// Whether the program used the socket after the request was submitted.
@@ -89,7 +91,7 @@ enum UpdateState {
     Deferred,
 }
 
-/// The update that a method of a sock or a pipe makes necessary. The caller passes it to `Shared::schedule`.
+/// The update that a method of a sock or a pipe makes necessary. The caller passes it to `SelectorState::schedule`.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Update {
@@ -117,7 +119,7 @@ impl Sock {
         groups: &PollGroups,
         port: &Port,
         socket: SOCKET,
-        raw_socket: Option<SOCKET>,
+        source_socket: Option<SOCKET>,
         write_shut_down: bool,
     ) -> io::Result<Sock> {
         let base_socket = base_socket(socket)?;
@@ -132,7 +134,7 @@ impl Sock {
         Ok(Sock {
             group: groups.acquire(port)?,
             base_socket,
-            raw_socket,
+            source_socket,
             armed: AtomicU32::new(0),
             used_since_submit: AtomicBool::new(false),
             state: Mutex::new(state),
@@ -143,7 +145,7 @@ impl Sock {
     /// Returns the events that stay armed as long as the socket is registered. A `SourceSocket` can be closed without
     /// this crate knowing, so one request with `AFD_POLL_LOCAL_CLOSE` stays pending even if nothing else is armed.
     fn always_armed(&self) -> u32 {
-        match self.raw_socket {
+        match self.source_socket {
             Some(_) => AFD_POLL_LOCAL_CLOSE,
             None => 0,
         }
@@ -171,14 +173,16 @@ impl Sock {
         if let RequestState::Pending { .. } = state.request_state {
             state.request_state = match self.cancel() {
                 Ok(was_pending) => RequestState::Cancelled { was_pending },
-                // The request stays pending for longer. Its events are not armed, so `complete` filters them.
+                // The request stays pending for longer. `complete` ignores its result while `interest` is `None`. If
+                // the program registers the socket again, `events: 0` makes the next update cancel the request.
                 Err(_) => RequestState::Pending { events: 0 },
             };
         }
     }
 
-    /// Returns whether `raw_socket` still names the registered socket. Closing a socket completes its pending request,
-    /// so a request that can still be cancelled proves that the socket is open.
+    /// Returns whether `source_socket` still names the registered socket. Closing a socket completes its pending
+    /// request, so a request that can still be cancelled proves that the socket is open. This method therefore cancels
+    /// a pending request. When its packet is dequeued, `complete` requests an update, which submits the request again.
     pub fn is_same_socket(&self) -> bool {
         let mut state = lock(&self.state);
         match state.request_state {
@@ -324,18 +328,19 @@ impl Sock {
         let events = self.armed.load(Ordering::Acquire);
         self.used_since_submit.store(false, Ordering::SeqCst);
         let device = self.group.device();
-        let packet = Arc::into_raw(Arc::clone(self)) as *mut c_void;
+        let packet_address = Arc::into_raw(Arc::clone(self)) as *mut c_void;
         port.add_pending_packet();
         let requested = events | AFD_POLL_LOCAL_CLOSE;
-        // SAFETY: the request is `Idle`, so it is not pending. `packet` is a reference to the sock, which the packet
-        // owns, so the sock does not move and is not freed until the packet has been dequeued.
-        let accepted = unsafe { self.request.submit(self.base_socket, device.as_deref(), requested, packet) };
+        // SAFETY: the request is `Idle`, so it is not pending, and this thread holds the lock of `state`, under which
+        // all calls are made. The packet will own the reference that `into_raw` has just returned, so the sock does not
+        // move and is not freed until the packet has been dequeued.
+        let accepted = unsafe { self.request.submit(self.base_socket, device.as_deref(), requested, packet_address) };
         state.request_state = RequestState::Pending { events };
         // The packet of a rejected request is posted here, so rejection becomes an event of this source, like every
         // other result.
-        if !accepted && port.post(KEY_AFD, packet).is_err() {
+        if !accepted && port.post(KEY_AFD, packet_address).is_err() {
             // SAFETY: neither the kernel nor the port has accepted the packet, so the reference is still owned here.
-            drop(unsafe { Sock::from_packet(packet) });
+            drop(unsafe { Sock::from_packet(packet_address) });
             port.remove_pending_packet();
             state.request_state = RequestState::Idle;
             return self.retry(state);
@@ -367,8 +372,8 @@ impl Sock {
     ///
     /// # Safety
     ///
-    /// The address is that of a [`KEY_AFD`] packet that was dequeued and not posted again. This is called once for each
-    /// packet.
+    /// The address is that of a [`KEY_AFD`] packet that was dequeued and not posted again, or that neither the kernel
+    /// nor the port has accepted. This is called once for each packet.
     pub unsafe fn from_packet(address: *mut c_void) -> Arc<Sock> {
         // SAFETY: `submit` has made the address with `into_raw`, for this one packet.
         unsafe { Arc::from_raw(address as *const Sock) }
@@ -390,10 +395,10 @@ impl Sock {
             // Deregistered, or the source was dropped.
             None => return (Completion::Nothing, Update::None),
         };
-        // AFD's result for an invalid handle has both `POLL_REJECTED` and `AFD_POLL_LOCAL_CLOSE`. For a `SourceSocket`
-        // it means that the socket was closed. Every other source owns its socket, so it means that AFD does not accept
-        // that socket.
-        let is_rejected = events & POLL_REJECTED != 0 && self.raw_socket.is_none();
+        // For an invalid handle, `PollRequest::result` returns both `POLL_REJECTED` and `AFD_POLL_LOCAL_CLOSE`. For a
+        // `SourceSocket`, this result means that the socket was closed. Every other source owns its socket, so there
+        // this result means that AFD does not accept the socket.
+        let is_rejected = events & POLL_REJECTED != 0 && self.source_socket.is_none();
         if events & AFD_POLL_LOCAL_CLOSE != 0 && !is_rejected {
             // The program closed the socket without deregistering it, which a `SourceSocket` allows.
             state.interest = None;
@@ -445,9 +450,9 @@ impl Sock {
         }
     }
 
-    /// Returns whether the reported data or connection may already be consumed: another thread used the socket after
-    /// the request was submitted, and nothing is unread now. That operation came too early to rearm, because the
-    /// direction was still armed, so `complete` rearms it.
+    /// Returns whether the reported data or connection may already be consumed: the program used the socket after the
+    /// request was submitted, and nothing is unread now. When the program used the socket, `rearm` did nothing, because
+    /// the direction was still armed. So `complete` rearms the direction.
     fn already_consumed(&self, events: u32) -> bool {
         events & !INPUT == 0 && self.used_since_submit.load(Ordering::SeqCst) && !has_unread_bytes(self.base_socket)
     }

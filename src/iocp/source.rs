@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::ffi::SOCKET;
-use super::shared::Shared;
+use super::selector_state::SelectorState;
 use super::sock::{Sock, Update};
 use crate::event::Token;
 use crate::Interest;
 
-/// The sock of a source, from the first registration on. Dropping it deregisters the source.
+/// The sock of a source, from the first registration on. Dropping the `SourceState` deregisters the source.
 #[derive(Default)]
 pub(crate) struct SourceState {
     sock: Option<Arc<Sock>>,
     /// The selector of `sock`. A source does not keep its poll alive.
-    shared: Weak<Shared>,
+    shared: Weak<SelectorState>,
     /// Whether the program shut down writing.
     write_shut_down: AtomicBool,
 }
@@ -52,21 +52,26 @@ impl SourceState {
 
     pub(super) fn register(
         &mut self,
-        shared: &Arc<Shared>,
+        shared: &Arc<SelectorState>,
         socket: SOCKET,
-        raw_socket: Option<SOCKET>,
+        source_socket: Option<SOCKET>,
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let sock = self.sock_for(shared, socket, raw_socket)?;
+        let sock = self.sock_for(shared, socket, source_socket)?;
         shared.schedule(sock, sock.register(token, interest));
         Ok(())
     }
 
     /// Returns the sock for this selector. A source that was registered with another poll before gets a new sock.
-    fn sock_for(&mut self, shared: &Arc<Shared>, socket: SOCKET, raw_socket: Option<SOCKET>) -> io::Result<&Arc<Sock>> {
+    fn sock_for(
+        &mut self,
+        shared: &Arc<SelectorState>,
+        socket: SOCKET,
+        source_socket: Option<SOCKET>,
+    ) -> io::Result<&Arc<Sock>> {
         if self.sock.is_none() || self.shared.as_ptr() != Arc::as_ptr(shared) {
-            let sock = Arc::new(shared.new_sock(socket, raw_socket, *self.write_shut_down.get_mut())?);
+            let sock = Arc::new(shared.new_sock(socket, source_socket, *self.write_shut_down.get_mut())?);
             self.deregister();
             self.sock = Some(sock);
             self.shared = Arc::downgrade(shared);

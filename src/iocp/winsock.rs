@@ -11,10 +11,11 @@ const MAX_PROVIDER_LAYERS: usize = 32;
 
 /// Returns the base socket: the socket that AFD knows.
 ///
-/// The base socket is the program's own socket, unless a layered service provider (some filters and virus scanners
-/// install one) has put a socket of its own in front of it. `SIO_BASE_HANDLE` exists for this query. Some providers
-/// fail this query, although the manual forbids it, but support the `SIO_BSP_HANDLE` queries, which return the socket
-/// one layer below. There, this function tries `SIO_BASE_HANDLE` again, as wepoll does.
+/// The base socket is the socket that the program holds, unless a layered service provider is installed (some filters
+/// and virus scanners install one). The program then holds a socket of the provider, and the base socket lies below.
+/// `SIO_BASE_HANDLE` exists for this query. Some providers fail this query, although the manual forbids a failure, but
+/// support the `SIO_BSP_HANDLE` queries, which return the socket one layer below. For that socket, this function tries
+/// `SIO_BASE_HANDLE` again, as wepoll does.
 ///
 /// <https://learn.microsoft.com/windows/win32/winsock/winsock-ioctls>
 pub(super) fn base_socket(socket: SOCKET) -> io::Result<SOCKET> {
@@ -54,8 +55,8 @@ fn query_provider(socket: SOCKET, query: DWORD) -> io::Result<SOCKET> {
     let mut result: SOCKET = ffi::INVALID_SOCKET;
     let mut len = 0;
     let output: *mut SOCKET = &mut result;
-    // SAFETY: `output` has room for one `SOCKET`, and it and `len` outlive the call. The call ends when it returns,
-    // since it has no overlapped structure.
+    // SAFETY: `output` points to `result`, which has room for one `SOCKET`. `result` and `len` outlive the call, which
+    // is synchronous because it has no overlapped structure.
     let status = unsafe {
         ffi::WSAIoctl(
             socket,

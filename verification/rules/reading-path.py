@@ -15,8 +15,8 @@ PATHS = {
     "core and epoll": f"{CORE} epoll/mod epoll/ffi epoll/event epoll/selector epoll/notifier",
     "core and kqueue": f"{CORE} kqueue/mod kqueue/ffi kqueue/event kqueue/selector kqueue/oneshot kqueue/notifier",
     "Windows for sockets": f"{CORE} iocp/mod iocp/ffi iocp/event iocp/port iocp/winsock iocp/afd iocp/poll_group iocp/sock"
-    " iocp/shared iocp/source iocp/selector iocp/notifier",
-    "Windows pipes and raw sockets": "iocp/pipe iocp/pipe_source iocp/raw_sockets",
+    " iocp/selector_state iocp/source iocp/selector iocp/notifier",
+    "Windows pipes and source sockets": "iocp/pipe iocp/pipe_source iocp/source_sockets",
 }
 TABLES = ["README.md", "src/lib.rs"]
 

@@ -102,7 +102,7 @@ impl World {
         (Stream::new(number), Peer { endpoint })
     }
 
-    /// Opens a raw socket, which the test must close.
+    /// Opens a source socket, which the test must close.
     pub fn raw(&self) -> (Number, Peer) {
         let (number, endpoint) = self.kernel().open_socket();
         (Number(number), Peer { endpoint })
@@ -268,7 +268,7 @@ impl Source for Stream {
     }
 }
 
-/// A raw socket, like the crate's `SourceSocket`.
+/// A source socket, like the crate's `SourceSocket`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Number(pub usize);
 

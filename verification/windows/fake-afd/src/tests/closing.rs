@@ -18,7 +18,7 @@ fn again(world: &World, old: Number) -> (Number, crate::world::Peer) {
 }
 
 #[test]
-fn a_raw_socket_is_registered_once_before_it_is_reregistered() {
+fn a_source_socket_is_registered_once_before_it_is_reregistered() {
     with_loop(|world, queue| {
         let (mut number, _) = world.raw();
         let registry = queue.registry();
@@ -35,7 +35,7 @@ fn a_raw_socket_is_registered_once_before_it_is_reregistered() {
 }
 
 #[test]
-fn a_raw_socket_works_in_every_mode() {
+fn a_source_socket_works_in_every_mode() {
     with_loop(|world, mut queue| {
         let (mut number, peer) = queue.registered(world.raw(), Interest::READABLE.level());
         peer.sends(1);
@@ -55,7 +55,7 @@ fn a_raw_socket_works_in_every_mode() {
 }
 
 #[test]
-fn the_next_poll_deregisters_a_closed_raw_socket() {
+fn the_next_poll_deregisters_a_closed_source_socket() {
     everywhere(|world| {
         for interest in [Interest::READABLE, Interest::READABLE.level(), Interest::READABLE.oneshot()] {
             let mut queue = Loop::new();

@@ -61,7 +61,7 @@ fn a_socket_unknown_to_the_kernel_is_rejected_once_and_disturbs_no_other_source(
 }
 
 #[test]
-fn a_raw_socket_whose_request_is_rejected_is_reported_once_too() {
+fn a_source_socket_whose_request_is_rejected_is_reported_once_too() {
     with_loop(|world, mut queue| {
         let (mut number, peer) = queue.registered(world.raw(), Interest::READABLE.level());
         peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));

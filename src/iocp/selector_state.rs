@@ -17,7 +17,7 @@ use super::port::{Port, KEY_AFD, KEY_NOTIFIER};
 use super::sock::{Completion, Sock, Update};
 use crate::sync::lock;
 
-pub(super) struct Shared {
+pub(super) struct SelectorState {
     pub port: Port,
     groups: PollGroups,
     queue: Mutex<UpdateQueue>,
@@ -37,10 +37,10 @@ struct UpdateQueue {
 
 // Open.
 
-impl Shared {
-    pub fn new() -> io::Result<Shared> {
+impl SelectorState {
+    pub fn new() -> io::Result<SelectorState> {
         let queue = UpdateQueue { socks: VecDeque::new(), pipes: VecDeque::new(), waiting: false };
-        Ok(Shared {
+        Ok(SelectorState {
             port: Port::new()?,
             groups: PollGroups::new(),
             queue: Mutex::new(queue),
@@ -48,11 +48,11 @@ impl Shared {
         })
     }
 
-    pub fn new_sock(&self, socket: SOCKET, raw_socket: Option<SOCKET>, write_shut_down: bool) -> io::Result<Sock> {
-        Sock::new(&self.groups, &self.port, socket, raw_socket, write_shut_down)
+    pub fn new_sock(&self, socket: SOCKET, source_socket: Option<SOCKET>, write_shut_down: bool) -> io::Result<Sock> {
+        Sock::new(&self.groups, &self.port, socket, source_socket, write_shut_down)
     }
 
-    /// Adds a pipe to the list of pipes whose operations are cancelled when this is dropped.
+    /// Adds a pipe to the list of pipes whose operations `SelectorState::drop` cancels.
     pub fn track_pipe(&self, pipe: &Arc<Pipe>) {
         let mut pipes = lock(&self.pipes);
         // Before the list grows, remove the pipes that no longer exist.
@@ -72,7 +72,7 @@ impl Shared {
 // to make, and the update reads the newest `armed`. The same holds for a pipe and its `PostState`. So the queue's lock
 // is never taken while a sock or a pipe is locked.
 
-impl Shared {
+impl SelectorState {
     /// Carries out the update that a method of the sock has returned.
     pub fn schedule(&self, sock: &Arc<Sock>, update: Update) {
         match update {
@@ -167,9 +167,10 @@ fn push<T>(queue: &mut VecDeque<Arc<T>>, source: &Arc<T>) {
     queue.push_back(Arc::clone(source));
 }
 
-/// A wait in progress. After it is dropped, also by an error, changed sources are queued instead of updated at once.
+/// A wait in progress. After the guard is dropped, even by an early return with an error, changed sources are queued
+/// instead of updated at once.
 pub(super) struct WaitGuard<'a> {
-    shared: &'a Shared,
+    shared: &'a SelectorState,
     all_updated: bool,
 }
 
@@ -217,7 +218,7 @@ pub(super) enum Outcome {
     SocketClosed(Arc<Sock>),
 }
 
-impl Shared {
+impl SelectorState {
     /// Handles a dequeued packet.
     ///
     /// # Safety
@@ -271,7 +272,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Memory that the kernel still writes to must not be freed. So `drop` cancels everything that is pending, and waits
 /// for the packets.
-impl Drop for Shared {
+impl Drop for SelectorState {
     fn drop(&mut self) {
         self.groups.cancel_all();
         let pipes = mem::take(&mut *lock(&self.pipes));
