@@ -7,7 +7,7 @@
 # | part | what it checks |
 # |---|---|
 # | linux | `compat/programs/tokio`, which uses everything that tokio builds on mio, prints the same with mio and with minimio |
-# | throughput | prints the program's TCP round trips a second with both, measured in turns, and the ratio; only an indication |
+# | throughput | prints the program's TCP round trips a second with both, measured alternately, and the ratio; only an indication |
 # | wine | the program prints the same with both as a Windows program |
 # | kqueue | the program prints the same over the model of a kqueue as on Linux |
 # | tokio, notify, signal_hook, serial | the package's own tests pass on Linux |
@@ -104,7 +104,8 @@ throughput() {
   ok "both made round trips"
 }
 
-# Few connections: Wine's work grows with the square of their number, and it keeps some memory until the process ends.
+# The second run has only 100 connections: Wine's work grows with the square of their number, and Wine keeps some memory
+# until the process ends.
 wine() {
   local windows=x86_64-pc-windows-gnu
   . verification/setup/wine-setup.sh
@@ -185,7 +186,7 @@ is_patched() {
 }
 
 tokio() {
-  # All tests that use sockets, pipes, processes, signals, timers or the driver.
+  # All tests that use sockets, pipes, processes, signals, timers or tokio's I/O driver.
   local tests=() name
   for name in async_send_sync io_async_fd io_copy_bidirectional io_driver io_driver_drop net_bind_resource net_panic \
     net_quickack net_unix_pipe no_rt process_arg0 process_change_of_runtime process_issue_2174 process_issue_42 \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the crate's tests with the kqueue backend on Linux, over the model of a kqueue. Without arguments, also runs the
+# Runs the crate's tests with the queue for kqueue on Linux, over the model of kqueue. Without arguments, also runs the
 # example `delayed`, and a program that counts the calls of `kevent`.
 #
 #     tests.sh [argument of cargo test …]

@@ -26,9 +26,9 @@ passed=0 failed=0
 ok() { echo "  ok  $*" && passed=$((passed + 1)); }
 not() { echo "  not $*" && failed=$((failed + 1)); }
 
-# compat/mio and the API tests must use the same version of mio.
+# The version of compat/mio must be that of the mio with which the API tests are compiled.
 version() { sed -n 's/^version = "\([0-9.]*\)"$/\1/p' compat/mio/Cargo.toml; }
-grep -q "^minimio = .*version = \"=$(version)\"" compat/mio/api/Cargo.toml && ok "the drop-in is mio $(version)" ||
+grep -q "^minimio = .*version = \"=$(version)\"" compat/mio/api/Cargo.toml && ok "compat/mio is mio $(version)" ||
   not "compat/mio is $(version), but compat/mio/api depends on another mio"
 
 docs=()
@@ -56,9 +56,9 @@ for target in "${targets[@]}"; do
 done
 for target in "${targets[@]}"; do
   if cargo check --quiet --lib --tests --target "$target" --config "$patch"; then
-    ok "the drop-in, $target"
+    ok "compat/mio, $target"
   else
-    not "the drop-in, $target"
+    not "compat/mio, $target"
   fi
 done
 echo "$passed passed, $failed failed"

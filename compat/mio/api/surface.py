@@ -384,7 +384,7 @@ def main():
     out = [HEADER.format(version=next(iter(docs.values())).version)]
     uses_by_systems = {}
     for use, systems in sorted(uses.items()):
-        # A function appears by its path.
+        # The entries name a function by its full path, so it needs no `use`.
         if use.split("::")[-1][0].isupper():
             uses_by_systems.setdefault(frozenset(systems), []).append(use)
     for systems, names in uses_by_systems.items():

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares the model with a kernel: runs a C program of seventeen scenarios over the model, and compares its output with
+# Compares the model with a kernel: runs a C program of eighteen scenarios over the model, and compares its output with
 # the output on NetBSD 11. The differences must be exactly those that `differences` lists.
 #
 # CARGO_TARGET_DIR: where to build (default: `target` in the checkout).

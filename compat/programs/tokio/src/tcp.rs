@@ -51,7 +51,7 @@ async fn serve(listener: TcpListener, connections: usize) -> Result<usize> {
     Ok(lines)
 }
 
-/// Returns each line in capitals, until the client has shut down or closed.
+/// Sends each line back in capitals, until the client has shut down or closed. Returns the number of lines.
 pub async fn answer<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<usize> {
     let (reader, mut writer) = tokio::io::split(stream);
     let mut lines = BufReader::new(reader).lines();
@@ -126,7 +126,8 @@ async fn bulk() -> Result<String> {
     Ok(format!("{size} bytes in bulk, sum {sum}"))
 }
 
-/// Operations that fail: the kinds of their errors.
+/// Connects to a port without a listener, waits on an idle connection, and reads from one that was reset. Returns the
+/// kinds of the errors.
 pub async fn run_refused() -> Result<String> {
     // No system assigns port 1. A port that was just closed might be assigned again, and Wine closes a listener some
     // time after the program has closed it, with mio too.

@@ -7,7 +7,7 @@ fn main() {
 
 #[cfg(not(minimio_kqueue))]
 fn main() {
-    eprintln!("this program needs the kqueue backend over the model: run verification/kqueue/tests.sh");
+    eprintln!("this program needs the queue for kqueue over the model: run verification/kqueue/tests.sh");
     std::process::exit(2);
 }
 

@@ -1,5 +1,5 @@
-//! The caller's two arrays of `kevent`. They may be the same memory: a change is read before its receipt, or the
-//! receipt of a later change, is written.
+//! The caller's two arrays of `kevent`. They may be the same memory: each change produces at most one receipt, after
+//! the change was read, so no receipt overwrites a change that was not read.
 
 use std::os::raw::c_int;
 use std::time::Duration;

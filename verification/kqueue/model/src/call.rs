@@ -2,8 +2,8 @@
 //! is blocked.
 //!
 //! A kernel runs no signal handler while it holds a lock. The model blocks all signals for the whole call and unblocks
-//! them only inside `epoll_pwait2`. So a signal handler may call `kevent` even if its thread was running in the model,
-//! and a signal that arrives between the check for pending knotes and the wait after it is not lost.
+//! them only inside `epoll_pwait2`. So a handler never runs while its thread holds a lock of the model, and may call
+//! `kevent`; and a signal that arrives between the check for pending knotes and the wait after it is not lost.
 
 use std::os::raw::c_int;
 

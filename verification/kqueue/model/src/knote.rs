@@ -106,12 +106,12 @@ impl Knote {
 
 /// All knotes of a kqueue, and the queue of pending knotes, each once, in the order in which they became pending.
 #[derive(Default)]
-pub struct Notes {
+pub struct Knotes {
     knotes: BTreeMap<Key, Knote>,
     queue: VecDeque<Key>,
 }
 
-impl Notes {
+impl Knotes {
     pub fn get(&mut self, key: Key) -> Option<&mut Knote> {
         self.knotes.get_mut(&key)
     }

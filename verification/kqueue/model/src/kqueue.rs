@@ -1,12 +1,13 @@
 //! One kqueue: changes, and the wait.
 //!
-//! The program's descriptor is an epoll instance that contains three descriptors: one epoll for the filter `READ`, one
-//! for `WRITE`, and a `Bell`, an eventfd that is readable while knotes are pending. So the program's descriptor is
-//! readable when there is something to report, for `poll`, an epoll, another kqueue, and the wait in this file.
+//! The program's descriptor is an epoll instance that contains four descriptors: one epoll for the filter `READ`, one
+//! for `WRITE`, an `EventFd`, which is an eventfd that is readable while knotes are pending, and a second eventfd,
+//! which is never signalled and only identifies the kqueue. So the program's descriptor is readable when there is
+//! something to report, for `poll`, an epoll, another kqueue, and the wait in this file.
 //!
-//! All entries of the inner epolls are edge-triggered. An edge means the same as a kernel's call of `knote()`:
-//! something has happened in the descriptor. This file decides whether the descriptor is ready, and whether the knote
-//! is reported once or as long as it stays ready.
+//! All entries of the inner epolls are edge-triggered. An edge means that something has happened to the descriptor; in
+//! a BSD kernel, a call of the internal function `knote()` means the same. This file decides whether the descriptor is
+//! ready, and whether the knote is reported once or as long as it stays ready.
 
 use std::cmp;
 use std::os::raw::c_int;
@@ -18,8 +19,8 @@ use crate::arrays::{Changes, Events};
 use crate::call::{Errno, Signals};
 use crate::ffi::{self, kevent};
 use crate::filter::{Filter, Kind};
-use crate::knote::{descriptor, Key, Knote, Notes};
-use crate::linux::{self, Bell, Descriptor, Epoll};
+use crate::knote::{descriptor, Key, Knote, Knotes};
+use crate::linux::{self, Descriptor, Epoll, EventFd};
 use crate::settings::Settings;
 
 pub struct Kqueue {
@@ -27,7 +28,7 @@ pub struct Kqueue {
     outer: Epoll,
     /// An entry of the program's epoll that is never signalled. It identifies duplicates of the program's descriptor:
     /// they contain this entry too.
-    mark: Bell,
+    mark: EventFd,
     /// The number of `kevent` calls.
     pub calls: AtomicU64,
     state: Mutex<State>,
@@ -36,10 +37,10 @@ pub struct Kqueue {
 struct State {
     reading: Epoll,
     writing: Epoll,
-    bell: Bell,
-    rings: bool,
+    pending_signal: EventFd,
+    is_signalled: bool,
     closed: bool,
-    notes: Notes,
+    knotes: Knotes,
     settings: Settings,
 }
 
@@ -52,14 +53,14 @@ impl Kqueue {
         let Epoll(program) = Epoll::new(0)?;
         let outer = Epoll(program.duplicate()?);
         let (reading, writing) = (Epoll::new(ffi::EPOLL_CLOEXEC)?, Epoll::new(ffi::EPOLL_CLOEXEC)?);
-        let bell = Bell::new()?;
-        for inner in [&reading.0, &writing.0, &bell.0] {
+        let pending_signal = EventFd::new()?;
+        for inner in [&reading.0, &writing.0, &pending_signal.0] {
             outer.add(inner.number(), ffi::EPOLLIN)?;
         }
-        let mark = Bell::new()?;
+        let mark = EventFd::new()?;
         outer.add(mark.0.number(), 0)?;
-        let notes = Notes::default();
-        let state = State { reading, writing, bell, rings: false, closed: false, notes, settings };
+        let knotes = Knotes::default();
+        let state = State { reading, writing, pending_signal, is_signalled: false, closed: false, knotes, settings };
         Ok((Kqueue { outer, mark, calls: AtomicU64::new(0), state: Mutex::new(state) }, program))
     }
 
@@ -72,7 +73,7 @@ impl Kqueue {
     pub fn close(&self) {
         let mut state = self.enter();
         state.closed = true;
-        state.bell.ring();
+        state.pending_signal.signal();
     }
 
     /// Deletes the knotes of a descriptor that the program is about to close, even if the descriptor has a duplicate.
@@ -81,7 +82,7 @@ impl Kqueue {
             let mut state = self.enter();
             state.delete((ident, Filter::Read));
             state.delete((ident, Filter::Write));
-            state.update_bell();
+            state.update_pending_signal();
         }
     }
 
@@ -98,7 +99,8 @@ impl Kqueue {
 
 impl Kqueue {
     /// Applies the changes. Each change takes the lock separately, so other threads see them one after the other. The
-    /// error or receipt of a change is written to `events`. If `events` is full, the remaining changes are not applied.
+    /// error or receipt of a change is written to `events`. After the first error or receipt that does not fit, the
+    /// remaining changes are not applied.
     pub fn change(&self, changes: Changes, events: &mut Events) -> Result<(), Errno> {
         for change in changes {
             let result = self.apply(&change);
@@ -119,9 +121,9 @@ impl Kqueue {
     pub fn complete(&self, change: &kevent) {
         let mut state = self.enter();
         let key = (change.ident, Filter::Aio);
-        state.notes.insert(key, Knote::new(change, Kind::NeverWaits));
-        state.notes.activate(key);
-        state.update_bell();
+        state.knotes.insert(key, Knote::new(change, Kind::NeverWaits));
+        state.knotes.activate(key);
+        state.update_pending_signal();
     }
 
     fn apply(&self, change: &kevent) -> Result<(), Errno> {
@@ -129,7 +131,7 @@ impl Kqueue {
         let result = state.change(change);
         // If a knote became pending, the kqueue's descriptor is readable immediately, and blocked waits return.
         state.collect_edges();
-        state.update_bell();
+        state.update_pending_signal();
         result
     }
 }
@@ -143,7 +145,7 @@ impl State {
         if filter != Filter::User && !descriptor(key).map_or(false, linux::is_open) {
             return Err(Errno(ffi::EBADF));
         }
-        match self.notes.get(key) {
+        match self.knotes.get(key) {
             None if change.flags & ffi::EV_ADD == 0 => Err(Errno(ffi::ENOENT)),
             None => self.add(key, change),
             Some(_) if change.flags & ffi::EV_DELETE != 0 => {
@@ -169,17 +171,17 @@ impl State {
         if !knote.disabled {
             knote.kind = self.watch(key, kind)?;
         }
-        self.notes.insert(key, knote);
-        self.notes.activate(key);
+        self.knotes.insert(key, knote);
+        self.knotes.activate(key);
         Ok(())
     }
 
-    /// The mode stays as the first `EV_ADD` set it. Another `EV_ADD` does not enable a knote that `EV_DISPATCH` has
-    /// disabled.
+    /// Applies a change to an existing knote. The mode stays as the first `EV_ADD` set it. Another `EV_ADD` enables a
+    /// knote that `EV_DISPATCH` has disabled only with the setting `add_enables`.
     fn modify(&mut self, key: Key, change: &kevent) -> Result<(), Errno> {
         let adds = change.flags & ffi::EV_ADD != 0;
         let system = self.settings.system;
-        let knote = match self.notes.get(key) {
+        let knote = match self.knotes.get(key) {
             Some(knote) => knote,
             None => return Err(Errno(ffi::ENOENT)),
         };
@@ -195,17 +197,17 @@ impl State {
             self.enable(key)?;
         }
         // A knote that is ready now is reported again, even if it was reported before.
-        self.notes.activate(key);
+        self.knotes.activate(key);
         Ok(())
     }
 
     fn enable(&mut self, key: Key) -> Result<(), Errno> {
-        let kind = match self.notes.get(key) {
+        let kind = match self.knotes.get(key) {
             Some(knote) if knote.disabled => knote.kind,
             _ => return Ok(()),
         };
         let kind = self.watch(key, kind)?;
-        if let Some(knote) = self.notes.get(key) {
+        if let Some(knote) = self.knotes.get(key) {
             knote.kind = kind;
             knote.disabled = false;
             knote.dispatched = false;
@@ -214,8 +216,8 @@ impl State {
     }
 
     fn disable(&mut self, key: Key) {
-        self.notes.withdraw(key);
-        if let Some(knote) = self.notes.get(key) {
+        self.knotes.withdraw(key);
+        if let Some(knote) = self.knotes.get(key) {
             if !knote.disabled {
                 knote.disabled = true;
                 let kind = knote.kind;
@@ -225,20 +227,21 @@ impl State {
     }
 
     fn delete(&mut self, key: Key) {
-        if let Some(knote) = self.notes.remove(key) {
+        if let Some(knote) = self.knotes.remove(key) {
             if !knote.disabled {
                 self.unwatch(key, knote.kind);
             }
         }
     }
 
-    /// Adds the descriptor to the epoll of its filter. Returns its kind, which only epoll knows for `NeverWaits`.
+    /// Adds the descriptor to the epoll of its filter. Returns its kind: `NeverWaits` if epoll refuses the descriptor
+    /// with `EPERM`, otherwise `kind`.
     fn watch(&self, key: Key, kind: Kind) -> Result<Kind, Errno> {
         match (self.inner(key.1), descriptor(key)) {
             (Some((inner, events)), Some(fd)) if kind != Kind::NeverWaits => match inner.add(fd, events) {
                 Ok(()) => Ok(kind),
                 Err(Errno(ffi::EPERM)) => Ok(Kind::NeverWaits),
-                // The program has added a kqueue to itself.
+                // The program has added a kqueue to itself, or nests kqueues too deeply.
                 Err(Errno(ffi::ELOOP)) => Err(Errno(ffi::EINVAL)),
                 Err(error) => Err(error),
             },
@@ -249,8 +252,8 @@ impl State {
     fn unwatch(&self, key: Key, kind: Kind) {
         if let (Some((inner, _)), Some(fd)) = (self.inner(key.1), descriptor(key)) {
             if kind != Kind::NeverWaits {
-                // This fails only if the descriptor was closed without the model's `close`; then epoll has already
-                // removed it.
+                // This fails only if the descriptor was closed without the model's `close`. Then epoll removes the
+                // entry itself when the last duplicate of the descriptor is closed.
                 let _ = inner.remove(fd);
             }
         }
@@ -303,7 +306,7 @@ impl Kqueue {
         }
         state.collect_edges();
         state.report(events);
-        state.update_bell();
+        state.update_pending_signal();
         Ok(())
     }
 
@@ -316,20 +319,20 @@ impl Kqueue {
 impl State {
     /// Takes the edges from both inner epolls and makes their knotes pending.
     fn collect_edges(&mut self) {
-        let State { reading, writing, notes, .. } = self;
-        reading.take(|fd| notes.activate((fd as usize, Filter::Read)));
-        writing.take(|fd| notes.activate((fd as usize, Filter::Write)));
+        let State { reading, writing, knotes, .. } = self;
+        reading.take(|fd| knotes.activate((fd as usize, Filter::Read)));
+        writing.take(|fd| knotes.activate((fd as usize, Filter::Write)));
     }
 
     fn report(&mut self, events: &mut Events) {
         let faults = &mut self.settings.faults;
         let room = if faults.happens(faults.short) { cmp::min(1, events.room()) } else { events.room() };
         // Each pending knote is reported at most once; a knote that stays ready goes to the end of the queue.
-        for _ in 0..self.notes.pending() {
+        for _ in 0..self.knotes.pending() {
             if events.count() == room {
                 return;
             }
-            if let Some((key, Some(event))) = self.notes.take() {
+            if let Some((key, Some(event))) = self.knotes.take() {
                 events.push(event);
                 self.was_reported(key);
             }
@@ -340,7 +343,7 @@ impl State {
     }
 
     fn was_reported(&mut self, key: Key) {
-        let knote = match self.notes.get(key) {
+        let knote = match self.knotes.get(key) {
             Some(knote) => knote,
             None => return,
         };
@@ -351,7 +354,7 @@ impl State {
             knote.dispatched = true;
             self.disable(key);
         } else if !knote.has(ffi::EV_CLEAR) {
-            self.notes.activate(key);
+            self.knotes.activate(key);
         }
     }
 
@@ -362,27 +365,27 @@ impl State {
         if !faults.happens(faults.spurious) {
             return;
         }
-        let count = self.notes.watched().count();
+        let count = self.knotes.watched().count();
         if count == 0 {
             return;
         }
         let chosen = faults.below(count);
-        let key = self.notes.watched().nth(chosen);
-        if let Some((key, event)) = key.and_then(|key| Some((key, self.notes.spurious_event(key)?))) {
+        let key = self.knotes.watched().nth(chosen);
+        if let Some((key, event)) = key.and_then(|key| Some((key, self.knotes.spurious_event(key)?))) {
             events.push(event);
             self.was_reported(key);
         }
     }
 
-    /// Makes the bell readable while knotes are pending, so that no thread stays blocked then, and silent otherwise, so
-    /// that no wait returns without an event.
-    fn update_bell(&mut self) {
-        let should = self.notes.pending() > 0;
-        if should && !self.rings {
-            self.bell.ring();
-        } else if self.rings && !should && !self.closed {
-            self.bell.silence();
+    /// Makes `pending_signal` readable while knotes are pending, so that no thread stays blocked then, and clears it
+    /// otherwise, so that no wait returns without an event.
+    fn update_pending_signal(&mut self) {
+        let should = self.knotes.pending() > 0;
+        if should && !self.is_signalled {
+            self.pending_signal.signal();
+        } else if self.is_signalled && !should && !self.closed {
+            self.pending_signal.clear();
         }
-        self.rings = should;
+        self.is_signalled = should;
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A program that is written for kqueue can be linked to this library and runs on Linux. The library is also meant to
 //! be read: [`knote`] holds the state of a registration, [`filter`] decides when a descriptor is ready, and
-//! [`kqueue`](mod@kqueue) applies changes and waits. Where systems differ, the model behaves as NetBSD 11; [`settings`]
-//! lists the other behaviours.
+//! [`kqueue`](mod@kqueue) applies changes and waits. Where systems differ, the model behaves like NetBSD 11;
+//! [`settings`] lists the other behaviours.
 //!
 //! `README.md` lists what is modelled and what is not, and explains how to link to the library.
 
@@ -89,8 +89,8 @@ pub extern "C" fn kqueue_model_calls(kq: c_int) -> c_long {
     calls
 }
 
-/// Plays the kernel: reports once, with `udata`, that the asynchronous operation whose control block is at `ident` is
-/// complete.
+/// Does what a kernel does when the asynchronous operation whose control block is at `ident` completes: reports the
+/// completion once, with `udata`.
 #[no_mangle]
 pub extern "C" fn kqueue_model_complete(kq: c_int, ident: usize, udata: *mut c_void) -> c_int {
     call::system_call(|_| {
@@ -101,8 +101,8 @@ pub extern "C" fn kqueue_model_complete(kq: c_int, ident: usize, udata: *mut c_v
     })
 }
 
-/// Configures one kqueue, with the same words as in the environment. An unknown word is −1 and `EINVAL`; the words
-/// before it are applied.
+/// Configures one kqueue, with the same words as in the environment. At an unknown word, the call returns −1 and sets
+/// `errno` to `EINVAL`; the words before the unknown one are applied.
 ///
 /// # Safety
 ///

@@ -93,7 +93,7 @@ impl Epoll {
 
     /// Returns whether the descriptor `epoll` is an epoll that contains `mark`. `EPOLL_CTL_MOD` succeeds only for an
     /// entry; it sets the entry's events to none, which they are already.
-    pub fn has(epoll: c_int, mark: &Bell) -> bool {
+    pub fn has(epoll: c_int, mark: &EventFd) -> bool {
         let mark = mark.0.number();
         let mut event = epoll_event { events: 0, data: mark as u64 };
         // SAFETY: `event` outlives the call, which only reads it. The kernel checks the descriptors.
@@ -154,24 +154,24 @@ impl Epoll {
 // Eventfd.
 
 /// An eventfd: readable from `ring` until `silence`.
-pub struct Bell(pub Descriptor);
+pub struct EventFd(pub Descriptor);
 
-impl Bell {
-    pub fn new() -> Result<Bell, Errno> {
+impl EventFd {
+    pub fn new() -> Result<EventFd, Errno> {
         // SAFETY: the call takes no pointer.
-        Descriptor::new(unsafe { ffi::eventfd(0, ffi::EFD_CLOEXEC | ffi::EFD_NONBLOCK) }).map(Bell)
+        Descriptor::new(unsafe { ffi::eventfd(0, ffi::EFD_CLOEXEC | ffi::EFD_NONBLOCK) }).map(EventFd)
     }
 
-    /// Makes the bell readable. A second call changes nothing.
-    pub fn ring(&self) {
+    /// Makes the pending_signal readable. A second call changes nothing.
+    pub fn signal(&self) {
         let one = 1u64;
         // SAFETY: the call reads the eight bytes of `one`. If the counter is full, the write fails, and the eventfd is
         // readable already.
         unsafe { ffi::write(self.0.number(), &one as *const u64 as *const c_void, 8) };
     }
 
-    /// Makes the bell unreadable.
-    pub fn silence(&self) {
+    /// Makes the pending_signal unreadable.
+    pub fn clear(&self) {
         let mut count = 0u64;
         // SAFETY: the call writes the eight bytes of `count`. If the counter is zero already, the read fails, and
         // nothing need be done.

@@ -21,7 +21,7 @@ fn enter() -> MutexGuard<'static, Vec<(c_int, Arc<Kqueue>)>> {
     KQUEUES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn are_ours() -> bool {
+fn owned_by_this_process() -> bool {
     match PROCESS.load(Ordering::Acquire) {
         // No kqueue was opened yet.
         0 => false,
@@ -50,7 +50,7 @@ pub fn open() -> Result<c_int, Errno> {
 }
 
 pub fn find(fd: c_int) -> Result<Arc<Kqueue>, Errno> {
-    if !are_ours() {
+    if !owned_by_this_process() {
         return Err(Errno(ffi::EBADF));
     }
     let kqueues = enter();
@@ -63,7 +63,7 @@ pub fn find(fd: c_int) -> Result<Arc<Kqueue>, Errno> {
 /// Removes a descriptor that the program is about to close: its kqueue, if it is the last descriptor of one, and its
 /// knotes in all other kqueues.
 pub fn remove_descriptor(fd: c_int) {
-    if !are_ours() {
+    if !owned_by_this_process() {
         return;
     }
     let own = enter().iter().find(|(number, _)| *number == fd).map(|(_, kqueue)| kqueue.clone());

@@ -56,7 +56,7 @@ fn the_changes_and_the_receipts_may_be_the_same_memory() {
     let fd = ident(&ours);
     let mut both = [record(fd, READ, EDGE), record(fd, WRITE, EV_DELETE), record(fd, WRITE, EDGE | RECEIPT)];
     let first = both.as_mut_ptr();
-    // SAFETY: `both` holds three, and the call may overwrite a change that it has read.
+    // SAFETY: `both` holds three entries, and the call may overwrite a change that it has read.
     let count = unsafe { kqueue_model::kevent(kq.0, first, 3, first, 3, std::ptr::null()) };
     assert_eq!(count, 2);
     assert_eq!(fields(&both[..2]), [(WRITE, EV_ERROR, ENOENT as isize), (WRITE, EV_ERROR, 0)]);

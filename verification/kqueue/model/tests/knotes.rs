@@ -36,7 +36,7 @@ fn an_edge_is_not_reported_if_the_program_reads_first() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
     write_to(&writer, b"abc");
-    // Any call makes the knote pending.
+    // A change also collects the edges, so this one makes the knote of the reader pending.
     kq.change(77, USER, EDGE).unwrap();
     read_from(&reader, 3);
     kq.stays_silent();
@@ -121,7 +121,7 @@ fn a_deleted_knote_is_not_reported_even_if_it_was_pending() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
     write_to(&writer, b"x");
-    // Any call makes the knote pending.
+    // A change also collects the edges, so this one makes the knote of the reader pending.
     kq.change(77, USER, EDGE).unwrap();
     assert!(is_readable(kq.0));
     kq.change(ident(&reader), READ, EV_DELETE).unwrap();

@@ -155,7 +155,7 @@ fn a_wait_blocks_and_does_not_spin() {
     kq.change(ident(&reader), READ, EV_ADD).unwrap();
     let socket = unconnected();
     kq.change(ident(&socket), WRITE, EV_ADD).unwrap();
-    // The knote was reported and then drained, so it is still in the queue when the wait begins.
+    // The knote is reported, and then its pipe is drained, so the knote is still in the queue when the wait begins.
     write_to(&writer, b"x");
     assert_eq!(kq.soon().len(), 1);
     read_from(&reader, 1);
@@ -177,8 +177,8 @@ fn processor_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-// Signals. A process has one handler, which all tests share. The handler triggers the kqueue in its thread's
-// `TRIGGERS`.
+// Signals. A process has one handler for each signal, which all tests share. The handler triggers the kqueue in its
+// thread's `TRIGGERS`.
 
 thread_local! {
     static TRIGGERS: Cell<c_int> = const { Cell::new(-1) };

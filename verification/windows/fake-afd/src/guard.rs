@@ -70,39 +70,41 @@ fn count() {
     }
 }
 
-/// The addresses that were ever passed to the kernel and whose memory has not been freed since. An allocator cannot
-/// allocate, so the list has a fixed size.
+/// An address that was passed to the kernel and whose memory has not been freed since. `TABLE` has these addresses. An
+/// allocator cannot allocate, so `TABLE` has a fixed size.
 struct Place {
     address: AtomicUsize,
     /// The kernel may still write to this address.
-    out: AtomicBool,
+    is_pending: AtomicBool,
 }
 
 const PLACES: usize = 1 << 15;
-static TABLE: [Place; PLACES] = [const { Place { address: AtomicUsize::new(0), out: AtomicBool::new(false) } }; PLACES];
+static TABLE: [Place; PLACES] =
+    [const { Place { address: AtomicUsize::new(0), is_pending: AtomicBool::new(false) } }; PLACES];
 /// The number of used entries.
 static END: AtomicUsize = AtomicUsize::new(0);
-/// For each piece of memory, by a hash, the number of addresses in it. Most freed blocks have none.
+/// For each piece of 64 bytes of memory, the number of recorded addresses in it; pieces with the same hash share one
+/// counter. Most freed blocks contain no recorded address, and the counters show this without a search in `TABLE`.
 const PIECES: usize = 1 << 16;
 static PER_PIECE: [AtomicU16; PIECES] = [const { AtomicU16::new(0) }; PIECES];
 static FREED_EARLY: AtomicUsize = AtomicUsize::new(0);
-static BUSY: AtomicBool = AtomicBool::new(false);
+static LOCKED: AtomicBool = AtomicBool::new(false);
 
-struct Alone;
+struct TableLock;
 
-impl Alone {
-    fn enter() -> Alone {
-        while BUSY.swap(true, Ordering::Acquire) {
+impl TableLock {
+    fn lock() -> TableLock {
+        while LOCKED.swap(true, Ordering::Acquire) {
             hint::spin_loop();
             thread::yield_now();
         }
-        Alone
+        TableLock
     }
 }
 
-impl Drop for Alone {
+impl Drop for TableLock {
     fn drop(&mut self) {
-        BUSY.store(false, Ordering::Release);
+        LOCKED.store(false, Ordering::Release);
     }
 }
 
@@ -112,7 +114,7 @@ fn piece(address: usize) -> &'static AtomicU16 {
 
 /// Records that the kernel may write to this address from now on.
 pub(crate) fn mark_pending(address: usize) {
-    let _alone = Alone::enter();
+    let _lock = TableLock::lock();
     let end = END.load(Ordering::Relaxed);
     let at = |address| TABLE[..end].iter().position(|place| place.address.load(Ordering::Relaxed) == address);
     let at = at(address).or_else(|| at(0)).unwrap_or(end);
@@ -120,15 +122,15 @@ pub(crate) fn mark_pending(address: usize) {
     if TABLE[at].address.swap(address, Ordering::Relaxed) != address {
         piece(address).fetch_add(1, Ordering::Relaxed);
     }
-    TABLE[at].out.store(true, Ordering::Relaxed);
+    TABLE[at].is_pending.store(true, Ordering::Relaxed);
 }
 
 /// Records that the kernel does not write to this address any more.
 pub(crate) fn mark_done(address: usize) {
-    let _alone = Alone::enter();
+    let _lock = TableLock::lock();
     let end = END.load(Ordering::Relaxed);
     for place in TABLE[..end].iter().filter(|place| place.address.load(Ordering::Relaxed) == address) {
-        place.out.store(false, Ordering::Relaxed);
+        place.is_pending.store(false, Ordering::Relaxed);
     }
 }
 
@@ -136,18 +138,18 @@ pub(crate) fn mark_done(address: usize) {
 fn may_free(block: usize, size: usize) -> bool {
     let end = END.load(Ordering::Relaxed);
     let is_small = size <= 64 * 64;
-    let is_free_of_them = |address| piece(address).load(Ordering::Relaxed) == 0;
-    if end == 0 || is_small && (block >> 6..=(block + size - 1) >> 6).all(|piece| is_free_of_them(piece << 6)) {
+    let has_no_recorded_address = |address| piece(address).load(Ordering::Relaxed) == 0;
+    if end == 0 || is_small && (block >> 6..=(block + size - 1) >> 6).all(|piece| has_no_recorded_address(piece << 6)) {
         return true;
     }
-    let _alone = Alone::enter();
+    let _lock = TableLock::lock();
     let inside = || {
         TABLE[..end].iter().filter(|place| {
             let address = place.address.load(Ordering::Relaxed);
             block <= address && address < block + size
         })
     };
-    if inside().any(|place| place.out.load(Ordering::Relaxed)) {
+    if inside().any(|place| place.is_pending.load(Ordering::Relaxed)) {
         FREED_EARLY.fetch_add(1, Ordering::Relaxed);
         return false;
     }
@@ -170,9 +172,9 @@ pub(crate) fn kept() -> usize {
 
 /// Removes all records.
 pub(crate) fn reset() {
-    let _alone = Alone::enter();
+    let _lock = TableLock::lock();
     for place in &TABLE[..END.swap(0, Ordering::Relaxed)] {
-        place.out.store(false, Ordering::Relaxed);
+        place.is_pending.store(false, Ordering::Relaxed);
         let address = place.address.swap(0, Ordering::Relaxed);
         if address != 0 {
             piece(address).fetch_sub(1, Ordering::Relaxed);

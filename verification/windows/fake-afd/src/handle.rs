@@ -24,6 +24,6 @@ impl AsRaw for Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        kernel::enter().close_socket(self.0);
+        kernel::lock().close_socket(self.0);
     }
 }

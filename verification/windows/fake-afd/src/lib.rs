@@ -1,7 +1,8 @@
 //! The crate's queue for Windows, its files unchanged, on Linux over a fake kernel. The fake defines the system
 //! functions that the queue calls. It behaves like Windows, like Wine, or worse than both, and checks every argument.
 //!
-//! `README.md` describes the model and how to run it. The kernel is in `kernel/`, the tests are in `tests/`.
+//! `README.md` describes the fake kernel and how to run the tests. The kernel is in `kernel/`, the tests are in
+//! `tests/`.
 
 #![deny(unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks)]

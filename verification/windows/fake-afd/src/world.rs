@@ -1,4 +1,4 @@
-//! The parts of tests: a world with one kernel, sockets, their peers, and a poll with its events.
+//! What the tests are built from: a fixture with the fake kernel, sockets, their peers, and a poll with its events.
 
 use std::io::{self, Write};
 use std::process;
@@ -10,7 +10,7 @@ use crate::event::{Event, Source};
 use crate::handle::Socket;
 use crate::io_source::IoSource;
 use crate::kernel::layout::*;
-use crate::kernel::{self, Counts, Inside, Manners};
+use crate::kernel::{self, Behaviour, Counts, KernelGuard};
 use crate::{Events, Interest, Poll, Registry, Token};
 
 /// All tests share one kernel, so they run one after the other.
@@ -24,8 +24,8 @@ pub(crate) struct World {
 
 /// Runs a test on each kind of kernel.
 pub(crate) fn everywhere(test: impl Fn(&World)) {
-    for manners in Manners::ALL {
-        let world = World::new(manners);
+    for behaviour in Behaviour::ALL {
+        let world = World::new(behaviour);
         test(&world);
     }
 }
@@ -58,17 +58,17 @@ fn watch() {
 }
 
 impl World {
-    pub fn new(manners: Manners) -> World {
+    pub fn new(behaviour: Behaviour) -> World {
         let alone = WORLD.lock().unwrap_or_else(PoisonError::into_inner);
         watch();
         let name = thread::current().name().unwrap_or_default().to_owned();
         *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some((name, Instant::now()));
-        kernel::enter().reset(manners);
+        kernel::lock().reset(behaviour);
         World { leaks: 0, _alone: alone }
     }
 
-    pub fn kernel(&self) -> Inside {
-        kernel::enter()
+    pub fn kernel(&self) -> KernelGuard {
+        kernel::lock()
     }
 
     pub fn counts(&self) -> Counts {
@@ -103,21 +103,21 @@ impl World {
     }
 
     /// Opens a source socket, which the test must close.
-    pub fn raw(&self) -> (Number, Peer) {
+    pub fn raw(&self) -> (RawSocket, Peer) {
         let (number, endpoint) = self.kernel().open_socket();
-        (Number(number), Peer { endpoint })
+        (RawSocket(number), Peer { endpoint })
     }
 
     /// Blocks until this number of threads are blocked in a wait.
     pub fn until_blocked(&self, threads: usize) {
-        until("no thread blocks in a wait", || self.kernel().sleepers == threads);
+        until("no thread blocks in a wait", || self.kernel().blocked_threads == threads);
     }
 
     /// Blocks until a thread is blocked in a wait without a timeout.
     pub fn until_blocked_without_timeout(&self) {
         until("no thread blocks without a timeout", || {
             let kernel = self.kernel();
-            kernel.sleepers == 1 && kernel.timeouts.last() == Some(&u32::MAX)
+            kernel.blocked_threads == 1 && kernel.timeouts.last() == Some(&u32::MAX)
         });
     }
 
@@ -138,7 +138,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let mut kernel = kernel::enter();
+        let mut kernel = kernel::lock();
         if self.leaks == 0 {
             kernel.check_end();
         } else {
@@ -152,10 +152,10 @@ impl Drop for World {
             kernel.violations.retain(|violation| !violation.starts_with("a device is closed that has"));
         }
         let violations = std::mem::take(&mut kernel.violations);
-        let manners = kernel.manners;
+        let behaviour = kernel.behaviour;
         drop(kernel);
         if !violations.is_empty() {
-            let objection = format!("broken rules ({manners:?}): {violations:#?}");
+            let objection = format!("broken rules ({behaviour:?}): {violations:#?}");
             if thread::panicking() {
                 eprintln!("{objection}");
             } else {
@@ -193,7 +193,7 @@ impl Stream {
     /// Reads like the crate's `TcpStream`: a read that returned data or would block rearms reading.
     pub fn read(&self, most: usize) -> io::Result<usize> {
         self.inner.do_io(
-            |socket| kernel::enter().receive(socket.0, most),
+            |socket| kernel::lock().receive(socket.0, most),
             |result| match result {
                 Ok(1..) | Err(io::ErrorKind::WouldBlock) => Some(Interest::READABLE),
                 _ => None,
@@ -204,7 +204,7 @@ impl Stream {
     /// Writes like the crate's `TcpStream`: a write that would block or was partial rearms writing.
     pub fn write(&self, bytes: usize) -> io::Result<usize> {
         self.inner.do_io(
-            |socket| kernel::enter().send(socket.0, bytes),
+            |socket| kernel::lock().send(socket.0, bytes),
             |result| match result {
                 Ok(written) if *written < bytes => Some(Interest::WRITABLE),
                 Err(io::ErrorKind::WouldBlock) => Some(Interest::WRITABLE),
@@ -215,7 +215,7 @@ impl Stream {
 
     pub fn accept(&self) -> io::Result<()> {
         self.inner.do_io(
-            |socket| kernel::enter().accept(socket.0),
+            |socket| kernel::lock().accept(socket.0),
             |result| match result {
                 Ok(()) | Err(io::ErrorKind::WouldBlock) => Some(Interest::READABLE),
                 _ => None,
@@ -270,15 +270,15 @@ impl Source for Stream {
 
 /// A source socket, like the crate's `SourceSocket`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Number(pub usize);
+pub(crate) struct RawSocket(pub usize);
 
-impl Number {
+impl RawSocket {
     pub fn close(self) {
-        kernel::enter().close_socket(self.0);
+        kernel::lock().close_socket(self.0);
     }
 }
 
-impl Source for Number {
+impl Source for RawSocket {
     fn register(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
         registry.selector().register_raw(self.0, token, interest)
     }
@@ -300,7 +300,7 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub fn change(self, what: impl FnOnce(&mut kernel::Endpoint)) {
-        kernel::enter().change(self.endpoint, what);
+        kernel::lock().change(self.endpoint, what);
     }
 
     pub fn sends(self, bytes: usize) {
@@ -332,12 +332,12 @@ impl Peer {
         self.change(|socket| socket.connect_failed = true);
     }
 
-    pub fn up(self) -> u32 {
-        kernel::enter().up(self.endpoint)
+    pub fn ready_events(self) -> u32 {
+        kernel::lock().ready_events(self.endpoint)
     }
 
     pub fn unread(self) -> usize {
-        kernel::enter().look(self.endpoint).unread
+        kernel::lock().endpoint_state(self.endpoint).unread
     }
 }
 
@@ -348,7 +348,7 @@ pub(crate) struct Loop {
 }
 
 /// A flag beside those of AFD: the kernel rejected the request.
-pub(crate) const REFUSED: u32 = 1 << 31;
+pub(crate) const REJECTED: u32 = 1 << 31;
 /// A flag beside those of AFD: both ends have shut down writing.
 pub(crate) const FINISHED: u32 = 1 << 30;
 
@@ -424,11 +424,11 @@ pub(crate) fn afd_flags(event: &Event) -> u32 {
         "AFD_POLL_ACCEPT" => ACCEPT,
         "AFD_POLL_CONNECT_FAIL" => CONNECT_FAIL,
         "WRITE_CLOSED" => FINISHED,
-        "POLL_REJECTED" => REFUSED,
+        "POLL_REJECTED" => REJECTED,
         other => panic!("an unknown flag: {other:?}"),
     };
     let words = spelled.split(" | ").map(word).fold(0, |sum, word| sum | word);
-    let any = |flags| words & (flags | REFUSED) != 0;
+    let any = |flags| words & (flags | REJECTED) != 0;
     let broken = ABORT | CONNECT_FAIL;
     assert_eq!(event.is_readable(), any(RECEIVE | ACCEPT | DISCONNECT | broken), "{event:?}");
     assert_eq!(event.is_writable(), any(SEND | FINISHED | broken), "{event:?}");

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::layout::*;
 use super::pipes::{Start, Verb};
-use super::requests::Ask;
-use super::{enter, fails, Device, Object, Packet, Pipe, Port};
+use super::requests::SubmitArguments;
+use super::{fails, lock, Device, Object, Packet, Pipe, Port};
 
 extern "C" {
     fn __errno_location() -> *mut i32;
@@ -26,7 +26,7 @@ const INVALID_HANDLE_VALUE: usize = usize::MAX;
 
 #[no_mangle]
 extern "system" fn CreateIoCompletionPort(file: usize, port: usize, key: usize, threads: u32) -> usize {
-    let mut kernel = enter();
+    let mut kernel = lock();
     if file == INVALID_HANDLE_VALUE {
         kernel.rule(port == 0, "a new port is associated with another port");
         kernel.rule(threads > 1_000, "a new port limits the number of its threads");
@@ -36,7 +36,7 @@ extern "system" fn CreateIoCompletionPort(file: usize, port: usize, key: usize, 
         }
         return kernel.open(Object::Port(Port::default()));
     }
-    if fails(&mut kernel.faults.connects) {
+    if fails(&mut kernel.faults.associations) {
         set_last_error(ERROR_INVALID_PARAMETER);
         return 0;
     }
@@ -74,10 +74,10 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
     alertable: i32,
 ) -> i32 {
     let begin = Instant::now();
-    let mut kernel = enter();
+    let mut kernel = lock();
     kernel.counts.waits += 1;
     kernel.timeouts.push(milliseconds);
-    kernel.restless = 0;
+    kernel.calls_since_wait = 0;
     kernel.rule(room > 0 && !entries.is_null() && !taken.is_null(), "a wait without room");
     kernel.rule(alertable == 0, "an alertable wait");
     if kernel.port(port).is_none() || fails(&mut kernel.faults.waits) {
@@ -86,8 +86,8 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
     }
     let longest = match milliseconds {
         u32::MAX => FOR_EVER,
-        _ if kernel.manners.time_flies => Duration::ZERO,
-        _ if kernel.manners.time_crawls => Duration::from_millis(milliseconds.into()) * 500,
+        _ if kernel.behaviour.timeouts_pass_at_once => Duration::ZERO,
+        _ if kernel.behaviour.timeouts_are_stretched => Duration::from_millis(milliseconds.into()) * 500,
         _ => Duration::from_millis(milliseconds.into()),
     };
     loop {
@@ -100,7 +100,7 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
             count += 1;
         }
         if count > 0 {
-            while kernel.manners.holds {
+            while kernel.behaviour.holds {
                 kernel.sleep(FOR_EVER);
             }
             // SAFETY: the caller keeps the memory valid.
@@ -114,10 +114,10 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
             set_last_error(if hangs { ERROR_INVALID_HANDLE } else { WAIT_TIMEOUT });
             return 0;
         }
-        kernel.sleepers += 1;
-        super::NEWS.notify_all();
+        kernel.blocked_threads += 1;
+        super::CHANGED.notify_all();
         kernel.sleep(left);
-        kernel.sleepers -= 1;
+        kernel.blocked_threads -= 1;
         if kernel.port(port).is_none() {
             set_last_error(ERROR_INVALID_HANDLE);
             return 0;
@@ -127,7 +127,7 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
 
 #[no_mangle]
 extern "system" fn PostQueuedCompletionStatus(port: usize, _bytes: u32, key: usize, address: usize) -> i32 {
-    let mut kernel = enter();
+    let mut kernel = lock();
     kernel.count_call();
     kernel.counts.posts += 1;
     if kernel.port(port).is_none() {
@@ -152,14 +152,14 @@ extern "system" fn PostQueuedCompletionStatus(port: usize, _bytes: u32, key: usi
 
 #[no_mangle]
 extern "system" fn SetFileCompletionNotificationModes(file: usize, flags: u8) -> i32 {
-    let mut kernel = enter();
+    let mut kernel = lock();
     kernel.rule(flags & 1 == 0, "packets are skipped, but the queue needs them");
     i32::from(kernel.device(file).is_some())
 }
 
 #[no_mangle]
 extern "system" fn CloseHandle(handle: usize) -> i32 {
-    i32::from(enter().close(handle))
+    i32::from(lock().close(handle))
 }
 
 #[no_mangle]
@@ -176,7 +176,7 @@ unsafe extern "system" fn NtCreateFile(
     extended: *const c_void,
     extended_length: u32,
 ) -> Status {
-    let mut kernel = enter();
+    let mut kernel = lock();
     // SAFETY: the caller passes a valid pointer.
     let attributes = unsafe { attributes.read() };
     // SAFETY: as above.
@@ -193,7 +193,7 @@ unsafe extern "system" fn NtCreateFile(
     kernel.rule(share == 3 && disposition == 1 && file_attributes == 0, "a device is opened like a new file");
     // An option for synchronous access would make the device synchronous.
     kernel.rule(options == 0, "a device is opened with options");
-    kernel.rule(extended.is_null() && extended_length == 0, "extended attributes make a device a socket");
+    kernel.rule(extended.is_null() && extended_length == 0, "a device is opened with attributes that make it a socket");
     if fails(&mut kernel.faults.devices) {
         return ACCESS_DENIED;
     }
@@ -218,13 +218,13 @@ extern "system" fn NtDeviceIoControlFile(
     output_length: u32,
 ) -> Status {
     let (input, output) = ((input, input_length), (output, output_length));
-    enter().submit(&Ask { device, event, routine, context, block, code, input, output })
+    lock().submit(&SubmitArguments { device, event, routine, context, block, code, input, output })
 }
 
 #[no_mangle]
 unsafe extern "system" fn NtCancelIoFileEx(device: usize, request: usize, block: *mut IoStatusBlock) -> Status {
-    let mut kernel = enter();
-    kernel.rule(!block.is_null() && block as usize != request, "a cancel needs a status block of its own");
+    let mut kernel = lock();
+    kernel.rule(!block.is_null() && block as usize != request, "a cancel has no status block of its own");
     let status = kernel.cancel(device, request);
     // SAFETY: the caller has room for the value.
     unsafe { block.write(IoStatusBlock { status, information: 0 }) };
@@ -247,7 +247,7 @@ extern "system" fn RtlNtStatusToDosError(status: Status) -> u32 {
 
 /// Starts an operation on a pipe.
 fn start(start: Start, transferred: usize) -> i32 {
-    let mut kernel = enter();
+    let mut kernel = lock();
     kernel.rule(transferred == 0, "the number of bytes is requested, but the packet has it");
     match kernel.start(&start) {
         Ok(true) => 1,
@@ -279,7 +279,7 @@ extern "system" fn ConnectNamedPipe(pipe: usize, overlapped: usize) -> i32 {
 
 #[no_mangle]
 extern "system" fn DisconnectNamedPipe(pipe: usize) -> i32 {
-    match enter().disconnect(pipe) {
+    match lock().disconnect(pipe) {
         Ok(()) => 1,
         Err(code) => {
             set_last_error(code);
@@ -290,7 +290,7 @@ extern "system" fn DisconnectNamedPipe(pipe: usize) -> i32 {
 
 #[no_mangle]
 unsafe extern "system" fn GetNamedPipeInfo(pipe: usize, flags: *mut u32, a: usize, b: usize, c: usize) -> i32 {
-    let mut kernel = enter();
+    let mut kernel = lock();
     kernel.rule(!flags.is_null() && (a, b, c) == (0, 0, 0), "an unexpected query about a pipe");
     let is_server = kernel.pipe(pipe).map_or(false, |pipe| pipe.is_server);
     // SAFETY: the caller has room for the value.
@@ -300,7 +300,7 @@ unsafe extern "system" fn GetNamedPipeInfo(pipe: usize, flags: *mut u32, a: usiz
 
 #[no_mangle]
 extern "system" fn CancelIoEx(pipe: usize, overlapped: usize) -> i32 {
-    let cancelled = enter().cancel_operations(pipe, overlapped);
+    let cancelled = lock().cancel_operations(pipe, overlapped);
     if !cancelled {
         set_last_error(ERROR_NOT_FOUND);
     }
@@ -309,7 +309,7 @@ extern "system" fn CancelIoEx(pipe: usize, overlapped: usize) -> i32 {
 
 #[no_mangle]
 unsafe extern "system" fn ioctlsocket(socket: usize, command: c_long, argument: *mut u32) -> i32 {
-    let mut kernel = enter();
+    let mut kernel = lock();
     kernel.rule(command == FIONREAD && !argument.is_null(), "an unexpected query about a socket");
     match kernel.unread(socket) {
         Ok(unread) => {
@@ -336,8 +336,8 @@ unsafe extern "system" fn WSAIoctl(
     overlapped: usize,
     routine: usize,
 ) -> i32 {
-    let mut kernel = enter();
-    kernel.rule(input.is_null() && input_length == 0, "these queries have no input");
+    let mut kernel = lock();
+    kernel.rule(input.is_null() && input_length == 0, "a query about a provider has an input");
     kernel.rule(!output.is_null() && output_length as usize == size_of::<usize>(), "no room for a socket");
     kernel.rule(!returned.is_null() && overlapped == 0 && routine == 0, "a query is asynchronous");
     match kernel.layer(socket, code) {

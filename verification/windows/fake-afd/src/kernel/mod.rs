@@ -1,7 +1,7 @@
 //! The fake kernel: handles, completion ports, AFD devices, sockets, and pipes.
 //!
 //! The kernel is plain data behind one lock. The code under test calls the functions of `calls.rs`; the tests call
-//! [`enter`]. A broken rule is recorded in `violations` and fails the test at its end, because a panic cannot unwind
+//! [`lock`]. A broken rule is recorded in `violations` and fails the test at its end, because a panic cannot unwind
 //! through a system call.
 
 mod calls;
@@ -19,36 +19,36 @@ use crate::guard::{self, Uncounted};
 use layout::Status;
 pub(crate) use pipes::Verb;
 use pipes::{Operation, Pipe};
-pub(crate) use requests::Answer;
+pub(crate) use requests::PollResult;
 use requests::Request;
 pub(crate) use sockets::Endpoint;
 
 static KERNEL: Mutex<Kernel> = Mutex::new(Kernel::new());
 /// Notified when something changes for which a thread in the kernel may wait.
-static NEWS: Condvar = Condvar::new();
+static CHANGED: Condvar = Condvar::new();
 
 /// Locks the kernel.
-pub(crate) fn enter() -> Inside {
+pub(crate) fn lock() -> KernelGuard {
     let uncounted = Uncounted::begin();
-    Inside { kernel: Some(KERNEL.lock().unwrap_or_else(PoisonError::into_inner)), _uncounted: uncounted }
+    KernelGuard { kernel: Some(KERNEL.lock().unwrap_or_else(PoisonError::into_inner)), _uncounted: uncounted }
 }
 
-pub(crate) struct Inside {
+pub(crate) struct KernelGuard {
     /// `None` only inside `sleep`.
     kernel: Option<MutexGuard<'static, Kernel>>,
     _uncounted: Uncounted,
 }
 
-impl Inside {
+impl KernelGuard {
     /// Unlocks the kernel until something changes, or for `timeout` at most.
     fn sleep(&mut self, timeout: Duration) {
         let kernel = self.kernel.take().expect("asleep already");
-        let (kernel, _) = NEWS.wait_timeout(kernel, timeout).unwrap_or_else(PoisonError::into_inner);
+        let (kernel, _) = CHANGED.wait_timeout(kernel, timeout).unwrap_or_else(PoisonError::into_inner);
         self.kernel = Some(kernel);
     }
 }
 
-impl Deref for Inside {
+impl Deref for KernelGuard {
     type Target = Kernel;
 
     fn deref(&self) -> &Kernel {
@@ -56,7 +56,7 @@ impl Deref for Inside {
     }
 }
 
-impl DerefMut for Inside {
+impl DerefMut for KernelGuard {
     fn deref_mut(&mut self) -> &mut Kernel {
         self.kernel.as_deref_mut().expect("asleep")
     }
@@ -64,7 +64,7 @@ impl DerefMut for Inside {
 
 /// The differences between kernels.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manners {
+pub(crate) struct Behaviour {
     /// The status block and the result are written when the packet is dequeued, not when the request completes.
     pub writes_late: bool,
     /// Closing a device completes its requests (Wine). On Windows, they stay pending.
@@ -73,22 +73,22 @@ pub(crate) struct Manners {
     pub data_hides_end: bool,
     /// A request that completes at once still returns "pending".
     pub never_at_once: bool,
-    /// Requests complete in any order, not in that of the events.
+    /// The packets of requests and operations are dequeued in any order, not in the order of the completions.
     pub shuffles: bool,
     /// A cancelled request completes only when the test lets it.
     pub cancels_late: bool,
     /// The closing of a socket is reported only when the test lets it.
     pub closes_late: bool,
     /// A wait with a timeout takes no time.
-    pub time_flies: bool,
+    pub timeouts_pass_at_once: bool,
     /// A wait with a timeout takes five hundred times as long, so that other threads can act during it.
-    pub time_crawls: bool,
+    pub timeouts_are_stretched: bool,
     /// A thread that has dequeued packets returns only when the test lets it.
     pub holds: bool,
 }
 
-impl Manners {
-    pub const WINDOWS: Manners = Manners {
+impl Behaviour {
+    pub const WINDOWS: Behaviour = Behaviour {
         writes_late: false,
         closing_completes: false,
         data_hides_end: false,
@@ -96,14 +96,16 @@ impl Manners {
         shuffles: false,
         cancels_late: false,
         closes_late: false,
-        time_flies: false,
-        time_crawls: false,
+        timeouts_pass_at_once: false,
+        timeouts_are_stretched: false,
         holds: false,
     };
-    pub const WINDOWS_WRITING_LATE: Manners = Manners { writes_late: true, ..Manners::WINDOWS };
-    pub const WINE: Manners = Manners { closing_completes: true, data_hides_end: true, ..Manners::WINDOWS };
-    pub const ODD: Manners = Manners { never_at_once: true, shuffles: true, writes_late: true, ..Manners::WINDOWS };
-    pub const ALL: [Manners; 4] = [Manners::WINDOWS, Manners::WINDOWS_WRITING_LATE, Manners::WINE, Manners::ODD];
+    pub const WINDOWS_WRITING_LATE: Behaviour = Behaviour { writes_late: true, ..Behaviour::WINDOWS };
+    pub const WINE: Behaviour = Behaviour { closing_completes: true, data_hides_end: true, ..Behaviour::WINDOWS };
+    pub const ODD: Behaviour =
+        Behaviour { never_at_once: true, shuffles: true, writes_late: true, ..Behaviour::WINDOWS };
+    pub const ALL: [Behaviour; 4] =
+        [Behaviour::WINDOWS, Behaviour::WINDOWS_WRITING_LATE, Behaviour::WINE, Behaviour::ODD];
 }
 
 /// How many of the next calls of each kind fail.
@@ -114,7 +116,7 @@ pub(crate) struct Faults {
     pub waits: usize,
     pub ports: usize,
     pub devices: usize,
-    pub connects: usize,
+    pub associations: usize,
 }
 
 /// Counts a call of one kind, and returns whether it fails.
@@ -128,27 +130,29 @@ fn fails(left: &mut usize) -> bool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub submits: usize,
-    pub refused: usize,
+    pub rejected: usize,
     pub cancels: usize,
     pub waits: usize,
     pub posts: usize,
     pub devices_opened: usize,
-    /// References that the kernel owns: accepted requests and posted packets with an address, until they are dequeued.
+    /// References that the kernel received: one with each accepted request or operation, and with each posted packet
+    /// that has an address.
     pub lent: usize,
+    /// References whose packets were dequeued.
     pub returned: usize,
     /// References that were lost with the port.
     pub lost: usize,
 }
 
 pub(crate) struct Kernel {
-    pub manners: Manners,
+    pub behaviour: Behaviour,
     pub faults: Faults,
     pub counts: Counts,
     pub violations: Vec<String>,
     /// The timeouts of all waits, in milliseconds.
     pub timeouts: Vec<u32>,
     /// How many threads block in a wait.
-    pub sleepers: usize,
+    pub blocked_threads: usize,
     objects: BTreeMap<usize, Object>,
     closed: BTreeSet<usize>,
     last_handle: usize,
@@ -156,11 +160,11 @@ pub(crate) struct Kernel {
     last_request: usize,
     operations: BTreeMap<usize, Operation>,
     /// Results of requests that the test holds back.
-    held_back: Vec<(usize, Answer)>,
+    held_back: Vec<(usize, PollResult)>,
     sockets: BTreeMap<usize, usize>,
     endpoints: Vec<Endpoint>,
     /// Calls since the last wait, to detect an endless loop.
-    restless: usize,
+    calls_since_wait: usize,
     random: u64,
 }
 
@@ -193,11 +197,11 @@ struct Device {
 impl Kernel {
     const fn new() -> Kernel {
         Kernel {
-            manners: Manners::WINDOWS,
-            faults: Faults { posts: 0, cancels: 0, waits: 0, ports: 0, devices: 0, connects: 0 },
+            behaviour: Behaviour::WINDOWS,
+            faults: Faults { posts: 0, cancels: 0, waits: 0, ports: 0, devices: 0, associations: 0 },
             counts: Counts {
                 submits: 0,
-                refused: 0,
+                rejected: 0,
                 cancels: 0,
                 waits: 0,
                 posts: 0,
@@ -208,7 +212,7 @@ impl Kernel {
             },
             violations: Vec::new(),
             timeouts: Vec::new(),
-            sleepers: 0,
+            blocked_threads: 0,
             objects: BTreeMap::new(),
             closed: BTreeSet::new(),
             last_handle: 0x1000,
@@ -218,14 +222,14 @@ impl Kernel {
             held_back: Vec::new(),
             sockets: BTreeMap::new(),
             endpoints: Vec::new(),
-            restless: 0,
+            calls_since_wait: 0,
             random: 1,
         }
     }
 
     /// Resets the kernel to its initial state.
-    pub fn reset(&mut self, manners: Manners) {
-        *self = Kernel { manners, ..Kernel::new() };
+    pub fn reset(&mut self, behaviour: Behaviour) {
+        *self = Kernel { behaviour, ..Kernel::new() };
         guard::reset();
     }
 
@@ -253,7 +257,7 @@ impl Kernel {
         ports.map(|object| if let Object::Port(port) = object { port.packets.len() } else { 0 }).sum()
     }
 
-    /// The requests whose packets have not been dequeued.
+    /// Returns how many requests have packets that were not dequeued.
     pub fn requests_pending(&self) -> usize {
         self.requests.len()
     }
@@ -263,12 +267,12 @@ impl Kernel {
         let open: Vec<_> = self.objects.keys().copied().collect();
         self.rule(open.is_empty(), &format!("handles are still open: {open:x?}"));
         let out = self.requests.len();
-        self.rule(out == 0, &format!("{out} requests are out for ever"));
+        self.rule(out == 0, &format!("the packets of {out} requests were not dequeued"));
         let out = self.operations.len();
-        self.rule(out == 0, &format!("{out} operations are out for ever"));
+        self.rule(out == 0, &format!("the packets of {out} operations were not dequeued"));
         let Counts { lent, returned, lost, .. } = self.counts;
-        self.rule(lost == 0, &format!("{lost} references went with the port"));
-        self.rule(lent == returned + lost, &format!("{lent} references were lent, {returned} came back"));
+        self.rule(lost == 0, &format!("{lost} references were lost with the port"));
+        self.rule(lent == returned + lost, &format!("{lent} references were lent, {returned} were returned"));
         let kept = guard::kept();
         self.rule(kept == 0, &format!("{kept} addresses of requests are in memory that was never freed"));
         let freed = guard::freed_early();
@@ -287,14 +291,15 @@ impl Kernel {
         self.random = seed;
     }
 
-    /// Counts a call that a caller might repeat without end. After too many calls, no further call fails.
+    /// Counts a call that a caller might repeat without end. After too many calls, records a violation and ends all
+    /// faults, so that the caller's loop can end.
     fn count_call(&mut self) {
-        self.restless += 1;
-        if self.restless > 30_000 {
+        self.calls_since_wait += 1;
+        if self.calls_since_wait > 30_000 {
             self.violation("30,000 calls without a wait: an endless loop");
             self.faults = Faults::default();
-            self.endpoints.iter_mut().for_each(|endpoint| endpoint.refuses = None);
-            self.restless = 0;
+            self.endpoints.iter_mut().for_each(|endpoint| endpoint.rejects_with = None);
+            self.calls_since_wait = 0;
         }
     }
 }
@@ -322,7 +327,7 @@ impl Kernel {
             Object::Port(port) => {
                 for packet in port.packets.into_iter().filter(|packet| packet.address != 0) {
                     self.counts.lost += 1;
-                    // Its writes are complete.
+                    // The kernel does not write to the memory of the request or operation any more.
                     if let Some(request) = packet.request {
                         self.forget_request(request);
                     }
@@ -331,9 +336,9 @@ impl Kernel {
             }
             Object::Pipe(pipe) if pipe.has_duplicate => {}
             Object::Pipe(_) => self.close_operations(handle),
-            Object::Device(device) if self.manners.closing_completes => {
+            Object::Device(device) if self.behaviour.closing_completes => {
                 for request in device.requests {
-                    self.complete(request, Answer::failed(layout::HANDLES_CLOSED));
+                    self.complete(request, PollResult::failed(layout::HANDLES_CLOSED));
                 }
             }
             Object::Device(device) => {
@@ -341,7 +346,7 @@ impl Kernel {
                 self.rule(out == 0, &format!("a device is closed that has {out} pending requests"));
             }
         }
-        NEWS.notify_all();
+        CHANGED.notify_all();
         true
     }
 
@@ -368,12 +373,12 @@ impl Kernel {
     /// Queues a packet in a port. If the port was closed, the packet is lost.
     fn queue(&mut self, port: usize, packet: Packet) {
         let completes = packet.request.is_some() || self.operations.contains_key(&packet.address);
-        let shuffled = self.manners.shuffles && completes;
+        let shuffled = self.behaviour.shuffles && completes;
         let random = if shuffled { self.random() as usize } else { 0 };
         if let Some(Object::Port(port)) = self.objects.get_mut(&port) {
             let end = port.packets.len();
             port.packets.insert(if shuffled { random % (end + 1) } else { end }, packet);
-            NEWS.notify_all();
+            CHANGED.notify_all();
         }
     }
 
@@ -384,12 +389,12 @@ impl Kernel {
             self.counts.returned += 1;
         }
         if let Some(request) = packet.request {
-            if self.manners.writes_late {
+            if self.behaviour.writes_late {
                 self.write(request);
             }
             self.forget_request(request);
         } else if self.operations.contains_key(&packet.address) {
-            if self.manners.writes_late {
+            if self.behaviour.writes_late {
                 self.write_operation(packet.address);
             }
             self.forget_operation(packet.address);
@@ -397,9 +402,9 @@ impl Kernel {
         Some(packet)
     }
 
-    /// Lets the threads return that the test has held back in the kernel.
+    /// Releases the threads that `holds` keeps in the kernel.
     pub fn let_go(&mut self) {
-        self.manners.holds = false;
-        NEWS.notify_all();
+        self.behaviour.holds = false;
+        CHANGED.notify_all();
     }
 }

@@ -26,19 +26,19 @@ pub(super) struct Pipe {
     /// The pipe has another handle, so closing this one ends no operation.
     pub has_duplicate: bool,
     /// By verb: the error with which every call fails.
-    refuses: [Option<i32>; 3],
+    rejects_with: [Option<i32>; 3],
     /// By verb: how many bytes the next call transfers before it returns.
     at_once: [Option<usize>; 3],
 }
 
-/// A pending operation, by the address of its status.
+/// A pending operation. Its key in `Kernel::operations` is the address of its `OVERLAPPED`.
 pub(super) struct Operation {
     pipe: usize,
     verb: Verb,
     port: (usize, usize),
     place: usize,
     room: usize,
-    answer: Option<(Status, usize)>,
+    result: Option<(Status, usize)>,
     /// The operation was cancelled and has not completed yet.
     held_back: bool,
 }
@@ -59,9 +59,9 @@ impl Kernel {
         self.open(Object::Pipe(Pipe { is_server, ..Pipe::default() }))
     }
 
-    pub fn pipe_refuses(&mut self, pipe: usize, verb: Verb, error: Option<i32>) {
+    pub fn reject_pipe_calls(&mut self, pipe: usize, verb: Verb, error: Option<i32>) {
         if let Some(pipe) = self.pipe(pipe) {
-            pipe.refuses[verb as usize] = error;
+            pipe.rejects_with[verb as usize] = error;
         }
     }
 
@@ -109,7 +109,7 @@ impl Kernel {
 
 impl Operation {
     fn waits(&self) -> bool {
-        self.answer.is_none() && !self.held_back
+        self.result.is_none() && !self.held_back
     }
 }
 
@@ -152,28 +152,30 @@ impl Kernel {
         self.rule(is_fresh, "an operation is started without being reset");
         let Some(pipe) = self.pipe(handle) else { return Err(ERROR_INVALID_HANDLE) };
         pipe.is_disconnected &= verb != Verb::Connect;
-        let (refusal, at_once, port) = (pipe.refuses[verb as usize], pipe.at_once[verb as usize].take(), pipe.port);
+        let (rejection, at_once, port) =
+            (pipe.rejects_with[verb as usize], pipe.at_once[verb as usize].take(), pipe.port);
         self.rule(port.is_some(), "an operation on a pipe without a port");
-        let (Some(port), None) = (port, refusal) else {
+        let (Some(port), None) = (port, rejection) else {
             // The kernel does not use this memory, but checks that it is freed.
             guard::mark_pending(overlapped);
             guard::mark_done(overlapped);
-            return Err(refusal.unwrap_or(ERROR_INVALID_HANDLE));
+            return Err(rejection.unwrap_or(ERROR_INVALID_HANDLE));
         };
         self.counts.lent += 1;
         guard::mark_pending(overlapped);
         if place != 0 {
             guard::mark_pending(place);
         }
-        let operation = Operation { pipe: handle, verb, port, place, room, answer: None, held_back: false };
+        let operation = Operation { pipe: handle, verb, port, place, room, result: None, held_back: false };
         self.operations.insert(overlapped, operation);
         if let Some(bytes) = at_once {
             self.end_operation(overlapped, SUCCESS, bytes.min(room));
         }
-        Ok(at_once.is_some() && !self.manners.never_at_once)
+        Ok(at_once.is_some() && !self.behaviour.never_at_once)
     }
 
-    /// Returns false if there was none.
+    /// Cancels the pending operations of a pipe: the one at `overlapped`, or all if `overlapped` is 0. Returns false if
+    /// there was none, or if the call fails.
     pub(super) fn cancel_operations(&mut self, pipe: usize, overlapped: usize) -> bool {
         self.count_call();
         if self.pipe(pipe).is_none() || super::fails(&mut self.faults.cancels) {
@@ -186,7 +188,7 @@ impl Kernel {
         let meant: Vec<_> = meant.map(|(address, _)| *address).collect();
         for address in &meant {
             match self.operations.get_mut(address) {
-                Some(operation) if self.manners.cancels_late => operation.held_back = true,
+                Some(operation) if self.behaviour.cancels_late => operation.held_back = true,
                 _ => self.end_operation(*address, CANCELLED, 0),
             }
         }
@@ -203,10 +205,10 @@ impl Kernel {
 
     fn end_operation(&mut self, address: usize, status: Status, bytes: usize) {
         let Some(operation) = self.operations.get_mut(&address) else { return };
-        operation.answer = Some((status, bytes));
+        operation.result = Some((status, bytes));
         operation.held_back = false;
         let (port, key) = operation.port;
-        if !self.manners.writes_late {
+        if !self.behaviour.writes_late {
             self.write_operation(address);
         }
         self.queue(port, Packet { key, address, request: None });
@@ -214,8 +216,8 @@ impl Kernel {
 
     /// Writes the status of an operation, and the bytes that were read, to the caller's memory.
     pub(super) fn write_operation(&mut self, address: usize) {
-        let Operation { verb, place, answer, .. } = self.operations[&address];
-        let Some((status, bytes)) = answer else { return };
+        let Operation { verb, place, result, .. } = self.operations[&address];
+        let Some((status, bytes)) = result else { return };
         // SAFETY: the operation is pending, so the kernel owns its memory. The allocator keeps it valid.
         unsafe { (*(address as *mut Overlapped)).internal = status as usize };
         // SAFETY: as above.

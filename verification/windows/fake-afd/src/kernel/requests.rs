@@ -8,44 +8,45 @@ pub(crate) struct Request {
     device: usize,
     /// The port of its packet, and the key. The packet arrives even if the device was closed.
     port: (usize, usize),
-    /// The handle of the request, and its socket.
+    /// The socket's handle, as the request names it.
     socket: usize,
+    /// The socket, as an index of `Kernel::endpoints`.
     endpoint: usize,
-    asked: u32,
+    requested: u32,
     block: usize,
     info: usize,
     context: usize,
-    answer: Option<Answer>,
+    result: Option<PollResult>,
     /// The result is decided, but not written yet.
     held_back: bool,
 }
 
 /// The result of a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct PollResult {
     pub status: Status,
     /// `None`: the output is not written, and still has the requested events.
     pub events: Option<u32>,
     pub handles: u32,
 }
 
-impl Answer {
-    pub const fn events(events: u32) -> Answer {
-        Answer { status: SUCCESS, events: Some(events), handles: 1 }
+impl PollResult {
+    pub const fn events(events: u32) -> PollResult {
+        PollResult { status: SUCCESS, events: Some(events), handles: 1 }
     }
 
-    pub const fn failed(status: Status) -> Answer {
-        Answer { status, events: None, handles: 1 }
+    pub const fn failed(status: Status) -> PollResult {
+        PollResult { status, events: None, handles: 1 }
     }
 
     /// The result of a request whose timeout has passed, or that an exclusive request has replaced.
-    pub const fn nothing(status: Status) -> Answer {
-        Answer { status, events: None, handles: 0 }
+    pub const fn nothing(status: Status) -> PollResult {
+        PollResult { status, events: None, handles: 0 }
     }
 }
 
 /// The arguments of `NtDeviceIoControlFile`.
-pub(crate) struct Ask {
+pub(crate) struct SubmitArguments {
     pub device: usize,
     pub event: usize,
     pub routine: usize,
@@ -57,35 +58,41 @@ pub(crate) struct Ask {
 }
 
 impl Kernel {
-    pub(super) fn submit(&mut self, ask: &Ask) -> Status {
+    pub(super) fn submit(&mut self, arguments: &SubmitArguments) -> Status {
         self.count_call();
         self.counts.submits += 1;
-        let addresses = ask.block != 0 && ask.input.0 != 0 && ask.output.0 != 0;
+        let addresses = arguments.block != 0 && arguments.input.0 != 0 && arguments.output.0 != 0;
         self.rule(addresses, "a request without a status block, or without an input or output buffer");
-        self.rule(ask.input.1 == 32 && ask.output.1 == 32, "the buffers of a request are 32 bytes long");
-        if !addresses || ask.input.1 != 32 || ask.output.1 != 32 {
+        self.rule(
+            arguments.input.1 == 32 && arguments.output.1 == 32,
+            "the buffers of a request are not 32 bytes long",
+        );
+        if !addresses || arguments.input.1 != 32 || arguments.output.1 != 32 {
             return INVALID_HANDLE;
         }
-        self.rule(ask.code == IOCTL_AFD_POLL, "the code is not IOCTL_AFD_POLL");
-        self.rule(ask.event == 0 && ask.routine == 0, "a request that completes to a port has an event or a routine");
-        self.rule(ask.context != 0, "a request without a context queues no packet");
+        self.rule(arguments.code == IOCTL_AFD_POLL, "the code is not IOCTL_AFD_POLL");
+        self.rule(
+            arguments.event == 0 && arguments.routine == 0,
+            "a request that completes to a port has an event or a routine",
+        );
+        self.rule(arguments.context != 0, "a request without a context queues no packet");
         // SAFETY: the caller has passed a valid pointer and keeps the memory valid.
-        let status = unsafe { (ask.block as *const IoStatusBlock).cast::<Status>().read() };
+        let status = unsafe { (arguments.block as *const IoStatusBlock).cast::<Status>().read() };
         self.rule(status == PENDING, "the status block of a request is not marked as pending");
         // SAFETY: as above; the caller has passed its length.
-        let info = unsafe { (ask.input.0 as *const PollInfo).read() };
-        let asked = info.handle.events;
+        let info = unsafe { (arguments.input.0 as *const PollInfo).read() };
+        let requested = info.handle.events;
         self.rule(info.timeout == i64::MAX, "a request has a timeout");
         self.rule(info.number_of_handles == 1, "a request does not name exactly one socket");
         self.rule(info.exclusive == 0, "a request is exclusive");
-        self.rule(asked & LOCAL_CLOSE != 0, "a request does not contain AFD_POLL_LOCAL_CLOSE");
-        self.rule(asked & CONNECT == 0, "a request contains AFD_POLL_CONNECT");
+        self.rule(requested & LOCAL_CLOSE != 0, "a request does not contain AFD_POLL_LOCAL_CLOSE");
+        self.rule(requested & CONNECT == 0, "a request contains AFD_POLL_CONNECT");
         let known = RECEIVE | SEND | DISCONNECT | ABORT | LOCAL_CLOSE | ACCEPT | CONNECT_FAIL;
-        self.rule(asked & !known == 0, "a request contains unknown events");
-        let is_new = |request: &Request| request.block != ask.block && request.info != ask.output.0;
+        self.rule(requested & !known == 0, "a request contains unknown events");
+        let is_new = |request: &Request| request.block != arguments.block && request.info != arguments.output.0;
         let is_new = self.requests.values().all(is_new);
         self.rule(is_new, "two pending requests use the same status block or output");
-        let (port, at_device) = match self.device(ask.device) {
+        let (port, at_device) = match self.device(arguments.device) {
             Some(device) => (device.port, device.requests.len()),
             None => return INVALID_HANDLE,
         };
@@ -94,72 +101,73 @@ impl Kernel {
 
         let endpoint = match self.sockets.get(&info.handle.handle) {
             Some(endpoint) => *endpoint,
-            None => return self.refuse(INVALID_HANDLE, ask),
+            None => return self.reject(INVALID_HANDLE, arguments),
         };
         // Cancelled requests have left the socket, although their packets may still arrive.
         let others = self.endpoints[endpoint].requests.iter().map(|other| &self.requests[other]);
-        let mut others = others.filter(|other| other.answer.is_none() && !other.held_back);
-        let alone = others.all(|other| other.device != ask.device);
+        let mut others = others.filter(|other| other.result.is_none() && !other.held_back);
+        let alone = others.all(|other| other.device != arguments.device);
         self.rule(alone, "a device has two pending requests for one socket");
-        if let Some(status) = self.endpoints[endpoint].refuses {
-            return self.refuse(status, ask);
+        if let Some(status) = self.endpoints[endpoint].rejects_with {
+            return self.reject(status, arguments);
         }
 
         self.counts.lent += 1;
         self.last_request += 1;
         let id = self.last_request;
         let request = Request {
-            device: ask.device,
+            device: arguments.device,
             port: port.unwrap_or_default(),
             socket: info.handle.handle,
             endpoint,
-            asked,
-            block: ask.block,
-            info: ask.output.0,
-            context: ask.context,
-            answer: None,
+            requested,
+            block: arguments.block,
+            info: arguments.output.0,
+            context: arguments.context,
+            result: None,
             held_back: false,
         };
         guard::mark_pending(request.block);
         guard::mark_pending(request.info);
         self.requests.insert(id, request);
         self.endpoints[endpoint].requests.push(id);
-        if let Some(device) = self.device(ask.device) {
+        if let Some(device) = self.device(arguments.device) {
             device.requests.insert(id);
         }
-        let result = match self.endpoints[endpoint].answers.pop_front() {
-            Some(answer) => {
-                self.complete(id, answer);
-                // With an error as the result, no packet would be queued.
-                if answer.status as u32 >> 30 == 3 {
+        let result = match self.endpoints[endpoint].results.pop_front() {
+            Some(result) => {
+                self.complete(id, result);
+                // If the call returned an error, no packet would be queued. So it returns "pending", and the packet
+                // has the error.
+                if result.status as u32 >> 30 == 3 {
                     PENDING
                 } else {
-                    answer.status
+                    result.status
                 }
             }
-            None => match self.up(endpoint) & asked {
+            None => match self.ready_events(endpoint) & requested {
                 0 => PENDING,
                 events => {
-                    self.complete(id, Answer::events(events));
+                    self.complete(id, PollResult::events(events));
                     SUCCESS
                 }
             },
         };
         match result {
-            SUCCESS if self.manners.never_at_once => PENDING,
+            SUCCESS if self.behaviour.never_at_once => PENDING,
             result => result,
         }
     }
 
     /// Rejects a request. No packet is queued for it.
-    fn refuse(&mut self, status: Status, ask: &Ask) -> Status {
-        self.counts.refused += 1;
+    fn reject(&mut self, status: Status, arguments: &SubmitArguments) -> Status {
+        self.counts.rejected += 1;
         // The kernel does not use this memory, but checks that it is freed.
-        guard::mark_pending(ask.block);
-        guard::mark_done(ask.block);
+        guard::mark_pending(arguments.block);
+        guard::mark_done(arguments.block);
         // The contents of the status block are then undefined.
         // SAFETY: the caller has passed a valid pointer and keeps the memory valid.
-        unsafe { (ask.block as *mut IoStatusBlock).cast::<Status>().write(0x7777) };
+        unsafe { (arguments.block as *mut IoStatusBlock).cast::<Status>().write(0x7777) };
         status
     }
 
@@ -176,9 +184,9 @@ impl Kernel {
         let mut result = NOT_FOUND;
         for id in out {
             let request = &self.requests[&id];
-            if request.answer.is_none() && !request.held_back && (block == 0 || request.block == block) {
+            if request.result.is_none() && !request.held_back && (block == 0 || request.block == block) {
                 result = SUCCESS;
-                self.say(id, Answer::failed(CANCELLED), self.manners.cancels_late);
+                self.complete_or_hold_back(id, PollResult::failed(CANCELLED), self.behaviour.cancels_late);
             }
         }
         result
@@ -191,27 +199,27 @@ impl Kernel {
 
     /// Returns whether a pending request would report the closing of the socket.
     pub fn is_watched(&self, endpoint: usize) -> bool {
-        let waits = |id: &usize| self.requests[id].answer.is_none() && !self.requests[id].held_back;
+        let waits = |id: &usize| self.requests[id].result.is_none() && !self.requests[id].held_back;
         self.endpoints[endpoint].requests.iter().any(waits)
     }
 
     /// Completes the requests for a socket whose conditions hold now.
     pub(super) fn complete_ready(&mut self, endpoint: usize) {
-        let up = self.up(endpoint);
+        let up = self.ready_events(endpoint);
         for id in self.endpoints[endpoint].requests.clone() {
             let request = &self.requests[&id];
-            if request.answer.is_none() && !request.held_back && request.asked & up != 0 {
-                self.complete(id, Answer::events(request.asked & up));
+            if request.result.is_none() && !request.held_back && request.requested & up != 0 {
+                self.complete(id, PollResult::events(request.requested & up));
             }
         }
     }
 
-    /// The last handle of the socket has been closed.
+    /// Completes the requests for a socket whose last handle was closed, at once or when the test lets them complete.
     pub(super) fn close_requests(&mut self, endpoint: usize) {
         for id in self.endpoints[endpoint].requests.clone() {
             let request = &self.requests[&id];
-            if request.answer.is_none() && !request.held_back {
-                self.say(id, Answer::events(LOCAL_CLOSE), self.manners.closes_late);
+            if request.result.is_none() && !request.held_back {
+                self.complete_or_hold_back(id, PollResult::events(LOCAL_CLOSE), self.behaviour.closes_late);
             }
         }
     }
@@ -219,41 +227,41 @@ impl Kernel {
     /// Makes all pending requests for a socket fail.
     pub fn fail(&mut self, endpoint: usize, status: Status) {
         for id in self.endpoints[endpoint].requests.clone() {
-            self.complete(id, Answer::failed(status));
+            self.complete(id, PollResult::failed(status));
         }
     }
 
-    fn say(&mut self, id: usize, answer: Answer, later: bool) {
+    fn complete_or_hold_back(&mut self, id: usize, result: PollResult, later: bool) {
         if !later {
-            return self.complete(id, answer);
+            return self.complete(id, result);
         }
         if let Some(request) = self.requests.get_mut(&id) {
             request.held_back = true;
-            self.held_back.push((id, answer));
+            self.held_back.push((id, result));
         }
     }
 
     /// Completes the requests that were held back.
     pub fn deliver(&mut self) {
-        for (id, answer) in std::mem::take(&mut self.held_back) {
-            self.complete(id, answer);
+        for (id, result) in std::mem::take(&mut self.held_back) {
+            self.complete(id, result);
         }
     }
 
     /// Like [`deliver`](Kernel::deliver), but with another result: the request had completed before it was cancelled.
-    pub fn deliver_instead(&mut self, other: Answer) {
-        self.held_back.iter_mut().for_each(|(_, answer)| *answer = other);
+    pub fn deliver_instead(&mut self, other: PollResult) {
+        self.held_back.iter_mut().for_each(|(_, result)| *result = other);
         self.deliver();
     }
 
-    pub(super) fn complete(&mut self, id: usize, answer: Answer) {
+    pub(super) fn complete(&mut self, id: usize, result: PollResult) {
         let request = match self.requests.get_mut(&id) {
-            Some(request) if request.answer.is_none() => request,
+            Some(request) if request.result.is_none() => request,
             _ => return,
         };
-        request.answer = Some(answer);
+        request.result = Some(result);
         let ((port, key), address) = (request.port, request.context);
-        if !self.manners.writes_late {
+        if !self.behaviour.writes_late {
             self.write(id);
         }
         self.queue(port, Packet { key, address, request: Some(id) });
@@ -261,14 +269,14 @@ impl Kernel {
 
     /// Writes the result of a request to the caller's memory.
     pub(super) fn write(&mut self, id: usize) {
-        let Request { socket, block, info, answer, .. } = self.requests[&id];
-        let Some(answer) = answer else { return };
+        let Request { socket, block, info, result, .. } = self.requests[&id];
+        let Some(result) = result else { return };
         // SAFETY: the request is pending, so the kernel owns its memory. The allocator keeps it valid.
-        unsafe { (block as *mut IoStatusBlock).write(IoStatusBlock { status: answer.status, information: 32 }) };
+        unsafe { (block as *mut IoStatusBlock).write(IoStatusBlock { status: result.status, information: 32 }) };
         let info = info as *mut PollInfo;
         // SAFETY: as above.
-        unsafe { (*info).number_of_handles = answer.handles };
-        if let Some(events) = answer.events {
+        unsafe { (*info).number_of_handles = result.handles };
+        if let Some(events) = result.events {
             let status = if events & CONNECT_FAIL != 0 { CONNECTION_REFUSED } else { SUCCESS };
             // SAFETY: as above.
             unsafe { (*info).handle = PollHandle { handle: socket, events, status } };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
 use super::layout::*;
-use super::{Answer, Kernel};
+use super::{Kernel, PollResult};
 
 /// A socket. It may have several handles, which are numbers.
 #[derive(Default)]
@@ -23,16 +23,16 @@ pub(crate) struct Endpoint {
     pub listens: bool,
     pub backlog: usize,
     /// The status with which every request for the socket is rejected.
-    pub refuses: Option<Status>,
+    pub rejects_with: Option<Status>,
     /// The results with which the next requests complete at once.
-    pub answers: VecDeque<Answer>,
+    pub results: VecDeque<PollResult>,
     /// The results of provider queries: another socket or an error.
     pub layers: BTreeMap<u32, Result<usize, i32>>,
 }
 
 impl Endpoint {
-    pub fn says(&mut self, question: u32, answer: Result<usize, i32>) {
-        self.layers.insert(question, answer);
+    pub fn set_layer(&mut self, query: u32, answer: Result<usize, i32>) {
+        self.layers.insert(query, answer);
     }
 }
 
@@ -67,7 +67,7 @@ impl Kernel {
         self.sockets.get(&number).copied()
     }
 
-    pub fn look(&self, endpoint: usize) -> &Endpoint {
+    pub fn endpoint_state(&self, endpoint: usize) -> &Endpoint {
         &self.endpoints[endpoint]
     }
 
@@ -78,9 +78,9 @@ impl Kernel {
     }
 
     /// Returns the AFD events that hold for a socket.
-    pub fn up(&self, endpoint: usize) -> u32 {
+    pub fn ready_events(&self, endpoint: usize) -> u32 {
         let socket = &self.endpoints[endpoint];
-        let ended = socket.ended && !(self.manners.data_hides_end && socket.unread > 0);
+        let ended = socket.ended && !(self.behaviour.data_hides_end && socket.unread > 0);
         [
             (socket.unread > 0 && !socket.reset, RECEIVE),
             (socket.room > 0 || socket.reset, SEND),
@@ -146,9 +146,9 @@ impl Kernel {
     }
 
     /// Returns the result of a provider query.
-    pub(super) fn layer(&mut self, number: usize, question: u32) -> Result<usize, i32> {
+    pub(super) fn layer(&mut self, number: usize, query: u32) -> Result<usize, i32> {
         let endpoint = self.endpoint(number).ok_or(WSAENOTSOCK)?;
-        match (self.endpoints[endpoint].layers.get(&question), question) {
+        match (self.endpoints[endpoint].layers.get(&query), query) {
             (Some(answer), _) => *answer,
             (None, SIO_BASE_HANDLE) => Ok(number),
             (None, _) => Err(WSAEOPNOTSUPP),

@@ -5,15 +5,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::kernel::layout::*;
-use crate::kernel::{Answer, Manners};
-use crate::world::{everywhere, with_loop, Loop, Number, Stream, World};
+use crate::kernel::{Behaviour, PollResult};
+use crate::world::{everywhere, with_loop, Loop, RawSocket, Stream, World};
 use crate::{Interest, Token};
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
 /// A kernel that completes cancelled requests only when the test lets it.
 fn late() -> World {
-    World::new(Manners { cancels_late: true, ..Manners::WINDOWS })
+    World::new(Behaviour { cancels_late: true, ..Behaviour::WINDOWS })
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_cancelled_request_that_completes_with_its_own_result_loses_no_event() {
     assert_eq!(queue.now(), []);
     peer.change(|socket| (socket.unread, socket.room) = (1, 1));
     assert_eq!(queue.now(), []);
-    world.kernel().deliver_instead(Answer::events(RECEIVE));
+    world.kernel().deliver_instead(PollResult::events(RECEIVE));
     assert_eq!(queue.now(), [(2, RECEIVE)]);
     assert_eq!(queue.now(), [(2, SEND)]);
 }
@@ -93,7 +93,7 @@ fn no_request_is_submitted_before_the_packet_of_the_cancelled_one_is_dequeued() 
     peer.sends(1);
     assert_eq!(queue.now(), [(8, RECEIVE | SEND)]);
     assert_eq!(world.since(before), (1, 0, queue_waits(&world, before)));
-    world.kernel().manners.cancels_late = false;
+    world.kernel().behaviour.cancels_late = false;
 }
 
 fn queue_waits(world: &World, before: crate::kernel::Counts) -> usize {
@@ -180,7 +180,7 @@ fn dropping_the_poll_waits_for_a_late_packet() {
 
 #[test]
 fn a_packet_that_never_arrives_keeps_its_memory_and_the_drop_ends_after_five_seconds() {
-    let mut world = World::new(Manners { cancels_late: true, time_flies: true, ..Manners::WINDOWS });
+    let mut world = World::new(Behaviour { cancels_late: true, timeouts_pass_at_once: true, ..Behaviour::WINDOWS });
     let mut queue = Loop::new();
     let (mut stream, _) = world.pair();
     let (mut other, _) = world.pair();
@@ -196,9 +196,9 @@ fn a_packet_that_never_arrives_keeps_its_memory_and_the_drop_ends_after_five_sec
     another.register(&mut stream, 3, Interest::READABLE);
     assert_eq!(another.now(), []);
     drop(stream);
-    // A packet that arrives now still finds its memory.
-    world.kernel().manners.cancels_late = false;
+    world.kernel().behaviour.cancels_late = false;
     drop(another);
+    // The memory of the three requests stays allocated, because their packets could still arrive.
     world.expect_leaks(3);
 }
 
@@ -215,7 +215,7 @@ fn the_last_registry_may_be_dropped_with_pending_requests() {
         drop(second);
         drop(registry);
         assert_eq!(world.kernel().devices(), 0);
-        // The poll was dropped, so the packet has no effect.
+        // The rearm after this read has no effect, because the poll was dropped.
         assert!(stream.read(1).is_err());
     });
 }
@@ -361,7 +361,7 @@ fn a_cancel_that_always_fails_does_not_delay_the_timeout() {
 
 #[test]
 fn a_poll_whose_requests_cannot_be_cancelled_can_be_dropped() {
-    let mut world = World::new(Manners { time_flies: true, ..Manners::WINDOWS });
+    let mut world = World::new(Behaviour { timeouts_pass_at_once: true, ..Behaviour::WINDOWS });
     let (mut queue, stream, _) = world.registered(Interest::READABLE);
     assert_eq!(queue.now(), []);
     world.kernel().faults.cancels = usize::MAX;
@@ -372,7 +372,7 @@ fn a_poll_whose_requests_cannot_be_cancelled_can_be_dropped() {
 
 #[test]
 fn where_closing_a_device_completes_its_requests_their_memory_is_valid() {
-    let mut world = World::new(Manners { cancels_late: true, time_flies: true, ..Manners::WINE });
+    let mut world = World::new(Behaviour { cancels_late: true, timeouts_pass_at_once: true, ..Behaviour::WINE });
     let (mut queue, stream, _) = world.registered(Interest::READABLE);
     assert_eq!(queue.now(), []);
     drop(queue);
@@ -384,7 +384,7 @@ fn where_closing_a_device_completes_its_requests_their_memory_is_valid() {
 #[test]
 fn sources_may_be_dropped_while_the_poll_is_dropped() {
     for _ in 0..200 {
-        let world = World::new(Manners::WINDOWS);
+        let world = World::new(Behaviour::WINDOWS);
         let mut queue = Loop::new();
         let mut all: Vec<_> = (0..40).map(|_| world.pair().0).collect();
         for stream in &mut all {

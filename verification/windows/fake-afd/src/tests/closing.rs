@@ -5,13 +5,13 @@ use std::thread;
 
 use crate::event::Source;
 use crate::kernel::layout::*;
-use crate::kernel::Manners;
-use crate::world::{everywhere, with_loop, Loop, Number, Stream, World};
+use crate::kernel::Behaviour;
+use crate::world::{everywhere, with_loop, Loop, RawSocket, Stream, World};
 use crate::{Interest, Token, Waker};
 
 /// Returns a new socket with the number of one that was just closed.
 #[track_caller]
-fn again(world: &World, old: Number) -> (Number, crate::world::Peer) {
+fn again(world: &World, old: RawSocket) -> (RawSocket, crate::world::Peer) {
     let (number, peer) = world.raw();
     assert_eq!(number, old, "the kernel does not reuse the number");
     (number, peer)
@@ -62,7 +62,7 @@ fn the_next_poll_deregisters_a_closed_source_socket() {
             let (mut number, peer) = queue.registered(world.raw(), interest);
             peer.sends(1);
             queue.now();
-            kernel_reads(world, number);
+            read_unseen_by_the_queue(world, number);
             queue.now();
             queue.now();
             number.close();
@@ -78,7 +78,7 @@ fn the_next_poll_deregisters_a_closed_source_socket() {
     });
 }
 
-fn kernel_reads(world: &World, number: Number) {
+fn read_unseen_by_the_queue(world: &World, number: RawSocket) {
     let _all = world.kernel().receive(number.0, usize::MAX);
 }
 
@@ -145,7 +145,7 @@ fn a_reused_number_is_detected_behind_packets_of_the_notifier() {
 
 #[test]
 fn a_number_that_is_reused_during_a_poll_can_be_registered() {
-    let world = World::new(Manners::WINDOWS);
+    let world = World::new(Behaviour::WINDOWS);
     let mut queue = Loop::new();
     let registry = queue.registry().try_clone().unwrap();
     let (number, _) = queue.registered(world.raw(), Interest::READABLE);
@@ -153,7 +153,7 @@ fn a_number_that_is_reused_during_a_poll_can_be_registered() {
         let waits = scope.spawn(|| queue.within(std::time::Duration::from_millis(300)));
         world.until_blocked(1);
         // The packet is dequeued, but the polling thread has not handled it yet.
-        world.kernel().manners.holds = true;
+        world.kernel().behaviour.holds = true;
         number.close();
         crate::world::until("the packet is not taken", || world.kernel().packets() == 0);
         let (mut number, _) = again(&world, number);
@@ -201,7 +201,7 @@ fn a_number_that_is_reused_after_a_rejected_request_can_be_registered() {
 fn a_closed_socket_with_an_open_duplicate_is_still_reported() {
     with_loop(|world, mut queue| {
         let (mut number, peer) = world.raw();
-        let duplicate = Number(world.kernel().duplicate_socket(number.0));
+        let duplicate = RawSocket(world.kernel().duplicate_socket(number.0));
         queue.register(&mut number, 1, Interest::READABLE);
         assert_eq!(queue.now(), []);
         number.close();
@@ -217,7 +217,7 @@ fn a_closed_socket_with_an_open_duplicate_is_still_reported() {
 
 #[test]
 fn a_closing_may_be_reported_much_later() {
-    let world = World::new(Manners { closes_late: true, ..Manners::WINDOWS });
+    let world = World::new(Behaviour { closes_late: true, ..Behaviour::WINDOWS });
     let mut queue = Loop::new();
     let (number, _) = queue.registered(world.raw(), Interest::READABLE);
     assert_eq!(queue.now(), []);
@@ -234,7 +234,7 @@ fn a_closing_may_be_reported_much_later() {
 
 #[test]
 fn a_socket_closed_while_deregistered_leaves_its_number_free() {
-    let world = World::new(Manners { cancels_late: true, ..Manners::WINDOWS });
+    let world = World::new(Behaviour { cancels_late: true, ..Behaviour::WINDOWS });
     let mut queue = Loop::new();
     let (mut number, _) = queue.registered(world.raw(), Interest::READABLE);
     assert_eq!(queue.now(), []);
@@ -246,7 +246,7 @@ fn a_socket_closed_while_deregistered_leaves_its_number_free() {
     assert_eq!(queue.now(), [(2, RECEIVE)]);
     // The last packet of the old socket does not affect the new one.
     world.kernel().deliver();
-    world.kernel().manners.cancels_late = false;
+    world.kernel().behaviour.cancels_late = false;
     assert_eq!(queue.now(), []);
     queue.reregister(&mut number, 3, Interest::READABLE);
     assert_eq!(queue.now(), [(3, RECEIVE)]);
@@ -256,7 +256,7 @@ fn a_socket_closed_while_deregistered_leaves_its_number_free() {
 
 #[test]
 fn a_late_packet_of_the_old_socket_leaves_the_new_one_registered() {
-    let world = World::new(Manners { closes_late: true, ..Manners::WINDOWS });
+    let world = World::new(Behaviour { closes_late: true, ..Behaviour::WINDOWS });
     let mut queue = Loop::new();
     let (mut number, _) = queue.registered(world.raw(), Interest::READABLE);
     assert_eq!(queue.now(), []);
@@ -294,7 +294,7 @@ fn an_owned_socket_whose_handle_was_closed_is_not_reported() {
     everywhere(|world| {
         let (mut queue, mut stream, _) = world.registered(Interest::READABLE.level());
         assert_eq!(queue.now(), []);
-        Number(stream.number()).close();
+        RawSocket(stream.number()).close();
         assert_eq!(queue.now(), []);
         assert_eq!(queue.now(), []);
         queue.deregister(&mut stream);

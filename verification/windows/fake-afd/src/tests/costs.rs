@@ -4,7 +4,7 @@ use std::thread;
 
 use crate::guard;
 use crate::kernel::layout::*;
-use crate::kernel::Manners;
+use crate::kernel::Behaviour;
 use crate::world::{everywhere, with_loop, Loop, Peer, Stream, World};
 use crate::Interest;
 
@@ -33,7 +33,7 @@ fn a_drained_and_echoed_message_costs_one_request() {
 
 #[test]
 fn a_read_by_another_thread_after_the_next_wait_began_costs_one_request_too() {
-    let world = World::new(Manners { time_crawls: true, ..Manners::WINDOWS });
+    let world = World::new(Behaviour { timeouts_are_stretched: true, ..Behaviour::WINDOWS });
     let mut queue = Loop::new();
     let (stream, peer) = queue.registered(world.unconnected(), Interest::READABLE);
     assert_eq!(queue.now(), []);
@@ -156,7 +156,7 @@ fn a_poll_of_silent_sources_submits_no_request() {
 
 #[test]
 fn five_thousand_sockets_need_157_devices_and_leave_one() {
-    let world = World::new(Manners::WINDOWS);
+    let world = World::new(Behaviour::WINDOWS);
     let mut queue = Loop::with_capacity(6_000);
     for round in 0..2 {
         let mut all: Vec<_> = (0..5_000).map(|_| world.unconnected()).collect();
@@ -167,7 +167,7 @@ fn five_thousand_sockets_need_157_devices_and_leave_one() {
         assert_eq!(queue.now(), []);
         assert_eq!(world.kernel().requests_pending(), 5_000);
         if round == 0 {
-            // Poll groups with free room are used again.
+            // Sockets that are registered now use the devices that have room.
             let opened = world.counts().devices_opened;
             for (token, (stream, peer)) in all.iter_mut().enumerate().step_by(3) {
                 (*stream, *peer) = world.unconnected();
@@ -215,7 +215,7 @@ fn sources_dropped_between_two_polls_do_not_accumulate() {
     });
 }
 
-/// One round of a busy program.
+/// Runs one round of a busy program, and returns how many blocks the polling and rearming allocated.
 fn round(queue: &mut Loop, all: &[(Stream, Peer)]) -> usize {
     for (_, peer) in all {
         peer.sends(1);
@@ -258,7 +258,7 @@ fn after_warm_up_polling_and_rearming_do_not_allocate() {
 
 #[test]
 fn a_blocking_poll_rounds_its_timeout_up() {
-    let world = World::new(Manners::WINDOWS);
+    let world = World::new(Behaviour::WINDOWS);
     let mut queue = Loop::new();
     for (timeout, milliseconds) in [(1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2)] {
         let port = crate::queue::Selector::new().unwrap();

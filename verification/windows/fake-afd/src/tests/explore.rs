@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::event::Source;
 use crate::kernel::layout::*;
-use crate::kernel::Manners;
-use crate::world::{Loop, Number, Peer, Stream, World, FINISHED};
+use crate::kernel::Behaviour;
+use crate::world::{Loop, Peer, RawSocket, Stream, World, FINISHED};
 use crate::{Events, Interest, Registry, Token, Waker};
 
 const SEEDS: u64 = 60_000;
@@ -31,7 +31,7 @@ fn flags(interest: Interest) -> u32 {
 /// A socket of the program: an owned stream or a raw number.
 enum Socket {
     Owned(Stream),
-    Raw(Number),
+    Raw(RawSocket),
 }
 
 struct Slot {
@@ -128,24 +128,24 @@ impl Program<'_> {
             3..=4 if !self.is_stale(at) => self.reregister(at),
             5 if !self.is_stale(at) => self.deregister(at),
             6 => self.close(at),
-            7..=14 => self.happens(at),
-            15..=17 => self.uses(at),
+            7..=14 => self.peer_acts(at),
+            15..=17 => self.program_acts(at),
             18..=20 => self.wait(),
-            21 => self.has_trouble(),
+            21 => self.change_faults(),
             22 => {
                 self.waker.wake().unwrap();
                 self.woken = true;
             }
-            _ => self.settles(),
+            _ => self.check_due_events(),
         }
-        self.see();
+        self.record_conditions();
         self.world.check();
     }
 
     /// Records the conditions that hold.
-    fn see(&mut self) {
+    fn record_conditions(&mut self) {
         for slot in self.slots.iter_mut().flatten() {
-            slot.seen |= slot.peer.up();
+            slot.seen |= slot.peer.ready_events();
         }
     }
 
@@ -211,11 +211,11 @@ impl Program<'_> {
     }
 
     fn close(&mut self, at: usize) {
-        let politely = self.pick(2) == 0;
+        let deregister_first = self.pick(2) == 0;
         let Some(slot) = &self.slots[at] else { return };
         if let (Socket::Raw(_), Some(_)) = (&slot.source, &slot.registration) {
             // Only a request reports that the socket was closed.
-            if politely || !self.world.kernel().is_watched(slot.peer.endpoint) {
+            if deregister_first || !self.world.kernel().is_watched(slot.peer.endpoint) {
                 self.deregister(at);
             }
         }
@@ -231,7 +231,7 @@ impl Program<'_> {
     }
 
     /// An action of the peer.
-    fn happens(&mut self, at: usize) {
+    fn peer_acts(&mut self, at: usize) {
         let (what, size) = (self.pick(40), self.pick(5));
         let Some(Slot { peer, .. }) = &self.slots[at] else { return };
         match what {
@@ -245,7 +245,7 @@ impl Program<'_> {
     }
 
     /// An action of the program on its socket.
-    fn uses(&mut self, at: usize) {
+    fn program_acts(&mut self, at: usize) {
         let (what, size) = (self.pick(4), 1 + self.pick(5));
         let Some(Slot { source: Socket::Owned(stream), registration, .. }) = &mut self.slots[at] else { return };
         let (direction, uses) = match what {
@@ -276,7 +276,7 @@ impl Program<'_> {
                 panic!("reported {words:x} with token {token}, which no source has");
             };
             registration.reported(words, *seen, peer.unread());
-            *seen = peer.up();
+            *seen = peer.ready_events();
         }
         let all = tokens.len();
         tokens.sort_unstable();
@@ -285,7 +285,8 @@ impl Program<'_> {
         tokens
     }
 
-    /// Returns a timeout: blocking and non-blocking waits take different paths. Time passes immediately.
+    /// Returns a timeout: blocking and non-blocking waits take different paths. With `timeouts_pass_at_once`, neither
+    /// takes time.
     fn timeout(&mut self) -> Duration {
         Duration::from_nanos(self.pick(2) as u64)
     }
@@ -300,35 +301,35 @@ impl Program<'_> {
     }
 
     /// Makes kernel calls fail at random.
-    fn has_trouble(&mut self) {
-        let mood = self.pick(5);
+    fn change_faults(&mut self) {
+        let fault = self.pick(5);
         let mut kernel = self.world.kernel();
-        match mood {
-            0 => kernel.manners.cancels_late = true,
+        match fault {
+            0 => kernel.behaviour.cancels_late = true,
             1 => kernel.deliver(),
             2 => kernel.faults.cancels = 1,
-            3 => kernel.manners.never_at_once ^= true,
-            _ => kernel.manners.cancels_late = false,
+            3 => kernel.behaviour.never_at_once ^= true,
+            _ => kernel.behaviour.cancels_late = false,
         }
     }
 
     /// Lets the queue come to rest: every due source must then be reported, and in level mode by every poll.
-    fn settles(&mut self) {
+    fn check_due_events(&mut self) {
         let mut kernel = self.world.kernel();
-        kernel.manners.cancels_late = false;
+        kernel.behaviour.cancels_late = false;
         kernel.faults.cancels = 0;
         kernel.deliver();
         drop(kernel);
         self.queue.events = Events::with_capacity(64);
         let timeout = self.timeout();
-        // The first poll dequeues the packet of a request that covered too little. A blocking poll may defer a source
-        // whose interest is only the closing, once before the cancel and once before the submit.
-        let patience = if timeout == Duration::ZERO { 1 } else { 3 };
+        // The first poll dequeues the packet of a request that covered too little. A blocking poll may defer the update
+        // of a source of which only closing events are armed, once before the cancel and once before the submit.
+        let polls_before_due = if timeout == Duration::ZERO { 1 } else { 3 };
         for round in 0..6 {
             let due: Vec<_> = self.slots.iter().flatten().filter_map(Slot::due).collect();
             let reported = self.queue.within(timeout);
             let tokens = self.apply(reported);
-            let forgotten = due.iter().find(|token| round >= patience && !tokens.contains(token));
+            let forgotten = due.iter().find(|token| round >= polls_before_due && !tokens.contains(token));
             assert_eq!(forgotten, None, "ready and armed, but not reported by poll {round}");
         }
         assert!(!self.woken, "a wake was lost");
@@ -338,8 +339,8 @@ impl Program<'_> {
     }
 }
 
+/// Reads once more. Returns whether this read did not rearm: the stream has ended, or an error.
 fn ended(stream: &Stream) -> bool {
-    // The last read rearms like any other.
     !arms(&stream.read(1))
 }
 
@@ -362,7 +363,7 @@ impl Slot {
     /// Returns the token with which the source must be reported now.
     fn due(&self) -> Option<usize> {
         let registration = self.registration.as_ref()?;
-        (registration.must & self.peer.up() != 0).then_some(registration.token)
+        (registration.must & self.peer.ready_events() != 0).then_some(registration.token)
     }
 
     fn is_edge_or_oneshot(&self) -> bool {
@@ -371,9 +372,9 @@ impl Slot {
 }
 
 fn run(seed: u64) {
-    let world = World::new(Manners::ALL[seed as usize % 4]);
+    let world = World::new(Behaviour::ALL[seed as usize % 4]);
     world.kernel().seed(seed);
-    world.kernel().manners.time_flies = true;
+    world.kernel().behaviour.timeouts_pass_at_once = true;
     let queue = Loop::new();
     let waker = Waker::new(queue.registry(), Token(WAKER)).unwrap();
     let slots = (0..SLOTS).map(|_| None).collect();
@@ -383,7 +384,7 @@ fn run(seed: u64) {
     for _ in 0..STEPS {
         program.step();
     }
-    program.settles();
+    program.check_due_events();
     let poll_first = program.pick(2) == 0;
     let Program { queue, waker, slots, .. } = program;
     let mut queue = Some(queue);

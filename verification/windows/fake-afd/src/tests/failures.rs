@@ -4,29 +4,29 @@ use std::error::Error;
 use std::io;
 
 use crate::kernel::layout::*;
-use crate::kernel::{Answer, Manners};
-use crate::world::{everywhere, with_loop, Loop, World, REFUSED};
+use crate::kernel::{Behaviour, PollResult};
+use crate::world::{everywhere, with_loop, Loop, World, REJECTED};
 use crate::{Interest, Poll, Token};
 
-const REFUSALS: [Status; 2] = [INSUFFICIENT_RESOURCES, ACCESS_DENIED];
+const REJECTIONS: [Status; 2] = [INSUFFICIENT_RESOURCES, ACCESS_DENIED];
 
 #[test]
 fn a_rejected_request_is_one_error_event_of_its_source() {
     everywhere(|world| {
-        for refusal in REFUSALS {
+        for rejection in REJECTIONS {
             for interest in [Interest::READABLE, Interest::READABLE.level(), Interest::READABLE.oneshot()] {
                 let mut queue = Loop::new();
                 let (mut stream, peer) = world.pair();
                 let (mut other, other_peer) = world.pair();
                 queue.register(&mut stream, 1, interest);
                 queue.register(&mut other, 2, Interest::READABLE.level());
-                peer.change(|socket| socket.refuses = Some(refusal));
+                peer.change(|socket| socket.rejects_with = Some(rejection));
                 other_peer.sends(1);
-                assert_eq!(queue.now(), [(1, REFUSED), (2, RECEIVE)]);
+                assert_eq!(queue.now(), [(1, REJECTED), (2, RECEIVE)]);
                 for _ in 0..3 {
                     assert_eq!(queue.now(), [(2, RECEIVE)]);
                 }
-                peer.change(|socket| socket.refuses = None);
+                peer.change(|socket| socket.rejects_with = None);
                 assert_eq!(queue.now(), [(2, RECEIVE)]);
                 peer.sends(1);
                 queue.reregister(&mut stream, 3, interest);
@@ -39,17 +39,17 @@ fn a_rejected_request_is_one_error_event_of_its_source() {
 #[test]
 fn a_socket_unknown_to_the_kernel_is_rejected_once_and_disturbs_no_other_source() {
     everywhere(|world| {
-        for refusal in [INVALID_HANDLE, OBJECT_TYPE_MISMATCH] {
+        for rejection in [INVALID_HANDLE, OBJECT_TYPE_MISMATCH] {
             let mut queue = Loop::new();
             let (mut stream, peer) = world.pair();
             let (mut other, other_peer) = world.pair();
             queue.register(&mut stream, 1, Interest::READABLE.level());
             queue.register(&mut other, 2, Interest::READABLE.level());
-            peer.change(|socket| socket.refuses = Some(refusal));
+            peer.change(|socket| socket.rejects_with = Some(rejection));
             peer.sends(1);
             other_peer.sends(1);
             let before = world.counts();
-            assert_eq!(queue.now(), [(1, REFUSED), (2, RECEIVE)]);
+            assert_eq!(queue.now(), [(1, REJECTED), (2, RECEIVE)]);
             for _ in 0..2 {
                 assert_eq!(queue.now(), [(2, RECEIVE)]);
             }
@@ -64,10 +64,10 @@ fn a_socket_unknown_to_the_kernel_is_rejected_once_and_disturbs_no_other_source(
 fn a_source_socket_whose_request_is_rejected_is_reported_once_too() {
     with_loop(|world, mut queue| {
         let (mut number, peer) = queue.registered(world.raw(), Interest::READABLE.level());
-        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
-        assert_eq!(queue.now(), [(1, REFUSED)]);
+        peer.change(|socket| socket.rejects_with = Some(INSUFFICIENT_RESOURCES));
+        assert_eq!(queue.now(), [(1, REJECTED)]);
         assert_eq!(queue.now(), []);
-        peer.change(|socket| socket.refuses = None);
+        peer.change(|socket| socket.rejects_with = None);
         peer.sends(1);
         queue.reregister(&mut number, 2, Interest::READABLE.level());
         assert_eq!(queue.now(), [(2, RECEIVE)]);
@@ -80,8 +80,8 @@ fn a_source_socket_whose_request_is_rejected_is_reported_once_too() {
 fn a_rejected_source_is_not_reported_again_after_a_read() {
     everywhere(|world| {
         let (mut queue, stream, peer) = world.registered(Interest::READABLE);
-        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
-        assert_eq!(queue.now(), [(1, REFUSED)]);
+        peer.change(|socket| socket.rejects_with = Some(INSUFFICIENT_RESOURCES));
+        assert_eq!(queue.now(), [(1, REJECTED)]);
         for _ in 0..3 {
             stream.drain();
             assert_eq!(queue.now(), []);
@@ -97,7 +97,7 @@ fn an_accepted_request_that_fails_is_one_error_event_too() {
             let (_stream, peer) = queue.registered(world.unconnected(), Interest::READABLE.level());
             assert_eq!(queue.now(), []);
             world.kernel().fail(peer.endpoint, failure);
-            assert_eq!(queue.now(), [(1, REFUSED)]);
+            assert_eq!(queue.now(), [(1, REJECTED)]);
             assert_eq!(queue.now(), []);
         }
     });
@@ -107,9 +107,9 @@ fn an_accepted_request_that_fails_is_one_error_event_too() {
 fn a_request_that_returns_a_warning_queues_a_packet() {
     with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
-        peer.change(|socket| socket.answers = [Answer::failed(BUFFER_OVERFLOW)].into());
+        peer.change(|socket| socket.results = [PollResult::failed(BUFFER_OVERFLOW)].into());
         queue.register(&mut stream, 1, Interest::READABLE.level());
-        assert_eq!(queue.now(), [(1, REFUSED)]);
+        assert_eq!(queue.now(), [(1, REJECTED)]);
         assert_eq!(queue.now(), []);
     });
 }
@@ -123,12 +123,12 @@ fn a_rejected_request_whose_packet_cannot_be_posted_is_tried_again() {
             let (mut other, other_peer) = world.pair();
             queue.register(&mut stream, 1, Interest::READABLE.oneshot());
             queue.register(&mut other, 2, Interest::READABLE.oneshot());
-            peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+            peer.change(|socket| socket.rejects_with = Some(INSUFFICIENT_RESOURCES));
             other_peer.sends(1);
             world.kernel().faults.posts = failures;
             let mut reported: Vec<_> = (0..10).flat_map(|_| queue.now()).collect();
             reported.sort_unstable();
-            assert_eq!(reported, [(1, REFUSED), (2, RECEIVE)]);
+            assert_eq!(reported, [(1, REJECTED), (2, RECEIVE)]);
         }
     });
 }
@@ -137,9 +137,9 @@ fn a_rejected_request_whose_packet_cannot_be_posted_is_tried_again() {
 fn a_rejected_request_whose_packet_cannot_be_posted_limits_the_next_wait() {
     everywhere(|world| {
         let (mut queue, _stream, peer) = world.registered(Interest::READABLE);
-        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+        peer.change(|socket| socket.rejects_with = Some(INSUFFICIENT_RESOURCES));
         world.kernel().faults.posts = 2;
-        assert_eq!(queue.wait(), [(1, REFUSED)]);
+        assert_eq!(queue.wait(), [(1, REJECTED)]);
     });
 }
 
@@ -150,9 +150,9 @@ fn a_poll_can_be_dropped_with_the_packet_of_a_rejected_request_in_its_port() {
         let mut both = [world.pair(), world.pair()];
         for (token, (stream, peer)) in both.iter_mut().enumerate() {
             queue.register(stream, token, Interest::READABLE);
-            peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+            peer.change(|socket| socket.rejects_with = Some(INSUFFICIENT_RESOURCES));
         }
-        assert_eq!(queue.now(), [(0, REFUSED)]);
+        assert_eq!(queue.now(), [(0, REJECTED)]);
         assert_eq!(world.kernel().packets(), 1);
         drop(queue);
     });
@@ -165,11 +165,11 @@ fn a_poll_ends_while_no_packet_can_be_posted() {
         let (mut other, other_peer) = world.pair();
         queue.register(&mut stream, 1, Interest::READABLE);
         queue.register(&mut other, 2, Interest::READABLE.level());
-        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+        peer.change(|socket| socket.rejects_with = Some(INSUFFICIENT_RESOURCES));
         other_peer.sends(1);
         world.kernel().faults.posts = usize::MAX;
         assert_eq!(queue.now(), [(2, RECEIVE)]);
-        peer.change(|socket| socket.refuses = None);
+        peer.change(|socket| socket.rejects_with = None);
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE), (2, RECEIVE)]);
         world.kernel().faults.posts = 0;
@@ -180,10 +180,10 @@ fn a_poll_ends_while_no_packet_can_be_posted() {
 fn a_poll_without_other_events_ends_while_no_packet_can_be_posted() {
     everywhere(|world| {
         let (mut queue, _stream, peer) = world.registered(Interest::READABLE);
-        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+        peer.change(|socket| socket.rejects_with = Some(INSUFFICIENT_RESOURCES));
         world.kernel().faults.posts = usize::MAX;
         assert_eq!(queue.now(), []);
-        peer.change(|socket| socket.refuses = None);
+        peer.change(|socket| socket.rejects_with = None);
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         world.kernel().faults.posts = 0;
@@ -195,12 +195,12 @@ fn deregister_discards_a_rejection_in_the_port() {
     with_loop(|world, mut queue| {
         let registry = queue.registry().try_clone().unwrap();
         let (mut stream, peer) = world.pair();
-        peer.change(|socket| socket.refuses = Some(INSUFFICIENT_RESOURCES));
+        peer.change(|socket| socket.rejects_with = Some(INSUFFICIENT_RESOURCES));
         std::thread::scope(|scope| {
             // A blocking wait is in progress, so the request is submitted at once, and its packet is in the port.
             let waits = scope.spawn(|| queue.within(std::time::Duration::from_millis(50)));
             world.until_blocked(1);
-            world.kernel().manners.holds = true;
+            world.kernel().behaviour.holds = true;
             registry.register(&mut stream, Token(1), Interest::READABLE).unwrap();
             registry.deregister(&mut stream).unwrap();
             world.kernel().let_go();
@@ -236,7 +236,7 @@ fn without_a_device_register_fails_and_a_later_register_succeeds() {
                 let mut kernel = world.kernel();
                 match fault {
                     0 => kernel.faults.devices = times,
-                    _ => kernel.faults.connects = times,
+                    _ => kernel.faults.associations = times,
                 }
             };
             fail(2);
@@ -263,7 +263,7 @@ fn without_a_device_register_fails_and_a_later_register_succeeds() {
 
 #[test]
 fn without_a_port_poll_new_fails() {
-    let world = World::new(Manners::WINDOWS);
+    let world = World::new(Behaviour::WINDOWS);
     world.kernel().faults.ports = 1;
     let error = Poll::new().unwrap_err();
     assert!(error.raw_os_error().is_some(), "the error of the system: {error:?}");

@@ -22,8 +22,7 @@ fn in_level_mode_every_poll_reports_a_ready_source() {
             assert_eq!(queue.now(), [(1, SEND)]);
         }
         peer.leaves_no_room();
-        // The poll reports what was ready when it began; the next poll does not.
-        queue.now();
+        // Only this poll submits the next request, when there is no room any more.
         assert_eq!(queue.now(), []);
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
@@ -36,7 +35,7 @@ fn in_level_mode_data_read_after_a_report_is_not_reported_again() {
         let (stream, peer) = queue.registered(world.unconnected(), Interest::READABLE.level());
         for _ in 0..3 {
             peer.sends(1);
-            // The next poll submits the next request, so that this request sees what was read.
+            // Only the next poll submits the next request, after the read, so that request does not find the data.
             assert_eq!(queue.wait(), [(1, RECEIVE)]);
             stream.drain();
             assert_eq!(queue.now(), []);

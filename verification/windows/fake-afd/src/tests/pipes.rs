@@ -6,7 +6,7 @@ use std::thread;
 use crate::association::Association;
 use crate::event::Source;
 use crate::kernel::layout::*;
-use crate::kernel::{self, Manners, Verb};
+use crate::kernel::{self, Behaviour, Verb};
 use crate::queue::PipeSource;
 use crate::world::{everywhere, with_loop, Loop, World, FINISHED};
 use crate::{Interest, Registry, Token};
@@ -31,7 +31,7 @@ impl Pipe {
     }
 
     fn new(is_server: bool) -> Pipe {
-        let handle = kernel::enter().open_pipe(is_server);
+        let handle = kernel::lock().open_pipe(is_server);
         // SAFETY: the handle has just been opened, and no other code owns it.
         Pipe { association: Association::default(), state: unsafe { PipeSource::from_raw(handle as *mut _) }, handle }
     }
@@ -46,15 +46,15 @@ impl Pipe {
 
     #[track_caller]
     fn ends(&self, verb: Verb, status: Status, bytes: usize) {
-        assert!(kernel::enter().end(self.handle, verb, status, bytes), "the operation is not pending");
+        assert!(kernel::lock().end(self.handle, verb, status, bytes), "the operation is not pending");
     }
 
     fn is_pending(&self, verb: Verb) -> bool {
-        kernel::enter().pending_len(self.handle, verb).is_some()
+        kernel::lock().pending_len(self.handle, verb).is_some()
     }
 
-    fn refuses(&self, verb: Verb, error: impl Into<Option<i32>>) {
-        kernel::enter().pipe_refuses(self.handle, verb, error.into());
+    fn rejects(&self, verb: Verb, error: impl Into<Option<i32>>) {
+        kernel::lock().reject_pipe_calls(self.handle, verb, error.into());
     }
 }
 
@@ -89,12 +89,12 @@ fn would_block<T: std::fmt::Debug>(result: io::Result<T>) {
 fn a_pipe_reports_completed_operations() {
     with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
-        pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+        pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH);
         assert_eq!(queue.now(), []);
         would_block(pipe.state.connect());
         assert_eq!(queue.now(), []);
-        pipe.refuses(Verb::Read, None);
+        pipe.rejects(Verb::Read, None);
         pipe.ends(Verb::Connect, SUCCESS, 0);
         assert_eq!(queue.now(), [(1, SEND)]);
         would_block(pipe.read(10));
@@ -134,7 +134,7 @@ fn a_partial_write_continues_and_its_error_is_returned_by_the_next_write() {
         }
         assert_eq!(pipe.write(10).unwrap(), 10);
         pipe.ends(Verb::Write, SUCCESS, 4);
-        pipe.refuses(Verb::Write, ERROR_NO_DATA);
+        pipe.rejects(Verb::Write, ERROR_NO_DATA);
         assert_eq!(queue.now(), [(1, SEND)]);
         assert_eq!(pipe.write(10).unwrap_err().raw_os_error(), Some(ERROR_NO_DATA));
         assert_eq!(pipe.write(10).unwrap_err().raw_os_error(), Some(ERROR_NO_DATA));
@@ -149,7 +149,7 @@ fn a_closed_pipe_is_reported_once_in_edge_mode_and_by_a_client_in_both_direction
         queue.register(&mut client, 2, BOTH);
         assert_eq!(queue.now(), [(1, SEND), (2, SEND)]);
         for pipe in [&server, &client] {
-            pipe.refuses(Verb::Read, ERROR_BROKEN_PIPE);
+            pipe.rejects(Verb::Read, ERROR_BROKEN_PIPE);
             pipe.ends(Verb::Read, PIPE_BROKEN, 0);
         }
         assert_eq!(queue.now(), [(1, RECEIVE), (2, RECEIVE | SEND | DISCONNECT | FINISHED)]);
@@ -172,7 +172,7 @@ fn a_second_client_that_closes_at_once_is_reported_like_the_first() {
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         pipe.state.disconnect().unwrap();
         would_block(pipe.state.connect());
-        pipe.refuses(Verb::Read, ERROR_BROKEN_PIPE);
+        pipe.rejects(Verb::Read, ERROR_BROKEN_PIPE);
         pipe.ends(Verb::Connect, SUCCESS, 0);
         assert_eq!(queue.now(), [(1, RECEIVE | SEND)]);
         assert_eq!(pipe.read(10).unwrap(), 0);
@@ -188,7 +188,7 @@ fn the_result_of_a_discarded_operation_is_ignored() {
             would_block(pipe.state.connect());
             assert_eq!(pipe.write(5).unwrap(), 5);
             assert_eq!(queue.now(), []);
-            world.kernel().manners.cancels_late = true;
+            world.kernel().behaviour.cancels_late = true;
             pipe.state.disconnect().unwrap();
             // The connect is cancelled twice, and restarted in between.
             would_block(pipe.state.connect());
@@ -200,7 +200,7 @@ fn the_result_of_a_discarded_operation_is_ignored() {
             assert!(pipe.state.take_error().is_none());
             would_block(pipe.state.connect());
             assert!(pipe.is_pending(Verb::Connect));
-            world.kernel().manners.cancels_late = false;
+            world.kernel().behaviour.cancels_late = false;
             pipe.ends(Verb::Connect, SUCCESS, 0);
             assert_eq!(queue.now(), [(1, SEND)]);
             assert!(pipe.is_pending(Verb::Read));
@@ -212,10 +212,10 @@ fn the_result_of_a_discarded_operation_is_ignored() {
 fn a_discarded_connect_is_restarted_by_its_packet() {
     with_loop(|world, mut queue| {
         let mut pipe = Pipe::server();
-        pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+        pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH);
         would_block(pipe.state.connect());
-        world.kernel().manners.cancels_late = true;
+        world.kernel().behaviour.cancels_late = true;
         pipe.state.disconnect().unwrap();
         would_block(pipe.state.connect());
         assert_eq!(queue.now(), []);
@@ -225,22 +225,22 @@ fn a_discarded_connect_is_restarted_by_its_packet() {
         // The same, but the restarted connect fails.
         pipe.state.disconnect().unwrap();
         would_block(pipe.state.connect());
-        pipe.refuses(Verb::Connect, ERROR_INVALID_PARAMETER);
+        pipe.rejects(Verb::Connect, ERROR_INVALID_PARAMETER);
         world.kernel().deliver_operations(CANCELLED, 0);
         assert_eq!(queue.now(), [(1, SEND)]);
         assert_eq!(pipe.state.take_error().unwrap().raw_os_error(), Some(ERROR_INVALID_PARAMETER));
         // The same, but a client is connected already.
-        pipe.refuses(Verb::Connect, None);
+        pipe.rejects(Verb::Connect, None);
         would_block(pipe.state.connect());
         pipe.state.disconnect().unwrap();
         would_block(pipe.state.connect());
-        pipe.refuses(Verb::Connect, ERROR_PIPE_CONNECTED);
-        pipe.refuses(Verb::Read, None);
+        pipe.rejects(Verb::Connect, ERROR_PIPE_CONNECTED);
+        pipe.rejects(Verb::Read, None);
         world.kernel().deliver_operations(CANCELLED, 0);
         assert_eq!(queue.now(), [(1, SEND)]);
         pipe.state.connect().unwrap();
         assert!(pipe.state.take_error().is_none());
-        world.kernel().manners.cancels_late = false;
+        world.kernel().behaviour.cancels_late = false;
     });
 }
 
@@ -248,7 +248,7 @@ fn a_discarded_connect_is_restarted_by_its_packet() {
 fn a_pending_connect_that_fails_is_reported_and_returned_by_take_error() {
     with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
-        pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+        pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH.level());
         would_block(pipe.state.connect());
         pipe.ends(Verb::Connect, PIPE_BROKEN, 0);
@@ -266,7 +266,7 @@ fn a_packet_that_cannot_be_posted_is_posted_by_a_later_wait() {
             let mut pipe = Pipe::client();
             world.kernel().faults.posts = 3;
             queue.register(&mut pipe, 1, mode);
-            // Each pipe has tried to post twice.
+            // Each of the two polls has tried to post twice.
             assert_eq!((queue.now(), queue.now()), (vec![], vec![(1, SEND)]));
             assert_eq!(world.counts().posts, 4);
             world.kernel().counts.posts = 0;
@@ -307,7 +307,8 @@ fn a_report_of_a_pipe_allocates_nothing_and_posts_one_packet() {
             assert_eq!(pipe.state.write(std::iter::once(&[7; 100][..])).unwrap(), 100);
             pipe.ends(Verb::Write, SUCCESS, 100);
             queue.poll.poll(&mut queue.events, Some(std::time::Duration::ZERO)).unwrap();
-            // The kernel queued no packet for the unread bytes, nor for the registration.
+            // The pipe posts a packet where the kernel queues none: for the unread bytes, and first for the
+            // registration.
             assert_eq!(world.counts().posts - posts, if round == 0 { 2 } else { 1 });
             assert!(round == 0 || crate::guard::allocations() == allocations);
         }
@@ -324,13 +325,13 @@ fn the_packet_of_a_discarded_read_starts_the_read_of_the_next_client() {
         let mut pipe = Pipe::server();
         queue.register(&mut pipe, 1, BOTH);
         assert_eq!(queue.now(), [(1, SEND)]);
-        world.kernel().manners.cancels_late = true;
+        world.kernel().behaviour.cancels_late = true;
         pipe.state.disconnect().unwrap();
-        pipe.refuses(Verb::Connect, ERROR_PIPE_CONNECTED);
+        pipe.rejects(Verb::Connect, ERROR_PIPE_CONNECTED);
         pipe.state.connect().unwrap();
         assert_eq!(queue.now(), [(1, SEND)]);
         assert!(!pipe.is_pending(Verb::Read));
-        world.kernel().manners.cancels_late = false;
+        world.kernel().behaviour.cancels_late = false;
         world.kernel().deliver_operations(SUCCESS, 5);
         assert_eq!(queue.now(), []);
         pipe.ends(Verb::Read, SUCCESS, 3);
@@ -350,7 +351,7 @@ fn dropping_a_pipe_with_a_duplicate_cancels_its_pending_operations() {
     });
 }
 
-/// Returns a pipe with every kind of operation pending and both directions armed.
+/// Returns a server with a read and a connect pending and both directions armed.
 fn busy(queue: &Loop, token: usize) -> Pipe {
     let mut pipe = Pipe::server();
     queue.register(&mut pipe, token, BOTH.level());
@@ -362,7 +363,7 @@ fn busy(queue: &Loop, token: usize) -> Pipe {
 fn a_connect_cancelled_before_its_start_does_not_start() {
     with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
-        pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+        pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH);
         would_block(pipe.state.connect());
         pipe.state.disconnect().unwrap();
@@ -380,14 +381,14 @@ fn a_connect_cancelled_before_its_start_does_not_start() {
 fn an_error_that_was_not_taken_is_not_that_of_the_next_connect() {
     with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
-        pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+        pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH.level());
         would_block(pipe.state.connect());
         pipe.ends(Verb::Connect, CANCELLED, 0);
         assert_eq!(queue.now(), [(1, SEND)]);
         would_block(pipe.state.connect());
         assert_eq!(queue.now(), []);
-        pipe.refuses(Verb::Read, None);
+        pipe.rejects(Verb::Read, None);
         pipe.ends(Verb::Connect, SUCCESS, 0);
         assert_eq!(queue.now(), [(1, SEND)]);
         assert!(pipe.state.take_error().is_none());
@@ -401,13 +402,13 @@ fn the_operations_of_a_dropped_pipe_live_until_their_packets_are_dequeued() {
             let mut queue = Loop::new();
             let pipe = busy(&queue, 1);
             assert_eq!(queue.now(), []);
-            world.kernel().manners.cancels_late = cancels_late;
+            world.kernel().behaviour.cancels_late = cancels_late;
             drop(pipe);
             assert_eq!(queue.now(), []);
             world.kernel().deliver_operations(CANCELLED, 0);
             assert_eq!(queue.now(), []);
             assert_eq!(world.kernel().operations_pending(), 0);
-            world.kernel().manners.cancels_late = false;
+            world.kernel().behaviour.cancels_late = false;
         }
     });
 }
@@ -468,7 +469,7 @@ fn dropping_the_poll_cancels_pending_writes_of_dropped_pipes() {
 fn a_handle_whose_association_failed_can_be_registered_again() {
     with_loop(|world, mut queue| {
         let mut pipe = Pipe::client();
-        world.kernel().faults.connects = 1;
+        world.kernel().faults.associations = 1;
         let err = queue.registry().register(&mut pipe, Token(1), BOTH).unwrap_err();
         assert!(err.raw_os_error().is_some(), "the error of the system: {err:?}");
         queue.register(&mut pipe, 1, BOTH);
@@ -482,7 +483,7 @@ fn random_programs_leak_nothing() {
     let seeds = std::env::var("SEEDS").map_or(10_000, |seeds| seeds.parse().unwrap());
     for seed in 0..seeds {
         println!("seed {seed}");
-        let world = World::new(Manners::ALL[seed as usize % 4]);
+        let world = World::new(Behaviour::ALL[seed as usize % 4]);
         world.kernel().seed(seed);
         run(&world);
         world.check();
@@ -505,7 +506,7 @@ fn run(world: &World) {
                 let mut pipe = Pipe::new(random(2) == 0);
                 handles.push(pipe.handle);
                 if random(3) == 0 {
-                    pipe.refuses(Verb::Read, ERROR_PIPE_LISTENING);
+                    pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
                 }
                 queue.register(&mut pipe, slot, interest);
                 *place = Some(pipe);
@@ -520,7 +521,7 @@ fn run(world: &World) {
             (9, Some(pipe)) => drop(pipe.write(bytes)),
             (10, Some(pipe)) => {
                 let errors = [ERROR_PIPE_LISTENING, ERROR_BROKEN_PIPE, ERROR_PIPE_CONNECTED, ERROR_PIPE_NOT_CONNECTED];
-                pipe.refuses(verb, if random(2) == 0 { None } else { Some(errors[random(4)]) });
+                pipe.rejects(verb, if random(2) == 0 { None } else { Some(errors[random(4)]) });
             }
             (11, Some(pipe)) => world.kernel().pipe_does_at_once(pipe.handle, verb, bytes),
             (12 | 13, _) if !handles.is_empty() => {
@@ -533,7 +534,7 @@ fn run(world: &World) {
             (14, _) => {
                 let late = random(2) == 0;
                 let mut kernel = world.kernel();
-                kernel.manners.cancels_late = late;
+                kernel.behaviour.cancels_late = late;
                 kernel.deliver_operations(CANCELLED, 0);
             }
             (15, _) => {
@@ -544,7 +545,7 @@ fn run(world: &World) {
         }
     }
     let mut kernel = world.kernel();
-    kernel.manners.cancels_late = false;
+    kernel.behaviour.cancels_late = false;
     kernel.faults.posts = 0;
     kernel.deliver_operations(CANCELLED, 0);
     drop(kernel);

@@ -6,16 +6,16 @@ use crate::kernel::layout::*;
 use crate::world::{everywhere, with_loop, Loop, Peer, World};
 use crate::{Interest, Token};
 
-/// Makes each socket answer `question` with the next socket, and block the query for the base socket. The test, which
-/// owns the sockets, closes them at the end.
-fn layers(world: &World, question: u32, depth: usize) -> (crate::world::Stream, Vec<crate::world::Number>, Peer) {
+/// Makes the query `query` return the next socket for each socket, and the query for the base socket fail. The test,
+/// which owns the sockets, closes them at the end.
+fn layers(world: &World, query: u32, depth: usize) -> (crate::world::Stream, Vec<crate::world::RawSocket>, Peer) {
     let (stream, mut peer) = world.unconnected();
     let mut below = Vec::new();
     for _ in 0..depth {
         let (number, next) = world.raw();
         peer.change(|socket| {
-            socket.says(SIO_BASE_HANDLE, Err(WSAEOPNOTSUPP));
-            socket.says(question, Ok(number.0));
+            socket.set_layer(SIO_BASE_HANDLE, Err(WSAEOPNOTSUPP));
+            socket.set_layer(query, Ok(number.0));
         });
         below.push(number);
         peer = next;
@@ -28,7 +28,7 @@ fn the_request_names_the_base_socket() {
     everywhere(|world| {
         let (mut stream, peer) = world.unconnected();
         let (base, base_peer) = world.raw();
-        peer.change(|socket| socket.says(SIO_BASE_HANDLE, Ok(base.0)));
+        peer.change(|socket| socket.set_layer(SIO_BASE_HANDLE, Ok(base.0)));
         let mut queue = Loop::new();
         queue.register(&mut stream, 1, Interest::READABLE.level());
         peer.sends(1);
@@ -43,13 +43,13 @@ fn the_request_names_the_base_socket() {
 #[test]
 fn where_a_provider_blocks_the_base_query_the_other_queries_lead_deeper() {
     everywhere(|world| {
-        for question in [SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE] {
+        for query in [SIO_BSP_HANDLE_SELECT, SIO_BSP_HANDLE_POLL, SIO_BSP_HANDLE] {
             for depth in [1, 2, 7] {
-                let (mut stream, below, peer) = layers(world, question, depth);
+                let (mut stream, below, peer) = layers(world, query, depth);
                 let mut queue = Loop::new();
                 queue.register(&mut stream, 1, Interest::READABLE);
                 peer.sends(1);
-                assert_eq!(queue.now(), [(1, RECEIVE)], "{question:x}, {depth}");
+                assert_eq!(queue.now(), [(1, RECEIVE)], "{query:x}, {depth}");
                 queue.deregister(&mut stream);
                 below.iter().for_each(|number| number.close());
             }
@@ -63,7 +63,7 @@ fn a_query_that_returns_the_same_socket_is_skipped() {
         let (mut stream, below, peer) = layers(world, SIO_BSP_HANDLE, 1);
         let front = world.kernel().endpoint(stream.number()).unwrap();
         let number = stream.number();
-        world.kernel().change(front, |socket| socket.says(SIO_BSP_HANDLE_SELECT, Ok(number)));
+        world.kernel().change(front, |socket| socket.set_layer(SIO_BSP_HANDLE_SELECT, Ok(number)));
         let mut queue = Loop::new();
         queue.register(&mut stream, 1, Interest::READABLE);
         peer.sends(1);
@@ -77,7 +77,7 @@ fn a_query_that_returns_the_same_socket_is_skipped() {
 fn a_provider_that_supports_no_query_is_an_error() {
     everywhere(|world| {
         let (mut stream, peer) = world.unconnected();
-        peer.change(|socket| socket.says(SIO_BASE_HANDLE, Err(WSAEOPNOTSUPP)));
+        peer.change(|socket| socket.set_layer(SIO_BASE_HANDLE, Err(WSAEOPNOTSUPP)));
         let queue = Loop::new();
         let error = queue.registry().register(&mut stream, Token(1), Interest::READABLE).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(WSAEOPNOTSUPP), "{error}");
@@ -92,8 +92,8 @@ fn providers_that_form_a_circle_are_an_error() {
         let (other, other_peer) = world.raw();
         for (socket, below) in [(peer, other.0), (other_peer, stream.number())] {
             socket.change(|socket| {
-                socket.says(SIO_BASE_HANDLE, Err(WSAEOPNOTSUPP));
-                socket.says(SIO_BSP_HANDLE_POLL, Ok(below));
+                socket.set_layer(SIO_BASE_HANDLE, Err(WSAEOPNOTSUPP));
+                socket.set_layer(SIO_BSP_HANDLE_POLL, Ok(below));
             });
         }
         let queue = Loop::new();
@@ -110,8 +110,8 @@ fn a_handle_that_is_not_a_socket_is_an_error_without_further_queries() {
         let (below, _) = world.raw();
         // A broken provider that answers every query.
         peer.change(|socket| {
-            socket.says(SIO_BASE_HANDLE, Err(WSAENOTSOCK));
-            socket.says(SIO_BSP_HANDLE, Ok(below.0));
+            socket.set_layer(SIO_BASE_HANDLE, Err(WSAENOTSOCK));
+            socket.set_layer(SIO_BSP_HANDLE, Ok(below.0));
         });
         let error = queue.registry().register(&mut number, Token(1), Interest::READABLE).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(WSAENOTSOCK), "{error}");

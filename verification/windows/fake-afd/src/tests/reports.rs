@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::kernel::layout::*;
-use crate::kernel::{Answer, Manners};
+use crate::kernel::{Behaviour, PollResult};
 use crate::world::{everywhere, with_loop, Loop, World, FINISHED};
 use crate::{Interest, Poll, Registry, Timer, Token, Waker};
 
@@ -29,12 +29,12 @@ fn a_poll_that_does_not_block_reports_a_ready_source_behind_packets_of_the_notif
 
 #[test]
 fn a_poll_ends_in_time_although_its_batches_without_events_never_end() {
-    let world = World::new(Manners::WINDOWS);
+    let world = World::new(Behaviour::WINDOWS);
     let mut queue = Loop::new();
     let (mut stream, peer) = world.unconnected();
-    let empty = Answer::nothing(SUCCESS);
+    let empty = PollResult::nothing(SUCCESS);
     // Every submitted request completes at once without an event, and the next wait submits it again.
-    peer.change(|socket| socket.answers = std::iter::repeat(empty).take(10_000_000).collect());
+    peer.change(|socket| socket.results = std::iter::repeat(empty).take(10_000_000).collect());
     queue.register(&mut stream, 1, Interest::READABLE.level());
     let mut timer = Timer::new();
     queue.registry().register(&mut timer, Token(2), Interest::READABLE).unwrap();
@@ -43,7 +43,7 @@ fn a_poll_ends_in_time_although_its_batches_without_events_never_end() {
     assert_eq!(queue.within(Duration::from_millis(5)), []);
     assert_eq!(queue.now(), []);
     let mut answers_left = 0;
-    peer.change(|socket| answers_left = std::mem::take(&mut socket.answers).len());
+    peer.change(|socket| answers_left = std::mem::take(&mut socket.results).len());
     assert!(answers_left > 0, "the polls ended only after the last batch");
 }
 
@@ -76,7 +76,7 @@ fn data_and_the_end_are_reported_together_or_one_after_the_other() {
         let (mut stream, peer) = world.pair();
         peer.change(|socket| (socket.unread, socket.ended) = (3, true));
         queue.register(&mut stream, 1, Interest::READABLE);
-        let hides = world.kernel().manners.data_hides_end;
+        let hides = world.kernel().behaviour.data_hides_end;
         assert_eq!(queue.now(), [(1, if hides { RECEIVE } else { RECEIVE | DISCONNECT })]);
         assert_eq!(stream.read(2).unwrap(), 2);
         assert_eq!(queue.now(), [(1, if hides { RECEIVE } else { RECEIVE | DISCONNECT })]);
@@ -94,7 +94,7 @@ fn an_end_that_arrives_after_data_is_reported_without_a_read() {
         peer.sends(1);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         peer.shuts_down();
-        let hides = world.kernel().manners.data_hides_end;
+        let hides = world.kernel().behaviour.data_hides_end;
         if !hides {
             assert_eq!(queue.now(), [(1, DISCONNECT)]);
         }
@@ -231,7 +231,7 @@ fn a_connection_that_is_refused_late_is_reported_late() {
             peer.refuses_to_connect();
             assert_eq!(waits.join().unwrap(), [(1, CONNECT_FAIL)]);
         });
-        // It was reported once and remains so.
+        // In edge mode, the rejection is reported once.
         assert_eq!(queue.now(), []);
     });
 }
@@ -258,10 +258,10 @@ fn each_connection_is_reported_and_remaining_ones_once_more() {
 #[test]
 fn a_request_that_completes_without_an_event_is_submitted_again() {
     everywhere(|world| {
-        for odd in [Answer::nothing(TIMEOUT), Answer::nothing(SUCCESS), Answer::failed(CANCELLED)] {
+        for odd in [PollResult::nothing(TIMEOUT), PollResult::nothing(SUCCESS), PollResult::failed(CANCELLED)] {
             let mut queue = Loop::new();
             let (mut stream, peer) = world.unconnected();
-            peer.change(|socket| socket.answers = [odd, odd, odd].into());
+            peer.change(|socket| socket.results = [odd, odd, odd].into());
             queue.register(&mut stream, 1, Interest::READABLE.oneshot());
             assert_eq!(queue.now(), []);
             peer.sends(1);
@@ -274,8 +274,8 @@ fn a_request_that_completes_without_an_event_is_submitted_again() {
 fn a_wait_without_timeout_continues_after_packets_without_an_event() {
     with_loop(|world, mut queue| {
         let (mut stream, peer) = world.unconnected();
-        let odd = Answer::nothing(TIMEOUT);
-        peer.change(|socket| socket.answers = [odd, odd, odd, odd].into());
+        let odd = PollResult::nothing(TIMEOUT);
+        peer.change(|socket| socket.results = [odd, odd, odd, odd].into());
         queue.register(&mut stream, 1, Interest::READABLE.oneshot());
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
@@ -388,7 +388,7 @@ fn wakers_and_sources_are_reported_together() {
 }
 
 #[test]
-fn with_capacity_one_every_source_takes_its_turn() {
+fn with_capacity_one_every_source_is_reported() {
     everywhere(|world| {
         let mut queue = Loop::with_capacity(1);
         let mut all: Vec<_> = (0..10).map(|_| world.pair()).collect();
@@ -405,7 +405,7 @@ fn with_capacity_one_every_source_takes_its_turn() {
 
 #[test]
 fn in_level_mode_with_capacity_one_every_source_is_reported() {
-    let world = World::new(Manners::WINDOWS);
+    let world = World::new(Behaviour::WINDOWS);
     let mut queue = Loop::with_capacity(1);
     let mut all: Vec<_> = (0..10).map(|_| world.pair()).collect();
     for (token, (stream, peer)) in all.iter_mut().enumerate() {

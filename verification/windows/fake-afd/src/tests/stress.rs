@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::kernel::Manners;
+use crate::kernel::Behaviour;
 use crate::world::{until, Loop, Peer, Stream, World};
 use crate::{Interest, Token, Waker};
 
@@ -24,8 +24,8 @@ fn token(source: usize, generation: usize) -> usize {
     generation * SOURCES + source
 }
 
-fn run(manners: Manners) {
-    let world = World::new(manners);
+fn run(behaviour: Behaviour) {
+    let world = World::new(behaviour);
     let mut queue = Loop::with_capacity(5);
     let waker = Waker::new(queue.registry(), Token(usize::MAX)).unwrap();
     let registries = [queue.registry().try_clone().unwrap(), queue.registry().try_clone().unwrap()];
@@ -89,7 +89,7 @@ fn run(manners: Manners) {
             while begin.elapsed() < HOW_LONG {
                 let peer = sources[round % SOURCES].peer;
                 peer.sends(1 + round % 3);
-                // Wait for every second one.
+                // After every second send, wait until the program has read the bytes.
                 if round % 2 == 0 {
                     until("what has come is not read: an event is lost", || peer.unread() == 0);
                 }
@@ -110,16 +110,16 @@ fn run(manners: Manners) {
 
 #[test]
 fn threads_that_register_while_another_polls_lose_no_event() {
-    for manners in [Manners::WINDOWS, Manners::ODD, Manners::WINE] {
-        run(manners);
+    for behaviour in [Behaviour::WINDOWS, Behaviour::ODD, Behaviour::WINE] {
+        run(behaviour);
     }
 }
 
 #[test]
 fn threads_that_read_while_another_polls_lose_no_event() {
     // Edge mode. The queue sees only the program's reads, which race with the reports.
-    for manners in [Manners::WINDOWS, Manners::ODD] {
-        let world = World::new(manners);
+    for behaviour in [Behaviour::WINDOWS, Behaviour::ODD] {
+        let world = World::new(behaviour);
         let mut queue = Loop::new();
         let waker = Waker::new(queue.registry(), Token(usize::MAX)).unwrap();
         let all: Vec<_> = (0..4)
