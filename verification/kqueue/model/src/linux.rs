@@ -162,7 +162,7 @@ impl EventFd {
         Descriptor::new(unsafe { ffi::eventfd(0, ffi::EFD_CLOEXEC | ffi::EFD_NONBLOCK) }).map(EventFd)
     }
 
-    /// Makes the pending_signal readable. A second call changes nothing.
+    /// Makes the eventfd readable. A second call changes nothing.
     pub fn signal(&self) {
         let one = 1u64;
         // SAFETY: the call reads the eight bytes of `one`. If the counter is full, the write fails, and the eventfd is
@@ -170,7 +170,7 @@ impl EventFd {
         unsafe { ffi::write(self.0.number(), &one as *const u64 as *const c_void, 8) };
     }
 
-    /// Makes the pending_signal unreadable.
+    /// Makes the eventfd unreadable.
     pub fn clear(&self) {
         let mut count = 0u64;
         // SAFETY: the call writes the eight bytes of `count`. If the counter is zero already, the read fails, and
