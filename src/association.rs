@@ -1,39 +1,52 @@
 //! Which `Poll` a source is registered with.
 
+use std::cmp;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The id of a `Poll`. It is never 0, and no two existing polls have the same id.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The id of a `Poll`. It is never 0, and no two existing polls have the same id. (The ids repeat after 2^32 polls.)
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PollId(u32);
 
-/// The ids of all existing polls, sorted, and the id of the newest poll.
-static EXISTING: Mutex<(Vec<PollId>, u32)> = Mutex::new((Vec::new(), 0));
+/// The newest id.
+static NEWEST: AtomicU32 = AtomicU32::new(0);
+
+/// The ids of the existing polls. An id is in the place that its lowest 16 bits select, so that no lock is needed: a
+/// child of `fork` could not take a lock that another thread of its parent held.
+static EXISTING: [AtomicU32; MAX_LISTED] = [UNUSED; MAX_LISTED];
+const MAX_LISTED: usize = 1 << 16;
+#[allow(clippy::declare_interior_mutable_const)] // The constant only initialises the places of `EXISTING`.
+const UNUSED: AtomicU32 = AtomicU32::new(0);
 
 impl PollId {
     pub fn new() -> PollId {
-        let mut existing = EXISTING.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ids, last) = &mut *existing;
-        loop {
-            // The counter wraps after 2^32 polls. 0, and the ids of polls that still exist, are skipped.
-            *last = last.wrapping_add(1);
-            if let (1.., Err(at)) = (*last, ids.binary_search(&PollId(*last))) {
-                ids.insert(at, PollId(*last));
-                return PollId(*last);
+        let mut id = PollId::next();
+        for _ in 0..MAX_LISTED {
+            // If the place is in use by an older poll, the next id has another place.
+            if id.0 != 0 && id.place().compare_exchange(0, id.0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                return id;
             }
+            id = PollId::next();
         }
+        // So many polls exist that this one is not listed: its sources can also be registered with another poll.
+        PollId(cmp::max(id.0, 1))
+    }
+
+    fn next() -> PollId {
+        PollId(NEWEST.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+    }
+
+    fn place(self) -> &'static AtomicU32 {
+        &EXISTING[self.0 as usize % MAX_LISTED]
     }
 
     /// Records that the `Poll` was dropped. Its sources can be registered with other polls from now on.
     pub fn release(self) {
-        let mut existing = EXISTING.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(at) = existing.0.binary_search(&self) {
-            existing.0.remove(at);
-        }
+        let _unlisted = self.place().compare_exchange(self.0, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     fn exists(self) -> bool {
-        EXISTING.lock().unwrap_or_else(PoisonError::into_inner).0.binary_search(&self).is_ok()
+        self.place().load(Ordering::Relaxed) == self.0
     }
 }
 

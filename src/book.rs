@@ -157,7 +157,8 @@ impl Poll {
         let timeout = timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
-            // This is read before the wait, so the wait returns every event that arrived before `close_loop`.
+            // This is read before the wait. So if it is true and the wait returns no event, every event that arrived
+            // before `close_loop` has been returned.
             let is_closed = *self.state.is_closed();
             let timeout = match is_closed {
                 true => Some(Duration::ZERO),

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::slice;
 
-// The queue's event module and this one import each other: an `Event` wraps the queue's event, and the kernel writes
-// directly into the queue's list of `Event`s.
+// The queue's event module and this one import each other: an `Event` wraps the queue's event, and the queue's list
+// holds `Event`s, so that the kernel can write directly into it (with epoll and kqueue).
 use crate::queue::{RawEvent, RawEvents};
 pub use crate::source::Source;
 
@@ -76,10 +76,10 @@ impl From<usize> for Token {
 /// | priority | `EPOLLPRI` | never | never |
 /// | aio, lio | never | `EVFILT_AIO`; `EVFILT_LIO`, on FreeBSD | never |
 ///
-/// A kqueue reports the two directions as two events, and a named pipe may do that too. If a program adds its own knote
-/// (a condition that the kernel watches) to the poll's kqueue, `poll` reports the knote with the knote's `udata` as the
-/// token. If Windows rejects the request for a source, `poll` reports the source once, with readable, writable, read
-/// closed, write closed and error set.
+/// A kqueue reports the two directions of a source as two events. On Windows, `poll` may also report the two directions
+/// of a named pipe as two events. If a program adds its own knote (a condition that the kernel watches) to the poll's
+/// kqueue, `poll` reports the knote with the knote's `udata` as the token. If Windows rejects the request for a source,
+/// `poll` reports the source once, with readable, writable, read closed, write closed and error set.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);

@@ -19,9 +19,9 @@ const ONESHOT: u8 = 2 << 6;
 
 /// The kinds of readiness for which a source is registered, and the mode in which they are reported.
 ///
-/// The set of readiness is never empty: it contains at least one of [`READABLE`](Interest::READABLE),
-/// [`WRITABLE`](Interest::WRITABLE) or, on systems that have them, `PRIORITY`, `AIO`, `LIO`. The mode selects how often
-/// a ready source is reported:
+/// An interest is never empty: it contains at least one of [`READABLE`](Interest::READABLE),
+/// [`WRITABLE`](Interest::WRITABLE) and, on systems that have them, `PRIORITY`, `AIO` and `LIO`. The mode selects how
+/// often a ready source is reported:
 ///
 /// | mode | `poll` reports the source | the program |
 /// |---|---|---|
@@ -48,8 +48,8 @@ const ONESHOT: u8 = 2 << 6;
 /// - After a program has read a part of the data, the next `poll` reports the rest. On the other systems, it reports
 ///   only data that arrives later.
 /// - After a report, `poll` reports no later data or connection until the program reads, accepts or reregisters. A
-///   peek, or an accept that fails because no handle is left, does not count. On the other systems, `poll` reports
-///   later data in any case.
+///   peek that returns data, or an accept that fails because no handle is left, does not count. On the other systems,
+///   `poll` reports later data in any case.
 ///
 /// # Examples
 ///
@@ -147,7 +147,7 @@ impl Interest {
     /// Returns the same readiness in oneshot mode, which reports a source once for both directions together, until
     /// `reregister`.
     ///
-    /// If both directions are ready in the same `poll`, they are one report, which may be two events.
+    /// If both directions are ready in the same `poll`, that `poll` reports both, in one event or in two.
     #[must_use = "this returns the interest in oneshot mode and does not change the original"]
     #[inline]
     pub const fn oneshot(self) -> Interest {

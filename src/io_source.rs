@@ -1,5 +1,5 @@
-//! `IoSource`: a socket or pipe of the standard library, as a source. It is inside every source of this crate that owns
-//! a socket or a Unix pipe.
+//! `IoSource`: a socket of the standard library, or an end of a Unix pipe as a `File`, as a source. Every source of
+//! this crate that owns a socket or an end of a Unix pipe contains an `IoSource`.
 
 use std::fmt;
 use std::io;

@@ -62,7 +62,8 @@
 //!
 //! Edge mode needs fewer reports than level mode, but the program must read or write until `WouldBlock`. In level mode,
 //! the program may stop reading or writing before `WouldBlock`. In oneshot mode, `poll` reports a source once, and not
-//! again until the program calls `reregister`. Only one thread handles the source at a time.
+//! again until the program calls `reregister`. So if several threads handle events, only one of them handles the source
+//! until that call.
 //!
 //! # Wakers
 //!
@@ -86,13 +87,15 @@
 //! A program written for mio compiles after you replace `mio::` by `minimio::`. It may notice these differences:
 //!
 //! - Registering a source twice, or with two polls, fails with `AlreadyExists`. Reregistering or deregistering an
-//!   unregistered source fails with `NotFound`. mio checks this in debug builds, or where the kernel checks it.
+//!   unregistered source fails with `NotFound`. mio checks this in debug builds, or where the kernel checks it. The
+//!   exceptions are `SourceFd` and `SourceSocket`, which do not record their registration.
 //! - On Windows in edge mode, if a program reads a part of the data, the next `poll` reports the rest. mio does not
 //!   report it.
 //! - On Linux since 5.11, timeouts are in nanoseconds. mio rounds up to milliseconds.
 //! - A poll can have any number of wakers, and waking a polling thread that is not blocked needs no system call, unless
-//!   the program has taken the poll's descriptor. Dropping a waker discards an event that was not reported.
-//! - On Linux, a hang-up is also readable, and an error alone is also writable.
+//!   the program has taken the poll's descriptor [for an outer event loop](Poll#nested-in-another-event-loop). Dropping
+//!   a waker discards an event that was not reported.
+//! - On Linux, an event with `EPOLLHUP` is also readable, and an event with `EPOLLERR` is also readable and writable.
 //! - The backlog of a TCP listener is 4096 connections, or the system's limit; in mio 128.
 //! - The `Debug` output of an [`Event`] ends with a field `raw`, the kernel's flags.
 //! - Polling with [`Events`] of capacity 0 fails with `InvalidInput` on every system; in mio only on Linux.
@@ -101,9 +104,8 @@
 //!   1.63; mio 1.2 needs 1.71.
 //! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
 //!
-//! minimio adds the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), conversions between
-//! `Token` and `usize`, and [`book`]; on Windows `SourceSocket`, which takes any socket, and
-//! `UdpSocket::set_connreset`.
+//! minimio adds the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), the conversion from
+//! `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which takes any socket, and `UdpSocket::set_connreset`.
 //!
 //! # Policies
 //!
@@ -117,8 +119,8 @@
 //! `SIGPIPE`; a write to a pipe may raise it.
 //!
 //! **Fork.** After `fork`, the child must not use the parent's polls, sources and wakers ([details](Poll#fork)).
-//! Descriptors are close-on-exec from their creation. Exceptions, which become close-on-exec immediately after it: all
-//! descriptors on Apple systems, the kqueue on the BSDs, accepted sockets on Android on x86.
+//! Descriptors are close-on-exec from their creation. These descriptors become close-on-exec immediately after their
+//! creation: all descriptors on Apple systems, the kqueue on the BSDs, accepted sockets on Android on x86.
 //!
 //! **Versions.** Until 1.0, a release that breaks programs raises the minor version. A release that needs a newer Rust
 //! than 1.63, or a newer system, does the same:
@@ -151,8 +153,8 @@
 //! 1. `lib.rs`, this file: selects the queue for the system, and states what a queue must provide.
 //! 2. `event.rs`, `interest.rs`: the terms of the API: token, event, interest, mode.
 //! 3. `wait.rs`: the wait state, which prevents lost wakes.
-//! 4. `poll.rs`, then `shared.rs`: the public type and one round of polling, with the pending flags in `wakers.rs` and
-//!    the deadlines in `timers.rs`.
+//! 4. `poll.rs`, then `shared.rs`: the public type and one round of polling, with the pending flags in `wakers.rs`, the
+//!    deadlines in `timers.rs`, and the state that wakers and timers share with the poll in `wakers_and_timers.rs`.
 //! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs`
 //!    and `notifier.rs` follow in all three. `kqueue/` also has `oneshot.rs`; `iocp/` has one file for each of its
 //!    concepts, listed in its `mod.rs`.
@@ -164,7 +166,7 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,354 |
+//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `wakers_and_timers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,354 |
 //! | core and kqueue | the core and `kqueue/` | 1,593 |
 //! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,418 |
 //! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 646 |
@@ -238,9 +240,10 @@ const _: () = {
     use std::{io, time::Duration};
 
     // The state that a queue keeps in each source. Epoll and kqueue need none, because their kernels see every
-    // operation. On Windows, the source calls `rearm` with the direction that the program used (both, if the direction
-    // is unknown), and `poll` reports the next edge of that direction only after this call. The source calls
-    // `write_shut_down` when the program has shut down writing. `NEEDS_REARM` is false if `rearm` does nothing.
+    // operation. On Windows, the source calls `rearm` with the direction that the program used (both, if an operation
+    // of unknown direction would block), and `poll` reports the next edge of that direction only after this call. The
+    // source calls `write_shut_down` when the program has shut down writing. `NEEDS_REARM` is false if `rearm` does
+    // nothing.
     let _: fn() -> SourceState = SourceState::default;
     let _: bool = SourceState::NEEDS_REARM;
     let _: fn(&SourceState, Interest) = SourceState::rearm;
@@ -296,6 +299,7 @@ mod timers;
 mod wait;
 mod waker;
 mod wakers;
+mod wakers_and_timers;
 
 pub use event::{Event, Events, Token};
 pub use interest::Interest;

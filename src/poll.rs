@@ -60,7 +60,7 @@ use crate::Interest;
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
 /// | the descriptor | the epoll instance | the kqueue | none: an event loop cannot watch a completion port |
-/// | in an edge-triggered outer loop | each wake is an edge | call `poll` until it returns no events: a descriptor that is readable already is not reported again | |
+/// | in an edge-triggered outer loop | the first wake after each `poll` is an edge | call `poll` until it returns no events: a descriptor that is readable already is not reported again | |
 ///
 /// # Fork
 ///
@@ -75,8 +75,9 @@ use crate::Interest;
 #[doc(alias("epoll", "kqueue", "IOCP"))]
 pub struct Poll {
     registry: Registry,
-    /// The number of rounds with wakers or timers, modulo 256. If `Events` has one or two slots, it decides which kind
-    /// of event gets the slot.
+    /// The number of rounds with wakers or timers, modulo 256. If `Events` has one slot, this number decides whether
+    /// the kernel, the wakers or the timers get the slot. If `Events` has two slots, one is kept for the kernel, and
+    /// this number decides whether the wakers or the timers get the other.
     rotation: u8,
 }
 
@@ -115,7 +116,7 @@ impl Poll {
     /// outer event loop limits its wait by this deadline (see [above](#nested-in-another-event-loop)).
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.registry.shared.timers.next_deadline()
+        self.registry.shared.timers().next_deadline()
     }
 
     /// Waits until there is an event or `timeout` has passed. `None` waits without a limit; zero does not block.
@@ -132,11 +133,11 @@ impl Poll {
     /// A timeout is rounded up to the resolution, so `poll` never returns early. When the longest wait of a system call
     /// ends before the timeout, `poll` waits again.
     ///
-    /// On Windows, `poll` makes more system calls before it waits: an `NtDeviceIoControlFile` for each source whose
-    /// request must be submitted, or, for a source whose pending request lacks an event that must now be reported, an
-    /// `NtCancelIoFileEx` and a second wait. After an event whose data the program has not read, `poll` waits up to
-    /// three times. The first wait takes at most 1 ms and has no request for that source, because another thread of the
-    /// program probably reads soon, and the request would then have to be cancelled.
+    /// On Windows, `poll` may make more system calls. Before it waits, it calls `NtDeviceIoControlFile` for each source
+    /// whose request must be submitted. For a source whose pending request lacks an event that must now be reported, it
+    /// calls `NtCancelIoFileEx`, and waits a second time. If the program has not read the data of an event in edge
+    /// mode, `poll` waits up to three times. The first wait takes at most 1 ms and has no request for that source,
+    /// because another thread of the program probably reads soon, and the request would then have to be cancelled.
     ///
     /// # Errors
     ///
@@ -144,7 +145,7 @@ impl Poll {
     ///   programs poll again.
     /// - `InvalidInput`: the capacity of `events` is 0.
     ///
-    /// A source that has failed is not an error of `poll`. It is an event of that source.
+    /// The failure of a source is not an error of `poll`: `poll` reports it as an event of that source.
     ///
     /// [`epoll_wait`]: https://man7.org/linux/man-pages/man2/epoll_wait.2.html
     /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent
@@ -187,7 +188,7 @@ impl Poll {
 
 impl Drop for Poll {
     fn drop(&mut self) {
-        self.registry.shared.id.release();
+        self.registry.shared.close();
     }
 }
 
@@ -204,12 +205,13 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// - `AlreadyExists`: the source is registered already, with this `Poll` or with another one that still exists.
+    /// - `AlreadyExists`: the source is registered already, with this `Poll` or with another one that still exists. (A
+    ///   `SourceFd` or a `SourceSocket` does not record its registration; its own page lists what is checked instead.)
     /// - The system's error, unchanged:
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | a regular file | [`EPERM`] (`PermissionDenied`) | no error; readable until its end | [`WSAENOTSOCK`]: only sockets can be registered |
+    /// | a regular file | [`EPERM`] (`PermissionDenied`) | no error; readable until its end | [`WSAENOTSOCK`]: a `SourceSocket` takes only sockets |
     /// | a directory | [`EPERM`] (`PermissionDenied`) | depends on the system | [`WSAENOTSOCK`] |
     /// | a number that is not an open descriptor or socket | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
     /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | `ENOMEM`; memory is the only limit | no limit |

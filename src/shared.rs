@@ -1,76 +1,82 @@
-//! The state that a poll shares with its registries, wakers and timers, and one round of polling.
+//! The state that a poll shares with its registries, and one round of polling.
 
 use std::cmp;
 use std::io;
+use std::sync;
 use std::time::{Duration, Instant};
 
 use crate::association::PollId;
 use crate::queue::{Notifier, RawEvents, Selector};
+use crate::sync::Arc;
 use crate::timers::Timers;
 use crate::wait::{BlockedGuard, WaitState};
 use crate::wakers::Wakers;
+use crate::wakers_and_timers::WakersAndTimers;
 
-/// The state of one poll. It exists as long as the poll or any of its registries, wakers and registered timers.
+/// The state of one poll. It exists as long as the poll or any of its registries.
 pub(crate) struct Shared {
     pub id: PollId,
     pub selector: Selector,
-    pub notifier: Notifier,
-    wait: WaitState,
-    pub wakers: Wakers,
-    pub timers: Timers,
+    /// The only owner of the notifier, except during a notification. (An `Arc` of std: loom has no `Weak`.)
+    pub notifier: sync::Arc<Notifier>,
+    pub wakers_and_timers: Arc<WakersAndTimers>,
 }
 
-/// Waking and interrupting, from any thread.
 impl Shared {
     pub fn new() -> io::Result<Shared> {
         let mut selector = Selector::new()?;
-        let notifier = Notifier::new(&mut selector)?;
-        Ok(Shared {
-            id: PollId::new(),
-            selector,
-            notifier,
-            wait: WaitState::new(),
-            wakers: Wakers::new(),
-            timers: Timers::new(),
-        })
+        let notifier = sync::Arc::new(Notifier::new(&mut selector)?);
+        let wakers_and_timers = Arc::new(WakersAndTimers::new(sync::Arc::downgrade(&notifier)));
+        Ok(Shared { id: PollId::new(), selector, notifier, wakers_and_timers })
     }
 
-    /// Makes a `poll` report the wakers whose pending flags are raised.
     #[inline]
-    pub fn notify(&self) -> io::Result<()> {
-        self.wait.notify(|| self.notifier.notify())
+    fn wait(&self) -> &WaitState {
+        &self.wakers_and_timers.wait
     }
 
-    /// Ends the wait of a blocked `poll`, because a timer was set to a deadline that is earlier than all others.
-    pub fn interrupt(&self) -> io::Result<()> {
-        self.wait.interrupt(|| self.notifier.notify())
+    #[inline]
+    fn wakers(&self) -> &Wakers {
+        &self.wakers_and_timers.wakers
     }
 
-    /// Returns the selector to a caller that gives its descriptor to an outer event loop. From now on, pending wakes
-    /// make that descriptor readable.
+    #[inline]
+    pub fn timers(&self) -> &Timers {
+        &self.wakers_and_timers.timers
+    }
+
+    /// Returns the selector to a caller that gives the selector's descriptor to an outer event loop. From now on,
+    /// pending wakes make that descriptor readable.
     #[allow(dead_code)]
     pub fn expose_descriptor(&self) -> &Selector {
         // If this notification fails, the wakes that are pending now do not make the descriptor readable; the next wake
         // notifies the kernel again.
-        let _notify_failed = self.wait.expose(|| self.notifier.notify());
+        let _notify_failed = self.wait().expose(|| self.notifier.notify());
         &self.selector
+    }
+
+    /// Ends the notifications, because the `Poll` was dropped. After this call, wakers and timers have no effect.
+    pub fn close(&self) {
+        self.id.release();
+        self.wait().close();
     }
 }
 
 /// One round of polling, by the polling thread.
 ///
-/// `Poll::poll`, `poll_nonblocking`, `poll_once` and `Selector::wait` are inlined into the program's loop. If the
-/// timeout is the constant `None` or zero, the compiled code is little more than the system call.
+/// `Poll::poll`, `poll_nonblocking`, `poll_once` and, with epoll and kqueue, `Selector::wait` are inlined into the
+/// program's loop. If the timeout is the constant `None` or zero, the compiled code is then little more than the system
+/// call.
 impl Shared {
     /// Polls without blocking.
     #[inline(always)]
     pub fn poll_nonblocking(&self, events: &mut RawEvents, rotation: &mut u8) -> io::Result<()> {
-        if self.wait.is_notified() || self.timers.has_deadline() {
+        if self.wait().is_notified() || self.timers().has_deadline() {
             return self.poll_round(events, Some(Duration::ZERO), None, rotation);
         }
         let notified = self.selector.wait(events, 0, Some(Duration::ZERO)).map_err(|err| wait_error(events, err))?;
         // This wait consumed the notifier's event, so the pending wakers must be reported now.
-        if notified && self.wait.is_notified() {
+        if notified && self.wait().is_notified() {
             self.report_wakers_after_wait(events);
         }
         Ok(())
@@ -83,11 +89,11 @@ impl Shared {
         // From `begin_block` to `finish`, a wake or an earlier deadline interrupts the kernel wait. Timers are
         // therefore read after `begin_block`: a deadline that was set before is seen here, and a deadline that is set
         // later interrupts the wait.
-        let blocked = match self.wait.begin_block() {
+        let blocked = match self.wait().begin_block() {
             Some(blocked) => blocked,
             None => return self.poll_round(events, timeout, None, rotation).map(|()| !events.list.is_empty()),
         };
-        if self.timers.has_deadline() {
+        if self.timers().has_deadline() {
             return self.poll_round(events, timeout, Some(blocked), rotation).map(|()| !events.list.is_empty());
         }
         self.selector.wait(events, 0, timeout).map_err(|err| wait_error(events, err))?;
@@ -97,7 +103,7 @@ impl Shared {
         Ok(!events.list.is_empty())
     }
 
-    /// Runs a round in which wakers or timers may have events before the kernel has. It blocks only if `blocked` is
+    /// Runs a round in which wakers or timers may have events before the kernel wait. It blocks only if `blocked` is
     /// given.
     #[cold]
     #[inline(never)]
@@ -113,7 +119,7 @@ impl Shared {
             return Err(wait_error(events, io::ErrorKind::InvalidInput.into()));
         }
         // The clock is read only if a timer is set.
-        let now = if self.timers.has_deadline() { Some(Instant::now()) } else { None };
+        let now = if self.timers().has_deadline() { Some(Instant::now()) } else { None };
         let until_earliest = self.report_before_wait(events, now, blocked.is_none(), rotation);
         if events.list.len() == events.list.capacity() {
             return Ok(());
@@ -131,24 +137,25 @@ impl Shared {
         };
         let must_report = match blocked {
             Some(blocked) => blocked.finish(),
-            None => events.list.is_empty() && self.wait.is_notified(),
+            None => events.list.is_empty() && self.wait().is_notified(),
         };
         if must_report {
             self.report_wakers_after_wait(events);
         } else if notified {
-            // This wait consumed the notifier's event of wakers that the next poll reports: a waker that the batch
-            // contains already must not be in it twice. If this notification fails, only an outer loop misses it.
-            let _notify_failed = self.wait.notify_outer_loop(|| self.notifier.notify());
+            // This wait consumed the notifier's event. The next poll reports the pending wakers, because this batch may
+            // already contain an event of the same waker. So make the descriptor readable again for an outer loop. If
+            // this notification fails, only the outer loop misses it.
+            let _notify_failed = self.wait().notify_outer_loop(|| self.notifier.notify());
         }
-        if events.list.is_empty() && self.timers.has_deadline() {
+        if events.list.is_empty() && self.timers().has_deadline() {
             let slots = events.list.capacity();
-            self.timers.expire(Instant::now(), &mut events.list, slots);
+            self.timers().expire(Instant::now(), &mut events.list, slots);
         }
         Ok(())
     }
 
-    /// Reports pending wakers (if the state is not `Blocked`) and the timers that are due `now`, and leaves a slot for
-    /// the kernel. Returns the time until the earliest remaining deadline.
+    /// Reports pending wakers (if the state is not `Blocked`) and the timers that are due `now`. Leaves a slot for the
+    /// kernel; with capacity 1, only in every second round. Returns the time until the earliest remaining deadline.
     fn report_before_wait(
         &self,
         events: &mut RawEvents,
@@ -163,38 +170,38 @@ impl Shared {
         *rotation = rotation.wrapping_add(1);
         let slots = if capacity == 1 { usize::from(*rotation % 2 == 0) } else { capacity - 1 };
         let serve_timers = slots > 1 || slots == 1 && *rotation % 4 < 2;
-        let is_due = |now| self.timers.next_deadline().map_or(false, |deadline| deadline <= now);
+        let is_due = |now| self.timers().next_deadline().map_or(false, |deadline| deadline <= now);
         let timer_due = serve_timers && now.map_or(false, is_due);
 
         let waker_slots = slots - usize::from(timer_due);
-        if may_report_wakers && waker_slots > 0 && self.wait.is_notified() {
+        if may_report_wakers && waker_slots > 0 && self.wait().is_notified() {
             self.report_wakers(events, waker_slots);
         }
         let now = now?;
         let timer_slots = slots - events.list.len();
-        let earliest = self.timers.expire(now, &mut events.list, timer_slots)?;
+        let earliest = self.timers().expire(now, &mut events.list, timer_slots)?;
         Some(earliest.saturating_duration_since(now))
     }
 
-    /// Reports the wakers whose `wake` was called before or during the wait, in front of the kernel's events.
+    /// Reports the wakers whose `wake` was called before or during the wait, in front of the other events.
     #[cold]
     #[inline(never)]
     fn report_wakers_after_wait(&self, events: &mut RawEvents) {
-        let kernel_events = events.list.len();
-        self.report_wakers(events, events.list.capacity() - kernel_events);
-        let wakers = events.list.len() - kernel_events;
+        let other_events = events.list.len();
+        self.report_wakers(events, events.list.capacity() - other_events);
+        let wakers = events.list.len() - other_events;
         events.list.rotate_right(wakers);
     }
 
     /// Reports pending wakers, at most `slots`. The state is cleared before the flags are taken: a wake in between sets
     /// the state again.
     fn report_wakers(&self, events: &mut RawEvents, slots: usize) {
-        self.wait.clear();
-        if self.wakers.report_pending(&mut events.list, slots) {
+        self.wait().clear();
+        if self.wakers().report_pending(&mut events.list, slots) {
             // Some flags did not fit, so mark the state notified for the next poll. If the kernel notification fails,
             // only an outer loop that watches the descriptor misses it; returning an error would lose the events
             // already taken.
-            let _notify_failed = self.notify();
+            let _notify_failed = self.wakers_and_timers.notify();
         }
     }
 }

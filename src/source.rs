@@ -15,7 +15,7 @@ use crate::{Interest, Registry};
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
-/// | drop while registered (not a `SourceFd`, whose drop changes nothing) | ends the registration, unless a duplicate of the descriptor remains open (`try_clone`, `fork`) | ends the registration | ends the registration |
+/// | drop while registered (not a `SourceFd` or `SourceSocket`, whose drop changes nothing) | ends the registration, unless a duplicate of the descriptor remains open (`try_clone`, `fork`) | ends the registration | ends the registration |
 ///
 /// On Linux, deregister a source that has duplicates before you drop it. Otherwise the kernel continues to report it,
 /// and the program cannot end the registration.

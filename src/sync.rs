@@ -3,6 +3,7 @@
 
 pub(crate) use std::sync::{atomic, Arc, Mutex};
 use std::sync::{MutexGuard, PoisonError};
+pub(crate) use std::thread::yield_now;
 
 /// Locks a mutex, even if a thread has panicked while it held the lock: no code of this crate leaves the data half
 /// changed.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::association::Association;
 use crate::event::{Source, Token};
-use crate::shared::Shared;
 use crate::sync::{lock, Arc, Mutex};
 use crate::timers::Schedule;
+use crate::wakers_and_timers::WakersAndTimers;
 use crate::{Interest, Registry};
 
 /// A source that becomes readable at a deadline, once or periodically.
@@ -18,7 +18,7 @@ use crate::{Interest, Registry};
 /// Setting, cancelling and expiring a timer are `O(log n)`.
 ///
 /// - A timer never expires early. How late it can expire depends on the scheduler and the clock of the system: the
-///   table of [`poll`](crate::Poll::poll) has the resolution of each.
+///   table of [`poll`](crate::Poll::poll) has the resolution on each system.
 /// - The methods take `&self`, and any thread may call them, before or after registration. An earlier deadline takes
 ///   effect in a `poll` that is already blocked.
 /// - Setting a timer replaces its schedule, and discards a deadline that has passed but was not reported.
@@ -67,7 +67,7 @@ enum Registration {
     /// Not registered: the timer keeps the schedule.
     Unregistered(Schedule),
     /// Registered: the heap of this poll keeps the schedule, under this key.
-    Registered(Arc<Shared>, usize),
+    Registered(Arc<WakersAndTimers>, usize),
 }
 
 impl Timer {
@@ -124,8 +124,8 @@ impl Timer {
                 *kept = schedule;
                 Ok(())
             }
-            Registration::Registered(shared, key) => match shared.timers.set(*key, schedule) {
-                true => shared.interrupt(),
+            Registration::Registered(wakers_and_timers, key) => match wakers_and_timers.timers.set(*key, schedule) {
+                true => wakers_and_timers.interrupt(),
                 false => Ok(()),
             },
         }
@@ -134,9 +134,9 @@ impl Timer {
 
 impl TimerState {
     /// Ends the registration, if there is one, and keeps the schedule.
-    fn unlink(&mut self) {
-        if let Registration::Registered(shared, key) = &self.registration {
-            let schedule = shared.timers.remove(*key);
+    fn end_registration(&mut self) {
+        if let Registration::Registered(wakers_and_timers, key) = &self.registration {
+            let schedule = wakers_and_timers.timers.remove(*key);
             self.registration = Registration::Unregistered(schedule);
         }
         self.association = Association::default();
@@ -149,13 +149,17 @@ impl Source for Timer {
         let mut state = lock(&self.state);
         state.association.check_unassociated(registry.id())?;
         // The timer may still be registered with a `Poll` that was dropped.
-        state.unlink();
+        state.end_registration();
         if let Registration::Unregistered(schedule) = state.registration {
-            let (key, is_earliest) = registry.shared.timers.add(token, schedule);
-            state.registration = Registration::Registered(Arc::clone(&registry.shared), key);
+            let (key, is_earliest) = registry.shared.wakers_and_timers.timers.add(token, schedule);
+            let wakers_and_timers = &registry.shared.wakers_and_timers;
+            state.registration = Registration::Registered(Arc::clone(wakers_and_timers), key);
             state.association.associate(registry.id());
             if is_earliest {
-                return registry.shared.interrupt();
+                if let Err(err) = wakers_and_timers.interrupt() {
+                    state.end_registration();
+                    return Err(err);
+                }
             }
         }
         Ok(())
@@ -165,8 +169,8 @@ impl Source for Timer {
         check_readable(interests)?;
         let state = lock(&self.state);
         state.association.check(registry.id())?;
-        if let Registration::Registered(shared, key) = &state.registration {
-            shared.timers.set_token(*key, token);
+        if let Registration::Registered(wakers_and_timers, key) = &state.registration {
+            wakers_and_timers.timers.set_token(*key, token);
         }
         Ok(())
     }
@@ -174,7 +178,7 @@ impl Source for Timer {
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.association.check(registry.id())?;
-        state.unlink();
+        state.end_registration();
         Ok(())
     }
 }
@@ -198,7 +202,7 @@ impl Default for Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        lock(&self.state).unlink();
+        lock(&self.state).end_registration();
     }
 }
 
@@ -207,7 +211,7 @@ impl fmt::Debug for Timer {
         let state = lock(&self.state);
         let (schedule, registered) = match &state.registration {
             Registration::Unregistered(schedule) => (*schedule, false),
-            Registration::Registered(shared, key) => (shared.timers.get(*key), true),
+            Registration::Registered(wakers_and_timers, key) => (wakers_and_timers.timers.get(*key), true),
         };
         f.debug_struct("Timer")
             .field("deadline", &schedule.deadline)

@@ -25,7 +25,7 @@ impl Schedule {
             Schedule { deadline: Some(deadline), period: Some(period) } => {
                 let late = now.saturating_duration_since(deadline).as_nanos() % period.as_nanos();
                 // `late` is less than the period, so its seconds fit into 64 bits.
-                let late = Duration::new((late / NANOS) as u64, (late % NANOS) as u32);
+                let late = Duration::new((late / NANOS_PER_SEC) as u64, (late % NANOS_PER_SEC) as u32);
                 Schedule { deadline: now.checked_add(period - late), period: Some(period) }
             }
             _ => Schedule::UNSET,
@@ -33,7 +33,7 @@ impl Schedule {
     }
 }
 
-const NANOS: u128 = 1_000_000_000;
+const NANOS_PER_SEC: u128 = 1_000_000_000;
 
 pub(crate) struct Timers {
     heap: Mutex<Heap>,
@@ -70,7 +70,7 @@ impl Timers {
             loop {
                 match heap.earliest() {
                     Some(Entry { deadline, key, .. }) if deadline <= now && events.len() < end => {
-                        let timer = heap.slots.get(key);
+                        let timer = heap.records.get(key);
                         events.push(Event(RawEvent::readable(timer.token)));
                         let next = timer.schedule.next_after(now);
                         heap.set(key, next);
@@ -84,7 +84,7 @@ impl Timers {
     /// Adds a timer. Returns its key, and whether its deadline is now the earliest.
     pub fn add(&self, token: Token, schedule: Schedule) -> (usize, bool) {
         self.with_heap(|heap| {
-            let key = heap.slots.insert(token);
+            let key = heap.records.insert(token);
             (key, heap.set(key, schedule))
         })
     }
@@ -95,11 +95,11 @@ impl Timers {
     }
 
     pub fn get(&self, key: usize) -> Schedule {
-        lock(&self.heap).slots.get(key).schedule
+        lock(&self.heap).records.get(key).schedule
     }
 
     pub fn set_token(&self, key: usize, token: Token) {
-        lock(&self.heap).slots.get_mut(key).token = token;
+        lock(&self.heap).records.get_mut(key).token = token;
     }
 
     /// Removes a timer, and returns its schedule.
@@ -115,14 +115,14 @@ impl Timers {
     }
 }
 
-/// A binary heap of deadlines, and one slot for each timer. The slot records where the heap holds the timer's deadline.
+/// A binary heap of deadlines, and one record for each timer. The record records where the heap holds the timer's deadline.
 #[derive(Default)]
 struct Heap {
     /// No entry expires before its parent, the entry at `(index - 1) / 2`.
     entries: Vec<Entry>,
     /// The number of deadlines that were set.
     deadlines_set: u64,
-    slots: Slots,
+    records: TimerRecords,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,21 +140,21 @@ impl Heap {
 
     /// Removes a timer, and returns its schedule.
     fn remove(&mut self, key: usize) -> Schedule {
-        let schedule = self.slots.get(key).schedule;
+        let schedule = self.records.get(key).schedule;
         self.set(key, Schedule::UNSET);
-        self.slots.remove(key);
+        self.records.remove(key);
         schedule
     }
 
     /// Changes a schedule. Returns whether the timer's deadline is now the earliest.
     fn set(&mut self, key: usize, schedule: Schedule) -> bool {
-        let slot = self.slots.get_mut(key);
-        slot.schedule = schedule;
-        let index = slot.index;
+        let record = self.records.get_mut(key);
+        record.schedule = schedule;
+        let index = record.index;
         let deadline = match schedule.deadline {
             Some(deadline) => deadline,
             None => {
-                slot.index = None;
+                record.index = None;
                 if let Some(index) = index {
                     self.remove_entry(index);
                 }
@@ -179,10 +179,10 @@ impl Heap {
         give_back(&mut self.entries);
     }
 
-    /// Puts an entry at `index`, or moves other entries and puts it where the order of the heap requires. Returns where
-    /// the entry is.
+    /// Writes an entry to `index`. If the order of the heap requires another place, moves other entries to make room
+    /// there, and writes the entry there instead. Returns the index of the entry.
     fn place(&mut self, mut index: usize, entry: Entry) -> usize {
-        let (entries, slots) = (&mut self.entries[..], &mut self.slots);
+        let (entries, records) = (&mut self.entries[..], &mut self.records);
         while index > 0 {
             let parent = (index - 1) / 2;
             let parent_entry = entries[parent];
@@ -190,7 +190,7 @@ impl Heap {
                 break;
             }
             entries[index] = parent_entry;
-            slots.get_mut(parent_entry.key).index = Some(index);
+            records.get_mut(parent_entry.key).index = Some(index);
             index = parent;
         }
         while let Some(&left) = entries.get(2 * index + 1) {
@@ -202,37 +202,37 @@ impl Heap {
                 break;
             }
             entries[index] = child_entry;
-            slots.get_mut(child_entry.key).index = Some(index);
+            records.get_mut(child_entry.key).index = Some(index);
             index = child;
         }
         entries[index] = entry;
-        slots.get_mut(entry.key).index = Some(index);
+        records.get_mut(entry.key).index = Some(index);
         index
     }
 }
 
-/// A slot for each timer, under a key that stays the same. The slots are allocated in blocks: after most of many timers
-/// were dropped, the memory of the blocks without a timer is given back.
+/// A record for each timer, under a key that stays the same. The records are allocated in blocks. The memory of the blocks
+/// without a timer is given back, except that of one block.
 #[derive(Default)]
-struct Slots {
+struct TimerRecords {
     blocks: Vec<Block>,
     /// All blocks before this one are full.
     first_with_room: usize,
     /// The memory of a block that has become unused, for the next block.
-    spare: Option<Box<[Slot; BLOCK_SIZE]>>,
+    spare: Option<Box<[TimerRecord; BLOCK_SIZE]>>,
 }
 
-/// `BLOCK_SIZE` slots.
+/// `BLOCK_SIZE` records.
 #[derive(Default)]
 struct Block {
-    /// A bit for each slot: whether it holds a timer.
+    /// A bit for each record: whether it holds a timer.
     used: u64,
-    /// `None` if no slot is used.
-    slots: Option<Box<[Slot; BLOCK_SIZE]>>,
+    /// `None` if no record is used.
+    records: Option<Box<[TimerRecord; BLOCK_SIZE]>>,
 }
 
 #[derive(Clone, Copy)]
-struct Slot {
+struct TimerRecord {
     token: Token,
     schedule: Schedule,
     /// The index of this timer's entry, if the schedule has a deadline.
@@ -241,18 +241,18 @@ struct Slot {
 
 const BLOCK_SIZE: usize = u64::BITS as usize;
 
-impl Slots {
-    fn get(&self, key: usize) -> &Slot {
-        &self.blocks[key / BLOCK_SIZE].slots.as_ref().expect("the slot is used")[key % BLOCK_SIZE]
+impl TimerRecords {
+    fn get(&self, key: usize) -> &TimerRecord {
+        &self.blocks[key / BLOCK_SIZE].records.as_ref().expect("the record is used")[key % BLOCK_SIZE]
     }
 
-    fn get_mut(&mut self, key: usize) -> &mut Slot {
-        &mut self.blocks[key / BLOCK_SIZE].slots.as_mut().expect("the slot is used")[key % BLOCK_SIZE]
+    fn get_mut(&mut self, key: usize) -> &mut TimerRecord {
+        &mut self.blocks[key / BLOCK_SIZE].records.as_mut().expect("the record is used")[key % BLOCK_SIZE]
     }
 
-    /// Adds a slot for an unset timer, and returns its key.
+    /// Adds a record for an unset timer, and returns its key.
     fn insert(&mut self, token: Token) -> usize {
-        let unset = Slot { token, schedule: Schedule::UNSET, index: None };
+        let unset = TimerRecord { token, schedule: Schedule::UNSET, index: None };
         while self.blocks.get(self.first_with_room).map_or(false, |block| block.used == u64::MAX) {
             self.first_with_room += 1;
         }
@@ -261,11 +261,12 @@ impl Slots {
         }
         let block = &mut self.blocks[self.first_with_room];
         let spare = &mut self.spare;
-        let slots = block.slots.get_or_insert_with(|| spare.take().unwrap_or_else(|| Box::new([unset; BLOCK_SIZE])));
-        let slot = block.used.trailing_ones() as usize;
-        block.used |= 1 << slot;
-        slots[slot] = unset;
-        self.first_with_room * BLOCK_SIZE + slot
+        let records =
+            block.records.get_or_insert_with(|| spare.take().unwrap_or_else(|| Box::new([unset; BLOCK_SIZE])));
+        let record = block.used.trailing_ones() as usize;
+        block.used |= 1 << record;
+        records[record] = unset;
+        self.first_with_room * BLOCK_SIZE + record
     }
 
     fn remove(&mut self, key: usize) {
@@ -274,7 +275,7 @@ impl Slots {
         block.used &= !(1 << (key % BLOCK_SIZE));
         self.first_with_room = cmp::min(self.first_with_room, number);
         if block.used == 0 {
-            self.spare = block.slots.take();
+            self.spare = block.records.take();
         }
         while self.blocks.last().map_or(false, |block| block.used == 0) {
             self.blocks.pop();

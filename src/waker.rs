@@ -4,22 +4,23 @@ use std::fmt;
 use std::io;
 
 use crate::event::Token;
-use crate::shared::Shared;
 use crate::sync::atomic::Ordering;
 use crate::sync::Arc;
 use crate::wakers::PendingFlag;
+use crate::wakers_and_timers::WakersAndTimers;
 use crate::Registry;
 
-/// A handle with which any thread makes a [`Poll`](crate::Poll) return. The event has the waker's token.
+/// A handle with which any thread makes a [`Poll`](crate::Poll) return with an event, which has the waker's token.
 ///
 /// A wake is never lost: the `poll` in progress, or else the next `poll`, reports a readable event with the waker's
 /// token. If the event list is full, a later `poll` reports it. Several wakes before that report cause one event. The
 /// thread that receives the event sees everything that the waking threads did before `wake`. A `Poll` can have any
 /// number of wakers, each with a token of its own.
 ///
-/// While the polling thread is not blocked, `wake` is two atomic operations and no system call, unless the program has
-/// taken the poll's descriptor ([`Poll`'s `AsRawFd`](crate::Poll#nested-in-another-event-loop)). `wake` takes no lock
-/// and allocates nothing, so a signal handler may call it. Waking a dropped `Poll` does nothing.
+/// While the polling thread is not blocked, `wake` makes two atomic read-modify-write operations, at most one atomic
+/// load, and no system call, unless the program has taken the poll's descriptor ([`Poll`'s
+/// `AsRawFd`](crate::Poll#nested-in-another-event-loop)). `wake` takes no lock and allocates nothing, so a signal
+/// handler may call it. Waking a dropped `Poll` does nothing.
 ///
 /// Dropping a waker discards its event if no `poll` has reported it yet.
 ///
@@ -56,7 +57,7 @@ use crate::Registry;
 /// [`EVFILT_USER`]: https://man.freebsd.org/cgi/man.cgi?query=kevent
 /// [posted]: https://learn.microsoft.com/windows/win32/fileio/postqueuedcompletionstatus
 pub struct Waker {
-    shared: Arc<Shared>,
+    wakers_and_timers: Arc<WakersAndTimers>,
     flag: Arc<PendingFlag>,
 }
 
@@ -68,8 +69,8 @@ impl Waker {
     /// None today. A future system may need a resource for a waker.
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
         let flag = Arc::new(PendingFlag::new(token));
-        registry.shared.wakers.add(Arc::clone(&flag));
-        Ok(Waker { shared: Arc::clone(&registry.shared), flag })
+        registry.shared.wakers_and_timers.wakers.add(Arc::clone(&flag));
+        Ok(Waker { wakers_and_timers: Arc::clone(&registry.shared.wakers_and_timers), flag })
     }
 
     /// Makes the `poll` in progress, or else the next one, return with this waker's event.
@@ -80,16 +81,16 @@ impl Waker {
     /// thread reports it after the next wake, or when its wait ends for another reason.
     #[inline]
     pub fn wake(&self) -> io::Result<()> {
-        // `swap` is a read-modify-write, which is needed even if the flag is raised already: the polling thread that
-        // takes the flag then sees what every thread that raised it stored before.
+        // `swap` is needed even if the flag is raised already. Because `swap` is a read-modify-write, the polling
+        // thread, which takes the flag later, sees what each waking thread stored before its `swap`.
         self.flag.raised.swap(true, Ordering::AcqRel);
-        self.shared.notify()
+        self.wakers_and_timers.notify()
     }
 }
 
 impl Drop for Waker {
     fn drop(&mut self) {
-        self.shared.wakers.remove(&self.flag);
+        self.wakers_and_timers.wakers.remove(&self.flag);
     }
 }
 

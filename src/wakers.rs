@@ -23,8 +23,8 @@ pub(crate) struct Wakers {
 
 struct WakerList {
     flags: Vec<Arc<PendingFlag>>,
-    /// The index of the first flag that did not fit into the event list in the last report. The next report starts
-    /// there, so that every waker is reported even if the event list is full in every round.
+    /// The index at which the next report starts: that of the first flag that did not fit when the event list was last
+    /// full. So every waker is reported even if the event list is full in every round.
     next: usize,
 }
 

@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-CORE = "lib event interest wait wakers shared poll source association io_source waker sync"
+CORE = "lib event interest wait wakers wakers_and_timers shared poll source association io_source waker sync"
 PATHS = {
     "core and epoll": f"{CORE} epoll/mod epoll/ffi epoll/event epoll/selector epoll/notifier",
     "core and kqueue": f"{CORE} kqueue/mod kqueue/ffi kqueue/event kqueue/selector kqueue/oneshot kqueue/notifier",

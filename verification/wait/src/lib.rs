@@ -33,6 +33,8 @@ mod wait;
 mod waker;
 #[path = "../../../src/wakers.rs"]
 mod wakers;
+#[path = "../../../src/wakers_and_timers.rs"]
+mod wakers_and_timers;
 
 use event::{Events, Token};
 use interest::Interest;
@@ -43,6 +45,7 @@ use waker::Waker;
 /// Replaces the crate's `sync.rs`.
 mod sync {
     pub(crate) use loom::sync::{atomic, Arc, Mutex, MutexGuard};
+    pub(crate) use loom::thread::yield_now;
     use std::sync::PoisonError;
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

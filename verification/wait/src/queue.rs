@@ -132,6 +132,8 @@ struct State {
     edges: usize,
     /// The number of notifications, including failed ones.
     notifications: usize,
+    /// The number of waits.
+    waits: usize,
     /// How many of the next notifications fail.
     failing_notifications: usize,
     /// How many of the next waits fail.
@@ -165,6 +167,7 @@ impl Kernel {
             sources: BTreeMap::new(),
             edges: 0,
             notifications: 0,
+            waits: 0,
             failing_notifications: 0,
             failing_waits: 0,
             unwinding_wait: false,
@@ -223,6 +226,11 @@ impl Kernel {
     /// The number of notifications, including failed ones.
     pub fn notifications(&self) -> usize {
         self.without_step().notifications
+    }
+
+    /// The number of waits.
+    pub fn waits(&self) -> usize {
+        self.without_step().waits
     }
 
     /// Makes a source ready from now on.
@@ -347,6 +355,7 @@ impl Selector {
         }
         let kept = events.list.len();
         let begin = Instant::now();
+        self.kernel.without_step().waits += 1;
         for _ in 0..MAX_CHECKS {
             let mut state = self.kernel.step();
             state.blocked = false;

@@ -187,6 +187,23 @@ fn a_wake_survives_an_interrupted_short_wait() {
     after_an_error(ALL, BRIEFLY);
 }
 
+/// If the state stayed interrupted, later polls would not block.
+#[test]
+fn a_wait_that_fails_while_a_timer_interrupts_it_leaves_running() {
+    with_loop(ALL, |mut l| {
+        l.kernel.fail_waits(1);
+        let (timer, waker) = (l.timer(5), l.waker(0));
+        let thread = thread::spawn(move || {
+            timer.set(Duration::from_secs(24 * 60 * 60)).unwrap();
+            waker.wake().unwrap();
+            (timer, waker)
+        });
+        assert_eq!(l.poll_uninterrupted(NO_LIMIT), [0]);
+        assert!(l.kernel.waits() <= 3, "the polls do not block");
+        thread.join().unwrap();
+    });
+}
+
 #[test]
 fn two_wakes_survive_an_interrupted_wait() {
     with_loop(FOUR, |mut l| {

@@ -270,3 +270,21 @@ fn dropping_a_waker_keeps_the_other_wakers() {
         waking.end(&mut l);
     });
 }
+
+#[test]
+fn several_earlier_deadlines_cost_one_notification_for_each_wait() {
+    with_loop(FOUR, |mut l| {
+        let (timer, waker) = (l.timer(5), l.waker(0));
+        let thread = thread::spawn(move || {
+            let day = Duration::from_secs(24 * 60 * 60);
+            for days in [3, 2] {
+                timer.set(days * day).unwrap();
+            }
+            waker.wake().unwrap();
+            (timer, waker)
+        });
+        assert_eq!(l.poll(NO_LIMIT), [0]);
+        thread.join().unwrap();
+        assert!(l.kernel.notifications() <= l.kernel.waits());
+    });
+}

@@ -38,6 +38,8 @@ mod sync;
 mod timer;
 #[path = "../../../../src/timers.rs"]
 mod timers;
+#[path = "../../../../src/wakers_and_timers.rs"]
+mod wakers_and_timers;
 #[path = "../../../../src/wait.rs"]
 mod wait;
 #[path = "../../../../src/waker.rs"]
