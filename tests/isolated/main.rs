@@ -11,8 +11,10 @@ mod allocated_bytes;
 mod child_pipes;
 mod closed_sockets;
 mod descriptors;
+mod dropped;
+mod forked;
 mod handles;
-mod memory;
+
 mod named_pipe_leaks;
 mod signals;
 mod sigpipe;

@@ -11,6 +11,8 @@ use minimio::{Event, Events, Interest, Poll, Token};
 
 #[cfg(unix)]
 pub mod descriptor;
+#[cfg(unix)]
+pub mod fork;
 pub mod handles;
 pub mod isolation;
 #[cfg(windows)]

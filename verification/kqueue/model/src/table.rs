@@ -1,7 +1,7 @@
 //! The kqueues of this process.
 
 use std::os::raw::c_int;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::call::Errno;
@@ -10,15 +10,26 @@ use crate::kqueue::Kqueue;
 use crate::linux;
 use crate::settings::Settings;
 
-/// All kqueues, each with the number of the program's descriptor.
-static KQUEUES: Mutex<Vec<(c_int, Arc<Kqueue>)>> = Mutex::new(Vec::new());
+/// The kqueues of one process, each with the number of the program's descriptor.
+type Kqueues = Vec<(c_int, Arc<Kqueue>)>;
 
-/// The process that owns the kqueues, 0 before the first one is opened. A child made by `fork` inherits no kqueue. It
-/// must not take a lock either: if another thread of the parent held the lock, it stays locked in the child.
+/// A table for the first process that opens a kqueue, and for its descendants. A child made by `fork` inherits no
+/// kqueue, and must not take the lock of its parent's table: if another thread of the parent held the lock at the time
+/// of the fork, the lock stays locked in the child. So a child that opens a kqueue uses the next table.
+static TABLES: [Mutex<Kqueues>; MAX_FORKS + 1] = [EMPTY; MAX_FORKS + 1];
+#[allow(clippy::declare_interior_mutable_const)] // The constant only initialises the tables.
+const EMPTY: Mutex<Kqueues> = Mutex::new(Vec::new());
+
+/// How deep the forks may be nested.
+const MAX_FORKS: usize = 3;
+
+/// The process that owns the current table, 0 before the first kqueue is opened.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
+/// The index of the current table.
+static CURRENT: AtomicUsize = AtomicUsize::new(0);
 
-fn enter() -> MutexGuard<'static, Vec<(c_int, Arc<Kqueue>)>> {
-    KQUEUES.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_table() -> MutexGuard<'static, Kqueues> {
+    TABLES[CURRENT.load(Ordering::Acquire)].lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn owned_by_this_process() -> bool {
@@ -29,12 +40,24 @@ fn owned_by_this_process() -> bool {
     }
 }
 
-pub fn open() -> Result<c_int, Errno> {
+/// Selects the table of this process. A process with several threads has selected it before they open kqueues, unless
+/// the first calls of two threads of a child run at the same time.
+fn select_table() -> Result<(), Errno> {
     let this = linux::process();
-    match PROCESS.compare_exchange(0, this, Ordering::AcqRel, Ordering::Acquire) {
-        Err(process) if process != this => return Err(Errno(ffi::ENOSYS)),
-        _ => {}
+    match PROCESS.load(Ordering::Acquire) {
+        process if process == this => {}
+        0 => PROCESS.store(this, Ordering::Release),
+        _ if CURRENT.load(Ordering::Acquire) == MAX_FORKS => return Err(Errno(ffi::ENOSYS)),
+        _ => {
+            CURRENT.fetch_add(1, Ordering::AcqRel);
+            PROCESS.store(this, Ordering::Release);
+        }
     }
+    Ok(())
+}
+
+pub fn open() -> Result<c_int, Errno> {
+    select_table()?;
     if linux::close_bypasses_model() {
         eprintln!("kqueue model: linked behind the C library, whose `close` hides the model's; see README.md, Linking");
         return Err(Errno(ffi::ENOSYS));
@@ -45,7 +68,7 @@ pub fn open() -> Result<c_int, Errno> {
     })?;
     let (kqueue, descriptor) = Kqueue::new(settings)?;
     let number = descriptor.into_number();
-    enter().push((number, Arc::new(kqueue)));
+    lock_table().push((number, Arc::new(kqueue)));
     Ok(number)
 }
 
@@ -53,7 +76,7 @@ pub fn find(fd: c_int) -> Result<Arc<Kqueue>, Errno> {
     if !owned_by_this_process() {
         return Err(Errno(ffi::EBADF));
     }
-    let kqueues = enter();
+    let kqueues = lock_table();
     let known = kqueues.iter().find(|(number, _)| *number == fd);
     // If the number is not in the table, it may be a duplicate.
     let found = known.or_else(|| kqueues.iter().find(|(_, kqueue)| kqueue.is(fd)));
@@ -66,11 +89,11 @@ pub fn remove_descriptor(fd: c_int) {
     if !owned_by_this_process() {
         return;
     }
-    let own = enter().iter().find(|(number, _)| *number == fd).map(|(_, kqueue)| kqueue.clone());
+    let own = lock_table().iter().find(|(number, _)| *number == fd).map(|(_, kqueue)| kqueue.clone());
     if let Some(kqueue) = own {
         // If a duplicate exists, the kqueue stays open and is listed under the duplicate's number.
         let other = linux::open_descriptors().into_iter().find(|other| *other != fd && kqueue.is(*other));
-        let mut kqueues = enter();
+        let mut kqueues = lock_table();
         if let Some(index) = kqueues.iter().position(|(number, _)| *number == fd) {
             match other {
                 Some(other) => kqueues[index].0 = other,
@@ -81,7 +104,7 @@ pub fn remove_descriptor(fd: c_int) {
             }
         }
     }
-    for (_, kqueue) in enter().iter() {
+    for (_, kqueue) in lock_table().iter() {
         kqueue.remove_descriptor(fd);
     }
 }

@@ -1,0 +1,97 @@
+//! What remains after polls, timers and wakers were dropped: memory, and open descriptors or handles.
+
+use std::thread;
+use std::time::Duration;
+
+use minimio::{Events, Poll, Timer, Token, Waker};
+
+use crate::allocated_bytes::allocated_bytes;
+use crate::support::isolation::isolated;
+use crate::support::*;
+
+/// Most of the memory is given back also if one of the timers or wakers remains.
+const MAX_LEFT: usize = 64 * 1024;
+
+#[test]
+fn the_memory_of_dropped_timers_is_given_back() {
+    isolated(|| {
+        let (mut poll, mut events) = poll();
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        let before = allocated_bytes();
+        for kept in [None, Some(0), Some(50_000), Some(99_999)] {
+            let mut timers: Vec<Timer> = (0..100_000).map(|_| Timer::new()).collect();
+            for (number, timer) in timers.iter_mut().enumerate() {
+                poll.registry().register(timer, Token(number), READ).unwrap();
+                timer.set(Duration::from_secs(3600)).unwrap();
+            }
+            let _kept = kept.map(|index| timers.swap_remove(index));
+            drop(timers);
+            let left = allocated_bytes() - before;
+            assert!(left <= MAX_LEFT, "{left} bytes are left, and timer {kept:?} is kept");
+        }
+    });
+}
+
+#[test]
+fn the_memory_of_dropped_wakers_is_given_back() {
+    isolated(|| {
+        let (mut poll, mut events) = poll();
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        let before = allocated_bytes();
+        for kept in [None, Some(0), Some(4_999)] {
+            let mut wakers: Vec<Waker> =
+                (0..5_000).map(|number| Waker::new(poll.registry(), Token(number)).unwrap()).collect();
+            let _kept = kept.map(|index| wakers.swap_remove(index));
+            drop(wakers);
+            let left = allocated_bytes() - before;
+            assert!(left <= MAX_LEFT, "{left} bytes are left, and waker {kept:?} is kept");
+        }
+    });
+}
+
+#[test]
+fn wakers_and_timers_of_a_dropped_poll_keep_no_descriptor_or_handle_open() {
+    isolated(|| {
+        let build = || {
+            let (poll, _) = poll();
+            let waker = Waker::new(poll.registry(), Token(1)).unwrap();
+            let mut timer = Timer::new();
+            poll.registry().register(&mut timer, Token(2), READ).unwrap();
+            (poll, waker, timer)
+        };
+        drop(build());
+        let before = handles::open_handles();
+        let mut kept = Vec::new();
+        for _ in 0..20 {
+            let (poll, waker, timer) = build();
+            let registry = poll.registry().try_clone().unwrap();
+            drop(poll);
+            drop(registry);
+            // Both have no effect.
+            waker.wake().unwrap();
+            timer.set(Duration::ZERO).unwrap();
+            kept.push((waker, timer));
+        }
+        assert_eq!(handles::open_handles(), before);
+    });
+}
+
+#[test]
+fn polls_can_be_dropped_while_other_threads_wake_them() {
+    isolated(|| {
+        let build = || Poll::new().map(|poll| (Waker::new(poll.registry(), Token(1)).unwrap(), poll)).unwrap();
+        drop(build());
+        let before = handles::open_handles();
+        for _ in 0..500 {
+            let (waker, mut poll) = build();
+            thread::scope(|scope| {
+                let waking = scope.spawn(|| (0..20).for_each(|_| waker.wake().unwrap()));
+                let mut events = Events::with_capacity(4);
+                poll.poll(&mut events, Some(Duration::from_micros(20))).unwrap();
+                drop(poll);
+                waking.join().unwrap();
+            });
+        }
+        assert_eq!(handles::open_handles(), before);
+    });
+}
