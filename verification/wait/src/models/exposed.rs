@@ -196,13 +196,12 @@ fn the_wake_after_a_failed_notification_makes_the_descriptor_readable() {
     });
 }
 
-/// A waker that was woken, and is woken again during a poll beside an always ready source. The outer loop is
-/// edge-triggered, so the poll that consumes the notification of the second wake either reports the waker or notifies
-/// again.
+/// A waker that was woken, and is woken again during a poll beside a ready source. The poll that consumes the
+/// notification of the second wake either reports the waker or notifies again.
 #[test]
-fn a_second_wake_during_a_poll_is_in_the_batch_once_or_an_edge_of_the_descriptor() {
+fn a_second_wake_during_a_poll_is_in_the_batch_once_or_makes_the_descriptor_readable() {
     with_loop(ALL, |mut l| {
-        let mut watch = OuterLoop::new(&l, Outer::Edge);
+        let mut watch = OuterLoop::new(&l, Outer::Level);
         let mut source = IoSource::new(Socket(7));
         l.poll.registry().register(&mut source, Token(7), Interest::READABLE).unwrap();
         l.kernel.make_ready(7);
