@@ -257,6 +257,11 @@ impl Kernel {
         state.edges - usize::from(!state.ready.is_empty())
     }
 
+    /// Returns whether the queue's descriptor is readable.
+    pub fn is_readable(&self) -> bool {
+        !self.without_step().ready.is_empty()
+    }
+
     /// Blocks like an outer event loop until the queue's descriptor is readable.
     pub fn wait_until_readable(&self) {
         self.block_until("the descriptor does not become readable", |state| !state.ready.is_empty());

@@ -224,6 +224,8 @@ fn a_second_wake_during_a_poll_is_in_the_batch_once_or_makes_the_descriptor_read
             assert!(reports <= 1, "one waker twice in a batch: {tokens:?}");
             seen = reports == 1 && written.load(Relaxed);
         }
-        thread.join().unwrap();
+        let _waker = thread.join().unwrap();
+        let readable = l.kernel.is_readable();
+        assert!(!l.poll(NON_BLOCKING).contains(&0) || readable, "an outer loop misses the second wake");
     });
 }
