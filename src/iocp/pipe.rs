@@ -206,6 +206,13 @@ impl Pipe {
 }
 
 impl State {
+    /// Frees the memory of the copy of a large write, which has completed or has not started.
+    pub fn free_large_write_buffer(&mut self) {
+        if self.write_buffer.capacity() > MAX_KEPT_BUFFER {
+            self.write_buffer = Vec::new();
+        }
+    }
+
     /// Returns the handle of a dropped source as soon as it can be closed.
     fn take_handle_if_done(&mut self) -> Option<Handle> {
         if self.source_dropped && self.state_of(OperationKind::Write) != OperationState::Pending {
@@ -440,9 +447,7 @@ impl Pipe {
             state.write_error = result.err();
         }
         if state.state_of(OperationKind::Write) == OperationState::Idle {
-            if state.write_buffer.capacity() > MAX_KEPT_BUFFER {
-                state.write_buffer = Vec::new();
-            }
+            state.free_large_write_buffer();
             state.rearm(PIPE_WRITE);
         }
     }

@@ -192,7 +192,10 @@ impl PipeSource {
         state.write_buffer.try_reserve(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
         bufs.for_each(|buf| state.write_buffer.extend_from_slice(buf));
         state.write_offset = 0;
-        self.pipe.start_write(&shared.port, &mut state)?;
-        Ok(len)
+        let result = self.pipe.start_write(&shared.port, &mut state);
+        if result.is_err() {
+            state.free_large_write_buffer();
+        }
+        result.map(|()| len)
     }
 }

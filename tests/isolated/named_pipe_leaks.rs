@@ -214,3 +214,18 @@ fn a_pipe_that_is_dropped_in_any_state_leaves_no_handle_and_no_memory() {
         assert!(many.1 < few.1 + LARGE, "{few:?}, then {many:?}");
     });
 }
+
+#[test]
+fn a_refused_write_keeps_no_copy_of_its_bytes() {
+    isolated(|| {
+        let (poll, _) = poll();
+        let mut server = NamedPipe::new(named_pipe::name()).unwrap();
+        poll.registry().register(&mut server, SERVER, BOTH).unwrap();
+        let bytes = vec![0; 16 << 20];
+        let before = allocated_bytes::allocated_bytes();
+        // No client has opened the pipe.
+        server.write(&bytes).unwrap_err();
+        let left = allocated_bytes::allocated_bytes() - before;
+        assert!(left <= 1 << 20, "{left} bytes are left");
+    });
+}
