@@ -60,7 +60,10 @@ use crate::Interest;
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
 /// | the descriptor | the epoll instance | the kqueue | none: an event loop cannot watch a completion port |
-/// | in an edge-triggered outer loop | the first wake after each `poll` is an edge | call `poll` until it returns no events: a descriptor that is readable already is not reported again | |
+/// | a wake, in an edge-triggered outer loop | the first wake after each `poll` is an edge | no edge while the descriptor is readable | |
+///
+/// An edge-triggered outer loop reports the descriptor when it becomes readable, and perhaps not again while events
+/// remain. So call `poll` until it returns no events. This loses no event, whatever the capacity of `Events`.
 ///
 /// # Fork
 ///
@@ -141,12 +144,14 @@ impl Poll {
     ///
     /// # Errors
     ///
-    /// - `Interrupted`: the thread caught a signal (not on Windows). `events` is empty, and no event is lost; most
-    ///   programs poll again.
+    /// - `Interrupted`: the thread caught a signal (not on Windows), or the process was stopped and then continued by
+    ///   SIGCONT, on Linux also if the program has no handler for it ([signal(7)]). `events` is empty, and no event is
+    ///   lost; most programs poll again.
     /// - `InvalidInput`: the capacity of `events` is 0.
     ///
     /// The failure of a source is not an error of `poll`: `poll` reports it as an event of that source.
     ///
+    /// [signal(7)]: https://man7.org/linux/man-pages/man7/signal.7.html
     /// [`epoll_wait`]: https://man7.org/linux/man-pages/man2/epoll_wait.2.html
     /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent
     /// [`GetQueuedCompletionStatusEx`]: https://learn.microsoft.com/windows/win32/fileio/getqueuedcompletionstatusex-func

@@ -11,6 +11,11 @@ use crate::interest::{self, Interest};
 
 impl Interest {
     /// Priority data, such as a TCP out-of-band byte. Linux and Android only.
+    ///
+    /// The event of a single out-of-band byte is also readable, as in mio, although a read may return
+    /// [`WouldBlock`](std::io::ErrorKind::WouldBlock): the byte is received with `MSG_OOB` ([tcp(7)]).
+    ///
+    /// [tcp(7)]: https://man7.org/linux/man-pages/man7/tcp.7.html
     pub const PRIORITY: Interest = Interest::from_bit(interest::PRIORITY);
 }
 
