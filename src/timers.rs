@@ -115,7 +115,7 @@ impl Timers {
     }
 }
 
-/// A binary heap of deadlines, and one record for each timer. The record records where the heap holds the timer's deadline.
+/// A binary heap of deadlines, and one record for each timer. The record contains where the heap holds the deadline.
 #[derive(Default)]
 struct Heap {
     /// No entry expires before its parent, the entry at `(index - 1) / 2`.
@@ -211,8 +211,8 @@ impl Heap {
     }
 }
 
-/// A record for each timer, under a key that stays the same. The records are allocated in blocks. The memory of the blocks
-/// without a timer is given back, except that of one block.
+/// A record for each timer, under a key that stays the same. The records are allocated in blocks. The memory of the
+/// blocks without a timer is given back, except that of one block.
 #[derive(Default)]
 struct TimerRecords {
     blocks: Vec<Block>,

@@ -10,8 +10,8 @@ use super::WAIT_LIMIT;
 
 /// Runs `work` in a child process. Returns whether it returned true there. Kills a child that does not end.
 pub fn child_succeeds(work: fn() -> bool) -> bool {
-    // SAFETY: the child calls only `work` and `_exit`, and the C library's allocator can be used in a child of a process
-    // with threads.
+    // SAFETY: the child calls only `work` and `_exit`, and the C library's allocator can be used in a child of a
+    // process with threads.
     let child = unsafe { fork() };
     assert!(child >= 0, "{}", std::io::Error::last_os_error());
     if child == 0 {
