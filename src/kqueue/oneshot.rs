@@ -4,13 +4,14 @@
 //! `poll` does not report again after its first report. This module therefore suppresses the event of the second knote,
 //! unless both events arrive in the same batch.
 //!
-//! If another thread reregisters the source while a wait is in progress, an event that this wait returns may belong to
-//! the old or to the new registration. The two cannot be distinguished, and an event of the old registration must not
-//! count as the first report of the new one. This module therefore suppresses the event and enables both knotes again:
-//! if the condition still holds, the kernel reports it again.
+//! If another thread reregisters or deregisters the source while a wait is in progress, an event that this wait returns
+//! may belong to the old or to the new registration. The two cannot be distinguished. An event of the old registration
+//! must not be reported again, and must not count as the first report of the new registration. This module therefore
+//! suppresses the event and enables the knotes again: if the condition still holds, the kernel reports it again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::mem;
 use std::os::unix::io::RawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
@@ -21,36 +22,44 @@ use crate::sync::lock;
 use crate::Interest;
 
 pub(super) struct TwoWayOneshots {
-    /// The number of registrations. Threads read this to avoid the lock.
+    /// The number of records. Threads read this to avoid the lock.
     count: AtomicUsize,
     state: Mutex<State>,
 }
 
 struct State {
-    /// The sequence number of the wait that began last, counted from 1. Waits that begin while nothing is registered
-    /// here have no number.
+    /// The sequence number of the wait that began last, counted from 1. Waits that begin while there is no record have
+    /// no number.
     wait_number: u64,
-    /// The registrations, by descriptor. If a source is dropped without `deregister`, its record stays until another
-    /// source with the same descriptor number is registered.
-    registrations: BTreeMap<RawFd, TwoWayOneshot>,
+    /// The records, by descriptor. If a source is dropped without `deregister`, its record stays until another source
+    /// with the same descriptor number is registered.
+    records: BTreeMap<RawFd, Record>,
+    /// The descriptors whose record became `Replaced`. The next wait removes these records.
+    replaced: BTreeSet<RawFd>,
 }
 
-struct TwoWayOneshot {
+struct Record {
     token: Token,
-    /// The value of `wait_number` when this source was registered or reregistered.
-    registered_after: u64,
-    /// The sequence number of the wait that returned the report.
-    reported_by: Option<u64>,
+    /// The value of `wait_number` when this source was registered, reregistered or deregistered.
+    changed_after: u64,
+    kind: RecordKind,
+}
+
+enum RecordKind {
+    /// `reported_by` is the sequence number of the wait that returned the report.
+    TwoWayOneshot { reported_by: Option<u64> },
+    /// A two-way oneshot that was deregistered, or reregistered in another way.
+    Replaced,
 }
 
 impl TwoWayOneshots {
     pub fn new() -> TwoWayOneshots {
-        let state = State { wait_number: 0, registrations: BTreeMap::new() };
+        let state = State { wait_number: 0, records: BTreeMap::new(), replaced: BTreeSet::new() };
         TwoWayOneshots { count: AtomicUsize::new(0), state: Mutex::new(state) }
     }
 
     /// Calls `replace_knotes`, which registers or reregisters a descriptor. Records the registration if it is two-way
-    /// oneshot, and otherwise removes an older record of the descriptor.
+    /// oneshot, and otherwise marks an older record of the descriptor as replaced.
     #[inline]
     pub fn register(
         &self,
@@ -64,31 +73,33 @@ impl TwoWayOneshots {
             return replace_knotes();
         }
         let mut state = lock(&self.state);
-        let registered_after = state.wait_number;
-        match is_two_way {
-            true => state.registrations.insert(fd, TwoWayOneshot { token, registered_after, reported_by: None }),
-            false => state.registrations.remove(&fd),
-        };
-        // Store the count before the kernel can report the new knotes.
-        self.count.store(state.registrations.len(), Ordering::Release);
+        if is_two_way {
+            let kind = RecordKind::TwoWayOneshot { reported_by: None };
+            let record = Record { token, changed_after: state.wait_number, kind };
+            state.records.insert(fd, record);
+            // Store the count before the kernel can report the new knotes.
+            self.count.store(state.records.len(), Ordering::Release);
+        }
         let result = replace_knotes();
-        if result.is_err() {
-            state.registrations.remove(&fd);
-            self.count.store(state.registrations.len(), Ordering::Release);
+        if !is_two_way || result.is_err() {
+            state.replace(fd, token);
         }
         result
     }
 
-    pub fn deregister(&self, fd: RawFd) {
-        if self.count.load(Ordering::Acquire) != 0 {
-            let mut state = lock(&self.state);
-            state.registrations.remove(&fd);
-            self.count.store(state.registrations.len(), Ordering::Release);
+    /// Calls `delete_knotes`, and marks a record of the descriptor as replaced. No wait begins in between.
+    pub fn deregister<R>(&self, fd: RawFd, delete_knotes: impl FnOnce() -> R) -> R {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return delete_knotes();
         }
+        let mut state = lock(&self.state);
+        let result = delete_knotes();
+        state.replace(fd, Token(0));
+        result
     }
 
-    /// Begins a wait. Returns the wait's sequence number, or `None` if no two-way oneshot is registered. After `None`,
-    /// every two-way oneshot that exists when the wait returns was registered during the wait.
+    /// Begins a wait. Returns the wait's sequence number, or `None` if there is no record. After `None`, every record
+    /// that exists when the wait returns was added during the wait.
     #[inline]
     pub fn begin_wait(&self) -> Option<u64> {
         if self.count.load(Ordering::Acquire) == 0 {
@@ -96,6 +107,8 @@ impl TwoWayOneshots {
         }
         let mut state = lock(&self.state);
         state.wait_number += 1;
+        state.remove_replaced();
+        self.count.store(state.records.len(), Ordering::Release);
         Some(state.wait_number)
     }
 
@@ -128,25 +141,46 @@ impl TwoWayOneshots {
             position += 1;
             let is_direction = event.filter == ffi::EVFILT_READ || event.filter == ffi::EVFILT_WRITE;
             let fd = event.ident as RawFd;
-            let registration = match state.registrations.get_mut(&fd) {
-                Some(registration) if position > kept && is_direction => registration,
+            let record = match state.records.get_mut(&fd) {
+                Some(record) if position > kept && is_direction => record,
                 _ => return true,
             };
-            match wait_number {
+            match (&mut record.kind, wait_number) {
                 // The registration is older than this wait. The first such wait that returns an event of the source
                 // reports it; the events of later waits are suppressed.
-                Some(wait_number) if registration.registered_after < wait_number => {
-                    let reported_by = *registration.reported_by.get_or_insert(wait_number);
-                    reported_by == wait_number
+                (RecordKind::TwoWayOneshot { reported_by }, Some(wait_number))
+                    if record.changed_after < wait_number =>
+                {
+                    *reported_by.get_or_insert(wait_number) == wait_number
                 }
-                // The source was registered or reregistered during this wait.
+                // The source was registered, reregistered or deregistered during this wait.
                 _ => {
-                    // If the descriptor was closed in the meantime, there is no knote to enable and no event to report.
-                    let _closed = enable(fd, registration.token);
+                    // If the source was deregistered or its descriptor closed, there is no knote to enable and no event
+                    // to report.
+                    let _no_knote = enable(fd, record.token);
                     false
                 }
             }
         });
         list.len() < len_before
+    }
+}
+
+impl State {
+    /// Marks the record of a descriptor as replaced, if there is one.
+    fn replace(&mut self, fd: RawFd, token: Token) {
+        if let Some(record) = self.records.get_mut(&fd) {
+            *record = Record { token, changed_after: self.wait_number, kind: RecordKind::Replaced };
+            self.replaced.insert(fd);
+        }
+    }
+
+    /// Removes the replaced records: they matter only to events of the waits that began before the change.
+    fn remove_replaced(&mut self) {
+        for fd in mem::take(&mut self.replaced) {
+            if let Some(Record { kind: RecordKind::Replaced, .. }) = self.records.get(&fd) {
+                self.records.remove(&fd);
+            }
+        }
     }
 }

@@ -70,8 +70,7 @@ impl Selector {
     }
 
     pub fn deregister(&self, _: &mut SourceState, fd: RawFd) -> io::Result<()> {
-        self.two_way_oneshots.deregister(fd);
-        match self.delete_knotes(fd)? {
+        match self.two_way_oneshots.deregister(fd, || self.delete_knotes(fd))? {
             true => Ok(()),
             false => Err(io::Error::from_raw_os_error(ffi::ENOENT)),
         }

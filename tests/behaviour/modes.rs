@@ -1,10 +1,14 @@
 //! The modes edge, level and oneshot.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use minimio::net::{TcpStream, UdpSocket};
-use minimio::{Events, Interest, Poll, Token};
+use minimio::{Events, Interest, Poll, Registry, Token};
 
 use crate::support::*;
 
@@ -339,4 +343,51 @@ fn reregistering_changes_the_direction() {
     poll.registry().reregister(&mut stream, SOURCE, Interest::WRITABLE).unwrap();
     let event = wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
     assert!(!event.is_readable(), "{event:?}");
+}
+
+/// Another thread changes the registration just after the report, when the other direction becomes ready.
+fn check_that_a_two_way_oneshot_is_reported_once(change: fn(&Registry, &mut TcpStream)) {
+    const ROUNDS: usize = 3000;
+    let (mut poll, mut events) = poll();
+    let registry = poll.registry().try_clone().unwrap();
+    let (report_sender, report_receiver) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let (mut stream, mut peer) = stream_and_peer();
+        for round in 0..ROUNDS {
+            registry.register(&mut stream, Token(round), BOTH.oneshot()).unwrap();
+            let reported = report_receiver.recv_timeout(WAIT_LIMIT).expect("the report is missing");
+            assert_eq!(reported, round, "this round is reported again");
+            peer.write_all(b"x").unwrap();
+            change(&registry, &mut stream);
+            registry.deregister(&mut stream).unwrap();
+            while stream.read(&mut [0]).is_err() {
+                thread::yield_now();
+            }
+        }
+    });
+    let mut last = None;
+    while !thread.is_finished() {
+        poll.poll(&mut events, Some(Duration::from_millis(1))).unwrap();
+        let tokens: BTreeSet<_> = events.iter().map(|event| event.token()).filter(|token| *token != OTHER).collect();
+        for token in tokens {
+            assert_ne!(last, Some(token), "this round is reported again");
+            last = Some(token);
+            let _thread_panicked = report_sender.send(token.0);
+        }
+    }
+    thread.join().unwrap();
+}
+
+const OTHER: Token = Token(usize::MAX);
+
+#[test]
+fn a_reported_two_way_oneshot_is_not_reported_again_while_it_is_deregistered() {
+    check_that_a_two_way_oneshot_is_reported_once(|_, _| ());
+}
+
+#[test]
+fn a_reported_two_way_oneshot_is_not_reported_again_while_it_is_reregistered_for_one_direction() {
+    check_that_a_two_way_oneshot_is_reported_once(|registry, stream| {
+        registry.reregister(stream, OTHER, WRITE.oneshot()).unwrap();
+    });
 }
