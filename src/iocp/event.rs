@@ -41,7 +41,7 @@ pub(super) const fn flags(interest: Interest) -> u32 {
     flags
 }
 
-/// An event: its flags, and the token that its source has when the request completes.
+/// An event: its flags, and the token that its source has when the packet is handled.
 #[derive(Clone)]
 pub(crate) struct RawEvent {
     pub(super) events: u32,

@@ -11,7 +11,7 @@ use std::ptr;
 
 pub(super) use crate::windows::ffi::{CloseHandle, BOOL, DWORD, HANDLE, INVALID_HANDLE_VALUE, SOCKET};
 
-// <ioapiset.h>, <minwinbase.h>
+// <ioapiset.h>, <minwinbase.h>, <winbase.h>
 
 /// A dequeued packet.
 #[repr(C)]
@@ -61,7 +61,7 @@ pub const FILE_SKIP_SET_EVENT_ON_HANDLE: u8 = 2;
 
 pub const WAIT_TIMEOUT: i32 = 258;
 
-// <ntdef.h>, <ntstatus.h>
+// <winternl.h>, <ntstatus.h>
 
 pub type NTSTATUS = i32;
 
@@ -122,7 +122,7 @@ impl IO_STATUS_BLOCK {
 }
 const _: () = assert!(mem::size_of::<IO_STATUS_BLOCK>() == 2 * mem::size_of::<usize>());
 
-// <winternl.h>
+// <winnt.h>, <winternl.h>
 
 pub const SYNCHRONIZE: u32 = 0x0010_0000;
 pub const FILE_SHARE_READ: u32 = 1;

@@ -22,7 +22,7 @@
 //! is over when its packet is dequeued, and its result is ignored.
 //!
 //! The modes work by *arming*, as for a [`sock`](super::sock). In edge mode, the completion of an operation arms its
-//! direction again, and so does a call of `read` that leaves bytes in the buffer. If an armed condition already holds,
+//! direction again, and so does a call of `read` that takes bytes from the buffer. If an armed condition already holds,
 //! no packet of the kernel will report it. The pipe then posts a packet of its own when the next wait begins, or at
 //! once if a wait is blocking. So every event arrives through the port, in the port's order.
 

@@ -283,7 +283,7 @@ impl Drop for SelectorState {
         while self.port.pending_packets() > 0 {
             let packets = match self.port.dequeue(&mut buffer, Some(DRAIN_TIMEOUT)) {
                 Ok(packets) if !packets.is_empty() => packets,
-                // The packets do not arrive. Their sources are never freed, because the kernel references stay counted.
+                // The packets do not arrive. No code drops their kernel references, so the sources are never freed.
                 _ => return,
             };
             for packet in packets {

@@ -187,8 +187,8 @@ impl Sock {
         let mut state = lock(&self.state);
         match state.request_state {
             // No request is pending, so there is no proof. If an event was reported since the registration, its request
-            // has completed, and the program may have closed the socket after that without a request that reports it.
-            // Without such an event, assume that the socket is open.
+            // has completed. If the program closed the socket after that, no request reported the closing, so return
+            // false. Without such an event, assume that the socket is open.
             RequestState::Idle => !state.was_reported,
             // If the request had completed before it was cancelled, the closing may have completed it.
             RequestState::Cancelled { was_pending } => was_pending,
@@ -330,6 +330,7 @@ impl Sock {
         let device = self.group.device();
         let packet_address = Arc::into_raw(Arc::clone(self)) as *mut c_void;
         port.add_pending_packet();
+        // With this flag, closing the socket completes every request, even one that `deregister` could not cancel.
         let requested = events | AFD_POLL_LOCAL_CLOSE;
         // SAFETY: the request is `Idle`, so it is not pending, and this thread holds the lock of `state`, under which
         // all calls are made. The packet will own the reference that `into_raw` has just returned, so the sock does not

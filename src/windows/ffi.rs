@@ -12,7 +12,7 @@ pub(crate) type HANDLE = *mut c_void;
 pub(crate) type BOOL = i32;
 pub(crate) type DWORD = u32;
 
-// <handleapi.h>
+// <handleapi.h>, <winbase.h>
 
 pub(crate) const INVALID_HANDLE_VALUE: HANDLE = !0_usize as HANDLE;
 pub(crate) const HANDLE_FLAG_INHERIT: DWORD = 1;

@@ -50,8 +50,8 @@ pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
 /// | a handle that is not a socket | [`WSAENOTSOCK`] |
 /// | close while registered | deregistered, with the exceptions below |
 ///
-/// An event may mean that the socket was closed. If the number is registered again between an event and the next
-/// `poll`, the new registration therefore replaces the old one.
+/// Between an event and the next `poll`, this crate cannot detect that the socket was closed. If the number is
+/// registered again in this time, the new registration therefore replaces the old one.
 ///
 /// A socket that is closed while registered stays registered in three cases:
 ///

@@ -28,8 +28,9 @@ use crate::{Interest, Registry};
 /// Windows does not report the readiness of a pipe; it completes operations. A `NamedPipe` therefore has a buffer for
 /// each direction. While it is registered, it reads ahead: [`read`](Read::read) returns bytes that were read ahead, and
 /// when the buffer is empty, the pipe starts the next read, of the size of the largest buffer that the program has
-/// passed to `read` (at least 4 KiB, at most 64 KiB). [`write`](Write::write) copies all bytes, whatever their number,
-/// and starts to write them. The pipe is writable again when that write has completed.
+/// passed to `read` (at least 4 KiB, at most 64 KiB; for a serial port always 4 KiB). [`write`](Write::write) copies
+/// all bytes, whatever their number, and starts to write them. The pipe is writable again when that write has
+/// completed.
 ///
 /// | situation | result |
 /// |---|---|
@@ -39,7 +40,7 @@ use crate::{Interest, Registry};
 /// | an earlier write has failed while it was pending | the next `write` returns its error and writes nothing |
 /// | the other end was closed | `read` returns the rest of its data, then `Ok(0)`; `write` fails with `BrokenPipe` |
 /// | the server has called [`disconnect`](NamedPipe::disconnect) | the client's reads and writes fail |
-/// | not registered, or the `Poll`, its registries and its wakers were dropped | data and errors that arrived before are returned, then `NotFound` |
+/// | not registered, or the `Poll` and its registries were dropped | data and errors that arrived before are returned, then `NotFound` |
 /// | a message is longer than the buffer | several reads return its parts |
 /// | an empty message | `read` returns `Ok(0)`, which at a server end looks like the end of the data |
 ///
@@ -70,7 +71,7 @@ use crate::{Interest, Registry};
 ///
 /// # Dropping
 ///
-/// | pending operation | when the pipe is dropped | when the `Poll`, its registries and its wakers are dropped |
+/// | pending operation | when the pipe is dropped | when the `Poll` and its registries are dropped |
 /// |---|---|---|
 /// | a connect, a read | cancelled | cancelled |
 /// | a write | continues while the `Poll` exists; the `poll` that dequeues its completion closes the handle | cancelled |
@@ -204,7 +205,7 @@ impl NamedPipe {
     ///
     /// # Errors
     ///
-    /// The system's error, if no client is connected and `connect` was not called, or if this is not a server end. See
+    /// The system's error, if `connect` was not called since the last `disconnect`, or if this is not a server end. See
     /// [`DisconnectNamedPipe`].
     ///
     /// [`DisconnectNamedPipe`]: https://learn.microsoft.com/windows/win32/api/namedpipeapi/nf-namedpipeapi-disconnectnamedpipe
