@@ -63,8 +63,8 @@ impl epoll_event {
         self.has(ffi::EPOLLIN | ffi::EPOLLPRI | ffi::EPOLLHUP | ffi::EPOLLERR)
     }
 
-    /// Returns whether the source is writable. An error counts as writable, as in `is_readable`. The kernel also
-    /// reports it without `EPOLLOUT`, for example for a full pipe whose reader is closed.
+    /// Returns whether the source is writable. An error counts as writable, because a write does not block. The kernel
+    /// may report the error without `EPOLLOUT`, for example for a full pipe whose reader is closed.
     #[inline]
     pub(crate) const fn is_writable(&self) -> bool {
         self.has(ffi::EPOLLOUT | ffi::EPOLLERR)
@@ -81,8 +81,8 @@ impl epoll_event {
     }
 
     /// Returns whether the source is closed for writing. For a pipe whose reader is closed, the kernel reports
-    /// `EPOLLERR`, with or without `EPOLLOUT`. It reports the same flags for an error that ends nothing, for example a
-    /// refused datagram.
+    /// `EPOLLERR`, with or without `EPOLLOUT`. The kernel may report the same flags for an error that does not close
+    /// the source, for example a refused datagram, so this may return true for such an error too.
     #[inline]
     pub(crate) const fn is_write_closed(&self) -> bool {
         self.has(ffi::EPOLLHUP) || self.has(ffi::EPOLLOUT) && self.is_error() || self.events == ffi::EPOLLERR

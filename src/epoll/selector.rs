@@ -18,8 +18,9 @@ use crate::Interest;
 
 pub(crate) struct Selector {
     epoll: OwnedFd,
-    /// The data of the notifier's registration: a random number, because a program may choose any token, also the
-    /// address of memory that was freed and that the selector would then allocate.
+    /// The data of the notifier's registration: a random number, because a program may choose any token. The address of
+    /// memory that the selector owns would not be unique: a program may use as a token the address of memory that it
+    /// has freed, and the selector may then allocate the same memory.
     notifier_data: u64,
 }
 
@@ -127,7 +128,8 @@ impl Selector {
     fn remove_notifier_event(&self, events: &mut RawEvents, kept: usize) {
         events.list.retain(|event| event.0.data != self.notifier_data);
         if events.list.len() == kept && events.list.capacity() == kept + 1 {
-            // If the error persists, the next wait returns it.
+            // The notification must not be lost, so an error of this wait is ignored. If the error persists, the next
+            // wait returns it.
             let _next_wait_fails = self.wait(events, kept, Some(Duration::ZERO));
         }
     }

@@ -40,8 +40,8 @@ pub type data_t = isize;
 /// A change that `kevent` takes, and an event that it returns.
 ///
 /// Packed to an alignment of 4 bytes on Apple systems, as in their header. On NetBSD, this is the struct that the
-/// function `__kevent50` takes, which every supported release has; newer releases also have a longer struct under
-/// another name.
+/// function `__kevent50` takes, which every supported release has. Newer releases also have a longer struct, which the
+/// function `__kevent100` takes.
 #[cfg_attr(any(target_vendor = "apple", minimio_kqueue), repr(C, packed(4)))]
 #[cfg_attr(not(any(target_vendor = "apple", minimio_kqueue)), repr(C))]
 #[derive(Clone, Copy)]

@@ -29,7 +29,7 @@
 //!   event per poll, or a pipe, in the [`notifier`].
 //!
 //! Invariants of this folder: the `udata` of a knote is the token of its source. The exception is the knote of the
-//! [`notifier`]. `wait` recognizes the notifier's event by its filter and identifier, and removes it before it returns.
+//! [`notifier`]. `wait` recognises the notifier's event by its filter and identifier, and removes it before it returns.
 
 pub(crate) mod event;
 mod ffi;

@@ -5,9 +5,10 @@
 //! unless both events arrive in the same batch.
 //!
 //! If another thread reregisters or deregisters the source while a wait is in progress, an event that this wait returns
-//! may belong to the old or to the new registration. The two cannot be distinguished. An event of the old registration
-//! must not be reported again, and must not count as the first report of the new registration. This module therefore
-//! suppresses the event and enables the knotes again: if the condition still holds, the kernel reports it again.
+//! may belong to the old or to the new registration. The two cannot be distinguished. If the old registration was
+//! already reported, its second event must not be reported. An event of the old registration must also not count as the
+//! first report of the new registration. This module therefore suppresses the event and enables the knotes again: if
+//! the condition still holds, the kernel reports it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -39,6 +40,8 @@ struct State {
 }
 
 struct Record {
+    /// The token with which the descriptor's knotes are enabled again. After `deregister`, the token has no meaning,
+    /// because there is no knote.
     token: Token,
     /// The value of `wait_number` when this source was registered, reregistered or deregistered.
     changed_after: u64,
@@ -48,7 +51,8 @@ struct Record {
 enum RecordKind {
     /// `reported_by` is the sequence number of the wait that returned the report.
     TwoWayOneshot { reported_by: Option<u64> },
-    /// A two-way oneshot that was deregistered, or reregistered in another way.
+    /// A two-way oneshot that was deregistered, whose registration failed, or that was reregistered with an interest
+    /// that is not two-way oneshot.
     Replaced,
 }
 
@@ -59,7 +63,8 @@ impl TwoWayOneshots {
     }
 
     /// Calls `replace_knotes`, which registers or reregisters a descriptor. Records the registration if it is two-way
-    /// oneshot, and otherwise marks an older record of the descriptor as replaced.
+    /// oneshot. If the registration is not two-way oneshot, or if it fails, marks the record of the descriptor as
+    /// replaced.
     #[inline]
     pub fn register(
         &self,
@@ -122,12 +127,12 @@ impl TwoWayOneshots {
         wait_number: Option<u64>,
         enable: impl FnMut(RawFd, Token) -> io::Result<()>,
     ) -> bool {
-        self.count.load(Ordering::Acquire) != 0 && self.suppress_registered(list, kept, wait_number, enable)
+        self.count.load(Ordering::Acquire) != 0 && self.suppress_recorded(list, kept, wait_number, enable)
     }
 
     #[cold]
     #[inline(never)]
-    fn suppress_registered(
+    fn suppress_recorded(
         &self,
         list: &mut Vec<Event>,
         kept: usize,
@@ -146,8 +151,8 @@ impl TwoWayOneshots {
                 _ => return true,
             };
             match (&mut record.kind, wait_number) {
-                // The registration is older than this wait. The first such wait that returns an event of the source
-                // reports it; the events of later waits are suppressed.
+                // The registration is older than this wait. Of the waits that began after the registration, the first
+                // that returns an event of the source reports it; the events of later waits are suppressed.
                 (RecordKind::TwoWayOneshot { reported_by }, Some(wait_number))
                     if record.changed_after < wait_number =>
                 {

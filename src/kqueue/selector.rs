@@ -219,9 +219,9 @@ impl Selector {
             }
             let enable = |fd, token| self.enable_knotes(fd, token);
             let suppressed = self.two_way_oneshots.suppress(list, kept, wait_number, enable);
-            // If no event remains, but the batch was full or knotes were enabled, more events may be queued, so check
-            // again without blocking. If there is no event, this returns before the timeout, and `Poll` waits again for
-            // the rest of the timeout.
+            // If no event remains, but the batch was full or an event was suppressed (then knotes may have been
+            // enabled), more events may be queued, so check again without blocking. If that check finds no event, this
+            // returns before the timeout, and `Poll` waits again for the rest of the timeout.
             if list.len() > kept || !suppressed && (count as usize) < slots {
                 return Ok(notified);
             }

@@ -159,8 +159,8 @@ impl TcpStream {
 
     /// Reads without consuming: the next read returns the same bytes.
     ///
-    /// On Windows in edge mode, `poll` does not report data that arrives after a peek until the program reads. To peek
-    /// until enough data has arrived, use level mode.
+    /// On Windows in edge mode, a peek that returns data rearms nothing: after it, `poll` does not report newly arrived
+    /// data until the program reads. To peek until enough data has arrived, use level mode.
     ///
     /// # Errors
     ///
@@ -274,7 +274,7 @@ impl TcpListener {
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | the address can be bound while closed connections still use it | immediately (`SO_REUSEADDR`) | immediately (`SO_REUSEADDR`) | immediately |
+    /// | the address can be bound while closed connections still use it | yes (`SO_REUSEADDR`) | yes (`SO_REUSEADDR`) | yes |
     /// | connections that can wait for `accept` | 4096, or the system's limit if that is lower (`net.core.somaxconn`) | the same (`kern.ipc.somaxconn` and the like) | [4096] |
     ///
     /// [4096]: https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-listen
@@ -302,8 +302,8 @@ impl TcpListener {
     /// - `WouldBlock`: no connection is waiting.
     /// - `ConnectionAborted` or `ConnectionReset`, on some systems: the connection was closed while it waited.
     /// - Another error of the system. If no descriptor or handle is left, the connection remains in the queue. In edge
-    ///   mode, the event of the next connection reports it again. On Windows, that event comes only after another
-    ///   `accept` has taken a connection from the queue or has found the queue empty.
+    ///   mode, `poll` reports the listener again only when the next connection arrives. On Windows, that event comes
+    ///   only after another `accept` has taken a connection from the queue or has found the queue empty.
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|

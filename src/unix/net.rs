@@ -223,7 +223,7 @@ write_by_reference!(UnixStream);
 
 /// A non-blocking Unix socket that listens for connections.
 ///
-/// In edge mode, accept until [`WouldBlock`](io::ErrorKind::WouldBlock): several connections may be one event.
+/// In edge mode, accept until [`WouldBlock`](io::ErrorKind::WouldBlock): several connections may cause one event.
 ///
 /// If the process has no descriptors left, `accept` fails and the connection remains in the queue. In edge mode, no
 /// event reports it until the next connection arrives: call `accept` again once a descriptor is free.
@@ -327,7 +327,7 @@ impl_socket!(UnixListener, net::UnixListener);
 
 /// A non-blocking datagram socket for this machine. The kernel loses no datagram between two such sockets.
 ///
-/// In edge mode, receive until [`WouldBlock`](io::ErrorKind::WouldBlock): several datagrams may be one event.
+/// In edge mode, receive until [`WouldBlock`](io::ErrorKind::WouldBlock): several datagrams may cause one event.
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs |
 /// |---|---|---|
