@@ -1,7 +1,9 @@
 //! Socket addresses in their C form.
 
+use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::raw::c_int;
 
 use crate::handle;
 use handle::ffi::{self, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
@@ -34,5 +36,19 @@ pub(crate) fn to_sockaddr(addr: &SocketAddr, sockaddr: &mut sockaddr) -> socklen
             sockaddr.v6 = v6;
             mem::size_of::<sockaddr_in6>() as socklen_t
         }
+    }
+}
+
+/// Reads an address, given both members of the union. The family decides which member is valid.
+#[inline]
+pub(crate) fn from_sockaddr(v4: sockaddr_in, v6: sockaddr_in6) -> io::Result<SocketAddr> {
+    match c_int::from(v4.sin_family) {
+        ffi::AF_INET => Ok(SocketAddrV4::new(v4.sin_addr.into(), u16::from_be_bytes(v4.sin_port)).into()),
+        ffi::AF_INET6 => {
+            let port = u16::from_be_bytes(v6.sin6_port);
+            Ok(SocketAddrV6::new(v6.sin6_addr.into(), port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
+        }
+        // On some systems, a connection that was closed while it waited for `accept` has no address.
+        _ => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }

@@ -5,7 +5,7 @@ use std::cmp;
 use std::ffi::OsStr;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem;
-use std::net::{self, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{self, SocketAddr};
 use std::os::raw::{c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd};
@@ -116,7 +116,11 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
     let mut addr = address::empty_sockaddr();
     let mut len = mem::size_of::<sockaddr>() as socklen_t;
     let socket = accept_into(listener, &mut addr, &mut len)?;
-    Ok((socket.into(), from_sockaddr(&addr)?))
+    // SAFETY: every byte of the union is initialised, and any bytes are valid for this member.
+    let v4 = unsafe { addr.v4 };
+    // SAFETY: as above.
+    let v6 = unsafe { addr.v6 };
+    Ok((socket.into(), address::from_sockaddr(v4, v6)?))
 }
 
 /// Accepts a connection of a Unix socket. `accept` returns the length of the address separately, because a Unix address
@@ -218,23 +222,6 @@ pub(crate) fn only_v6(socket: &net::UdpSocket) -> io::Result<bool> {
         ffi::getsockopt(socket.as_raw_fd(), ffi::IPPROTO_IPV6, ffi::IPV6_V6ONLY, value_pointer.cast(), &mut len)
     })?;
     Ok(value != 0)
-}
-
-#[inline]
-fn from_sockaddr(addr: &sockaddr) -> io::Result<SocketAddr> {
-    // SAFETY: every byte of the union is initialised, and any bytes are valid for both members.
-    let v4 = unsafe { addr.v4 };
-    match c_int::from(v4.sin_family) {
-        ffi::AF_INET => Ok(SocketAddrV4::new(v4.sin_addr.into(), u16::from_be_bytes(v4.sin_port)).into()),
-        ffi::AF_INET6 => {
-            // SAFETY: as above.
-            let v6 = unsafe { addr.v6 };
-            let port = u16::from_be_bytes(v6.sin6_port);
-            Ok(SocketAddrV6::new(v6.sin6_addr.into(), port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
-        }
-        // On some systems, a connection that was closed while it waited has no address.
-        _ => Err(io::ErrorKind::ConnectionAborted.into()),
-    }
 }
 
 #[inline]

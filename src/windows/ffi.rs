@@ -115,6 +115,8 @@ extern "system" {
     pub(crate) fn bind(s: SOCKET, name: *const sockaddr, namelen: socklen_t) -> c_int;
     /// <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-listen>
     pub(crate) fn listen(s: SOCKET, backlog: c_int) -> c_int;
+    /// <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept>
+    pub(crate) fn accept(s: SOCKET, addr: *mut sockaddr, addrlen: *mut socklen_t) -> SOCKET;
     /// <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-connect>
     pub(crate) fn connect(s: SOCKET, name: *const sockaddr, namelen: socklen_t) -> c_int;
     /// <https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-getsockopt>

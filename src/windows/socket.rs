@@ -8,9 +8,10 @@ use std::net::{self, SocketAddr};
 use std::os::raw::{c_int, c_void};
 use std::os::windows::io::{FromRawSocket, OwnedSocket, RawSocket};
 use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::Once;
 
-use super::ffi::{self, SOCKET};
+use super::ffi::{self, sockaddr, socklen_t, SOCKET};
 use super::raw;
 use crate::net::address;
 
@@ -75,31 +76,40 @@ fn open(addr: &SocketAddr) -> io::Result<OwnedSocket> {
 /// creates a socket of its own.
 fn start_winsock() -> io::Result<()> {
     static START: Once = Once::new();
-    let mut result = 0;
+    static RESULT: AtomicI32 = AtomicI32::new(0);
     START.call_once(|| {
         let mut data = MaybeUninit::uninit();
         // SAFETY: `data` has room for a `WSADATA` and outlives the call.
-        result = unsafe { ffi::WSAStartup(ffi::WINSOCK_VERSION, data.as_mut_ptr()) };
+        let result = unsafe { ffi::WSAStartup(ffi::WINSOCK_VERSION, data.as_mut_ptr()) };
+        RESULT.store(result, Ordering::Relaxed);
     });
-    match result {
+    match RESULT.load(Ordering::Relaxed) {
         0 => Ok(()),
         code => Err(io::Error::from_raw_os_error(code)),
     }
 }
 
 /// Accepts a connection. The stream is non-blocking because its listener is, but it is inheritable until this function
-/// changes that.
+/// changes that. The standard library's function would panic if Wine returned no address, because the peer has closed
+/// already.
 pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
-    let (stream, addr) = match listener.accept() {
-        // The standard library cannot read the address. Wine returns one without a family if the peer has closed
-        // already.
-        Err(err) if err.raw_os_error().is_none() => return Err(io::ErrorKind::ConnectionAborted.into()),
-        result => result?,
-    };
+    let mut addr = address::empty_sockaddr();
+    let mut len = mem::size_of::<sockaddr>() as socklen_t;
+    // SAFETY: `addr` has room for `len` bytes, and both outlive the call.
+    let socket = unsafe { ffi::accept(raw(listener), &mut addr, &mut len) };
+    if socket == ffi::INVALID_SOCKET {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `accept` has just returned the socket, and no other code owns it yet.
+    let socket = unsafe { OwnedSocket::from_raw_socket(socket as RawSocket) };
     // An error is ignored: it means that the socket belongs to a service provider and is not a kernel handle, so a
-    // child process cannot inherit it. SAFETY: `stream` owns the handle, and `SetHandleInformation` takes no pointer.
-    unsafe { ffi::SetHandleInformation(raw(&stream) as ffi::HANDLE, ffi::HANDLE_FLAG_INHERIT, 0) };
-    Ok((stream, addr))
+    // child process cannot inherit it. SAFETY: `socket` owns the handle, and `SetHandleInformation` takes no pointer.
+    unsafe { ffi::SetHandleInformation(raw(&socket) as ffi::HANDLE, ffi::HANDLE_FLAG_INHERIT, 0) };
+    // SAFETY: every byte of the union is initialised, and any bytes are valid for this member.
+    let v4 = unsafe { addr.v4 };
+    // SAFETY: as above.
+    let v6 = unsafe { addr.v6 };
+    Ok((socket.into(), address::from_sockaddr(v4, v6)?))
 }
 
 /// The maximum number of buffers of one call. Windows documents no limit. Linux, on which Wine runs, has this one.

@@ -24,7 +24,7 @@ fi
 
 limit=${MINIMIO_WINE_LIMIT:-300}
 cache=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/windows
-export WINEPREFIX="$cache/prefix-wine10" WINEDEBUG="${WINEDEBUG:--all}"
+export WINEPREFIX="$cache/prefix-wine10-wow64" WINEDEBUG="${WINEDEBUG:--all}"
 # No .NET, no HTML, no entries in a desktop's menus.
 export WINEDLLOVERRIDES="${WINEDLLOVERRIDES:-mscoree,mshtml,winemenubuilder.exe,winedbg.exe=}"
 unset DISPLAY WAYLAND_DISPLAY WINELOADER WINESERVER

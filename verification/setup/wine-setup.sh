@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Sets up everything that compiles programs for x86_64-pc-windows-gnu and runs them under Wine.
+# Sets up everything that compiles programs for x86_64-pc-windows-gnu and i686-pc-windows-gnu and runs them under Wine.
 #
 #     . verification/setup/wine-setup.sh
 #     cargo test --target x86_64-pc-windows-gnu
 #
-# Sourced by bash, it prints nothing to stdout and exports cargo's settings for that target. Run as a program, it sets everything up
-# and exports nothing.
+# Sourced by bash, it prints nothing to stdout and exports cargo's settings for both targets. Run as a program, it sets
+# everything up and exports nothing.
 #
 # | | |
 # |---|---|
-# | linker | Debian's mingw-w64 |
-# | std | built once, from the source that `rust-source.sh` installs, into a sysroot of its own; a build then needs neither `-Zbuild-std` nor RUSTC_BOOTSTRAP |
-# | Wine | Debian 13's Wine 10, in a folder that `wine-run.sh` mounts over /usr, in a mount namespace |
+# | linkers | Debian's mingw-w64 |
+# | std | built once for each target, from the source that `rust-source.sh` installs, into a sysroot of its own; a build then needs neither `-Zbuild-std` nor RUSTC_BOOTSTRAP |
+# | Wine | Debian 13's Wine 10, in a folder that `wine-run.sh` mounts over /usr, in a mount namespace; with the 32-bit DLLs of the same version, which Wine's WoW64 mode loads into a 64-bit process |
 #
 # Everything except the Debian packages is kept under ${MINIMIO_CACHE:-~/.cache/minimio}/windows, so a second call takes
 # no time. A part is kept only if it is complete. A test of all parts runs in every call until it has passed, and again
@@ -26,12 +26,12 @@ fi
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-target=x86_64-pc-windows-gnu
-linker=x86_64-w64-mingw32-gcc-win32
+targets=(x86_64-pc-windows-gnu i686-pc-windows-gnu)
+linker_of() { echo "${1%%-*}-w64-mingw32-gcc-win32"; }
 cache=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/windows
 # The exports of an earlier call must not change the builds below.
 unset RUSTC RUSTC_WRAPPER RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_BUILD_TARGET
-unset CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS MINIMIO_WINE_LIMIT
+unset CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS CARGO_TARGET_I686_PC_WINDOWS_GNU_RUSTFLAGS MINIMIO_WINE_LIMIT
 
 say() { echo "windows: $*" >&2; }
 die() {
@@ -58,15 +58,16 @@ retry() {
 mounting() { unshare --mount --propagation private "$@"; }
 
 packages() {
-  "$here/debian.sh" gcc-mingw-w64-x86-64-win32 debootstrap >&2 9>&- || die "cannot install the packages"
+  "$here/debian.sh" gcc-mingw-w64-{x86-64,i686}-win32 debootstrap >&2 9>&- || die "cannot install the packages"
 }
 
-# Builds the standard library, as cargo does with `-Zbuild-std`.
+# Builds the standard library for a target, as cargo does with `-Zbuild-std`.
 standard_library() {
-  local source object objects=$work/lib
-  [[ ! -e $sysroot ]] || return 0
+  local target=$1 source object objects=$work/lib-$1
+  [[ ! -e $sysroot/lib/rustlib/$target ]] || return 0
   say "building std $release for $target"
   source=$("$here/rust-source.sh" 9>&-) || die "there is no source of std"
+  rm -rf "$work/empty"
   mkdir -p "$work/empty/src" "$objects"
   : >"$work/empty/src/lib.rs"
   printf '%s\n' '[package]' 'name = "empty"' 'version = "0.0.0"' 'edition = "2021"' '[workspace]' \
@@ -81,9 +82,9 @@ standard_library() {
     RUSTC_BOOTSTRAP=1 run rustc --target "$target" --crate-type rlib --emit obj -o "$objects/$object.o" \
       "$source/rtstartup/$object.rs" || die "cannot compile $object.o"
   done
-  mkdir -p "$work/sysroot/lib/rustlib/$target"
-  mv "$objects" "$work/sysroot/lib/rustlib/$target/lib"
-  mv "$work/sysroot" "$sysroot"
+  mkdir -p "$work/$target" "$sysroot/lib/rustlib"
+  mv "$objects" "$work/$target/lib"
+  mv "$work/$target" "$sysroot/lib/rustlib/$target"
   rm -f "$cache"/proved-*
 }
 
@@ -109,27 +110,52 @@ trixie() {
   rm -f "$cache"/proved-wine10-*
 }
 
+# Adds the 32-bit DLLs of the same version, from the package for i386. Only the DLLs are needed: its programs and Linux
+# libraries belong to the old mode, in which a 32-bit program is a 32-bit process.
+wow64() {
+  local dlls=usr/lib/i386-linux-gnu/wine/i386-windows wine=$cache/trixie/usr/lib/x86_64-linux-gnu/wine
+  local download=tmp/libwine-i386
+  [[ ! -e $wine/i386-windows/kernel32.dll ]] || return 0
+  say "adding the 32-bit DLLs of Wine"
+  cp /etc/resolv.conf "$cache/trixie/etc/resolv.conf"
+  rm -rf "${cache:?}/trixie/$download"
+  run mounting chroot "$cache/trixie" dpkg --add-architecture i386 || die "cannot add the architecture i386"
+  retry mounting chroot "$cache/trixie" apt-get -q -y -o Acquire::Retries=3 update || die "cannot read the list of packages"
+  mkdir -p "$cache/trixie/$download"
+  retry mounting chroot "$cache/trixie" sh -ec "
+    cd /$download
+    apt-get -q -o Acquire::Retries=3 -o APT::Sandbox::User=root download libwine:i386=\$(dpkg-query -W -f '\${Version}' libwine)
+    dpkg -x libwine_*.deb ." || die "cannot get the 32-bit DLLs"
+  # The folder already has the DLLs of other packages. `kernel32.dll` comes last, because it marks the folder as complete.
+  mkdir -p "$wine/i386-windows"
+  mv "$cache/trixie/$download/$dlls/kernel32.dll" "$cache/trixie/$download/" &&
+    mv "$cache/trixie/$download/$dlls"/* "$cache/trixie/$download/kernel32.dll" "$wine/i386-windows/" || die "the package has no 32-bit DLLs"
+  rm -rf "${cache:?}/trixie/$download"
+  rm -f "$cache"/proved-wine10-*
+}
+
 # Creates Wine's drive C.
 prefix() {
-  local prefix=$cache/prefix-wine10 system32=$cache/prefix-wine10/drive_c/windows/system32
+  local prefix=$cache/prefix-wine10-wow64 windows=$cache/prefix-wine10-wow64/drive_c/windows
   [[ ! -e $prefix/complete ]] || return 0
   say "creating a drive C"
   rm -rf "$prefix"
   mkdir "$prefix"
   run "$here/wine-run.sh" --keep wineboot --init || die "wineboot failed"
-  [[ -e $system32/kernel32.dll && -e $prefix/system.reg ]] || die "wineboot has created no drive C"
+  [[ -e $windows/system32/kernel32.dll && -e $windows/syswow64/kernel32.dll && -e $prefix/system.reg ]] ||
+    die "wineboot has created no drive C"
   : >"$prefix/complete"
   rm -f "$cache"/proved-wine10-*
 }
 
-# Checks that a passing test passes, a failing test fails, and a hanging test is killed.
+# Checks, for a target, that a passing test passes, a failing test fails, and a hanging test is killed.
 prove() {
-  local proved=$cache/proved-wine10-${sysroot##*/} status=0
+  local target=$1 proved=$cache/proved-wine10-$1-${sysroot##*/} status=0
   [[ ! -e $proved ]] || return 0
   cat >"$work/check.rs" <<'RUST'
 #[test]
 fn passes() {
-    assert!(cfg!(windows));
+    assert!(cfg!(windows) && std::env::consts::ARCH == env!("EXPECTED_ARCH"));
     let listener = std::thread::spawn(|| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     assert_ne!(listener.join().unwrap().local_addr().unwrap().port(), 0);
     let _random = std::collections::HashMap::<u8, u8>::new();
@@ -147,8 +173,10 @@ fn hangs() {
     loop {}
 }
 RUST
-  run rustc --test --target "$target" --sysroot "$sysroot" -C linker="$linker" -o "$work/check.exe" "$work/check.rs" ||
+  EXPECTED_ARCH=$(sed 's/^i686/x86/; s/-.*//' <<<"$target") \
+    run rustc --test --target "$target" --sysroot "$sysroot" -C linker="$(linker_of "$target")" -o "$work/check.exe" "$work/check.rs" ||
     die "cannot compile a test"
+  : >"$log"
   run "$here/wine-run.sh" "$work/check.exe" || die "a test did not run"
   grep -q '^test result: ok\. 1 passed; 0 failed; 2 ignored;' "$log" || die "a test was not executed"
   run "$here/wine-run.sh" "$work/check.exe" --ignored fails || status=$?
@@ -172,6 +200,8 @@ work=$(mktemp -d "$cache/setup.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 log=$work/log
+# A 32-bit program crashes while it prints a backtrace, in Wine's dbghelp.dll.
+export RUST_BACKTRACE=0
 
 version=$(rustc -vV) || die "there is no rustc"
 release=$(sed -n 's/^release: //p' <<<"$version")
@@ -179,16 +209,24 @@ commit=$(sed -n 's/^commit-hash: //p' <<<"$version")
 # Each compiler needs its own standard library.
 sysroot=$cache/std-$release-${commit:0:12}
 packages
-standard_library
+for target in "${targets[@]}"; do
+  standard_library "$target"
+done
 trixie
+wow64
 prefix
-prove
+for target in "${targets[@]}"; do
+  prove "$target"
+done
 
 if [[ ${1:-} == --exports ]]; then
-  cat <<EXPORTS
-export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=$linker
-export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=$here/wine-run.sh
-export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS="--sysroot $sysroot"
-export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTDOCFLAGS="--sysroot $sysroot"
+  for target in "${targets[@]}"; do
+    variable=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")
+    cat <<EXPORTS
+export ${variable}_LINKER=$(linker_of "$target")
+export ${variable}_RUNNER=$here/wine-run.sh
+export ${variable}_RUSTFLAGS="--sysroot $sysroot"
+export ${variable}_RUSTDOCFLAGS="--sysroot $sysroot"
 EXPORTS
+  done
 fi

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the tests as Windows programs under Wine, then the example `delayed`; with `release`, also `delayed_load`.
 #
-#     tests.sh debug | release | rust-1.63
+#     tests.sh debug | release | i686 | rust-1.63
 #
+# i686 runs the tests as 32-bit programs, in debug mode.
 # rust-1.63 is Debian's own compiler, with Debian's standard library for Windows. Its cargo runs no doctests of other targets.
 #
 # A test program that takes longer than MINIMIO_WINE_LIMIT seconds (default: 300) is killed and fails.
@@ -10,13 +11,18 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
-cargo=cargo profile=()
+cargo=cargo profile=() target=x86_64-pc-windows-gnu
 case ${1:-} in
 debug) ;;
+i686)
+  target=i686-pc-windows-gnu
+  # A 32-bit program crashes while it prints a backtrace, in Wine's dbghelp.dll.
+  export RUST_BACKTRACE=0
+  ;;
 release) profile=(--release) ;;
 rust-1.63) verification/setup/debian.sh rustc cargo libstd-rust-dev-windows ;;
 *)
-  echo "usage: tests.sh debug | release | rust-1.63" >&2
+  echo "usage: tests.sh debug | release | i686 | rust-1.63" >&2
   exit 2
   ;;
 esac
@@ -28,7 +34,7 @@ if [[ $1 == rust-1.63 ]]; then
   unset CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTDOCFLAGS
   $RUSTC -V | grep '^rustc 1\.63\.' || { echo "$RUSTC is not Rust 1.63" >&2 && exit 1; }
 fi
-target=x86_64-pc-windows-gnu status=0
+status=0
 $cargo test --no-fail-fast --target "$target" "${profile[@]}" || status=1
 $cargo run --quiet --target "$target" "${profile[@]}" --example delayed || status=1
 if [[ $1 == release ]]; then

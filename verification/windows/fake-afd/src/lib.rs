@@ -38,14 +38,14 @@ mod sync;
 mod timer;
 #[path = "../../../../src/timers.rs"]
 mod timers;
-#[path = "../../../../src/wakers_and_timers.rs"]
-mod wakers_and_timers;
 #[path = "../../../../src/wait.rs"]
 mod wait;
 #[path = "../../../../src/waker.rs"]
 mod waker;
 #[path = "../../../../src/wakers.rs"]
 mod wakers;
+#[path = "../../../../src/wakers_and_timers.rs"]
+mod wakers_and_timers;
 
 use event::{Events, Token};
 use interest::Interest;
