@@ -80,7 +80,8 @@ impl Selector {
     /// deleted.
     fn replace_knotes(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<bool> {
         let add = |filter| kevent::new(fd as usize, filter, ffi::EV_ADD | flags(interest), token.0);
-        let (read, write) = (add(ffi::EVFILT_READ), add(ffi::EVFILT_WRITE));
+        let (mut read, write) = (add(ffi::EVFILT_READ), add(ffi::EVFILT_WRITE));
+        (read.fflags, read.data) = (ffi::READ_FFLAGS, ffi::READ_FFLAGS as _);
         let mut changes = [delete_change(fd, ffi::EVFILT_READ), delete_change(fd, ffi::EVFILT_WRITE), read, write];
         // Take a prefix of the array: the two deletions, then the additions that are needed.
         let changes = match (interest.is_readable(), interest.is_writable()) {

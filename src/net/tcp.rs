@@ -215,6 +215,10 @@ impl Read for &TcpStream {
 
     #[inline]
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if bufs.is_empty() {
+            // NetBSD and macOS return an error in this case.
+            return Ok(0);
+        }
         self.inner.do_io(|stream| socket::recv_vectored(stream, bufs), used::after_read)
     }
 }
@@ -227,6 +231,10 @@ impl Write for &TcpStream {
 
     #[inline]
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        if bufs.is_empty() {
+            // NetBSD and macOS return an error in this case.
+            return Ok(0);
+        }
         self.inner.do_io(
             |stream| socket::send_vectored(stream, bufs),
             |result| used::after_write(bufs.iter().map(|buf| buf.len()).sum())(result),
@@ -250,7 +258,7 @@ write_by_reference!(TcpStream);
 ///
 /// If the process has no descriptors left, `accept` fails and the connection remains in the queue. In edge mode, no
 /// event reports it until the next connection arrives, and on Windows not even then: call `accept` again once a
-/// descriptor is free.
+/// descriptor is free. On macOS, the kernel closes the connection instead.
 ///
 /// # Examples
 ///

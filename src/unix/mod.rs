@@ -41,6 +41,7 @@ pub(crate) fn raw(source: &impl AsRawFd) -> Raw {
 /// | reregister or deregister without registration | `NotFound` | `NotFound` |
 /// | a regular file | `PermissionDenied` (`EPERM`) | readable until its end; the end is not reported |
 /// | a directory | `PermissionDenied` (`EPERM`) | depends on the system |
+/// | a FIFO (named pipe) | reported | reported, but macOS does not report that its writers have closed it |
 /// | close while registered | deregistered when the last duplicate of the descriptor is closed | deregistered |
 ///
 /// # Examples

@@ -195,6 +195,10 @@ impl Read for &UnixStream {
 
     #[inline]
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if bufs.is_empty() {
+            // NetBSD and macOS return an error in this case.
+            return Ok(0);
+        }
         self.inner.get().read_vectored(bufs)
     }
 }
@@ -207,6 +211,10 @@ impl Write for &UnixStream {
 
     #[inline]
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        if bufs.is_empty() {
+            // NetBSD and macOS return an error in this case.
+            return Ok(0);
+        }
         socket::send_vectored(self.inner.get(), bufs)
     }
 

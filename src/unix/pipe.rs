@@ -210,6 +210,10 @@ impl Write for &Sender {
 
     #[inline]
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        if bufs.is_empty() {
+            // NetBSD and macOS return an error in this case.
+            return Ok(0);
+        }
         self.inner.get().write_vectored(bufs)
     }
 
@@ -228,6 +232,10 @@ impl Read for &Receiver {
 
     #[inline]
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        if bufs.is_empty() {
+            // NetBSD and macOS return an error in this case.
+            return Ok(0);
+        }
         self.inner.get().read_vectored(bufs)
     }
 }

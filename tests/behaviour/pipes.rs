@@ -29,6 +29,8 @@ fn bytes_are_received_in_the_order_in_which_they_were_sent() {
 
     assert_eq!(sender.write_vectored(&[IoSlice::new(b"th"), IoSlice::new(b"ree ")]).unwrap(), 6);
     assert_eq!((&sender).write_vectored(&[IoSlice::new(b"fo"), IoSlice::new(b"ur")]).unwrap(), 4);
+    assert_eq!(sender.write_vectored(&[]).unwrap(), 0);
+    assert_eq!(receiver.read_vectored(&mut []).unwrap(), 0);
     (&sender).flush().unwrap();
     let (mut a, mut b) = ([0; 3], [0; 3]);
     assert_eq!(receiver.read_vectored(&mut [IoSliceMut::new(&mut a), IoSliceMut::new(&mut b)]).unwrap(), 6);

@@ -136,6 +136,8 @@ fn a_client_and_a_server_exchange_messages_through_a_path() {
     assert_eq!(kind((&client).read(&mut buf)), ErrorKind::WouldBlock);
     // Through `UnixStream`, with several buffers.
     assert_eq!(client.write_vectored(&[IoSlice::new(b"th"), IoSlice::new(b"anks")]).unwrap(), 6);
+    assert_eq!(client.write_vectored(&[]).unwrap(), 0);
+    assert_eq!(server.read_vectored(&mut []).unwrap(), 0);
     let count = server.read_vectored(&mut [IoSliceMut::new(&mut head), IoSliceMut::new(&mut tail)]).unwrap();
     assert_eq!((count, &head, &tail[..2]), (6, b"than", &b"ks"[..]));
 }

@@ -18,31 +18,37 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 # Like RUSTFLAGS, but the path may contain blanks.
 export CARGO_ENCODED_RUSTFLAGS=$'--sysroot\x1f'"$sysroot"
 
-check_crate() {
-  local target passed=0 failed=0
-  for target in "${targets[@]}"; do
-    if CARGO_ENCODED_RUSTFLAGS+=$'\x1f-Dwarnings' cargo check --quiet --lib --tests --examples --target "$target"; then
-      echo "  ok  $target"
-      passed=$((passed + 1))
-    else
-      echo "  not $target"
-      failed=$((failed + 1))
-    fi
-  done
-  for target in "${without_queue[@]}"; do
-    local output errors
-    output=$(cargo check --quiet --lib --target "$target" 2>&1 || true)
-    errors=$(grep -E '^error' <<<"$output" | grep -v '^error: could not compile' || true)
-    if [[ $errors == "error: minimio has no queue for this system"* && $errors != *$'\n'* ]]; then
-      echo "  ok  $target: $errors"
-      passed=$((passed + 1))
-    else
-      printf '  not %s: should stop with one error: there is no queue for this system\n%s\n' "$target" "$output"
-      failed=$((failed + 1))
-    fi
-  done
-  echo "$passed passed, $failed failed"
-  ((failed == 0))
+# Prints what cargo prints, and then a line with the result.
+check_target() {
+  local output
+  export CARGO_TARGET_DIR=$CARGO_TARGET_DIR/type-check/$1
+  if output=$(CARGO_ENCODED_RUSTFLAGS+=$'\x1f-Dwarnings' cargo check --quiet --lib --tests --examples --target "$1" 2>&1); then
+    echo "  ok  $1"
+  else
+    printf '%s\n  not %s\n' "$output" "$1"
+  fi
 }
 
-check_crate
+check_without_queue() {
+  local output errors
+  output=$(cargo check --quiet --lib --target "$1" 2>&1 || true)
+  errors=$(grep -E '^error' <<<"$output" | grep -v '^error: could not compile' || true)
+  if [[ $errors == "error: minimio has no queue for this system"* && $errors != *$'\n'* ]]; then
+    echo "  ok  $1: $errors"
+  else
+    printf '%s\n  not %s: should stop with one error: there is no queue for this system\n' "$output" "$1"
+  fi
+}
+
+export -f check_target
+results=$(
+  # Each target has a build folder of its own, so that cargo does not wait for the lock of another one.
+  printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'check_target {}'
+  for target in "${without_queue[@]}"; do
+    check_without_queue "$target"
+  done
+)
+echo "$results"
+passed=$(grep -c '^  ok ' <<<"$results" || true) failed=$((${#targets[@]} + ${#without_queue[@]} - passed))
+echo "$passed passed, $failed failed"
+((failed == 0))
