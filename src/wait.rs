@@ -11,7 +11,7 @@
 //!   Running                  wake: notifies the kernel only if exposed         Notified
 //!   Blocked                  wake: notifies the kernel                         Notified
 //!   Blocked                  interrupt: notifies the kernel                    Interrupted
-//!   Interrupted              wake: the kernel was notified by the interrupt    Notified
+//!   Interrupted              wake: notifies the kernel again                   Notified
 //!   Notified                 the notification failed                           NotifyFailed
 //!   Interrupted              the notification failed                           Blocked
 //!   NotifyFailed             wake or interrupt: notifies the kernel again      Notified
@@ -20,7 +20,8 @@
 //! ```
 //!
 //! The queue is *exposed* if an outer event loop may watch its descriptor. An interrupt follows a change of a timer.
-//! However many threads change timers while the polling thread is blocked, they notify the kernel once.
+//! However many threads change timers while the polling thread is blocked, they notify the kernel once. A wake does not
+//! rely on that notification, because the interrupting thread may be stopped before it notifies the kernel.
 //!
 //! If one of these rules is broken, a wake or an earlier deadline can be lost (the models in `verification/wait` check
 //! the rules):
@@ -46,7 +47,8 @@ const BLOCKED: u8 = 0b01;
 const NOTIFIED: u8 = 0b10;
 /// As `NOTIFIED`, but the kernel notification has failed.
 const NOTIFY_FAILED: u8 = NOTIFIED | BLOCKED;
-/// As `BLOCKED`, but a thread that changed a timer notifies the kernel or has notified it: no other thread needs to.
+/// As `BLOCKED`, but a thread that changed a timer notifies the kernel or has notified it: no other thread that changes
+/// a timer needs to.
 const INTERRUPTED: u8 = BLOCKED | 0b100;
 
 /// The flag of `notifying`: the poll was dropped.
@@ -73,7 +75,7 @@ impl WaitState {
     /// list was full.
     pub fn notify<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let must_notify = match self.state.swap(NOTIFIED, Ordering::AcqRel) {
-            BLOCKED | NOTIFY_FAILED => true,
+            BLOCKED | INTERRUPTED | NOTIFY_FAILED => true,
             RUNNING => self.exposed.load(Ordering::Acquire),
             _ => false,
         };

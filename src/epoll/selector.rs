@@ -1,8 +1,8 @@
 //! The selector: one epoll instance.
 
 use std::cmp;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::collections::hash_map::DefaultHasher;
+use std::hash::Hasher;
 use std::io;
 use std::os::raw::{c_int, c_long};
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -18,10 +18,10 @@ use crate::Interest;
 
 pub(crate) struct Selector {
     epoll: OwnedFd,
-    /// The data of the notifier's registration: a random number, because a program may choose any token. The address of
-    /// memory that the selector owns would not be unique: a program may use as a token the address of memory that it
-    /// has freed, and the selector may then allocate the same memory.
+    /// The data of the notifier's registration.
     notifier_data: u64,
+    /// Its address makes `notifier_data` unpredictable and different for each selector.
+    _address: Box<u8>,
 }
 
 // Open.
@@ -35,9 +35,13 @@ impl Selector {
         }
         // SAFETY: `epoll_create1` has just returned `fd`, and no other code owns it yet.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
-        // Bit 63 is set, so no small number, no address and no token of a 32-bit program equals the result.
-        let notifier_data = RandomState::new().build_hasher().finish() | 1 << 63;
-        Ok(Selector { epoll, notifier_data })
+        // A program may choose any token. An address alone would not be unique: a program may use as a token the address
+        // of memory that it has freed, and the selector may then allocate the same memory. So hash an address. Bit 63
+        // is set, so no small number, no address and no token of a 32-bit program equals the result.
+        let address = Box::new(0);
+        let mut hasher = DefaultHasher::new();
+        ptr::hash(&*address, &mut hasher);
+        Ok(Selector { epoll, notifier_data: hasher.finish() | 1 << 63, _address: address })
     }
 
     /// Registers the descriptor of the [`Notifier`](super::Notifier), edge-triggered.

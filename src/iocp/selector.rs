@@ -76,7 +76,7 @@ impl Selector {
 
 /// How long a wait checks again and again after batches without an event, beyond the time that it blocked. Another
 /// thread that reregisters sources without pause causes such batches without end.
-const MAX_CHECKS: Duration = Duration::from_millis(1);
+const MAX_CHECKS: Duration = Duration::from_millis(10);
 
 impl Selector {
     /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits

@@ -106,6 +106,7 @@ pub const EVFILT_LIO: Option<filter_t> = None;
 pub const EV_ADD: flags_t = 0x0001;
 pub const EV_DELETE: flags_t = 0x0002;
 pub const EV_ENABLE: flags_t = 0x0004;
+pub const EV_DISABLE: flags_t = 0x0008;
 pub const EV_CLEAR: flags_t = 0x0020;
 pub const EV_RECEIPT: flags_t = 0x0040;
 pub const EV_DISPATCH: flags_t = 0x0080;

@@ -120,10 +120,21 @@ impl Selector {
         any_deleted(&changes)
     }
 
-    /// Enables the knotes of a descriptor again.
+    /// Enables the knotes of a descriptor again: the kernel reports those whose condition holds.
+    ///
+    /// OpenBSD checks the condition only of a knote that was disabled, so each knote is disabled first.
     fn enable_knotes(&self, fd: RawFd, token: Token) -> io::Result<()> {
-        let enable = |filter| kevent::new(fd as usize, filter, ffi::EV_ENABLE, token.0);
-        self.apply_changes(&mut [ffi::EVFILT_READ, ffi::EVFILT_WRITE].map(enable))
+        let change = |filter, flags| kevent::new(fd as usize, filter, flags, token.0);
+        let mut changes = [
+            change(ffi::EVFILT_READ, ffi::EV_DISABLE),
+            change(ffi::EVFILT_READ, ffi::EV_ENABLE),
+            change(ffi::EVFILT_WRITE, ffi::EV_DISABLE),
+            change(ffi::EVFILT_WRITE, ffi::EV_ENABLE),
+        ];
+        for read in &mut changes[..2] {
+            (read.fflags, read.data) = (ffi::READ_FFLAGS, ffi::READ_FFLAGS as _);
+        }
+        self.apply_changes(&mut changes)
     }
 
     /// Applies changes in one call. The kernel replaces each change by its receipt.

@@ -11,7 +11,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::Once;
 
-use super::ffi::{self, sockaddr, socklen_t, SOCKET};
+use super::ffi::{self, socklen_t, SOCKET};
 use super::raw;
 use crate::net::address;
 
@@ -93,10 +93,11 @@ fn start_winsock() -> io::Result<()> {
 /// changes that. The standard library's function would panic if Wine returned no address, because the peer has closed
 /// already.
 pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
-    let mut addr = address::empty_sockaddr();
-    let mut len = mem::size_of::<sockaddr>() as socklen_t;
+    // Room for the address of any family, also if the program made the listener of a socket of another family.
+    let mut addr = [address::empty_sockaddr(); 5];
+    let mut len = mem::size_of_val(&addr) as socklen_t;
     // SAFETY: `addr` has room for `len` bytes, and both outlive the call.
-    let socket = unsafe { ffi::accept(raw(listener), &mut addr, &mut len) };
+    let socket = unsafe { ffi::accept(raw(listener), addr.as_mut_ptr(), &mut len) };
     if socket == ffi::INVALID_SOCKET {
         return Err(io::Error::last_os_error());
     }
@@ -106,9 +107,9 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
     // child process cannot inherit it. SAFETY: `socket` owns the handle, and `SetHandleInformation` takes no pointer.
     unsafe { ffi::SetHandleInformation(raw(&socket) as ffi::HANDLE, ffi::HANDLE_FLAG_INHERIT, 0) };
     // SAFETY: every byte of the union is initialised, and any bytes are valid for this member.
-    let v4 = unsafe { addr.v4 };
+    let v4 = unsafe { addr[0].v4 };
     // SAFETY: as above.
-    let v6 = unsafe { addr.v6 };
+    let v6 = unsafe { addr[0].v6 };
     Ok((socket.into(), address::from_sockaddr(v4, v6)?))
 }
 

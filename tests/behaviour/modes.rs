@@ -391,3 +391,24 @@ fn a_reported_two_way_oneshot_is_not_reported_again_while_it_is_reregistered_for
         registry.reregister(stream, OTHER, WRITE.oneshot()).unwrap();
     });
 }
+
+#[test]
+fn a_two_way_oneshot_that_becomes_edge_while_a_poll_is_blocked_is_reported_by_that_poll() {
+    for round in 0..40 {
+        let (mut poll, mut events) = poll();
+        let registry = poll.registry().try_clone().unwrap();
+        let (mut stream, mut peer) = stream_and_peer();
+        registry.register(&mut stream, Token(1), BOTH.oneshot()).unwrap();
+        assert_eq!(next_tokens(&mut poll, &mut events)[0], Token(1));
+        let thread = thread::spawn(move || {
+            let tokens = next_tokens(&mut poll, &mut events);
+            (poll, tokens)
+        });
+        // In some rounds the poll is blocked already, in others not yet.
+        (0..round * 20).for_each(|_| thread::yield_now());
+        registry.reregister(&mut stream, Token(2), READ).unwrap();
+        peer.write_all(b"x").unwrap();
+        let (_poll, tokens) = thread.join().unwrap();
+        assert_eq!(tokens, [Token(2)]);
+    }
+}

@@ -185,6 +185,7 @@ impl State {
             Some(knote) => knote,
             None => return Err(Errno(ffi::ENOENT)),
         };
+        let was_disabled = knote.disabled;
         knote.modify(change);
         if !adds || system.add_triggers {
             knote.touch(change);
@@ -197,7 +198,9 @@ impl State {
             self.enable(key)?;
         }
         // A knote that is ready now is reported again, even if it was reported before.
-        self.knotes.activate(key);
+        if !system.quiet_changes || adds || was_disabled || key.1 == Filter::User {
+            self.knotes.activate(key);
+        }
         Ok(())
     }
 

@@ -10,6 +10,8 @@ pub struct System {
     pub no_user: bool,
     /// An `EV_ADD` enables a knote that `EV_DISPATCH` has disabled. NetBSD in 2016.
     pub add_enables: bool,
+    /// A change of a knote that is enabled already does not make it pending again, except `EV_ADD`. OpenBSD.
+    pub quiet_changes: bool,
     /// An `EV_ADD` with `NOTE_TRIGGER` triggers. macOS, FreeBSD.
     pub add_triggers: bool,
     /// Adding the write end of a pipe whose reader is closed fails with `EPIPE`. macOS, older FreeBSD.
@@ -59,6 +61,7 @@ impl Settings {
             None => match word {
                 "no-user" => self.system.no_user = true,
                 "add-enables" => self.system.add_enables = true,
+                "quiet-changes" => self.system.quiet_changes = true,
                 "add-triggers" => self.system.add_triggers = true,
                 "broken-pipe" => self.system.broken_pipe = true,
                 _ => return None,

@@ -277,7 +277,7 @@ fn several_earlier_deadlines_cost_one_notification_for_each_wait() {
         let (timer, waker) = (l.timer(5), l.waker(0));
         let thread = thread::spawn(move || {
             let day = Duration::from_secs(24 * 60 * 60);
-            for days in [3, 2] {
+            for days in [4, 3, 2] {
                 timer.set(days * day).unwrap();
             }
             waker.wake().unwrap();
@@ -285,6 +285,7 @@ fn several_earlier_deadlines_cost_one_notification_for_each_wait() {
         });
         assert_eq!(l.poll(NO_LIMIT), [0]);
         thread.join().unwrap();
-        assert!(l.kernel.notifications() <= l.kernel.waits());
+        // The wake may notify the kernel once more.
+        assert!(l.kernel.notifications() <= l.kernel.waits() + 1);
     });
 }
