@@ -9,7 +9,7 @@ use crate::association::PollId;
 // mio has the same circular import.
 use crate::event::{Events, Source, Token};
 use crate::queue::{RawEvents, Selector};
-use crate::shared::Shared;
+use crate::shared::{Rounds, Shared};
 use crate::sync::Arc;
 use crate::Interest;
 
@@ -78,10 +78,7 @@ use crate::Interest;
 #[doc(alias("epoll", "kqueue", "IOCP"))]
 pub struct Poll {
     registry: Registry,
-    /// The number of rounds with wakers or timers, modulo 256. If `Events` has one slot, this number decides whether
-    /// the kernel, the wakers or the timers get the slot. If `Events` has two slots, one is kept for the kernel, and
-    /// this number decides whether the wakers or the timers get the other.
-    rotation: u8,
+    rounds: Rounds,
 }
 
 /// Adds, changes and removes the sources that a [`Poll`] watches.
@@ -105,7 +102,7 @@ impl Poll {
     /// The system's error, above all when the process or the machine has no descriptors or handles left.
     #[doc(alias("epoll_create", "CreateIoCompletionPort"))]
     pub fn new() -> io::Result<Poll> {
-        Ok(Poll { registry: Registry { shared: Arc::new(Shared::new()?) }, rotation: 0 })
+        Ok(Poll { registry: Registry { shared: Arc::new(Shared::new()?) }, rounds: Rounds::default() })
     }
 
     /// Returns the registry with which the program registers its sources.
@@ -161,10 +158,10 @@ impl Poll {
         let events = &mut events.raw;
         let shared = &*self.registry.shared;
         match timeout {
-            Some(Duration::ZERO) => shared.poll_nonblocking(events, &mut self.rotation),
+            Some(Duration::ZERO) => shared.poll_nonblocking(events, &mut self.rounds),
             Some(timeout) => self.poll_until(events, timeout),
             None => loop {
-                if shared.poll_once(events, None, &mut self.rotation)? {
+                if shared.poll_once(events, None, &mut self.rounds)? {
                     return Ok(());
                 }
             },
@@ -180,7 +177,7 @@ impl Poll {
         let deadline = now.checked_add(timeout);
         loop {
             let rest = deadline.map(|deadline| deadline.saturating_duration_since(now));
-            if self.registry.shared.poll_once(events, rest, &mut self.rotation)? {
+            if self.registry.shared.poll_once(events, rest, &mut self.rounds)? {
                 return Ok(());
             }
             now = Instant::now();

@@ -2,6 +2,7 @@
 
 use std::cmp;
 use std::io;
+use std::mem;
 use std::sync;
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,17 @@ impl Shared {
     }
 }
 
+/// What the polling thread remembers of its rounds with wakers or timers.
+#[derive(Default)]
+pub(crate) struct Rounds {
+    /// The number of the round, modulo 256. If `Events` has one slot, this number decides whether the kernel, the wakers
+    /// or the timers get the slot. If `Events` has two slots, one is kept for the kernel, and this number decides
+    /// whether the wakers or the timers get the other.
+    number: u8,
+    /// Whether the kernel's wait failed in the last round, which reported wakers or timers.
+    wait_failed: bool,
+}
+
 /// One round of polling, by the polling thread.
 ///
 /// `Poll::poll`, `poll_nonblocking`, `poll_once` and, with epoll and kqueue, `Selector::wait` are inlined into the
@@ -70,9 +82,9 @@ impl Shared {
 impl Shared {
     /// Polls without blocking.
     #[inline(always)]
-    pub fn poll_nonblocking(&self, events: &mut RawEvents, rotation: &mut u8) -> io::Result<()> {
+    pub fn poll_nonblocking(&self, events: &mut RawEvents, rounds: &mut Rounds) -> io::Result<()> {
         if self.wait().is_notified() || self.timers().has_deadline() {
-            return self.poll_round(events, Some(Duration::ZERO), None, rotation);
+            return self.poll_round(events, Some(Duration::ZERO), None, rounds);
         }
         let notified = self.selector.wait(events, 0, Some(Duration::ZERO)).map_err(|err| wait_error(events, err))?;
         // This wait consumed the notifier's event, so the pending wakers must be reported now.
@@ -85,16 +97,21 @@ impl Shared {
     /// Polls once, and blocks for `timeout` at most. Returns false if the wait ended without an event, for example
     /// because an earlier deadline interrupted it.
     #[inline(always)]
-    pub fn poll_once(&self, events: &mut RawEvents, timeout: Option<Duration>, rotation: &mut u8) -> io::Result<bool> {
+    pub fn poll_once(
+        &self,
+        events: &mut RawEvents,
+        timeout: Option<Duration>,
+        rounds: &mut Rounds,
+    ) -> io::Result<bool> {
         // From `begin_block` to `finish`, a wake or an earlier deadline interrupts the kernel wait. Timers are
         // therefore read after `begin_block`: a deadline that was set before is seen here, and a deadline that is set
         // later interrupts the wait.
         let blocked = match self.wait().begin_block() {
             Some(blocked) => blocked,
-            None => return self.poll_round(events, timeout, None, rotation).map(|()| !events.list.is_empty()),
+            None => return self.poll_round(events, timeout, None, rounds).map(|()| !events.list.is_empty()),
         };
         if self.timers().has_deadline() {
-            return self.poll_round(events, timeout, Some(blocked), rotation).map(|()| !events.list.is_empty());
+            return self.poll_round(events, timeout, Some(blocked), rounds).map(|()| !events.list.is_empty());
         }
         self.selector.wait(events, 0, timeout).map_err(|err| wait_error(events, err))?;
         if blocked.finish() {
@@ -112,15 +129,25 @@ impl Shared {
         events: &mut RawEvents,
         timeout: Option<Duration>,
         blocked: Option<BlockedGuard<'_>>,
-        rotation: &mut u8,
+        rounds: &mut Rounds,
     ) -> io::Result<()> {
         events.list.clear();
         if events.list.capacity() == 0 {
             return Err(wait_error(events, io::ErrorKind::InvalidInput.into()));
         }
+        if mem::take(&mut rounds.wait_failed) {
+            // Wait before wakers and timers are reported. Otherwise a timer that is always due would hide an error that
+            // persists.
+            if self.selector.wait(events, 0, Some(Duration::ZERO))? {
+                let _notify_failed = self.wait().notify_outer_loop(|| self.notifier.notify());
+            }
+            if !events.list.is_empty() {
+                return Ok(());
+            }
+        }
         // The clock is read only if a timer is set.
         let now = if self.timers().has_deadline() { Some(Instant::now()) } else { None };
-        let until_earliest = self.report_before_wait(events, now, blocked.is_none(), rotation);
+        let until_earliest = self.report_before_wait(events, now, blocked.is_none(), rounds);
         if events.list.len() == events.list.capacity() {
             return Ok(());
         }
@@ -131,8 +158,11 @@ impl Shared {
         };
         let notified = match self.selector.wait(events, events.list.len(), timeout) {
             Ok(notified) => notified,
-            // The events taken so far must be reported. If the error persists, the next poll returns it.
-            Err(_) if !events.list.is_empty() => return Ok(()),
+            // The events taken so far must be reported. If the error persists, the next round returns it.
+            Err(_) if !events.list.is_empty() => {
+                rounds.wait_failed = true;
+                return Ok(());
+            }
             Err(err) => return Err(err),
         };
         let must_report = match blocked {
@@ -161,15 +191,15 @@ impl Shared {
         events: &mut RawEvents,
         now: Option<Instant>,
         may_report_wakers: bool,
-        rotation: &mut u8,
+        rounds: &mut Rounds,
     ) -> Option<Duration> {
         let capacity = events.list.capacity();
         // Keep one slot for the kernel, and one for the timers if a timer is due. With capacity 2, one slot remains:
         // the wakers get it for two rounds, then the timers for two rounds. With capacity 1, successive rounds give the
         // slot to the kernel, the wakers, the kernel, the timers.
-        *rotation = rotation.wrapping_add(1);
-        let slots = if capacity == 1 { usize::from(*rotation % 2 == 0) } else { capacity - 1 };
-        let serve_timers = slots > 1 || slots == 1 && *rotation % 4 < 2;
+        rounds.number = rounds.number.wrapping_add(1);
+        let slots = if capacity == 1 { usize::from(rounds.number % 2 == 0) } else { capacity - 1 };
+        let serve_timers = slots > 1 || slots == 1 && rounds.number % 4 < 2;
         let is_due = |now| self.timers().next_deadline().map_or(false, |deadline| deadline <= now);
         let timer_due = serve_timers && now.map_or(false, is_due);
 

@@ -248,6 +248,22 @@ fn a_due_timer_is_reported_before_the_error() {
 }
 
 #[test]
+fn an_error_that_persists_is_returned_although_a_timer_is_always_due() {
+    with_loop(ALL, |mut l| {
+        let timer = l.timer(5);
+        l.kernel.fail_waits(usize::MAX);
+        for _ in 0..2 {
+            timer.set(Duration::ZERO).unwrap();
+            assert_eq!(l.poll(NO_LIMIT), [5]);
+            timer.set(Duration::ZERO).unwrap();
+            assert!(l.try_poll(NO_LIMIT).is_err());
+        }
+        l.kernel.fail_waits(0);
+        assert_eq!(l.poll(NO_LIMIT), [5]);
+    });
+}
+
+#[test]
 fn a_wake_survives_a_wait_that_unwinds() {
     with_loop(ALL, |mut l| {
         l.kernel.unwind_from_wait();
