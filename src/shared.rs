@@ -66,9 +66,9 @@ impl Shared {
 /// What the polling thread remembers of its rounds with wakers or timers.
 #[derive(Default)]
 pub(crate) struct Rounds {
-    /// The number of the round, modulo 256. If `Events` has one slot, this number decides whether the kernel, the wakers
-    /// or the timers get the slot. If `Events` has two slots, one is kept for the kernel, and this number decides
-    /// whether the wakers or the timers get the other.
+    /// The number of the round, modulo 256. If `Events` has one slot, this number decides whether the kernel, the
+    /// wakers or the timers get the slot. If `Events` has two slots, one is kept for the kernel, and this number
+    /// decides whether the wakers or the timers get the other.
     number: u8,
     /// Whether the kernel's wait failed in the last round, which reported wakers or timers.
     wait_failed: bool,

@@ -35,9 +35,9 @@ impl Selector {
         }
         // SAFETY: `epoll_create1` has just returned `fd`, and no other code owns it yet.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
-        // A program may choose any token. An address alone would not be unique: a program may use as a token the address
-        // of memory that it has freed, and the selector may then allocate the same memory. So hash an address. Bit 63
-        // is set, so no small number, no address and no token of a 32-bit program equals the result.
+        // A program may choose any token. An address alone would not be unique: a program may use as a token the
+        // address of memory that it has freed, and the selector may then allocate the same memory. So hash an address.
+        // Bit 63 is set, so no small number, no address and no token of a 32-bit program equals the result.
         let address = Box::new(0);
         let mut hasher = DefaultHasher::new();
         ptr::hash(&*address, &mut hasher);
