@@ -25,7 +25,7 @@
 //! - The book packs the event struct on every processor. The kernel packs it only on x86_64 ([`ffi`]).
 //!
 //! Invariants of this folder: the data of a registration is the token of its source. The exception is the registration
-//! of the [`notifier`], whose data is a hash. `wait` removes the notifier's event before it returns.
+//! of the [`notifier`], whose data is the hash of an address. `wait` removes the notifier's event before it returns.
 
 pub(crate) mod event;
 mod ffi;

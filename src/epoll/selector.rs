@@ -20,8 +20,6 @@ pub(crate) struct Selector {
     epoll: OwnedFd,
     /// The data of the notifier's registration.
     notifier_data: u64,
-    /// Its address makes `notifier_data` unpredictable and different for each selector.
-    _address: Box<u8>,
 }
 
 // Open.
@@ -35,13 +33,12 @@ impl Selector {
         }
         // SAFETY: `epoll_create1` has just returned `fd`, and no other code owns it yet.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
-        // A program may choose any token. An address alone would not be unique: a program may use as a token the
-        // address of memory that it has freed, and the selector may then allocate the same memory. So hash an address.
-        // Bit 63 is set, so no small number, no address and no token of a 32-bit program equals the result.
-        let address = Box::new(0);
+        // A program may choose any token, also the address of memory that it has freed. So the notifier's data is the
+        // hash of an address, which a program cannot predict. Bit 63 is set, so no small number, no address and no
+        // token of a 32-bit program equals it.
         let mut hasher = DefaultHasher::new();
-        ptr::hash(&*address, &mut hasher);
-        Ok(Selector { epoll, notifier_data: hasher.finish() | 1 << 63, _address: address })
+        ptr::hash(&epoll, &mut hasher);
+        Ok(Selector { epoll, notifier_data: hasher.finish() | 1 << 63 })
     }
 
     /// Registers the descriptor of the [`Notifier`](super::Notifier), edge-triggered.
