@@ -79,8 +79,8 @@
 //! # Timers
 //!
 //! A [`Timer`] is a source like any other, readable when it is due. A poll keeps its timers in a heap, and the earliest
-//! deadline limits the wait, so setting a timer needs no system call, except to interrupt a blocked `poll` for an
-//! earlier deadline. Cancelling a timer needs none. A timer never expires early.
+//! deadline limits the wait, so setting a timer needs no system call, except to interrupt a blocked `poll` if the new
+//! deadline is the earliest. Cancelling a timer needs none. A timer never expires early.
 //!
 //! # Differences from mio
 //!
@@ -119,8 +119,8 @@
 //! `SIGPIPE`; a write to a pipe may raise it.
 //!
 //! **Fork.** After `fork`, the child must not use the parent's polls, sources and wakers ([details](Poll#fork)).
-//! Descriptors are close-on-exec from their creation. These descriptors become close-on-exec immediately after their
-//! creation: all descriptors on Apple systems, the kqueue on the BSDs, accepted sockets on Android on x86.
+//! Descriptors are close-on-exec from their creation, with these exceptions, which become close-on-exec immediately
+//! afterwards: all descriptors on Apple systems, the kqueue on the BSDs, accepted sockets on Android on x86.
 //!
 //! **Versions.** Until 1.0, a release that breaks programs raises the minor version. A release that needs a newer Rust
 //! than 1.63, or a newer system, does the same:
@@ -166,9 +166,9 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `wakers_and_timers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,458 |
-//! | core and kqueue | the core and `kqueue/` | 1,737 |
-//! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,521 |
+//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `wakers_and_timers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,459 |
+//! | core and kqueue | the core and `kqueue/` | 1,738 |
+//! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,522 |
 //! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 652 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]

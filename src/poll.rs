@@ -141,9 +141,9 @@ impl Poll {
     ///
     /// # Errors
     ///
-    /// - `Interrupted`: the thread caught a signal (not on Windows), or the process was stopped and then continued by
-    ///   SIGCONT, on Linux also if the program has no handler for it ([signal(7)]). `events` is empty, and no event is
-    ///   lost; most programs poll again.
+    /// - `Interrupted`: the thread caught a signal (not on Windows). On Linux, `poll` also returns this error after the
+    ///   process was stopped and then continued by SIGCONT, even if the program has no handler for SIGCONT
+    ///   ([signal(7)]). `events` is empty, and no event is lost; most programs poll again.
     /// - `InvalidInput`: the capacity of `events` is 0.
     ///
     /// The failure of a source is not an error of `poll`: `poll` reports it as an event of that source.

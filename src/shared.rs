@@ -138,10 +138,13 @@ impl Shared {
         if mem::take(&mut rounds.wait_failed) {
             // Wait before wakers and timers are reported. Otherwise a timer that is always due would hide an error that
             // persists.
-            if self.selector.wait(events, 0, Some(Duration::ZERO))? {
+            let notified = self.selector.wait(events, 0, Some(Duration::ZERO))?;
+            if notified {
                 let _notify_failed = self.wait().notify_outer_loop(|| self.notifier.notify());
             }
-            if !events.list.is_empty() {
+            // If this wait consumed the notifier's event, this round must not block. Dropping the guard leaves a
+            // notification for the next round.
+            if !events.list.is_empty() || notified && blocked.is_some() {
                 return Ok(());
             }
         }

@@ -13,8 +13,9 @@ use crate::{Interest, Registry};
 
 /// A source that becomes readable at a deadline, once or periodically.
 ///
-/// A timer needs no descriptor, and no system call except to interrupt a blocked `poll` for an earlier deadline: a
-/// [`Poll`](crate::Poll) keeps the deadlines of its timers in a heap, and the earliest deadline limits the wait.
+/// A timer needs no descriptor, and no system call except to interrupt a blocked `poll` if the new deadline is the
+/// earliest: a [`Poll`](crate::Poll) keeps the deadlines of its timers in a heap, and the earliest deadline limits the
+/// wait.
 /// Setting, cancelling and expiring a timer are `O(log n)`.
 ///
 /// - A timer never expires early. How late it can expire depends on the scheduler and the clock of the system: the

@@ -30,8 +30,8 @@
 //!   first, and *then* checks whether the polling thread is blocked.
 //! - A waker raises its pending flag first, and *then* sets the state to `Notified`. The polling thread clears the
 //!   state first, then takes the flags.
-//! - A round that ends without taking flags (after an error, or with `events` full before the wait) leaves `Notified`
-//!   as it is.
+//! - A round that ends without taking flags (after an error, or because `events` already holds other events) leaves
+//!   `Notified` as it is.
 
 use std::mem;
 
@@ -162,7 +162,7 @@ impl WaitState {
 /// Methods for the polling thread. Only one thread polls at a time.
 impl WaitState {
     /// Declares that the polling thread is about to block. Returns `None` if it must not block, because a pending flag
-    /// is raised.
+    /// may be raised.
     #[inline]
     pub fn begin_block(&self) -> Option<BlockedGuard<'_>> {
         match self.state.compare_exchange(RUNNING, BLOCKED, Ordering::AcqRel, Ordering::Acquire) {
@@ -171,14 +171,15 @@ impl WaitState {
         }
     }
 
-    /// Returns whether a pending flag is raised, for a poll that does not block.
+    /// Returns whether a pending flag may be raised, for a poll that does not block. (No flag is raised if the polling
+    /// thread took the flag before the waker set the state.)
     #[inline]
     pub fn is_notified(&self) -> bool {
         self.state.load(Ordering::Acquire) & NOTIFIED != 0
     }
 
-    /// Clears the state, and returns whether a pending flag is raised. The polling thread takes the flags *after* this
-    /// call: a later wake counts for the next poll.
+    /// Clears the state, and returns whether a pending flag may be raised. The polling thread takes the flags *after*
+    /// this call: a later wake counts for the next poll.
     #[inline]
     pub fn clear(&self) -> bool {
         self.state.swap(RUNNING, Ordering::AcqRel) & NOTIFIED != 0

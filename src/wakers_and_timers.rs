@@ -29,7 +29,7 @@ impl WakersAndTimers {
         self.wait.notify(|| self.notify_kernel())
     }
 
-    /// Ends the wait of a blocked `poll`, because a timer was set to a deadline that is earlier than all others.
+    /// Ends the wait of a blocked `poll`, because a timer was set to a deadline that is now the earliest.
     pub fn interrupt(&self) -> io::Result<()> {
         self.wait.interrupt(|| self.notify_kernel())
     }

@@ -263,6 +263,21 @@ fn an_error_that_persists_is_returned_although_a_timer_is_always_due() {
     });
 }
 
+/// The round after a failed wait first waits without blocking, which may consume the notification of a wake.
+#[test]
+fn a_wake_after_a_failed_wait_beside_a_due_timer_is_reported() {
+    with_loop(ALL, |mut l| {
+        let timer = l.timer(5);
+        timer.set(Duration::ZERO).unwrap();
+        l.kernel.fail_waits(1);
+        assert_eq!(l.poll(NO_LIMIT), [5]);
+        timer.set(Duration::from_secs(24 * 60 * 60)).unwrap();
+        let mut waking = WakingThreads::<1>::new(&l);
+        waking.check_batch(&l.poll(NO_LIMIT));
+        waking.end(&mut l);
+    });
+}
+
 #[test]
 fn a_wake_survives_a_wait_that_unwinds() {
     with_loop(ALL, |mut l| {
