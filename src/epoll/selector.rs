@@ -33,9 +33,10 @@ impl Selector {
         }
         // SAFETY: `epoll_create1` has just returned `fd`, and no other code owns it yet.
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
-        // A program may choose any token, also the address of memory that it has freed. So the notifier's data is the
-        // hash of an address, which a program cannot predict. Bit 63 is set, so no small number, no address and no
-        // token of a 32-bit program equals it.
+        // A program may choose any token, also the address of memory that it has freed and that this crate may use
+        // next. So the notifier's data must not be an address. The data is the hash of an address: a program can choose
+        // this number only by chance. Bit 63 is set, so no small number, no address (unless it is tagged, as on
+        // Android) and no token of a 32-bit program equals the data.
         let mut hasher = DefaultHasher::new();
         ptr::hash(&epoll, &mut hasher);
         Ok(Selector { epoll, notifier_data: hasher.finish() | 1 << 63 })

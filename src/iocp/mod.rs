@@ -47,9 +47,10 @@
 //!
 //! AFD does not know pipes: only a read that completes reports that a pipe can be read. So this crate reads a [`pipe`]
 //! as the book reads a stream: while the pipe is registered and connected, and its buffer is empty, a read into that
-//! buffer is pending. A write continues from a copy of the program's bytes. The kernel *completes* operations; this
-//! crate derives *readiness* from them. A pipe is readable while it holds bytes or an error that the program has not
-//! taken. It is writable while it is connected, or its connect has failed, and no write is pending.
+//! buffer is pending. The program's `write` copies its bytes into another buffer and returns; the kernel then writes
+//! from that buffer. The kernel *completes* operations; this crate derives *readiness* from them. A pipe is readable
+//! while it holds bytes or an error that the program has not taken. While no write is pending, a pipe is writable if it
+//! is connected or if its connect has failed.
 //!
 //! ```text
 //!    register, read           the pipe's buffers                             the kernel

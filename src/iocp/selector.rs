@@ -119,9 +119,10 @@ impl Selector {
                 return Ok(notified);
             }
             // A batch can contain no event, for example when all its requests were cancelled. More packets may be
-            // queued behind it, so check once more without blocking. The same applies while the update queue still
-            // contains sources whose update was deferred or has failed, but only once, because an update may fail
-            // again. The caller then waits again for the rest of its timeout.
+            // queued behind it, so check again without blocking, until no packet is queued or `MAX_CHECKS` has passed.
+            // If no packet was queued, but the update queue still contains sources whose update was deferred or has
+            // failed, check again only once, because an update may fail again. If no check finds an event, the caller
+            // waits again for the rest of its timeout.
             if packets.is_empty() && (all_updated || !may_check_again) {
                 return Ok(notified);
             }

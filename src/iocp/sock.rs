@@ -91,7 +91,8 @@ enum UpdateState {
     Deferred,
 }
 
-/// The update that a method of a sock or a pipe makes necessary. The caller passes it to `SelectorState::schedule`.
+/// The update that a method of a sock or a pipe makes necessary. The caller passes the update to
+/// `SelectorState::schedule` or `SelectorState::schedule_pipe`.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Update {

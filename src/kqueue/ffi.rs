@@ -114,8 +114,9 @@ pub const EV_ERROR: flags_t = 0x4000;
 pub const EV_EOF: flags_t = 0x8000;
 
 pub const NOTE_TRIGGER: u32 = 0x0100_0000;
-/// The `fflags` of a knote for reading. With `NOTE_LOWAT` and the `data` 1, macOS accepts devices such as `/dev/tty`,
-/// which it rejects otherwise. For other descriptors, a low-water mark of 1 changes nothing.
+/// The `fflags` of a knote for reading, and also its `data`: `NOTE_LOWAT` and the low-water mark are both 1. With
+/// `NOTE_LOWAT` and the `data` 1, macOS accepts devices such as `/dev/tty`, which it rejects otherwise. For other
+/// descriptors, a low-water mark of 1 changes nothing.
 #[cfg(target_vendor = "apple")]
 pub const READ_FFLAGS: u32 = NOTE_LOWAT;
 #[cfg(not(target_vendor = "apple"))]

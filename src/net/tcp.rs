@@ -170,13 +170,14 @@ impl TcpStream {
     }
 
     /// Runs the program's own I/O operation on this socket's descriptor or handle, and rearms the directions that the
-    /// operation used.
+    /// operation may have used, according to its result.
     ///
     /// The closure must return `WouldBlock` if, and only if, the operation would block.
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
     /// | needed | no, the kernel sees every operation | no | yes, in edge mode |
+    /// | `Ok` rearms | nothing | nothing | the readable direction |
     /// | `WouldBlock` rearms | nothing | nothing | both directions, so one more writable event may arrive |
     ///
     /// # Errors
@@ -309,9 +310,10 @@ impl TcpListener {
     ///
     /// - `WouldBlock`: no connection is waiting.
     /// - `ConnectionAborted` or `ConnectionReset`, on some systems: the connection was closed while it waited.
-    /// - Another error of the system. If no descriptor or handle is left, the connection remains in the queue. In edge
-    ///   mode, `poll` reports the listener again only when the next connection arrives. On Windows, that event comes
-    ///   only after another `accept` has taken a connection from the queue or has found the queue empty.
+    /// - Another error of the system. If no descriptor or handle is left, the connection remains in the queue, except
+    ///   on macOS, where the kernel closes the connection. In edge mode, `poll` reports the listener again only when
+    ///   the next connection arrives. On Windows, that event comes only after another `accept` has taken a connection
+    ///   from the queue or has found the queue empty.
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|

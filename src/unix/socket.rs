@@ -80,8 +80,8 @@ fn set_cloexec_nonblocking(socket: OwnedFd) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// Keeps writes to a socket from raising SIGPIPE, on systems that have an option for it. An error is ignored: it means
-/// that the descriptor is not a socket or that the connection has ended.
+/// Keeps writes to a socket from raising SIGPIPE, on systems that need an option for it ([`ffi::SO_NOSIGPIPE`]). An
+/// error is ignored: it means that the descriptor is not a socket or that the connection has ended.
 #[inline]
 pub(crate) fn set_nosigpipe(socket: &impl AsRawFd) {
     if let Some(option) = ffi::SO_NOSIGPIPE {
@@ -123,8 +123,8 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
     Ok((socket.into(), address::from_sockaddr(v4, v6)?))
 }
 
-/// Accepts a connection of a Unix socket. `accept` returns the length of the address separately, because a Unix address
-/// has no fixed length.
+/// Accepts a connection of a Unix socket. A Unix address has no fixed length, so the path is computed from the length
+/// that the system call writes to `len`.
 #[inline]
 pub(crate) fn accept_unix(listener: &unix::UnixListener) -> io::Result<(unix::UnixStream, unix::SocketAddr)> {
     let mut addr = ffi::EMPTY_SOCKADDR_UN;

@@ -48,7 +48,8 @@ use crate::{Interest, Registry};
 ///
 /// In edge mode, `poll` reports a readable pipe once for each read ahead that has completed, and again after a `read`
 /// that leaves bytes in the buffer. A program that reads once per event therefore receives all data. `poll` reports a
-/// writable pipe when a write has completed. Level and oneshot mode work as for all sources.
+/// writable pipe when a write has completed. Level and oneshot mode work as for all sources. The symbols of this table
+/// are those of the [table for all sources](crate::Event#what-an-event-means).
 ///
 /// | | readable | writable | read closed | write closed | error |
 /// |---|---|---|---|---|---|

@@ -90,10 +90,10 @@ fn start_winsock() -> io::Result<()> {
 }
 
 /// Accepts a connection. The stream is non-blocking because its listener is, but it is inheritable until this function
-/// changes that. The standard library's function would panic if Wine returned no address, because the peer has closed
-/// already.
+/// changes that. If the peer has closed already, Wine returns no address, and the standard library's function would
+/// panic.
 pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
-    // Room for the address of any family, also if the program made the listener of a socket of another family.
+    // Room for the address of any family, because the program may convert a socket of another family to a listener.
     let mut addr = [address::empty_sockaddr(); 5];
     let mut len = mem::size_of_val(&addr) as socklen_t;
     // SAFETY: `addr` has room for `len` bytes, and both outlive the call.
