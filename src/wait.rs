@@ -63,6 +63,7 @@ pub(crate) struct WaitState {
     exposed: AtomicBool,
 }
 
+/// How often [`WaitState::close`] yields at most.
 const MAX_YIELDS: usize = 10_000;
 
 /// Methods for wakers and other threads. `notify_kernel` ends the wait of the polling thread.

@@ -103,6 +103,19 @@ fn with_add_enables_adding_enables_a_dispatched_knote() {
 }
 
 #[test]
+fn with_quiet_changes_enabling_reports_only_a_knote_that_was_disabled_again() {
+    let (kq, (reader, writer)) = (Kqueue::with("quiet-changes"), pipe());
+    kq.change(ident(&reader), READ, EDGE).unwrap();
+    write_to(&writer, b"x");
+    assert_eq!(kq.soon().len(), 1);
+    kq.change(ident(&reader), READ, EV_ENABLE).unwrap();
+    kq.stays_silent();
+    kq.change(ident(&reader), READ, EV_DISABLE).unwrap();
+    kq.change(ident(&reader), READ, EV_ENABLE).unwrap();
+    assert_eq!(kq.soon().len(), 1);
+}
+
+#[test]
 fn a_disabled_knote_is_not_reported_until_it_is_enabled() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EV_ADD | EV_DISABLE).unwrap();

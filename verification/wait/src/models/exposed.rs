@@ -3,7 +3,6 @@
 use super::*;
 use crate::handle::Socket;
 use crate::io_source::IoSource;
-use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// How the outer loop waits.
 #[derive(Clone, Copy)]
@@ -205,26 +204,14 @@ fn a_second_wake_during_a_poll_is_in_the_batch_once_or_makes_the_descriptor_read
         let mut source = IoSource::new(Socket(7));
         l.poll.registry().register(&mut source, Token(7), Interest::READABLE).unwrap();
         l.kernel.make_ready(7);
-        let waker = l.waker(0);
-        waker.wake().unwrap();
-        let written = Rc::new(AtomicBool::new(false));
-        let thread = thread::spawn({
-            let written = Rc::clone(&written);
-            move || {
-                written.store(true, Relaxed);
-                waker.wake().unwrap();
-                waker
-            }
-        });
+        let second = SecondWake::new(&l);
         let mut seen = false;
         while !seen {
             watch.wait(&l);
             let tokens = l.poll(NON_BLOCKING);
-            let reports = tokens.iter().filter(|&&token| token == 0).count();
-            assert!(reports <= 1, "one waker twice in a batch: {tokens:?}");
-            seen = reports == 1 && written.load(Relaxed);
+            seen = second.is_reported_by(&tokens);
         }
-        let _waker = thread.join().unwrap();
+        let _waker = second.join();
         let readable = l.kernel.is_readable();
         assert!(!l.poll(NON_BLOCKING).contains(&0) || readable, "an outer loop misses the second wake");
     });

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use loom::cell::Cell;
+use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::thread::{self, JoinHandle};
 
 use crate::queue::{Kernel, KernelKind, SHORT};
@@ -188,6 +189,40 @@ impl<const N: usize> WakingThreads<N> {
         assert!(self.all_seen(), "a wake is lost: {:?}", self.seen);
         let _wakers = self.join();
         assert_eq!(l.poll(NON_BLOCKING), [], "an event without a wake");
+    }
+}
+
+/// A waker with the token 0, which was woken once, and a thread that stores a value and wakes it again.
+struct SecondWake {
+    stored: Rc<AtomicBool>,
+    thread: JoinHandle<Waker>,
+}
+
+impl SecondWake {
+    fn new(l: &Loop) -> SecondWake {
+        let waker = l.waker(0);
+        waker.wake().unwrap();
+        let stored = Rc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let stored = Rc::clone(&stored);
+            move || {
+                stored.store(true, Relaxed);
+                waker.wake().unwrap();
+                waker
+            }
+        });
+        SecondWake { stored, thread }
+    }
+
+    /// Checks that a batch contains the waker at most once. Returns whether it does after the value was stored.
+    fn is_reported_by(&self, tokens: &[usize]) -> bool {
+        let reports = tokens.iter().filter(|&&token| token == 0).count();
+        assert!(reports <= 1, "one waker twice in a batch: {tokens:?}");
+        reports == 1 && self.stored.load(Relaxed)
+    }
+
+    fn join(self) -> Waker {
+        self.thread.join().unwrap()
     }
 }
 
