@@ -96,3 +96,14 @@ fn is_wine() -> bool {
 /// Whether `poll` reports that a datagram was refused, and a receive then returns the error. Wine's server takes the
 /// error from the socket and reports it only sometimes. (Windows is expected to report it, but the tests run on Wine.)
 pub const REFUSED_DATAGRAMS_ARE_REPORTED: bool = cfg!(not(windows));
+
+/// Whether an edge source is reported again only after the program has used it, even if more has arrived; and whether
+/// the rest is reported again after a partial read.
+pub const REARMED_BY_THE_PROGRAM: bool = cfg!(windows);
+
+/// Whether an event can report a condition that held when it happened, but that the program has ended before the poll.
+pub const EVENTS_CAN_BE_STALE: bool = cfg!(windows);
+
+/// Whether the queue may report a condition some time after the system shows the condition. Wine's server completes a
+/// request only after it has returned from other requests.
+pub const EVENTS_CAN_BE_LATE: bool = cfg!(windows);

@@ -1,0 +1,26 @@
+//! What a sequence violates.
+
+use std::fmt;
+
+pub type Checked<T = ()> = Result<T, Violation>;
+
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// What must hold, in words.
+    pub rule: &'static str,
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "violated: {}\n  {}", self.rule, self.detail)
+    }
+}
+
+pub fn check(holds: bool, rule: &'static str, detail: impl FnOnce() -> String) -> Checked {
+    if holds {
+        Ok(())
+    } else {
+        Err(Violation { rule, detail: detail() })
+    }
+}
