@@ -168,6 +168,8 @@ fn describe(event: &Event) -> String {
 struct Before {
     begin: Instant,
     readiness: Vec<Readiness>,
+    /// Whether each waker may be pending.
+    pending: Vec<bool>,
     /// What the poll must report: for a source, also the direction.
     due: Vec<(Owner, usize)>,
     earliest_deadline: Option<Instant>,
@@ -187,7 +189,8 @@ impl Before {
         }
         let earliest_deadline = state.timers.iter().filter_map(|timer| timer.bounds()).map(|(_, latest)| latest).min();
         let readiness = state.sources.iter().map(|source| source.readiness).collect();
-        Before { begin, readiness, due, earliest_deadline }
+        let pending = state.wakers.iter().map(|waker| waker.may_be_pending).collect();
+        Before { begin, readiness, pending, due, earliest_deadline }
     }
 }
 
@@ -277,7 +280,7 @@ impl State {
                     let waker = &mut self.wakers[index];
                     // If the waker was pending before the poll, a wake during the poll may not have been reported.
                     let was_woken = matches!(operation, Some(Operation::Wake(woken)) if woken == index);
-                    waker.may_be_pending = was_woken && before.due.contains(&(owner, 0));
+                    waker.may_be_pending = was_woken && before.pending[index];
                     waker.must_be_pending = false;
                     waker.missed = 0;
                 }
@@ -445,7 +448,7 @@ impl State {
             Operation::Drain(_) => while let Ok(1..) = source.receive(4096) {},
             Operation::Send(_, len) => drop(source.send(len)),
             Operation::Fill(_) => source.fill(),
-            _ => drop(source.pair.source.shut_down_writing()),
+            _ => source.shut_down(),
         }
         source.set_used();
         source.look();
