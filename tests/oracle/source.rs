@@ -40,8 +40,8 @@ pub struct Registration {
     is_armed: [bool; 2],
     /// Whether a poll has reported the source since it was registered or reregistered.
     was_reported: bool,
-    /// Whether the source or the peer was used since the last report.
-    was_used: bool,
+    /// For each direction: whether the source or the peer was used since the last report.
+    was_used: [bool; 2],
     /// Whether the documentation does not promise a report.
     is_exempt: bool,
     /// For each direction: how many polls did not report it although it was ready, and how many events these polls
@@ -84,7 +84,7 @@ impl Watched {
             interest,
             is_armed: [true; 2],
             was_reported: false,
-            was_used: true,
+            was_used: [true; 2],
             is_exempt,
             missed: [(0, 0); 2],
         });
@@ -93,7 +93,7 @@ impl Watched {
     /// Records that the program or the peer used the connection.
     pub fn set_used(&mut self) {
         if let Some(registration) = &mut self.registration {
-            registration.was_used = true;
+            registration.was_used = [true; 2];
         }
     }
 
@@ -264,7 +264,7 @@ impl Watched {
             check(is_ready, "a direction that is not ready is not reported", detail)?;
             if interest.is_edge() {
                 let may_repeat = self.has_shut_down && self.pair.protocol == Protocol::Tcp;
-                let is_new = registration.is_armed[direction] || registration.was_used || may_repeat;
+                let is_new = registration.is_armed[direction] || registration.was_used[direction] || may_repeat;
                 check(is_new, "an edge source is reported once if nothing happens", detail)?;
             }
         }
@@ -284,11 +284,11 @@ impl Watched {
             _ => return,
         };
         registration.was_reported = true;
-        registration.was_used = now != was;
         for (direction, is_ready) in now.directions().into_iter().enumerate() {
             if reported[direction] || has_error && REARMED_BY_THE_PROGRAM {
                 // An event that came too late does not count: the program may have used the source before it arrived.
                 registration.is_armed[direction] &= !is_ready;
+                registration.was_used[direction] = now != was;
                 self.was_ready[direction] = is_ready;
                 registration.missed[direction] = (0, 0);
             }
