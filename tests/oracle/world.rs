@@ -410,7 +410,7 @@ impl State {
                 source.pair.peer.iter().for_each(|peer| peer.reset_on_close());
                 return Ok(Some(description));
             }
-            // A second registration would replace the first.
+            // On some systems, always or sometimes, a second registration replaces the first.
             Register(..) if is_registered && is_raw && !SECOND_REGISTRATION_FAILS => return Ok(None),
             Register(_, interest) => {
                 let interest = source.possible(interest);

@@ -58,6 +58,10 @@ impl Readiness {
 /// Returns the state of each handle, from one call of `poll`.
 pub fn readiness(handles: &[Handle]) -> Vec<Readiness> {
     let mut list: Vec<_> = handles.iter().map(|&fd| pollfd { fd, events: REQUESTED, revents: 0 }).collect();
+    if list.is_empty() {
+        // `WSAPoll` fails for an empty list.
+        return Vec::new();
+    }
     let (first, count) = (list.as_mut_ptr(), list.len());
     // SAFETY: the list has `count` elements and outlives the call.
     let result = unsafe { poll(first, count as count_t, 0) };

@@ -16,8 +16,9 @@ pub const NO_PEER_ERROR: ErrorKind =
 /// Whether the queue is a kqueue: the system's or the model's.
 const HAS_KQUEUE: bool = cfg!(all(unix, any(minimio_kqueue, not(any(target_os = "linux", target_os = "android")))));
 
-/// Whether registering a `SourceFd` twice is an error. With a kqueue, the second registration replaces the first.
-pub const SECOND_REGISTRATION_FAILS: bool = !HAS_KQUEUE;
+/// Whether registering a `SourceFd` or a `SourceSocket` twice is an error. With a kqueue, the second registration
+/// replaces the first; on Windows, it does so between an event and the next poll.
+pub const SECOND_REGISTRATION_FAILS: bool = !HAS_KQUEUE && !cfg!(windows);
 
 /// Whether every notification of the queue makes the queue's descriptor readable again for an edge-triggered outer
 /// queue. A kqueue that is already readable causes no further edge.
