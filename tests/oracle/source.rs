@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::thread;
 use std::time::Instant;
 
@@ -42,6 +43,9 @@ pub struct Registration {
     was_reported: bool,
     /// For each direction: whether the source or the peer was used since the last report.
     was_used: [bool; 2],
+    /// On Windows: whether the program has accepted from a listener since the last report. The queue does not know
+    /// whether the reported connection was accepted before the report, so it may repeat the report.
+    may_repeat: bool,
     /// Whether the documentation does not promise a report.
     is_exempt: bool,
     /// For each direction: how many polls did not report it although it was ready, and how many events these polls
@@ -85,6 +89,7 @@ impl Watched {
             is_armed: [true; 2],
             was_reported: false,
             was_used: [true; 2],
+            may_repeat: false,
             is_exempt,
             missed: [(0, 0); 2],
         });
@@ -113,6 +118,10 @@ impl Watched {
         let has_consumed = matches!(result, Ok(1..)) || would_block(&result);
         if REARMED_BY_THE_PROGRAM && !self.pair.is_raw && has_consumed {
             self.arm(READABLE);
+            let is_listener = self.pair.directions == READ && self.pair.protocol == Protocol::Messages;
+            if let Some(registration) = &mut self.registration {
+                registration.may_repeat |= is_listener;
+            }
         }
         result
     }
@@ -193,7 +202,7 @@ impl Watched {
 
     /// Records what `poll(2)` shows.
     pub fn observe(&mut self, now: Readiness) {
-        let before = std::mem::replace(&mut self.readiness, now);
+        let before = mem::replace(&mut self.readiness, now);
         let is_stream = self.pair.protocol != Protocol::Messages;
         if if REARMED_BY_THE_PROGRAM { now.has_new_end(before) } else { now.has_new_input(before) } {
             self.arm(READABLE);
@@ -288,7 +297,7 @@ impl Watched {
             if reported[direction] || has_error && REARMED_BY_THE_PROGRAM {
                 // An event that came too late does not count: the program may have used the source before it arrived.
                 registration.is_armed[direction] &= !is_ready;
-                registration.was_used[direction] = now != was;
+                registration.was_used[direction] = now != was || mem::take(&mut registration.may_repeat);
                 self.was_ready[direction] = is_ready;
                 registration.missed[direction] = (0, 0);
             }

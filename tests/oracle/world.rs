@@ -9,9 +9,9 @@ use minimio::{Event, Events, Poll, Registry, Token, Waker};
 use crate::operation::{Meanwhile, Operation};
 use crate::rules::{check, Checked, Violation};
 use crate::source::{Watched, DIRECTIONS};
-use crate::support::pair;
+use crate::support::pair::{self, Protocol};
 use crate::support::readiness::{readiness, Readiness};
-use crate::support::system::{EVENTS_CAN_BE_LATE, SECOND_REGISTRATION_FAILS};
+use crate::support::system::{EVENTS_CAN_BE_LATE, REFUSED_DATAGRAMS_ARE_REPORTED, SECOND_REGISTRATION_FAILS};
 use crate::support::{READ, WAIT_LIMIT};
 use crate::timer::{Schedule, WatchedTimer};
 
@@ -469,6 +469,8 @@ impl State {
                 Ok(()) => source.wait_for_end(),
                 Err(_) => return None,
             },
+            // After that, datagrams would be refused.
+            _ if source.pair.protocol == Protocol::Messages && !REFUSED_DATAGRAMS_ARE_REPORTED => return None,
             _ => {
                 if let Operation::PeerReset(_) = operation {
                     peer.reset_on_close();
