@@ -53,6 +53,14 @@ pub struct Registration {
     missed: [(usize, usize); 2],
 }
 
+/// What a poll has reported for one source.
+#[derive(Clone, Copy, Default)]
+pub struct Reported {
+    pub directions: [bool; 2],
+    pub error: bool,
+    pub end: bool,
+}
+
 impl Watched {
     pub fn new(pair: Pair) -> Watched {
         let mut watched = Watched {
@@ -285,19 +293,24 @@ impl Watched {
         check(!is_end || event.is_read_closed(), "a readable event at the end is read closed", detail)
     }
 
-    /// Records which directions a poll has reported. `was` is the readiness before the poll.
-    pub fn set_reported(&mut self, reported: [bool; 2], was: Readiness, has_error: bool) {
+    /// Records what a poll has reported. `was` is the readiness before the poll.
+    pub fn set_reported(&mut self, reported: Reported, was: Readiness) {
         let now = self.readiness;
         let registration = match &mut self.registration {
-            Some(registration) if reported != [false; 2] => registration,
+            Some(registration) if reported.directions != [false; 2] => registration,
             _ => return,
         };
         registration.was_reported = true;
+        // On Windows, data and the end are two reports, and after an error no report follows.
+        let end_is_missing = REARMED_BY_THE_PROGRAM && now.end && !reported.end;
+        let has_ended = REARMED_BY_THE_PROGRAM && reported.error;
         for (direction, is_ready) in now.directions().into_iter().enumerate() {
-            if reported[direction] || has_error && REARMED_BY_THE_PROGRAM {
-                // An event that came too late does not count: the program may have used the source before it arrived.
-                registration.is_armed[direction] &= !is_ready;
-                registration.was_used[direction] = now != was || mem::take(&mut registration.may_repeat);
+            if reported.directions[direction] || has_ended {
+                // An event that came too late does not count: the program used the source before it was reported, which
+                // armed it again, unless the crate did not see that.
+                registration.is_armed[direction] &= !is_ready && !self.pair.is_raw;
+                let may_repeat = end_is_missing || mem::take(&mut registration.may_repeat);
+                registration.was_used[direction] = now != was || may_repeat;
                 self.was_ready[direction] = is_ready;
                 registration.missed[direction] = (0, 0);
             }

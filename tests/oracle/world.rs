@@ -8,11 +8,11 @@ use minimio::{Event, Events, Poll, Registry, Token, Waker};
 
 use crate::operation::{Meanwhile, Operation};
 use crate::rules::{check, Checked, Violation};
-use crate::source::{Watched, DIRECTIONS};
+use crate::source::{Reported, Watched, DIRECTIONS};
 use crate::support::pair::{self, Protocol};
 use crate::support::readiness::{readiness, Readiness};
 use crate::support::system::{EVENTS_CAN_BE_LATE, REFUSED_DATAGRAMS_ARE_REPORTED, SECOND_REGISTRATION_FAILS};
-use crate::support::{READ, WAIT_LIMIT};
+use crate::support::READ;
 use crate::timer::{Schedule, WatchedTimer};
 
 const MAX_SOURCES: usize = 6;
@@ -93,7 +93,7 @@ impl World {
                 return Ok(());
             }
         };
-        let end = Instant::now() + WAIT_LIMIT;
+        let end = Instant::now() + LONG;
         let mut round = self.poll(capacity, timeout, meanwhile);
         while EVENTS_CAN_BE_LATE && Instant::now() < end {
             match round {
@@ -102,6 +102,10 @@ impl World {
             }
             thread::yield_now();
             round = self.poll(capacity, Duration::ZERO, Meanwhile::Nothing);
+            // Of the polls without an event, the trace keeps only one.
+            if let Some(trace) = &mut self.trace {
+                trace.dedup();
+            }
         }
         round
     }
@@ -237,8 +241,7 @@ impl State {
 
     /// Checks each event.
     fn check_events(&self, before: &Before, events: &Events, end: Instant) -> Checked<Report> {
-        let mut report =
-            Report { owners: Vec::new(), directions: vec![[false; 2]; self.sources.len()], errors: vec![] };
+        let mut report = Report { owners: Vec::new(), sources: vec![Reported::default(); self.sources.len()] };
         let mut previous = None;
         for event in events {
             let detail = || format!("{event:?} in {events:?}");
@@ -259,11 +262,13 @@ impl State {
                 Owner::Timer(index) => previous = Some(self.timers[index].check_event(end, previous)?),
                 Owner::Source(index) => {
                     self.sources[index].check_event(event, before.readiness[index])?;
-                    let [readable, writable] = &mut report.directions[index];
+                    let reported = &mut report.sources[index];
+                    let [readable, writable] = &mut reported.directions;
                     is_first = !(*readable && event.is_readable() || *writable && event.is_writable());
                     *readable |= event.is_readable();
                     *writable |= event.is_writable();
-                    report.errors.extend(event.is_error().then_some(index));
+                    reported.error |= event.is_error();
+                    reported.end |= event.is_read_closed();
                 }
             }
             check(is_first, "a poll reports each direction once", detail)?;
@@ -289,8 +294,7 @@ impl State {
             }
         }
         for (index, source) in self.sources.iter_mut().enumerate() {
-            let has_error = report.errors.contains(&index);
-            source.set_reported(report.directions[index], before.readiness[index], has_error);
+            source.set_reported(report.sources[index], before.readiness[index]);
         }
         // The effect may have followed the report.
         if let Some(Operation::PeerSend(index) | Operation::Register(index, _)) = operation {
@@ -304,7 +308,7 @@ impl State {
         let events = owners.iter().filter(|owner| matches!(owner, Owner::Source(_))).count();
         for &(owner, direction) in &before.due {
             let (polls, events, what) = match owner {
-                Owner::Source(index) if !report.directions[index][direction] => {
+                Owner::Source(index) if !report.sources[index].directions[direction] => {
                     let (polls, events) = self.sources[index].miss(direction, events);
                     (polls, events, format!("{:?} of {}", DIRECTIONS[direction], self.sources[index]))
                 }
@@ -333,10 +337,7 @@ impl State {
 struct Report {
     /// The owner of each event.
     owners: Vec<Owner>,
-    /// The reported directions of each source.
-    directions: Vec<[bool; 2]>,
-    /// The sources that were reported with an error.
-    errors: Vec<usize>,
+    sources: Vec<Reported>,
 }
 
 /// The operations.

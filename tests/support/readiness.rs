@@ -1,4 +1,4 @@
-//! The state of a descriptor or socket at this moment, from `poll` (on Windows `WSAPoll`), which shares no code with the
+//! The state of a descriptor or socket at this moment, from `poll` (on Windows `WSAPoll`). It shares no code with the
 //! queues of this crate.
 
 use std::io;
