@@ -30,6 +30,9 @@ pub struct Watched {
     /// Whether the program has shut down writing. The documentation leaves open whether the source is then writable. A
     /// TCP peer acknowledges it at any time, which is one more edge on some systems.
     has_shut_down: bool,
+    /// On Windows: whether the program has accepted from a listener since the last report. The queue does not know
+    /// whether the reported connection was accepted before the report, so it may repeat the report.
+    may_repeat: bool,
     /// How many bytes the peer has sent and the source has not received.
     unread: usize,
 }
@@ -43,9 +46,6 @@ pub struct Registration {
     was_reported: bool,
     /// For each direction: whether the source or the peer was used since the last report.
     was_used: [bool; 2],
-    /// On Windows: whether the program has accepted from a listener since the last report. The queue does not know
-    /// whether the reported connection was accepted before the report, so it may repeat the report.
-    may_repeat: bool,
     /// Whether the documentation does not promise a report.
     is_exempt: bool,
     /// For each direction: how many polls did not report it although it was ready, and how many events these polls
@@ -71,6 +71,7 @@ impl Watched {
             was_ended: false,
             has_failed: false,
             has_shut_down: false,
+            may_repeat: false,
             unread: 0,
         };
         watched.look();
@@ -97,7 +98,6 @@ impl Watched {
             is_armed: [true; 2],
             was_reported: false,
             was_used: [true; 2],
-            may_repeat: false,
             is_exempt,
             missed: [(0, 0); 2],
         });
@@ -126,10 +126,7 @@ impl Watched {
         let has_consumed = matches!(result, Ok(1..)) || would_block(&result);
         if REARMED_BY_THE_PROGRAM && !self.pair.is_raw && has_consumed {
             self.arm(READABLE);
-            let is_listener = self.pair.directions == READ && self.pair.protocol == Protocol::Messages;
-            if let Some(registration) = &mut self.registration {
-                registration.may_repeat |= is_listener;
-            }
+            self.may_repeat |= self.pair.directions == READ && self.pair.protocol == Protocol::Messages;
         }
         result
     }
@@ -309,7 +306,7 @@ impl Watched {
                 // An event that came too late does not count: the program used the source before it was reported, which
                 // armed it again, unless the crate did not see that.
                 registration.is_armed[direction] &= !is_ready && !self.pair.is_raw;
-                let may_repeat = end_is_missing || mem::take(&mut registration.may_repeat);
+                let may_repeat = end_is_missing || mem::take(&mut self.may_repeat);
                 registration.was_used[direction] = now != was || may_repeat;
                 self.was_ready[direction] = is_ready;
                 registration.missed[direction] = (0, 0);

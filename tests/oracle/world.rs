@@ -147,9 +147,9 @@ impl World {
         let detail = || format!("{events:?}, capacity {capacity}");
         check(events.len() <= capacity, "a poll reports at most as many events as the capacity", detail)?;
         state.check_time(&before, &events, end, timeout)?;
-        // The other thread's effect is required only if it came long before the poll returned.
-        let is_overdue = changed_at.map_or(false, |at| events.is_empty() && end > at + LATE / 2);
-        check(!is_overdue || Before::of(state).due.is_empty(), "a change ends a blocked poll", detail)?;
+        let is_late = changed_at.map_or(false, |at| end > at.max(before.begin) + LATE);
+        let has_effect = !events.is_empty() || !Before::of(state).due.is_empty();
+        check(!(is_late && has_effect), "what another thread does ends a blocked poll", detail)?;
         let report = state.check_events(&before, &events, end)?;
         state.record(&before, &report, end, operation);
         state.check_missing(&before, &report, capacity)
