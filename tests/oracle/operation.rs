@@ -44,6 +44,8 @@ pub enum Operation {
     SetAt(usize, u64),
     SetEvery(usize, u64),
     Cancel(usize),
+    /// Takes the poll's descriptor, if it has one: from then on, each first wake notifies the kernel.
+    TakeDescriptor,
     /// Polls with this capacity and a timeout in microseconds.
     Poll(usize, u64),
     /// Polls with this capacity and a long timeout, while another thread runs one operation of the second kind.
@@ -107,8 +109,9 @@ fn random_operation(random: &mut Random, kinds: u64, is_first: bool) -> Operatio
             _ => OpenWaker,
         },
         48..=52 => Wake(n),
-        53 => match random.below(3) {
-            0 => CloseTimer(n),
+        53 => match random.below(6) {
+            0 => TakeDescriptor,
+            1 => CloseTimer(n),
             _ => OpenTimer,
         },
         54..=55 => ToggleTimer(n),
@@ -117,8 +120,8 @@ fn random_operation(random: &mut Random, kinds: u64, is_first: bool) -> Operatio
         59..=61 => SetAt(n, random.below(400)),
         62 => SetEvery(n, 50 + random.below(400)),
         63 => Cancel(n),
-        64 => PollWhile(random_capacity(random), random_meanwhile(random, n)),
-        65 => Poll(random_capacity(random), 1 + random.below(500)),
+        64..=65 => PollWhile(random_capacity(random), random_meanwhile(random, n)),
+        66 => Poll(random_capacity(random), 1 + random.below(500)),
         _ => Poll(random_capacity(random), 0),
     }
 }

@@ -10,7 +10,7 @@ use crate::operation::{Meanwhile, Operation};
 use crate::rules::{check, Checked, Violation};
 use crate::source::{Reported, Watched, DIRECTIONS};
 use crate::support::pair::{self, Protocol};
-use crate::support::readiness::{readiness, Readiness};
+use crate::support::readiness::{descriptor, readiness, Handle, Readiness};
 use crate::support::system::{EVENTS_CAN_BE_LATE, REFUSED_DATAGRAMS_ARE_REPORTED, SECOND_REGISTRATION_FAILS};
 use crate::support::READ;
 use crate::timer::{Schedule, WatchedTimer};
@@ -32,6 +32,8 @@ pub struct World {
     poll: Poll,
     registry: Registry,
     state: State,
+    /// The poll's descriptor, if the program has taken it.
+    descriptor: Option<Handle>,
     pub trace: Option<Vec<String>>,
 }
 
@@ -39,6 +41,8 @@ struct State {
     sources: Vec<Watched>,
     wakers: Vec<WatchedWaker>,
     timers: Vec<WatchedTimer>,
+    /// For each rank: how many polls in a row have reported none of those that were due.
+    skipped: [usize; 3],
     tokens: usize,
     schedules: u64,
     start: Instant,
@@ -72,19 +76,26 @@ impl Owner {
     }
 }
 
+const RANKS: [&str; 3] = ["wakers", "timers", "sources"];
+
 impl World {
     pub fn new(trace: bool) -> World {
         let poll = Poll::new().unwrap();
         let registry = poll.registry().try_clone().unwrap();
         let (sources, wakers, timers) = (Vec::new(), Vec::new(), Vec::new());
-        let state = State { sources, wakers, timers, tokens: 0, schedules: 0, start: Instant::now() };
-        World { poll, registry, state, trace: trace.then(Vec::new) }
+        let state = State { sources, wakers, timers, skipped: [0; 3], tokens: 0, schedules: 0, start: Instant::now() };
+        World { poll, registry, state, descriptor: None, trace: trace.then(Vec::new) }
     }
 
     pub fn run(&mut self, operation: Operation) -> Checked {
         let (capacity, timeout, meanwhile) = match operation {
             Operation::Poll(capacity, timeout) => (capacity, Duration::from_micros(timeout), Meanwhile::Nothing),
             Operation::PollWhile(capacity, meanwhile) => (capacity, LONG, meanwhile),
+            Operation::TakeDescriptor => {
+                self.descriptor = descriptor(&self.poll);
+                self.trace.iter_mut().for_each(|trace| trace.push("TakeDescriptor".to_string()));
+                return Ok(());
+            }
             _ => {
                 let target = self.state.apply(&self.registry, operation)?;
                 if let (Some(trace), Some(target)) = (&mut self.trace, target) {
@@ -116,6 +127,7 @@ impl World {
         state.observe();
         state.check_next_deadline(poll)?;
         let before = Before::of(state);
+        before.check_descriptor(self.descriptor)?;
         let operation = state.operation(meanwhile);
         // If no event is due or will be, a long timeout would only take time.
         let will_end = !before.due.is_empty()
@@ -152,6 +164,7 @@ impl World {
         check(!(is_late && has_effect), "what another thread does ends a blocked poll", detail)?;
         let report = state.check_events(&before, &events, end)?;
         state.record(&before, &report, end, operation);
+        state.check_slots(&before, &report, capacity)?;
         state.check_missing(&before, &report, capacity)
     }
 }
@@ -195,6 +208,14 @@ impl Before {
         let readiness = state.sources.iter().map(|source| source.readiness).collect();
         let pending = state.wakers.iter().map(|waker| waker.may_be_pending).collect();
         Before { begin, readiness, pending, due, earliest_deadline }
+    }
+
+    /// Checks that an outer event loop sees that a waker or a source is due.
+    fn check_descriptor(&self, descriptor: Option<Handle>) -> Checked {
+        let is_due = self.due.iter().any(|(owner, _)| !matches!(owner, Owner::Timer(_)));
+        let is_readable = |handle| readiness(&[handle])[0].is_readable();
+        let is_seen = !is_due || descriptor.map_or(true, is_readable);
+        check(is_seen, "the poll's descriptor is readable if wakers or sources are due", || format!("{:?}", self.due))
     }
 }
 
@@ -300,6 +321,20 @@ impl State {
         if let Some(Operation::PeerSend(index) | Operation::Register(index, _)) = operation {
             self.sources[index].set_used();
         }
+    }
+
+    /// Checks that wakers, timers and sources each get a slot: in each poll with enough slots, otherwise in turns.
+    fn check_slots(&mut self, before: &Before, report: &Report, capacity: usize) -> Checked {
+        for (rank, skipped) in self.skipped.iter_mut().enumerate() {
+            let is_due = before.due.iter().any(|(owner, _)| owner.rank() == rank);
+            let is_reported = report.owners.iter().any(|owner| owner.rank() == rank);
+            *skipped = if is_due && !is_reported { *skipped + 1 } else { 0 };
+            let (enough, most) = [(3, 3), (3, 3), (2, 1)][rank];
+            let is_fair = *skipped == 0 || capacity < enough && *skipped <= most;
+            let detail = || format!("{} were due in {skipped} polls, capacity {capacity}", RANKS[rank]);
+            check(is_fair || rank == 2 && EVENTS_CAN_BE_LATE, "wakers, timers and sources each get slots", detail)?;
+        }
+        Ok(())
     }
 
     /// Checks that what was due is reported, or that the list was full and the delay is not too long.
@@ -544,6 +579,9 @@ impl State {
             }
             ToggleTimer(_) if registered.is_some() => {
                 *registered = None;
+                let again = registry.register(timer, token, READ).map_err(|err| err.kind());
+                let is_refused = again == Err(ErrorKind::AlreadyExists);
+                check(is_refused, "a second registration of a timer fails", || format!("{again:?}"))?;
                 registry.deregister(timer)
             }
             ToggleTimer(_) => {

@@ -6,14 +6,16 @@ use std::mem::ManuallyDrop;
 use std::net::TcpStream;
 use std::os::raw::c_int;
 
+use minimio::Poll;
+
 #[cfg(unix)]
 use unix::*;
 #[cfg(unix)]
-pub use unix::{borrow, handle, Handle};
+pub use unix::{borrow, descriptor, handle, Handle};
 #[cfg(windows)]
 use windows::*;
 #[cfg(windows)]
-pub use windows::{borrow, handle, Handle};
+pub use windows::{borrow, descriptor, handle, Handle};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
@@ -108,6 +110,11 @@ mod unix {
         source.as_raw_fd()
     }
 
+    /// Takes the descriptor of a poll, as a program does that watches the poll in an outer event loop.
+    pub fn descriptor(poll: &Poll) -> Option<Handle> {
+        Some(poll.as_raw_fd())
+    }
+
     pub fn borrow(handle: Handle) -> ManuallyDrop<TcpStream> {
         // SAFETY: the caller's source owns the descriptor and outlives this value, which never closes the descriptor.
         ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(handle) })
@@ -148,6 +155,10 @@ mod windows {
 
     pub fn handle(source: &impl AsRawSocket) -> Handle {
         source.as_raw_socket()
+    }
+
+    pub fn descriptor(_: &Poll) -> Option<Handle> {
+        None
     }
 
     pub fn borrow(handle: Handle) -> ManuallyDrop<TcpStream> {
