@@ -113,9 +113,8 @@ struct Clients {
 impl Io for Clients {
     fn send(&mut self, _buf: &[u8]) -> io::Result<usize> {
         self.streams.push_back(net::TcpStream::connect(self.listener)?);
-        if self.streams.len() > Clients::MOST {
-            self.streams.pop_front().map(close_with_reset);
-        }
+        let excess = self.streams.len().saturating_sub(Clients::MOST);
+        self.streams.drain(..excess).for_each(close_with_reset);
         Ok(1)
     }
 
