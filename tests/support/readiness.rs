@@ -9,13 +9,9 @@ use std::os::raw::c_int;
 use minimio::Poll;
 
 #[cfg(unix)]
-use unix::*;
-#[cfg(unix)]
-pub use unix::{borrow, descriptor, handle, Handle};
+pub use unix::*;
 #[cfg(windows)]
-use windows::*;
-#[cfg(windows)]
-pub use windows::{borrow, descriptor, handle, Handle};
+pub use windows::*;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
