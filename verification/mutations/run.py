@@ -156,13 +156,19 @@ class Runner:
         self.work = Path(work)
         self.package = self.work / self.settings["package"]
         self.systems = {}
-        shutil.copytree(ROOT / "src", self.work / "src")
+        self.copy("src")
         if self.package == self.work:
-            for folder in ("tests", "examples"):
-                shutil.copytree(ROOT / folder, self.work / folder)
+            for name in ("tests", "examples"):
+                self.copy(name)
             shutil.copy(ROOT / "Cargo.toml", self.work)
         else:
-            shutil.copytree(ROOT / self.settings["package"], self.package, ignore=shutil.ignore_patterns("target"))
+            self.copy(self.settings["package"])
+
+    def copy(self, folder):
+        # The copies get new times. With the old times, cargo would take the last mutant of an earlier run for a build of
+        # these sources.
+        ignore = shutil.ignore_patterns("target")
+        shutil.copytree(ROOT / folder, self.work / folder, ignore=ignore, copy_function=shutil.copy)
 
     def select(self, system):
         """Builds and runs for this system from now on."""
