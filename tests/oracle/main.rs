@@ -15,6 +15,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod checks;
 mod operation;
 mod rules;
 mod source;

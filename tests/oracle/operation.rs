@@ -48,7 +48,7 @@ pub enum Operation {
     TakeDescriptor,
     /// Polls with this capacity and a timeout in microseconds.
     Poll(usize, u64),
-    /// Polls with this capacity and a long timeout, while another thread runs one operation of the second kind.
+    /// Polls with this capacity and a long timeout, while another thread does something.
     PollWhile(usize, Meanwhile),
 }
 
@@ -59,6 +59,8 @@ pub enum Meanwhile {
     Wake(usize),
     Set(usize, u64),
     PeerSend(usize),
+    /// Lets a peer send, and wakes a waker immediately afterwards.
+    PeerSendAndWake(usize),
     Register(usize, Interest),
 }
 
@@ -131,7 +133,7 @@ fn random_capacity(random: &mut Random) -> usize {
 }
 
 fn random_interest(random: &mut Random) -> Interest {
-    let readiness = [READ, READ, WRITE, BOTH][random.below(4) as usize];
+    let readiness = [READ, READ, WRITE, BOTH, BOTH][random.below(5) as usize];
     match random.below(3) {
         0 => readiness.edge(),
         1 => readiness.level(),
@@ -140,11 +142,12 @@ fn random_interest(random: &mut Random) -> Interest {
 }
 
 fn random_meanwhile(random: &mut Random, n: usize) -> Meanwhile {
-    match random.below(5) {
+    match random.below(6) {
         0 => Meanwhile::Nothing,
         1 => Meanwhile::Wake(n),
         2 => Meanwhile::Set(n, random.below(300)),
         3 => Meanwhile::PeerSend(n),
+        4 => Meanwhile::PeerSendAndWake(n),
         _ => Meanwhile::Register(n, random_interest(random)),
     }
 }

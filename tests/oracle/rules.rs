@@ -1,6 +1,7 @@
 //! What a sequence violates.
 
 use std::fmt;
+use std::io;
 
 pub type Checked<T = ()> = Result<T, Violation>;
 
@@ -23,4 +24,8 @@ pub fn check(holds: bool, rule: &'static str, detail: impl FnOnce() -> String) -
     } else {
         Err(Violation { rule, detail: detail() })
     }
+}
+
+pub fn expect<T>(result: io::Result<T>, rule: &'static str) -> Checked<T> {
+    result.map_err(|err| Violation { rule, detail: err.to_string() })
 }
