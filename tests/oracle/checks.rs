@@ -40,6 +40,7 @@ impl Owner {
 
 const RANKS: [&str; 3] = ["wakers", "timers", "sources"];
 
+/// A rule that a poll may break at first on systems whose events can be late.
 pub const NOT_REPORTED: &str = "a poll reports all that is due, if it fits";
 
 pub fn describe(event: &Event) -> String {
@@ -88,6 +89,7 @@ impl Before {
 
 /// The checks of a poll.
 impl State {
+    /// Records what `poll(2)` shows for all sources.
     pub fn observe(&mut self) {
         let handles: Vec<_> = self.sources.iter().map(|source| source.pair.source.handle()).collect();
         for (source, readiness) in self.sources.iter_mut().zip(readiness(&handles)) {
@@ -96,6 +98,7 @@ impl State {
         }
     }
 
+    /// Checks the deadline for an outer event loop.
     pub fn check_next_deadline(&self, poll: &Poll) -> Checked {
         let bounds: Vec<_> = self.timers.iter().filter_map(WatchedTimer::bounds).collect();
         let earliest = bounds.iter().map(|(earliest, _)| *earliest).min();
@@ -105,6 +108,7 @@ impl State {
         check(holds, "next_deadline returns the earliest deadline", || format!("{next:?}, {earliest:?} to {latest:?}"))
     }
 
+    /// Checks that the poll returned neither early nor late.
     pub fn check_time(&self, before: &Before, events: &Events, end: Instant, timeout: Duration) -> Checked {
         let passed = end - before.begin;
         let detail = || format!("{events:?} after {passed:?}, timeout {timeout:?}, due {:?}", before.due);
@@ -231,7 +235,7 @@ impl State {
             let is_full = owners.len() >= capacity.saturating_sub(1).max(1);
             check(is_full, NOT_REPORTED, detail)?;
             let is_soon = polls <= MAX_POLLS_BEFORE && events <= MAX_EVENTS_BEFORE;
-            check(is_soon, "what does not fit is reported by one of the next polls", detail)?;
+            check(is_soon || EVENTS_CAN_BE_LATE, "what does not fit is reported by one of the next polls", detail)?;
         }
         Ok(())
     }

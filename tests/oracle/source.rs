@@ -88,6 +88,7 @@ impl Watched {
         })
     }
 
+    /// Records that the source was registered or reregistered.
     pub fn set_registered(&mut self, token: Token, interest: Interest) {
         let is_exempt = self.pair.directions == WRITE
             && self.pair.peer.is_none()
@@ -110,6 +111,7 @@ impl Watched {
         }
     }
 
+    /// Requires a report of an edge source when this direction is ready.
     fn arm(&mut self, direction: usize) {
         if let Some(registration) = &mut self.registration {
             registration.is_armed[direction] = true;
@@ -147,6 +149,7 @@ impl Watched {
         (0..most).take_while(|_| self.send(1 << 14).is_ok()).for_each(drop);
     }
 
+    /// Shuts down writing.
     pub fn shut_down(&mut self) {
         self.has_shut_down |= self.pair.source.shut_down_writing().is_ok();
     }
@@ -199,6 +202,7 @@ impl Watched {
         }
     }
 
+    /// Calls `poll(2)` for this source, and records what it shows.
     pub fn look(&mut self) -> Readiness {
         let now = readiness(&[self.pair.source.handle()])[0];
         self.observe(now);
@@ -209,11 +213,15 @@ impl Watched {
     pub fn observe(&mut self, now: Readiness) {
         let before = mem::replace(&mut self.readiness, now);
         let is_stream = self.pair.protocol != Protocol::Messages;
-        if if REARMED_BY_THE_PROGRAM { now.has_new_end(before) } else { now.has_new_input(before) } {
-            self.arm(READABLE);
-        }
-        if if REARMED_BY_THE_PROGRAM { false } else { now.has_new_output(before, is_stream) } {
-            self.arm(WRITABLE);
+        // Where the program's own operations rearm a source, a new end is reported in any case.
+        let (input, output) = match REARMED_BY_THE_PROGRAM {
+            true => (now.has_new_end(before), false),
+            false => (now.has_new_input(before), now.has_new_output(before, is_stream)),
+        };
+        for (direction, has_begun) in [input, output].into_iter().enumerate() {
+            if has_begun {
+                self.arm(direction);
+            }
         }
         if now != before {
             self.set_used();
@@ -284,8 +292,10 @@ impl Watched {
         }
         let repeats = interest.is_oneshot() && registration.was_reported;
         check(!repeats, "a oneshot source is reported once until it is reregistered", detail)?;
-        check(!event.is_error() || self.has_failed, "error is reported after an error", detail)?;
-        check(!event.is_read_closed() || self.was_ended, "read closed is reported at the end", detail)?;
+        check(!event.is_error() || self.has_failed, "error is reported only after an error", detail)?;
+        check(!event.is_read_closed() || self.was_ended, "read closed is reported only at the end", detail)?;
+        let is_closed = self.was_ended || self.has_shut_down;
+        check(!event.is_write_closed() || is_closed, "write closed is reported only at the end", detail)?;
         let is_end = was.end && now.end && event.is_readable() && interest.is_readable() && !REARMED_BY_THE_PROGRAM;
         check(!is_end || event.is_read_closed(), "a readable event at the end is read closed", detail)
     }

@@ -22,12 +22,14 @@ pub const MAX_TIMERS: usize = 5;
 
 /// The timeout of a poll that must end before.
 const LONG: Duration = Duration::from_secs(4);
+
 pub struct World {
     poll: Poll,
     registry: Registry,
     state: State,
     /// The poll's descriptor, if the program has taken it.
     descriptor: Option<Handle>,
+    /// What happened, in words; kept only for a sequence that is printed.
     pub trace: Option<Vec<String>>,
 }
 
@@ -60,6 +62,7 @@ impl World {
         World { poll, registry, state, descriptor: None, trace: trace.then(Vec::new) }
     }
 
+    /// Runs one operation. Checks the result, if the operation is a poll.
     pub fn run(&mut self, operation: Operation) -> Checked {
         let (capacity, timeout, meanwhile) = match operation {
             Operation::Poll(capacity, timeout) => (capacity, Duration::from_micros(timeout), Meanwhile::Nothing),

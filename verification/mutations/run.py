@@ -51,7 +51,7 @@ TABLES = {
     "oracle": {
         "package": ".",
         "arguments": ["--test", "oracle"],
-        "environment": {"ORACLE_STEPS": "50000"},
+        "environment": {"ORACLE_STEPS": "100000"},
         "seconds": 300,
     },
 }
@@ -84,7 +84,7 @@ def set_up(system):
         variables = dict(line.split("=", 1) for line in done.stdout.split("\0") if "=" in line)
         exports = {name: value for name, value in variables.items() if name.startswith("CARGO_TARGET_X86_64")}
         # A step takes ten times longer.
-        exports["ORACLE_STEPS"] = "10000"
+        exports["ORACLE_STEPS"] = "20000"
         return ["--target", "x86_64-pc-windows-gnu"], exports, [str(ROOT / "verification/setup/wine-run.sh")]
     return [], {}, []
 
