@@ -123,9 +123,9 @@ mod unix {
         pub revents: i16,
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(target_os = "linux")]
     pub type count_t = std::os::raw::c_ulong;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[cfg(not(target_os = "linux"))]
     pub type count_t = std::os::raw::c_uint;
 
     pub const REQUESTED: i16 = POLLIN | POLLOUT | POLLRDHUP;
