@@ -13,7 +13,7 @@ use crate::timer::WatchedTimer;
 use crate::world::{State, MAX_SOURCES, MAX_TIMERS, MAX_WAKERS};
 
 /// How much later than it must a poll may return, on a busy machine.
-pub const LATE: Duration = Duration::from_secs(2);
+pub const LATE: Duration = Duration::from_secs(5);
 /// How many polls in a row may be full without an event that is due, and how many events they may report: one for each
 /// direction of each source. A list of one event serves the sources in every second poll, and timers in every fourth.
 const MAX_EVENTS_BEFORE: usize = 2 * MAX_SOURCES;

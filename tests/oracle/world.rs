@@ -21,7 +21,7 @@ pub const MAX_WAKERS: usize = 4;
 pub const MAX_TIMERS: usize = 5;
 
 /// The timeout of a poll that must end before.
-const LONG: Duration = Duration::from_secs(4);
+const LONG: Duration = Duration::from_secs(8);
 
 pub struct World {
     poll: Poll,
@@ -29,6 +29,9 @@ pub struct World {
     state: State,
     /// The poll's descriptor, if the program has taken it.
     descriptor: Option<Handle>,
+    /// How many polls were made, and how many events they reported.
+    pub polls: usize,
+    pub events: usize,
     /// What happened, in words; kept only for a sequence that is printed.
     pub trace: Option<Vec<String>>,
 }
@@ -59,7 +62,7 @@ impl World {
         let registry = poll.registry().try_clone().unwrap();
         let (sources, wakers, timers) = (Vec::new(), Vec::new(), Vec::new());
         let state = State { sources, wakers, timers, skipped: [0; 3], tokens: 0, schedules: 0, start: Instant::now() };
-        World { poll, registry, state, descriptor: None, trace: trace.then(Vec::new) }
+        World { poll, registry, state, descriptor: None, polls: 0, events: 0, trace: trace.then(Vec::new) }
     }
 
     /// Runs one operation. Checks the result, if the operation is a poll.
@@ -126,6 +129,8 @@ impl World {
             })
         };
         let end = Instant::now();
+        self.polls += 1;
+        self.events += events.len();
         if let Some(trace) = &mut self.trace {
             let list: Vec<_> = events.iter().map(describe).collect();
             trace.push(format!("poll({capacity}, {timeout:?}), another thread: {operations:?}, reported: {list:?}"));
