@@ -10,14 +10,14 @@ use crate::source::{Reported, Watched, DIRECTIONS};
 use crate::support::readiness::{readiness, Handle, Readiness};
 use crate::support::system::EVENTS_CAN_BE_LATE;
 use crate::timer::WatchedTimer;
-use crate::world::{State, MAX_SOURCES, MAX_TIMERS, MAX_WAKERS};
+use crate::world::{Concurrent, State, SLOTS};
 
 /// How much later than it must a poll may return, on a busy machine.
 pub const LATE: Duration = Duration::from_secs(5);
 /// How many polls in a row may be full without an event that is due, and how many events they may report: one for each
 /// direction of each source. A list of one event serves the sources in every second poll, and timers in every fourth.
-const MAX_EVENTS_BEFORE: usize = 2 * MAX_SOURCES;
-const MAX_POLLS_BEFORE: usize = 4 * (2 * MAX_SOURCES + MAX_WAKERS + MAX_TIMERS);
+const MAX_EVENTS_BEFORE: usize = 2 * SLOTS;
+const MAX_POLLS_BEFORE: usize = 4 * 4 * SLOTS;
 
 /// What an event belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,13 +170,14 @@ impl State {
     }
 
     /// Records what the poll has reported.
-    pub fn record(&mut self, before: &Before, report: &Report, end: Instant, operations: &[Operation]) {
+    pub fn record(&mut self, before: &Before, report: &Report, end: Instant, concurrent: &[Concurrent]) {
         for &owner in &report.owners {
             match owner {
                 Owner::Waker(index) => {
                     let waker = &mut self.wakers[index];
                     // If the waker was pending before the poll, a wake during the poll may not have been reported.
-                    let was_woken = operations.iter().any(|it| matches!(it, Operation::Wake(woken) if *woken == index));
+                    let is_wake = |it: &Concurrent| matches!(it.operation, Operation::Wake(_)) && it.index == index;
+                    let was_woken = concurrent.iter().any(is_wake);
                     waker.may_be_pending = was_woken && before.pending[index];
                     waker.must_be_pending = false;
                     waker.missed = 0;
@@ -189,9 +190,9 @@ impl State {
             source.set_reported(report.sources[index], before.readiness[index]);
         }
         // The effect may have followed the report.
-        for operation in operations {
-            if let Operation::PeerSend(index) | Operation::Register(index, _) = operation {
-                self.sources[*index].set_used();
+        for &Concurrent { operation, index } in concurrent {
+            if let Operation::PeerSend(_) | Operation::Register(..) = operation {
+                self.sources[index].set_used();
             }
         }
     }

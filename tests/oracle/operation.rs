@@ -5,12 +5,13 @@ use minimio::Interest;
 use crate::support::random::Random;
 use crate::support::{BOTH, READ, WRITE};
 
-/// One step of a sequence. Each number selects one of the sources, wakers or timers that exist when the step runs,
-/// modulo their count, so every part of a sequence is a sequence too. A step that is impossible does nothing.
+/// One step of a sequence. Every part of a sequence is a sequence too: the first number of a step selects a slot, modulo
+/// their count, or the next slot that is in use. So a step that is left out changes only the steps that would use its
+/// source, waker or timer. A step that is impossible does nothing.
 #[derive(Clone, Copy, Debug)]
 pub enum Operation {
-    /// Opens a source of this kind.
-    Open(usize),
+    /// Opens a source of the kind with the second number, if the slot is free.
+    Open(usize, usize),
     Close(usize),
     /// Registers a source; if it is registered already, this must fail, except for a source that keeps no record.
     Register(usize, Interest),
@@ -30,10 +31,10 @@ pub enum Operation {
     PeerShutDown(usize),
     PeerClose(usize),
     PeerReset(usize),
-    OpenWaker,
+    OpenWaker(usize),
     CloseWaker(usize),
     Wake(usize),
-    OpenTimer,
+    OpenTimer(usize),
     CloseTimer(usize),
     /// Registers a timer, or deregisters it if it is registered.
     ToggleTimer(usize),
@@ -73,17 +74,17 @@ const FIRST_STEPS: usize = 20;
 
 fn random_operation(random: &mut Random, kinds: u64, is_first: bool) -> Operation {
     use Operation::*;
+    let n = random.below(64) as usize;
     if is_first {
         return match random.below(4) {
-            0 => OpenWaker,
-            1 => OpenTimer,
-            2 => ToggleTimer(random.below(64) as usize),
-            _ => Open(random.below(kinds) as usize),
+            0 => OpenWaker(n),
+            1 => OpenTimer(n),
+            2 => ToggleTimer(n),
+            _ => Open(n, random.below(kinds) as usize),
         };
     }
-    let n = random.below(64) as usize;
     match random.below(100) {
-        0..=3 => Open(random.below(kinds) as usize),
+        0..=3 => Open(n, random.below(kinds) as usize),
         4..=5 => Close(n),
         6..=12 => Register(n, random_interest(random)),
         13..=16 => Reregister(n, random_interest(random)),
@@ -108,13 +109,13 @@ fn random_operation(random: &mut Random, kinds: u64, is_first: bool) -> Operatio
         },
         47 => match random.below(3) {
             0 => CloseWaker(n),
-            _ => OpenWaker,
+            _ => OpenWaker(n),
         },
         48..=52 => Wake(n),
         53 => match random.below(6) {
             0 => TakeDescriptor,
             1 => CloseTimer(n),
-            _ => OpenTimer,
+            _ => OpenTimer(n),
         },
         54..=55 => ToggleTimer(n),
         56 => ReregisterTimer(n),

@@ -19,6 +19,7 @@ const READABLE: usize = 0;
 const WRITABLE: usize = 1;
 
 pub struct Watched {
+    pub slot: usize,
     pub pair: Pair,
     pub registration: Option<Registration>,
     /// The last result of `poll(2)`.
@@ -60,8 +61,9 @@ pub struct Reported {
 }
 
 impl Watched {
-    pub fn new(pair: Pair) -> Watched {
+    pub fn new(slot: usize, pair: Pair) -> Watched {
         let mut watched = Watched {
+            slot,
             pair,
             registration: None,
             readiness: Readiness::default(),
@@ -360,7 +362,7 @@ fn would_block(result: &io::Result<usize>) -> bool {
 
 impl fmt::Display for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.pair.kind)?;
+        write!(f, "{} in slot {}", self.pair.kind, self.slot)?;
         if let Some(registration) = &self.registration {
             write!(f, ", {:?} {:?}", registration.token, registration.interest)?;
         }

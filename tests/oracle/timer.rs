@@ -7,6 +7,7 @@ use minimio::{Timer, Token};
 use crate::rules::{check, Checked};
 
 pub struct WatchedTimer {
+    pub slot: usize,
     pub timer: Timer,
     /// `None`: not registered.
     pub token: Option<Token>,
@@ -57,8 +58,8 @@ impl Schedule {
 }
 
 impl WatchedTimer {
-    pub fn new() -> WatchedTimer {
-        WatchedTimer { timer: Timer::new(), token: None, schedule: None, missed: 0 }
+    pub fn new(slot: usize) -> WatchedTimer {
+        WatchedTimer { slot, timer: Timer::new(), token: None, schedule: None, missed: 0 }
     }
 
     /// Returns the bounds of the deadline, if the timer is registered and set.

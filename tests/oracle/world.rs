@@ -16,9 +16,8 @@ use crate::support::system::{EVENTS_CAN_BE_LATE, REFUSED_DATAGRAMS_ARE_REPORTED,
 use crate::support::READ;
 use crate::timer::{Schedule, WatchedTimer};
 
-pub const MAX_SOURCES: usize = 6;
-pub const MAX_WAKERS: usize = 4;
-pub const MAX_TIMERS: usize = 5;
+/// The slots for sources, as many as those for wakers and for timers.
+pub const SLOTS: usize = 6;
 
 /// The timeout of a poll that must end before.
 const LONG: Duration = Duration::from_secs(8);
@@ -48,12 +47,20 @@ pub struct State {
 }
 
 pub struct WatchedWaker {
+    slot: usize,
     waker: Waker,
     pub token: Token,
     /// Whether the waker was woken since its last report.
     pub may_be_pending: bool,
     pub must_be_pending: bool,
     pub missed: usize,
+}
+
+/// What another thread does during a poll, and the index of its source, waker or timer.
+#[derive(Clone, Copy, Debug)]
+pub struct Concurrent {
+    pub operation: Operation,
+    pub index: usize,
 }
 
 impl World {
@@ -107,21 +114,21 @@ impl World {
         state.check_next_deadline(poll)?;
         let before = Before::of(state);
         before.check_descriptor(self.descriptor)?;
-        let operations = state.operations(meanwhile);
+        let concurrent = state.concurrent(meanwhile);
         // If no event is due or will be, a long timeout would only take time.
         let will_end = !before.due.is_empty()
             || before.earliest_deadline.is_some()
-            || operations.iter().any(|operation| state.causes_event(*operation));
+            || concurrent.iter().any(|it| state.causes_event(*it));
         let timeout = if will_end { timeout } else { timeout.min(Duration::from_millis(1)) };
         let mut events = Events::with_capacity(capacity);
-        let (result, changed) = if operations.is_empty() {
+        let (result, changed) = if concurrent.is_empty() {
             (poll.poll(&mut events, Some(timeout)), None)
         } else {
             thread::scope(|scope| {
                 let thread = scope.spawn(|| {
                     // In some cases the poll has blocked already, in others not yet.
                     (0..capacity % 3).for_each(|_| thread::yield_now());
-                    operations.iter().try_for_each(|operation| state.apply(registry, *operation).map(drop))?;
+                    concurrent.iter().try_for_each(|it| state.apply(registry, it.operation).map(drop))?;
                     Ok(Instant::now())
                 });
                 let result = poll.poll(&mut events, Some(timeout));
@@ -133,7 +140,8 @@ impl World {
         self.events += events.len();
         if let Some(trace) = &mut self.trace {
             let list: Vec<_> = events.iter().map(describe).collect();
-            trace.push(format!("poll({capacity}, {timeout:?}), another thread: {operations:?}, reported: {list:?}"));
+            let other: Vec<_> = concurrent.iter().map(|it| it.operation).collect();
+            trace.push(format!("poll({capacity}, {timeout:?}), another thread: {other:?}, reported: {list:?}"));
         }
         let changed_at = changed.transpose()?;
         expect(result, "poll succeeds")?;
@@ -145,7 +153,7 @@ impl World {
         let has_effect = !events.is_empty() || !Before::of(state).due.is_empty();
         check(!(is_late && has_effect), "what another thread does ends a blocked poll", detail)?;
         let report = state.check_events(&before, &events, end)?;
-        state.record(&before, &report, end, &operations);
+        state.record(&before, &report, end, &concurrent);
         state.check_slots(&before, &report, capacity)?;
         state.check_missing(&before, &report, capacity)
     }
@@ -153,35 +161,48 @@ impl World {
 
 /// The operations.
 impl State {
+    fn source(&self, number: usize) -> Option<usize> {
+        select(number, &self.sources, |source| source.slot)
+    }
+
+    fn waker(&self, number: usize) -> Option<usize> {
+        select(number, &self.wakers, |waker| waker.slot)
+    }
+
+    fn timer(&self, number: usize) -> Option<usize> {
+        select(number, &self.timers, |timer| timer.slot)
+    }
+
     /// Returns what the other thread does, as far as it is possible now.
-    fn operations(&self, meanwhile: Meanwhile) -> Vec<Operation> {
-        let wake = |n| select(n, &self.wakers).map(Operation::Wake);
-        let peer_send = |n| select(n, &self.sources).map(Operation::PeerSend);
+    fn concurrent(&self, meanwhile: Meanwhile) -> Vec<Concurrent> {
+        let wake = |n| (Operation::Wake(n), self.waker(n));
+        let peer_send = |n| (Operation::PeerSend(n), self.source(n));
         let operations = match meanwhile {
-            Meanwhile::Nothing => [None, None],
-            Meanwhile::Wake(n) => [wake(n), None],
-            Meanwhile::PeerSend(n) => [peer_send(n), None],
-            Meanwhile::PeerSendAndWake(n) => [peer_send(n), wake(n)],
+            Meanwhile::Nothing => vec![],
+            Meanwhile::Wake(n) => vec![wake(n)],
+            Meanwhile::PeerSend(n) => vec![peer_send(n)],
+            Meanwhile::PeerSendAndWake(n) => vec![peer_send(n), wake(n)],
             // If the timer was set already, it would not be known which deadline the poll has reported.
             Meanwhile::Set(n, delay) => {
-                let index = select(n, &self.timers).filter(|&index| self.timers[index].schedule.is_none());
-                [index.map(|index| Operation::Set(index, delay)), None]
+                let index = self.timer(n).filter(|&index| self.timers[index].schedule.is_none());
+                vec![(Operation::Set(n, delay), index)]
             }
             Meanwhile::Register(n, interest) => {
-                let index = select(n, &self.sources).filter(|&index| self.sources[index].registration.is_none());
-                [index.map(|index| Operation::Register(index, interest)), None]
+                let index = self.source(n).filter(|&index| self.sources[index].registration.is_none());
+                vec![(Operation::Register(n, interest), index)]
             }
         };
-        operations.into_iter().flatten().collect()
+        let possible = |(operation, index): (_, Option<usize>)| index.map(|index| Concurrent { operation, index });
+        operations.into_iter().filter_map(possible).collect()
     }
 
     /// Returns whether this operation during a poll causes an event.
-    fn causes_event(&self, operation: Operation) -> bool {
+    fn causes_event(&self, Concurrent { operation, index }: Concurrent) -> bool {
         match operation {
             Operation::Wake(_) => true,
-            Operation::Set(index, _) => self.timers[index].token.is_some(),
-            Operation::Register(index, interest) => self.sources[index].is_ready_for(interest),
-            Operation::PeerSend(index) => self.sources[index].will_report_input(),
+            Operation::Set(..) => self.timers[index].token.is_some(),
+            Operation::Register(_, interest) => self.sources[index].is_ready_for(interest),
+            Operation::PeerSend(_) => self.sources[index].will_report_input(),
             _ => false,
         }
     }
@@ -190,12 +211,12 @@ impl State {
     fn apply(&mut self, registry: &Registry, operation: Operation) -> Checked<Option<String>> {
         use Operation::*;
         match operation {
-            Open(_) | Close(_) | Register(..) | Reregister(..) | Deregister(_) => self.change(registry, operation),
+            Open(..) | Close(_) | Register(..) | Reregister(..) | Deregister(_) => self.change(registry, operation),
             Receive(n, _) | Drain(n) | Send(n, _) | Fill(n) | ShutDown(n) => Ok(self.use_source(n, operation)),
             PeerSend(n) | PeerDrain(n) | PeerShutDown(n) | PeerClose(n) | PeerReset(n) => {
                 Ok(self.use_peer(n, operation))
             }
-            OpenWaker | CloseWaker(_) | Wake(_) => self.use_waker(registry, operation),
+            OpenWaker(_) | CloseWaker(_) | Wake(_) => self.use_waker(registry, operation),
             _ => self.use_timer(registry, operation),
         }
     }
@@ -204,15 +225,16 @@ impl State {
     fn change(&mut self, registry: &Registry, operation: Operation) -> Checked<Option<String>> {
         use Operation::*;
         let number = match operation {
-            Open(kind) if self.sources.len() < MAX_SOURCES => {
+            Open(n, _) if self.sources.iter().any(|source| source.slot == n % SLOTS) => return Ok(None),
+            Open(n, kind) => {
                 let pair = expect(pair::open(kind), "a source can be opened")?;
-                self.sources.push(Watched::new(pair));
+                self.sources.push(Watched::new(n % SLOTS, pair));
                 return Ok(self.sources.last().map(Watched::to_string));
             }
             Close(n) | Register(n, _) | Reregister(n, _) | Deregister(n) => n,
             _ => return Ok(None),
         };
-        let index = match select(number, &self.sources) {
+        let index = match self.source(number) {
             Some(index) => index,
             None => return Ok(None),
         };
@@ -265,7 +287,7 @@ impl State {
 
     /// Does what a program does with its source.
     fn use_source(&mut self, n: usize, operation: Operation) -> Option<String> {
-        let index = select(n, &self.sources)?;
+        let index = self.source(n)?;
         let source = &mut self.sources[index];
         match operation {
             Operation::Receive(_, len) => drop(source.receive(len)),
@@ -281,7 +303,7 @@ impl State {
 
     /// Does what a peer does, and waits until `poll(2)` shows the effect.
     fn use_peer(&mut self, n: usize, operation: Operation) -> Option<String> {
-        let index = select(n, &self.sources)?;
+        let index = self.source(n)?;
         let source = &mut self.sources[index];
         let peer = source.pair.peer.as_mut()?;
         match operation {
@@ -312,9 +334,11 @@ impl State {
     fn use_waker(&mut self, registry: &Registry, operation: Operation) -> Checked<Option<String>> {
         let token = self.new_token();
         match operation {
-            Operation::OpenWaker if self.wakers.len() < MAX_WAKERS => {
+            Operation::OpenWaker(n) if self.wakers.iter().any(|waker| waker.slot == n % SLOTS) => Ok(None),
+            Operation::OpenWaker(n) => {
                 let waker = expect(Waker::new(registry, token), "a waker can be created")?;
                 self.wakers.push(WatchedWaker {
+                    slot: n % SLOTS,
                     waker,
                     token,
                     may_be_pending: false,
@@ -323,10 +347,8 @@ impl State {
                 });
                 Ok(Some(format!("{token:?}")))
             }
-            Operation::CloseWaker(n) => {
-                Ok(select(n, &self.wakers).map(|index| format!("{:?}", self.wakers.remove(index).token)))
-            }
-            Operation::Wake(n) => match select(n, &self.wakers) {
+            Operation::CloseWaker(n) => Ok(self.waker(n).map(|index| format!("{:?}", self.wakers.remove(index).token))),
+            Operation::Wake(n) => match self.waker(n) {
                 Some(index) => {
                     let waker = &mut self.wakers[index];
                     expect(waker.waker.wake(), "wake succeeds")?;
@@ -343,15 +365,16 @@ impl State {
     fn use_timer(&mut self, registry: &Registry, operation: Operation) -> Checked<Option<String>> {
         use Operation::*;
         let number = match operation {
-            OpenTimer if self.timers.len() < MAX_TIMERS => {
-                self.timers.push(WatchedTimer::new());
-                return Ok(Some(String::new()));
+            OpenTimer(n) if self.timers.iter().any(|timer| timer.slot == n % SLOTS) => return Ok(None),
+            OpenTimer(n) => {
+                self.timers.push(WatchedTimer::new(n % SLOTS));
+                return Ok(Some(format!("in slot {}", n % SLOTS)));
             }
             CloseTimer(n) | ToggleTimer(n) | ReregisterTimer(n) | Cancel(n) => n,
             Set(n, _) | SetAt(n, _) | SetEvery(n, _) => n,
             _ => return Ok(None),
         };
-        let index = match select(number, &self.timers) {
+        let index = match self.timer(number) {
             Some(index) => index,
             None => return Ok(None),
         };
@@ -419,7 +442,7 @@ impl State {
     }
 }
 
-/// Returns a number as an index, or `None` if there is no element.
-fn select<T>(number: usize, list: &[T]) -> Option<usize> {
-    number.checked_rem(list.len())
+/// Returns the index of the element in the slot with this number, or else in the next slot that is in use.
+fn select<T>(number: usize, list: &[T], slot: impl Fn(&T) -> usize) -> Option<usize> {
+    (0..list.len()).min_by_key(|&index| (slot(&list[index]) + SLOTS - number % SLOTS) % SLOTS)
 }
