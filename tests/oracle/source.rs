@@ -248,6 +248,13 @@ impl Watched {
             }
     }
 
+    /// Returns whether this is a oneshot source of both directions that a poll has reported.
+    pub fn is_reported_oneshot(&self) -> bool {
+        self.registration.as_ref().map_or(false, |Registration { interest, was_reported, .. }| {
+            *was_reported && interest.is_oneshot() && interest.is_readable() && interest.is_writable()
+        })
+    }
+
     /// Returns whether a registration with this interest causes an event.
     pub fn is_ready_for(&self, interest: Interest) -> bool {
         let (interest, ready) = (self.possible(interest), self.readiness.directions());

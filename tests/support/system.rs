@@ -111,3 +111,7 @@ pub const EVENTS_CAN_BE_LATE: bool = cfg!(windows);
 
 /// Whether a datagram or a connection may arrive some time after the call that sent it.
 pub const MESSAGES_CAN_BE_LATE: bool = cfg!(not(any(target_os = "linux", target_os = "android", windows)));
+
+/// Whether the second direction of a oneshot source, which is not reported, takes a slot of a poll that reports other
+/// events.
+pub const SUPPRESSED_EVENTS_TAKE_SLOTS: bool = HAS_KQUEUE;
