@@ -168,8 +168,8 @@
 //! |---|---|---:|
 //! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `wakers_and_timers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,459 |
 //! | core and kqueue | the core and `kqueue/` | 1,738 |
-//! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,522 |
-//! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 652 |
+//! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,508 |
+//! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 670 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]

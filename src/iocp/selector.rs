@@ -40,7 +40,7 @@ impl Selector {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        state.register(&self.shared, socket, None, token, interest)
+        state.register(&self.shared, socket, token, interest)
     }
 
     pub fn reregister(
@@ -109,7 +109,7 @@ impl Selector {
                     Outcome::Nothing => {}
                     Outcome::Notified => notifications += 1,
                     Outcome::Event(event) => list.push(Event(event)),
-                    Outcome::SocketClosed(sock) => self.source_sockets.remove_closed(&sock),
+                    Outcome::Unregistered(sock) => self.source_sockets.remove_unregistered(&sock),
                 }
             }
             notified |= notifications > 0;

@@ -43,23 +43,17 @@ pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
 ///
 /// | | Windows |
 /// |---|---|
-/// | register twice with one poll | `AlreadyExists`, except between an event and the next `poll`: see below |
+/// | register twice with one poll | the second registration replaces the first |
 /// | register with two polls | both polls report it |
 /// | register also as a [`TcpStream`], or through a duplicate, with the same poll | not detected: events of one may arrive as events of the other |
 /// | reregister or deregister without registration | `NotFound` |
 /// | a handle that is not a socket | [`WSAENOTSOCK`] |
-/// | close while registered | deregistered, with the exceptions below |
+/// | close while registered | deregistered by the next `poll`, with the exceptions below |
+/// | register or reregister the number of a closed socket that is still registered | registers the socket that has the number now |
 ///
-/// Between an event and the next `poll`, this crate cannot detect that the socket was closed. If the number is
-/// registered again in this time, the new registration therefore replaces the old one.
-///
-/// A socket that is closed while registered stays registered in three cases:
-///
-/// - a duplicate of the handle is open,
-/// - no `poll` has followed its last event, or
-/// - no `poll` has followed its registration.
-///
-/// In the second case, its number can be registered again. In the other two cases, this fails with `AlreadyExists`.
+/// The next `poll` deregisters a closed socket, except if a duplicate of its handle is open, or if no `poll` has
+/// followed its registration or its last event. In the second case, `poll` watches the socket that has the number then,
+/// if there is one.
 ///
 /// # Examples
 ///
@@ -100,6 +94,7 @@ impl Source for SourceSocket<'_> {
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        socket::check_socket(self.raw())?;
         registry.selector().reregister_raw(self.raw(), token, interests)
     }
 

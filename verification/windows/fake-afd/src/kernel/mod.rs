@@ -75,6 +75,9 @@ pub(crate) struct Behaviour {
     pub never_at_once: bool,
     /// The packets of requests and operations are dequeued in any order, not in the order of the completions.
     pub shuffles: bool,
+    /// Cancelling a request that has completed, but whose packet was not dequeued, succeeds. Otherwise no request is
+    /// found.
+    pub cancels_completed: bool,
     /// A cancelled request completes only when the test lets it.
     pub cancels_late: bool,
     /// The closing of a socket is reported only when the test lets it.
@@ -94,13 +97,15 @@ impl Behaviour {
         data_hides_end: false,
         never_at_once: false,
         shuffles: false,
+        cancels_completed: false,
         cancels_late: false,
         closes_late: false,
         timeouts_pass_at_once: false,
         timeouts_are_stretched: false,
         holds: false,
     };
-    pub const WINDOWS_WRITING_LATE: Behaviour = Behaviour { writes_late: true, ..Behaviour::WINDOWS };
+    pub const WINDOWS_WRITING_LATE: Behaviour =
+        Behaviour { writes_late: true, cancels_completed: true, ..Behaviour::WINDOWS };
     pub const WINE: Behaviour = Behaviour { closing_completes: true, data_hides_end: true, ..Behaviour::WINDOWS };
     pub const ODD: Behaviour =
         Behaviour { never_at_once: true, shuffles: true, writes_late: true, ..Behaviour::WINDOWS };

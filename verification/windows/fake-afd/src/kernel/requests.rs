@@ -184,7 +184,14 @@ impl Kernel {
         let mut result = NOT_FOUND;
         for id in out {
             let request = &self.requests[&id];
-            if request.result.is_none() && !request.held_back && (block == 0 || request.block == block) {
+            if block != 0 && request.block != block {
+                continue;
+            }
+            if request.result.is_some() || request.held_back {
+                if self.behaviour.cancels_completed {
+                    result = SUCCESS;
+                }
+            } else {
                 result = SUCCESS;
                 self.complete_or_hold_back(id, PollResult::failed(CANCELLED), self.behaviour.cancels_late);
             }

@@ -86,6 +86,27 @@ fn a_provider_that_supports_no_query_is_an_error() {
 }
 
 #[test]
+fn a_reused_number_with_another_base_socket_gets_another_sock() {
+    everywhere(|world| {
+        let (base, base_peer) = world.raw();
+        let mut queue = Loop::new();
+        let (number, _) = queue.registered(world.raw(), Interest::READABLE.level());
+        assert_eq!(queue.now(), []);
+        number.close();
+        let (mut reused, peer) = world.raw();
+        assert_eq!(reused, number);
+        peer.change(|socket| socket.set_layer(SIO_BASE_HANDLE, Ok(base.0)));
+        queue.reregister(&mut reused, 2, Interest::READABLE.level());
+        assert_eq!(queue.now(), []);
+        base_peer.sends(1);
+        assert_eq!(queue.now(), [(2, RECEIVE)]);
+        queue.deregister(&mut reused);
+        reused.close();
+        base.close();
+    });
+}
+
+#[test]
 fn providers_that_form_a_circle_are_an_error() {
     everywhere(|world| {
         let (mut stream, peer) = world.unconnected();
