@@ -35,8 +35,8 @@ impl Selector {
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
         // A program may choose any token, also the address of memory that it has freed and that this crate may use
         // next. So the notifier's data must not be an address. The data is the hash of an address: a program can choose
-        // this number only by chance. Bit 63 is set, so no small number, no address (unless it is tagged, as on
-        // Android) and no token of a 32-bit program equals the data.
+        // this number only by chance. Bit 63 is set, so no small number, no token of a 32-bit program, and no address
+        // (except on Android, where addresses may be tagged, and on sparc64) equals the data.
         let mut hasher = DefaultHasher::new();
         ptr::hash(&epoll, &mut hasher);
         Ok(Selector { epoll, notifier_data: hasher.finish() | 1 << 63 })

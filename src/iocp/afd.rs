@@ -112,7 +112,8 @@ impl PollRequest {
         }
     }
 
-    /// Returns the result: events of AFD, [`POLL_REJECTED`], or 0 if there is no event.
+    /// Returns the result: events of AFD, [`POLL_REJECTED`] (together with `AFD_POLL_LOCAL_CLOSE` if the handle is
+    /// invalid), or 0 if there is no event.
     ///
     /// # Safety
     ///

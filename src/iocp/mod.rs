@@ -11,8 +11,8 @@
 //! A program that is written for one kind does not run on the other. A program that expects readiness has no buffer for
 //! each of ten thousand idle connections. If it lends the kernel a buffer, the kernel uses the buffer until the
 //! operation completes, even if the program has dropped the buffer. The book accepts both disadvantages: its Windows
-//! chapter starts a `WSARecv` with a buffer inside the stream and copies from there. So the book's queue reports
-//! readable streams but not writable ones, and only reads that were requested before.
+//! chapter starts a `WSARecv` with a buffer inside the stream and copies from there. So the book's queue reports a
+//! stream only after a read of this stream was requested, and it never reports a stream as writable.
 //!
 //! # From one to the other
 //!

@@ -144,7 +144,8 @@ impl fmt::Debug for kevent {
     }
 }
 
-/// The events of one wait. The list never grows, so its capacity limits the number of events.
+/// The events of one round of polling: wakers, timers and sources. The list never grows, so its capacity limits the
+/// number of events.
 pub(crate) struct RawEvents {
     /// `Event` has the layout of `kevent`, so the kernel writes directly into this list.
     pub list: Vec<Event>,

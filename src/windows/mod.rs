@@ -16,7 +16,7 @@ pub(crate) mod ffi;
 mod named_pipe;
 pub(crate) mod socket;
 
-/// Windows has no sockets beyond those of `net`.
+/// Empty: on Windows, this crate has no sockets beyond those of `crate::net`.
 pub(crate) mod net {}
 
 pub use named_pipe::NamedPipe;
@@ -149,14 +149,14 @@ macro_rules! impl_socket_traits {
             }
         }
 
-        /// The socket stays non-blocking. Its registration ends.
+        /// The socket stays as it is, blocking or non-blocking. Its registration ends.
         impl IntoRawSocket for $socket {
             fn into_raw_socket(self) -> RawSocket {
                 self.into_std().into_raw_socket()
             }
         }
 
-        /// The socket stays non-blocking. Its registration ends.
+        /// The socket stays as it is, blocking or non-blocking. Its registration ends.
         impl From<$socket> for OwnedSocket {
             fn from(socket: $socket) -> OwnedSocket {
                 socket.into_std().into()
