@@ -126,7 +126,7 @@ impl Poll {
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | system calls | one: [`epoll_wait`], or `epoll_pwait2` with a timeout | one: [`kevent`] | one [`GetQueuedCompletionStatusEx`], and those below |
+    /// | system calls | one: [`epoll_wait`], or `epoll_pwait2` for a part of a millisecond | one: [`kevent`] | one [`GetQueuedCompletionStatusEx`], and those below |
     /// | resolution of the timeout | 1 ns; before Linux 5.11 and on Android 1 ms | macOS, FreeBSD: 1 ns; others: the next clock tick (10 ms) | the next clock tick (up to 16 ms); the system call takes milliseconds |
     /// | longest wait of one system call | no limit; before Linux 5.11 and on Android 24 days | 11 days | 49 days |
     ///
