@@ -4,9 +4,9 @@
 //! A program of the book runs after two changes: `use minimio::book::…` instead of `use minimio::…`, and the address of
 //! a server that answers. `cargo run --example delayed_server 127.0.0.1:8080` starts one, which answers `/1000/hello`
 //! and `/delay/1000/url/http://example.com`. This module uses only the public interface of the crate, so a reader of
-//! the book can read here how the book's names map to the standard ones.
+//! the book can read here how the book's names map to the names in the rest of the crate.
 //!
-//! | the book | the standard name | difference |
+//! | the book | the rest of the crate | difference |
 //! |---|---|---|
 //! | [`Poll`] | [`Poll`](crate::Poll) | a timeout is a [`Duration`], and `poll` does not return a count |
 //! | [`Registrator`] | [`Registry`] | also has [`reregister`](crate::Registry::reregister) and [`deregister`](crate::Registry::deregister) |
@@ -201,7 +201,8 @@ impl Registrator {
     /// # Errors
     ///
     /// - `Interrupted`: the loop is closed.
-    /// - `AlreadyExists`: the stream is registered with another `Poll`.
+    /// - `AlreadyExists`: the stream is registered with another `Poll`, or it is registered with this `Poll` and the
+    ///   system rejects the new registration.
     /// - Otherwise the system's error.
     pub fn register(&self, stream: &mut TcpStream, token: Token, interests: Interests) -> io::Result<()> {
         let is_closed = self.state.is_closed();

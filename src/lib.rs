@@ -38,7 +38,7 @@
 //! and on some systems priority, aio or lio. An event is a hint and not a promise: another thread may use the source
 //! first, so every operation may still return [`WouldBlock`](std::io::ErrorKind::WouldBlock). [One
 //! table](Event#what-an-event-means) has the predicates for each situation. The project's tests read the table and
-//! check it on every system.
+//! check it on every system on which they run.
 //!
 //! If `poll` returns `Ok` and no events, the timeout has passed. There is no other cause.
 //!
@@ -152,7 +152,8 @@
 //!
 //! 1. `lib.rs`, this file: selects the queue for the system, and states what a queue must provide.
 //! 2. `event.rs`, `interest.rs`: the terms of the API: token, event, interest, mode.
-//! 3. `wait.rs`: the wait state, which prevents lost wakes.
+//! 3. `wait.rs`: the wait state, which prevents lost wakes. `sync.rs` has the atomics and locks of this file and of
+//!    those in step 4.
 //! 4. `poll.rs`, then `shared.rs`: the public type and one round of polling, with the pending flags in `wakers.rs`, the
 //!    deadlines in `timers.rs`, and the state that wakers and timers share with the poll in `wakers_and_timers.rs`.
 //! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs`
@@ -250,9 +251,9 @@ const _: () = {
     let _: fn(&SourceState) = SourceState::write_shut_down;
 
     // Open; register, reregister, deregister; wait. `wait` keeps the first events of the list (the `usize` is their
-    // number), and appends new events. It returns true if the notifier ended the wait. `wait` may return before the
-    // timeout without an event, but not in every call: if the caller repeats the call and no event arrives, `wait` must
-    // block. A list of capacity 0 is an error.
+    // number), and appends new events. It returns true if it consumed the notifier's event, which is not appended.
+    // `wait` may return before the timeout without an event, but not in every call: if the caller repeats the call and
+    // no event arrives, `wait` must block. A list of capacity 0 is an error.
     let _: fn() -> io::Result<Selector> = Selector::new;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::register;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::reregister;

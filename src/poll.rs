@@ -134,10 +134,11 @@ impl Poll {
     /// ends before the timeout, `poll` waits again.
     ///
     /// On Windows, `poll` may make more system calls. Before it waits, it calls `NtDeviceIoControlFile` for each source
-    /// whose request must be submitted. For a source whose pending request lacks an event that must now be reported, it
-    /// calls `NtCancelIoFileEx`, and waits a second time. If the program has not read the data of an event in edge
-    /// mode, `poll` waits up to three times. The first wait takes at most 1 ms and has no request for that source,
-    /// because another thread of the program probably reads soon, and the request would then have to be cancelled.
+    /// whose request must be submitted. If the pending request of a source does not cover every condition that `poll`
+    /// must now watch, `poll` calls `NtCancelIoFileEx`, and waits a second time. If the program has not read the data
+    /// of an event in edge mode, `poll` waits up to three times. The first wait takes at most 1 ms and has no request
+    /// for that source, because another thread of the program probably reads soon, and the request would then have to
+    /// be cancelled.
     ///
     /// # Errors
     ///
@@ -145,6 +146,7 @@ impl Poll {
     ///   process was stopped and then continued by SIGCONT, even if the program has no handler for SIGCONT
     ///   ([signal(7)]). `events` is empty, and no event is lost; most programs poll again.
     /// - `InvalidInput`: the capacity of `events` is 0.
+    /// - Otherwise the system's error.
     ///
     /// The failure of a source is not an error of `poll`: `poll` reports it as an event of that source.
     ///
@@ -209,6 +211,7 @@ impl Registry {
     ///
     /// - `AlreadyExists`: the source is registered already, with this `Poll` or with another one that still exists. (A
     ///   `SourceFd` or a `SourceSocket` does not record its registration; its own page lists what is checked instead.)
+    /// - `InvalidInput`: the source is a [`Timer`](crate::Timer), and `interests` does not contain `READABLE`.
     /// - The system's error, unchanged:
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
