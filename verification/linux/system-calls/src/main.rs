@@ -469,10 +469,15 @@ fn old_kernel() {
 fn interrupted() {
     let (mut poll, mut events) = new();
     counted("a wait that a signal interrupts", "epoll_pwait2", || {
-        assert_eq!(poll.poll(&mut events, Some(LONG + Duration::from_nanos(1))).unwrap_err().kind(), ErrorKind::Interrupted);
+        assert_eq!(
+            poll.poll(&mut events, Some(LONG + Duration::from_nanos(1))).unwrap_err().kind(),
+            ErrorKind::Interrupted
+        );
         assert!(events.is_empty());
     });
-    counted("the waits after it", "epoll_pwait2*2 epoll_wait(1) epoll_pwait2*2 epoll_wait(3)", || poll_with_short_timeouts(&mut poll, &mut events));
+    counted("the waits after it", "epoll_pwait2*2 epoll_wait(1) epoll_pwait2*2 epoll_wait(3)", || {
+        poll_with_short_timeouts(&mut poll, &mut events)
+    });
 }
 
 /// Four threads wake a million times in total while the polling thread polls: in the first round as fast as it can, in
