@@ -142,8 +142,9 @@ impl Selector {
         unsafe { ffi::epoll_wait(self.epoll.as_raw_fd(), events, slots, milliseconds) }
     }
 
-    /// Waits with a timeout: with `epoll_wait` if the timeout is in whole milliseconds, and otherwise with `epoll_pwait2`
-    /// or, if that is unavailable, with `epoll_wait`, rounded up. Returns the number of events, or -1 with `errno` set.
+    /// Waits with a timeout: with `epoll_wait` if the timeout is in whole milliseconds, and otherwise with
+    /// `epoll_pwait2` or, if that is unavailable, with `epoll_wait`, rounded up. Returns the number of events, or -1
+    /// with `errno` set.
     #[inline(never)]
     fn wait_for(&self, events: *mut epoll_event, slots: c_int, timeout: Duration) -> c_int {
         let rounded_up = u64::from((timeout.subsec_nanos() + 999_999) / 1_000_000);
