@@ -1,7 +1,7 @@
 //! A source that the crate has no type for: any descriptor on Unix, any socket on Windows.
 //!
 //! ```text
-//! cargo run --example any_fd                  # prints the output of another process, through a pipe
+//! cargo run --example any_fd                  # prints lines from a pipe of another process (Windows: from a socket)
 //! ls | cargo run --example any_fd stdin       # prints its own standard input; on Unix only
 //! ```
 //!

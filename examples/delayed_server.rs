@@ -1,5 +1,6 @@
 //! An HTTP server that delays its responses: `GET /<ms>/<text>` returns `<text>` after `<ms>` milliseconds. One thread
-//! serves all clients. The thread blocks only in `poll`, when there is nothing to do.
+//! serves all clients. The thread blocks in `poll`, when there is nothing to do, and in a write to standard output if
+//! its reader is slow.
 //!
 //! ```text
 //! cargo run --example delayed_server [addr]

@@ -1,4 +1,4 @@
-//! Two threads: a worker computes, the other waits for events, and each result of the worker wakes it.
+//! Two threads: a worker computes, and the main thread waits for events. The worker wakes it after each result.
 //!
 //! ```text
 //! cargo run --example wake

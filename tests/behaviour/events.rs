@@ -210,8 +210,8 @@ fn socket_with_a_closed_peer() -> UdpSocket {
     socket
 }
 
-/// Checks that the next datagram is reported, which the peer's port can send when it is open again. Events and errors
-/// of earlier datagrams may precede it.
+/// Opens the peer's port again, sends a datagram from it, and checks that the datagram is reported. Events and errors
+/// of earlier datagrams may precede the report.
 fn check_next_datagram(poll: &mut Poll, events: &mut Events, socket: &UdpSocket) {
     let peer = net::UdpSocket::bind(socket.peer_addr().unwrap()).unwrap();
     peer.send_to(b"!", socket.local_addr().unwrap()).unwrap();

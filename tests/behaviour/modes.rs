@@ -85,7 +85,8 @@ fn an_edge_source_that_was_not_drained_is_reported_when_more_arrives() {
         wait_until_readable(&mut poll, &mut events);
         assert_eq!(stream.read(&mut byte).unwrap(), 1);
         assert_eq!(byte[0], *expected);
-        // Unread bytes remain all the time. Only the arrival of the new byte is an edge.
+        // Unread bytes remain all the time. On Unix, only the arrival of the new byte is an edge; on Windows, `poll`
+        // also reports the rest after each read.
         peer.write_all(b"x").unwrap();
     }
 }
@@ -345,7 +346,9 @@ fn reregistering_changes_the_direction() {
     assert!(!event.is_readable(), "{event:?}");
 }
 
-/// Another thread changes the registration just after the report, when the other direction becomes ready.
+/// Checks that `poll` reports a two-way oneshot (a source that is registered for both directions in oneshot mode) only
+/// once, although another thread changes the registration just after the report, when the other direction becomes
+/// ready.
 fn check_that_a_two_way_oneshot_is_reported_once(change: fn(&Registry, &mut TcpStream)) {
     const ROUNDS: usize = 3000;
     let (mut poll, mut events) = poll();
@@ -378,6 +381,7 @@ fn check_that_a_two_way_oneshot_is_reported_once(change: fn(&Registry, &mut TcpS
     thread.join().unwrap();
 }
 
+/// The token of a changed registration for one direction, which may be reported.
 const OTHER: Token = Token(usize::MAX);
 
 #[test]

@@ -164,7 +164,7 @@ fn a_ready_level_source_is_in_every_batch_with_two_slots_and_no_batch_is_empty()
 }
 
 #[test]
-fn a_waker_that_is_woken_without_pause_is_in_each_batch_once() {
+fn a_waker_that_is_woken_without_pause_is_in_each_batch_at_most_once() {
     let (mut poll, mut events) = poll();
     poll.as_raw_fd();
     let (_stream, mut peer) = registered_stream(&poll, SOURCE, READ.level());

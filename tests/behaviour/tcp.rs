@@ -232,12 +232,12 @@ fn both_ends_of_a_connection_never_block() {
 
 #[test]
 fn a_connection_over_ipv6_has_ipv6_addresses_and_passes_data() {
-    let any = match loopback_v6() {
-        Some(any) => any,
+    let loopback_addr = match loopback_v6() {
+        Some(loopback_addr) => loopback_addr,
         None => return,
     };
     let (mut poll, mut events) = poll();
-    let mut listener = TcpListener::bind(any).unwrap();
+    let mut listener = TcpListener::bind(loopback_addr).unwrap();
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE).unwrap();
     let addr = listener.local_addr().unwrap();
     assert!(addr.is_ipv6() && addr.ip().is_loopback() && addr.port() != 0, "{addr}");
@@ -936,6 +936,7 @@ fn after_accept_would_block_the_next_connection_is_a_new_event() {
     let (mut poll, mut events, listener, addr) = poll_and_listener();
     for round in 1..=10 {
         let clients: Vec<_> = (0..round).map(|_| net::TcpStream::connect(addr).unwrap()).collect();
+        wait_for(&mut poll, &mut events, LISTENER, Event::is_readable);
         let accepted = accept_all(&mut poll, &mut events, &listener, clients.len());
         assert_eq!(kind(listener.accept()), ErrorKind::WouldBlock);
         let ours: HashSet<SocketAddr> = accepted.iter().map(|(_, from)| *from).collect();

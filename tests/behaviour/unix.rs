@@ -33,7 +33,7 @@ fn sockets_convert_to_descriptors_and_back() {
 }
 
 #[test]
-fn a_conversion_ends_the_registration() {
+fn a_deregistered_stream_can_be_registered_again_after_a_conversion() {
     let (poll, _) = poll();
     let (mut stream, _peer) = stream_and_peer();
     poll.registry().register(&mut stream, SOURCE, READ).unwrap();
@@ -76,7 +76,8 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
     }
     let (poll, _) = poll();
     assert_eq!(flags(&poll) & cloexec, cloexec);
-    // The notifier's descriptor is an eventfd, and no method returns its number, so check all eventfds of this process.
+    // With epoll, the notifier's descriptor is an eventfd, and no method returns its number, so check all eventfds of
+    // this process.
     let descriptors: Vec<_> = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();
     for path in descriptors {
         if std::fs::read_link(&path).map_or(false, |target| target.to_string_lossy().contains("eventfd")) {

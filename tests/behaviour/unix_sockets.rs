@@ -204,9 +204,9 @@ fn a_full_backlog_refuses_instead_of_blocking() {
 }
 
 #[test]
-fn the_backlog_is_longer_than_that_of_std() {
+fn four_hundred_connections_can_wait_unless_the_system_permits_fewer() {
     let folder = Folder::new();
-    // The backlog is the limit of the system, which is often 128 on the BSDs.
+    // The system limits the backlog; on the BSDs, the limit is often 128.
     let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |limit| limit.trim().parse().unwrap());
     let listener = UnixListener::bind(folder.join("s")).unwrap();
     let waiting: Vec<_> = (0..limit.min(400)).map(|_| UnixStream::connect(folder.join("s")).unwrap()).collect();
@@ -308,9 +308,10 @@ fn the_error_for_a_path_that_cannot_be_an_address_contains_the_path() {
     assert!(socket.send_to(b"x", folder.join("absent")).unwrap_err().raw_os_error().is_some());
 }
 
-/// Abstract addresses, which have no file and exist on Linux only. The tests over the kqueue model run on Linux too.
+/// Tests that run on Linux only: abstract addresses, which have no file, paths that are longer than the standard
+/// library allows, and the flags of descriptors. The tests over the kqueue model run on Linux too.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod abstract_addresses {
+mod linux {
     use super::*;
 
     /// Returns an abstract name that no other process uses.
@@ -968,7 +969,7 @@ impl IntoRawFd for Bare {
 }
 
 #[test]
-fn a_conversion_ends_the_registration() {
+fn a_deregistered_stream_can_be_registered_again_after_a_conversion() {
     let (poll, _) = poll();
     let (mut stream, _peer) = stream_and_peer();
     poll.registry().register(&mut stream, SOURCE, READ).unwrap();

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use crate::support::program::{example, Program};
 
-/// Runs an example without arguments, and returns the lines that it prints, except the last line. In all examples, the
-/// last line proposes a change and names another example.
+/// Runs an example without arguments, and returns the lines that it prints, except the last line. The last line must
+/// propose a change and name another example.
 fn run_example(name: &str) -> Vec<String> {
     let (code, output) = Program::start(Command::new(example(name)).stdin(Stdio::null())).finish();
     assert_eq!(code, Some(0), "{output}");

@@ -1,4 +1,5 @@
-//! What all tests share. Every wait has a time limit, so a test can fail, but it cannot hang.
+//! What all tests share. Every wait of these functions has a time limit, so a test that waits only through them can
+//! fail, but it cannot hang.
 
 #![allow(dead_code)] // No test binary uses all of it.
 

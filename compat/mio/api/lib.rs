@@ -1,3 +1,4 @@
-//! Items that mio has and minimio has not: pages of documentation, of which `compat/mio` has its own versions.
+//! Checks that two modules exist which mio has and minimio does not have: pages of documentation, of which `compat/mio`
+//! has its own versions.
 
 pub use minimio::{features, guide};
