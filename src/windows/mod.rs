@@ -9,6 +9,8 @@ use std::os::windows::io::{
 };
 
 use crate::event::{Source, Token};
+// This module and `crate::net` import each other: the conversions between the public sockets and the system's sockets
+// are here, and the public sockets are built on `windows/socket.rs`.
 use crate::net::{TcpListener, TcpStream, UdpSocket};
 use crate::{Interest, Registry};
 

@@ -150,7 +150,7 @@ check() {
   ((failed == 0))
 }
 
-# `self-test.sh` reads the functions above and calls the rules itself.
+# `self-test.sh` sources this file and calls the rules itself.
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   (($# > 0)) || set -- "${rules[@]}"
   check "$@"

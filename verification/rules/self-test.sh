@@ -40,7 +40,7 @@ harmless() {
   if ! grep -qF "$2" <<<"$broken"; then
     passed=$((passed + 1))
   else
-    echo "${1//_/ }: wrongly passed '$3' in $2"
+    echo "${1//_/ }: wrongly reported '$3' in $2"
     failed=$((failed + 1))
   fi
   rm "$2"

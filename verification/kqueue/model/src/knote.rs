@@ -51,7 +51,7 @@ impl Knote {
         self.flags & flag != 0
     }
 
-    /// Applies a change to an existing knote, whatever its filter is.
+    /// Sets `udata`, which every change of an existing knote sets, whatever the filter is.
     pub fn modify(&mut self, change: &kevent) {
         self.udata = change.udata as usize;
     }

@@ -1,8 +1,8 @@
 //! One kqueue: changes, and the wait.
 //!
 //! The program's descriptor is an epoll instance that contains four descriptors: one epoll for the filter `READ`, one
-//! for `WRITE`, an `EventFd`, which is an eventfd that is readable while knotes are pending, and a second eventfd,
-//! which is never signalled and only identifies the kqueue. So the program's descriptor is readable when there is
+//! for `WRITE`, an eventfd that is readable while knotes are pending (`pending_signal`), and a second eventfd, which is
+//! never signalled and only identifies the kqueue (`mark`). So the program's descriptor is readable when there is
 //! something to report, for `poll`, an epoll, another kqueue, and the wait in this file.
 //!
 //! All entries of the inner epolls are edge-triggered. An edge means that something has happened to the descriptor; in

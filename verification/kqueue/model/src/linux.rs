@@ -153,7 +153,7 @@ impl Epoll {
 
 // Eventfd.
 
-/// An eventfd: readable from `ring` until `silence`.
+/// An eventfd: readable from `signal` until `clear`.
 pub struct EventFd(pub Descriptor);
 
 impl EventFd {

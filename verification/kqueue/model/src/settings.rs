@@ -10,7 +10,8 @@ pub struct System {
     pub no_user: bool,
     /// An `EV_ADD` enables a knote that `EV_DISPATCH` has disabled. NetBSD in 2016.
     pub add_enables: bool,
-    /// A change of a knote that is enabled already does not make it pending again, except `EV_ADD`. OpenBSD.
+    /// A change of a knote that is enabled already does not make the knote pending again, except `EV_ADD` and changes
+    /// of `EVFILT_USER`. OpenBSD.
     pub quiet_changes: bool,
     /// An `EV_ADD` with `NOTE_TRIGGER` triggers. macOS, FreeBSD.
     pub add_triggers: bool,

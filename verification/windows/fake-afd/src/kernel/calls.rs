@@ -8,7 +8,7 @@ use std::ffi::{c_long, c_void};
 use std::time::{Duration, Instant};
 
 use super::layout::*;
-use super::pipes::{Start, Verb};
+use super::pipes::{OperationKind, Start};
 use super::requests::SubmitArguments;
 use super::{fails, lock, Device, Object, Packet, Pipe, Port};
 
@@ -264,17 +264,17 @@ fn start(start: Start, transferred: usize) -> i32 {
 
 #[no_mangle]
 extern "system" fn ReadFile(pipe: usize, place: usize, room: u32, transferred: usize, overlapped: usize) -> i32 {
-    start(Start { pipe, verb: Verb::Read, place, room: room as usize, overlapped }, transferred)
+    start(Start { pipe, kind: OperationKind::Read, place, room: room as usize, overlapped }, transferred)
 }
 
 #[no_mangle]
 extern "system" fn WriteFile(pipe: usize, place: usize, length: u32, transferred: usize, overlapped: usize) -> i32 {
-    start(Start { pipe, verb: Verb::Write, place, room: length as usize, overlapped }, transferred)
+    start(Start { pipe, kind: OperationKind::Write, place, room: length as usize, overlapped }, transferred)
 }
 
 #[no_mangle]
 extern "system" fn ConnectNamedPipe(pipe: usize, overlapped: usize) -> i32 {
-    start(Start { pipe, verb: Verb::Connect, place: 0, room: 0, overlapped }, 0)
+    start(Start { pipe, kind: OperationKind::Connect, place: 0, room: 0, overlapped }, 0)
 }
 
 #[no_mangle]

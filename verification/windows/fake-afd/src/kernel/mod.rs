@@ -16,8 +16,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::guard::{self, Uncounted};
-use layout::Status;
-pub(crate) use pipes::Verb;
+pub(crate) use pipes::OperationKind;
 use pipes::{Operation, Pipe};
 pub(crate) use requests::PollResult;
 use requests::Request;
@@ -355,26 +354,6 @@ impl Kernel {
         true
     }
 
-    fn port(&mut self, handle: usize) -> Option<&mut Port> {
-        if !matches!(self.objects.get(&handle), Some(Object::Port(_))) {
-            self.violation(format!("not an open port: {handle:x}"));
-        }
-        match self.objects.get_mut(&handle) {
-            Some(Object::Port(port)) => Some(port),
-            _ => None,
-        }
-    }
-
-    fn device(&mut self, handle: usize) -> Option<&mut Device> {
-        if !matches!(self.objects.get(&handle), Some(Object::Device(_))) {
-            self.violation(format!("not an open device: {handle:x}"));
-        }
-        match self.objects.get_mut(&handle) {
-            Some(Object::Device(device)) => Some(device),
-            _ => None,
-        }
-    }
-
     /// Queues a packet in a port. If the port was closed, the packet is lost.
     fn queue(&mut self, port: usize, packet: Packet) {
         let completes = packet.request.is_some() || self.operations.contains_key(&packet.address);
@@ -413,3 +392,22 @@ impl Kernel {
         CHANGED.notify_all();
     }
 }
+
+/// Defines methods that return an open object by its handle. A handle of another kind is a violation.
+macro_rules! object_of_kind {
+    ($($method:ident: $kind:ident),*) => {
+        impl Kernel {
+            $(fn $method(&mut self, handle: usize) -> Option<&mut $kind> {
+                if !matches!(self.objects.get(&handle), Some(Object::$kind(_))) {
+                    self.violation(format!("not an open {}: {handle:x}", stringify!($method)));
+                }
+                match self.objects.get_mut(&handle) {
+                    Some(Object::$kind(object)) => Some(object),
+                    _ => None,
+                }
+            })*
+        }
+    };
+}
+
+object_of_kind!(port: Port, device: Device, pipe: Pipe);

@@ -11,7 +11,7 @@ use crate::event::Source;
 use crate::kernel::layout::*;
 use crate::kernel::Behaviour;
 use crate::world::{Loop, Peer, RawSocket, Stream, World, FINISHED};
-use crate::{Events, Interest, Registry, Token, Waker};
+use crate::{Events, Interest, Token, Waker};
 
 const SEEDS: u64 = 60_000;
 const STEPS: usize = 300;
@@ -149,7 +149,7 @@ impl Program<'_> {
         }
     }
 
-    /// Returns whether the queue may take this socket for an earlier registered one with the same number.
+    /// Returns whether the queue may still have a registration of an earlier socket with this socket's number.
     fn is_stale(&self, at: usize) -> bool {
         match &self.slots[at] {
             Some(Slot { source: Socket::Raw(number), registration: None, .. }) => self.stale.contains(&number.0),
@@ -204,8 +204,8 @@ impl Program<'_> {
         let result = match &mut slot.source {
             Socket::Owned(stream) => queue.deregister(stream),
             Socket::Raw(number) => {
-                // The registration ends at once. If the socket is registered again, its old request may still be
-                // pending: `cancels.rs`.
+                // The cancel must succeed. Otherwise the old request may still be pending when the socket is registered
+                // again; `cancels.rs` tests this.
                 self.world.kernel().faults.cancels = 0;
                 queue.deregister(number)
             }
@@ -317,7 +317,8 @@ impl Program<'_> {
         }
     }
 
-    /// Lets the queue come to rest: every due source must then be reported, and in level mode by every poll.
+    /// Ends failures and delays of cancels, and polls six times. The polls must report every due source; in level mode,
+    /// each of the later polls must report it.
     fn check_due_events(&mut self) {
         let mut kernel = self.world.kernel();
         kernel.behaviour.cancels_late = false;
@@ -338,8 +339,8 @@ impl Program<'_> {
         }
         assert!(!self.woken, "a wake was lost");
         self.stale.clear();
-        let idle = self.slots.iter().flatten().filter(|slot| slot.is_edge_or_oneshot()).find_map(Slot::due);
-        assert_eq!(idle, None, "a due event was not reported");
+        let still_due = self.slots.iter().flatten().filter(|slot| slot.is_edge_or_oneshot()).find_map(Slot::due);
+        assert_eq!(still_due, None, "a due event was not reported");
     }
 }
 
@@ -413,7 +414,7 @@ fn random_programs_get_every_required_event_and_no_other() {
     };
     for seed in seeds {
         if let Err(failure) = panic::catch_unwind(AssertUnwindSafe(|| run(seed))) {
-            eprintln!("SEED={seed} shows it again");
+            eprintln!("to repeat this failure, set SEED={seed}");
             panic::resume_unwind(failure);
         }
     }

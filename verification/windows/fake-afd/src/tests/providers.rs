@@ -1,13 +1,12 @@
 //! Service providers that put a socket of their own in front of the kernel's.
 
-use std::error::Error;
-
 use crate::kernel::layout::*;
 use crate::world::{everywhere, with_loop, Loop, Peer, World};
 use crate::{Interest, Token};
 
-/// Makes the query `query` return the next socket for each socket, and the query for the base socket fail. The test,
-/// which owns the sockets, closes them at the end.
+/// Opens a stream with `depth` sockets below it. For each socket, the query `query` returns the next socket, and the
+/// query for the base socket fails. Returns the stream, the sockets below it, which the test must close, and the peer
+/// of the lowest socket.
 fn layers(world: &World, query: u32, depth: usize) -> (crate::world::Stream, Vec<crate::world::RawSocket>, Peer) {
     let (stream, mut peer) = world.unconnected();
     let mut below = Vec::new();
