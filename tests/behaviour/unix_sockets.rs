@@ -206,10 +206,9 @@ fn a_full_backlog_refuses_instead_of_blocking() {
 #[test]
 fn the_backlog_is_longer_than_that_of_std() {
     let folder = Folder::new();
-    // The backlog is the limit of the system, which is often 128 on the BSDs.
-    let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |limit| limit.trim().parse().unwrap());
     let listener = UnixListener::bind(folder.join("s")).unwrap();
-    let waiting: Vec<_> = (0..limit.min(400)).map(|_| UnixStream::connect(folder.join("s")).unwrap()).collect();
+    let count = system::max_backlog().min(400);
+    let waiting: Vec<_> = (0..count).map(|_| UnixStream::connect(folder.join("s")).unwrap()).collect();
     for _ in &waiting {
         listener.accept().unwrap();
     }
