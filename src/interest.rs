@@ -38,7 +38,7 @@ const ONESHOT: u8 = 2 << 6;
 /// | readable | `EPOLLIN`, `EPOLLRDHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT`, `CONNECT_FAIL` |
 /// | writable | `EPOLLOUT` | `EVFILT_WRITE` | `SEND`, `ABORT`, `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | none | none |
-/// | aio, lio | none | none: the program's control block selects `EVFILT_AIO` (Apple systems, FreeBSD, DragonFly) or `EVFILT_LIO` (FreeBSD) | none |
+/// | aio, lio | none | none: the program's control block selects `EVFILT_AIO` (FreeBSD; rejected by the kernels of Apple systems and DragonFly) or `EVFILT_LIO` (FreeBSD) | none |
 /// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | no flag; see below |
 ///
 /// On Windows, each report needs a request to the kernel. In edge mode a read or write makes the next request
@@ -46,7 +46,7 @@ const ONESHOT: u8 = 2 << 6;
 /// request. In edge mode on Windows, this has two effects:
 ///
 /// - After a program has read a part of the data, the next `poll` reports the rest. On the other systems, it reports
-///   only data that arrives later.
+///   only data that arrives later (except for pipes on NetBSD).
 /// - After a report, `poll` reports no later data or connection until the program reads, accepts or reregisters. A
 ///   peek that returns data, or an accept that fails because no handle is left, does not count. On the other systems,
 ///   `poll` reports later data in any case.

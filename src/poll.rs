@@ -127,11 +127,20 @@ impl Poll {
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
     /// | system calls | one: [`epoll_wait`], or `epoll_pwait2` for a part of a millisecond | one: [`kevent`] | one [`GetQueuedCompletionStatusEx`], and those below |
-    /// | resolution of the timeout | 1 ns; before Linux 5.11 and on Android 1 ms | macOS, FreeBSD: 1 ns; others: the next clock tick (10 ms) | the next clock tick (up to 16 ms); the system call takes milliseconds |
     /// | longest wait of one system call | no limit; before Linux 5.11 and on Android 24 days | 11 days | 49 days |
     ///
-    /// A timeout is rounded up to the resolution, so `poll` never returns early. When the longest wait of a system call
-    /// ends before the timeout, `poll` waits again.
+    /// When the longest wait of a system call ends before the timeout, `poll` waits again. A timeout is rounded up to
+    /// the resolution, so `poll` never returns early. It returns late, even on an idle machine:
+    ///
+    /// | system | resolution of the timeout | how much later `poll` can return |
+    /// |---|---|---|
+    /// | Linux since 5.11 | 1 ns | 50 µs, the default of [`PR_SET_TIMERSLACK`] |
+    /// | Linux before 5.11, Android | 1 ms | 50 µs |
+    /// | macOS and other Apple systems | 1 ns | the kernel gathers timers and does not document how far it moves them |
+    /// | FreeBSD | 1 ns | about 6 % of the timeout, the default of `kern.timecounter.alloweddeviation` |
+    /// | NetBSD | a clock tick, 10 ms | one tick: 1 ms takes 20 ms, 15 ms take 30 ms |
+    /// | OpenBSD, DragonFly | a clock tick, 10 ms | not measured |
+    /// | Windows | 1 ms, then a clock tick, up to 16 ms | less than a tick |
     ///
     /// On Windows, `poll` may make more system calls. Before it waits, it calls `NtDeviceIoControlFile` for each source
     /// whose request must be submitted. If the pending request of a source does not cover every condition that `poll`
@@ -150,6 +159,7 @@ impl Poll {
     ///
     /// The failure of a source is not an error of `poll`: `poll` reports it as an event of that source.
     ///
+    /// [`PR_SET_TIMERSLACK`]: https://man7.org/linux/man-pages/man2/PR_SET_TIMERSLACK.2const.html
     /// [signal(7)]: https://man7.org/linux/man-pages/man7/signal.7.html
     /// [`epoll_wait`]: https://man7.org/linux/man-pages/man2/epoll_wait.2.html
     /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent
@@ -221,7 +231,7 @@ impl Registry {
     /// | a number that is not an open descriptor or socket | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
     /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | `ENOMEM`; memory is the only limit | no limit |
     /// | a source that the kernel rejects in a later `poll` | does not happen | does not happen | an error event of this source |
-    /// | a pipe's write end whose reader is closed | no error; reported | no error; on macOS and some BSDs not reported, but the next write fails | |
+    /// | a pipe's write end whose reader is closed | no error; reported | no error; on macOS reported; on the BSDs perhaps not reported, but the next write fails | |
     ///
     /// [`EPERM`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
     /// [`ENOSPC`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html

@@ -98,7 +98,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// `NotConnected`, or another error of the system.
+    /// `NotConnected`, or another error of the system. NetBSD returns `InvalidInput` after a refused connect.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.get().shutdown(how)?;
         if how != Shutdown::Read {

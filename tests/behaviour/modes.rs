@@ -46,7 +46,8 @@ fn fill(stream: &mut TcpStream, poll: &mut Poll, events: &mut Events) -> usize {
         match stream.write(&[7; 4096]) {
             Ok(count) => sent += count,
             Err(err) if err.kind() == ErrorKind::WouldBlock => {
-                poll.poll(events, Some(SHORT_WAIT)).unwrap();
+                // The peer's kernel may delay an acknowledgement, which frees space, by 200 ms.
+                poll.poll(events, Some(6 * SHORT_WAIT)).unwrap();
                 if events.is_empty() {
                     return sent;
                 }

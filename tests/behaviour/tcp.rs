@@ -168,12 +168,12 @@ fn a_refused_connect_is_reported_by_a_writable_event_and_take_error() {
     assert_eq!(refusal.kind(), ErrorKind::ConnectionRefused);
     let again = stream.take_error().unwrap();
     assert!(again.is_none() || !system::TAKE_ERROR_CLEARS, "`take_error` did not clear the error");
-    assert_eq!(kind(stream.shutdown(Shutdown::Both)), ErrorKind::NotConnected);
+    assert_eq!(kind(stream.shutdown(Shutdown::Both)), system::NO_SHUTDOWN_ERROR);
     assert!(stream.write(b"x").is_err());
 }
 
 #[test]
-fn the_first_write_after_a_refused_connect_returns_the_error() {
+fn the_first_write_after_a_refused_connect_fails() {
     let (mut poll, mut events) = poll();
     let closed_port = closed_port();
     let mut stream = match TcpStream::connect(closed_port) {
@@ -184,10 +184,7 @@ fn the_first_write_after_a_refused_connect_returns_the_error() {
     wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
 
     let failure = kind(stream.write(b"x"));
-    // Windows returns `NotConnected`; Wine returns `ConnectionReset`.
-    let known = [ErrorKind::ConnectionRefused, ErrorKind::NotConnected, ErrorKind::ConnectionReset];
-    let known = if system::TAKE_ERROR_CLEARS { &known[..1] } else { &known[..] };
-    assert!(known.contains(&failure), "{failure:?}");
+    assert!(system::FIRST_WRITE_ERRORS.contains(&failure), "{failure:?}");
 }
 
 #[test]
@@ -961,12 +958,12 @@ fn a_listener_that_was_not_drained_reports_the_next_connection() {
     assert_eq!(accepted.len(), clients.len());
 }
 
-/// Needs more than a thousand descriptors.
+/// Needs more than a thousand descriptors, where so many connections can wait.
 #[test]
-fn a_thousand_waiting_connections_are_all_accepted() {
-    const COUNT: usize = 1000;
+fn many_waiting_connections_are_all_accepted() {
     let (mut poll, mut events, listener, addr) = poll_and_listener();
-    let clients: Vec<TcpStream> = (0..COUNT).map(|_| TcpStream::connect(addr).unwrap()).collect();
+    let count = system::max_backlog().min(1000);
+    let clients: Vec<TcpStream> = (0..count).map(|_| TcpStream::connect(addr).unwrap()).collect();
 
     let mut waiting: HashSet<SocketAddr> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
     while !waiting.is_empty() {

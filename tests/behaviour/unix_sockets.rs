@@ -206,10 +206,9 @@ fn a_full_backlog_refuses_instead_of_blocking() {
 #[test]
 fn four_hundred_connections_can_wait_unless_the_system_permits_fewer() {
     let folder = Folder::new();
-    // The system limits the backlog; on the BSDs, the limit is often 128.
-    let limit = fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |limit| limit.trim().parse().unwrap());
     let listener = UnixListener::bind(folder.join("s")).unwrap();
-    let waiting: Vec<_> = (0..limit.min(400)).map(|_| UnixStream::connect(folder.join("s")).unwrap()).collect();
+    let count = system::max_backlog().min(400);
+    let waiting: Vec<_> = (0..count).map(|_| UnixStream::connect(folder.join("s")).unwrap()).collect();
     for _ in &waiting {
         listener.accept().unwrap();
     }

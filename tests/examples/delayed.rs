@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::http::{Response, Responses, MAX_HEAD};
 use crate::server::{Background, Limits, Server, Slab};
 use crate::support::program::{example, Program};
+use crate::support::system::UNACCEPTED_CONNECTIONS_STAY;
 use crate::support::{loopback, SHORT_WAIT, WAIT_LIMIT};
 
 /// A time limit that is short enough for a test to wait until it expires.
@@ -360,8 +361,9 @@ fn pending_responses_are_discarded_when_the_client_disconnects() {
     let requests = [
         "GET /60000/x HTTP/1.1\r\n\r\n".to_owned(),
         "GET /60000/x HTTP/1.0\r\n\r\n".into(),
-        // A connection does not accept so many requests at once, so the server leaves some unread before the end.
-        "GET /60000/x HTTP/1.1\r\n\r\n".repeat(5000),
+        // A connection does not accept so many requests at once, so the server leaves some unread before the end. All
+        // of them fit into small buffers of a kernel, 32 KiB.
+        "GET /60000/x HTTP/1.1\r\n\r\n".repeat(1200),
     ];
     let tested = if crate::support::system::end_is_reported_before_unread_data() { requests.len() } else { 2 };
     if tested < requests.len() {
@@ -610,8 +612,8 @@ fn delayed_load_receives_all_responses_of_concurrent_requests() {
 
 #[test]
 fn a_server_with_few_descriptors_answers_all_clients() {
-    if env::consts::FAMILY != "unix" {
-        // Only Unix can limit the descriptors of a process.
+    if env::consts::FAMILY != "unix" || !UNACCEPTED_CONNECTIONS_STAY {
+        println!("not tested: this system limits no descriptors, or closes the connections that have to wait for one");
         return;
     }
     let mut shell = Command::new("/bin/sh");

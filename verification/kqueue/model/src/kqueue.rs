@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 use crate::arrays::{Changes, Events};
 use crate::call::{Errno, Signals};
 use crate::ffi::{self, kevent};
-use crate::filter::{Filter, Kind};
+use crate::filter::{self, Filter, Kind};
 use crate::knote::{descriptor, Key, Knote, Knotes};
 use crate::linux::{self, Descriptor, Epoll, EventFd};
-use crate::settings::Settings;
+use crate::settings::{Pipes, Settings};
 
 pub struct Kqueue {
     /// A duplicate of the program's epoll, because the program may close its own descriptor while a thread waits.
@@ -161,8 +161,11 @@ impl State {
             return Err(Errno(ffi::ENOMEM));
         }
         let kind = descriptor(key).map_or(Kind::NeverWaits, Kind::of);
-        if self.settings.system.broken_pipe && key.1 == Filter::Write && kind == Kind::Pipe && is_broken(key) {
-            return Err(Errno(ffi::EPIPE));
+        match self.settings.system.no_reader() {
+            Some(errno) if key.1 == Filter::Write && kind == Kind::Pipe && filter::has_no_reader(key.0 as c_int) => {
+                return Err(Errno(errno));
+            }
+            _ => {}
         }
         let mut knote = Knote::new(change, kind);
         if self.settings.system.add_triggers && key.1 == Filter::User {
@@ -272,17 +275,14 @@ impl State {
     }
 }
 
-fn is_broken((ident, _): Key) -> bool {
-    linux::Poll::of(ident as c_int).has(ffi::POLLERR)
-}
-
 // Wait.
 
 impl Kqueue {
     /// Reports the pending knotes. If none is pending, waits until one is or `timeout` has passed.
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>, signals: &Signals) -> Result<(), Errno> {
+        let system = self.enter().settings.system;
         // A deadline that the clock cannot represent never passes.
-        let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
+        let deadline = timeout.map(|timeout| Instant::now().checked_add(system.wait_time(timeout)));
         loop {
             self.report(events)?;
             if events.count() > 0 {
@@ -322,9 +322,16 @@ impl Kqueue {
 impl State {
     /// Takes the edges from both inner epolls and makes their knotes pending.
     fn collect_edges(&mut self) {
-        let State { reading, writing, knotes, .. } = self;
+        let State { reading, writing, knotes, settings, .. } = self;
         reading.take(|fd| knotes.activate((fd as usize, Filter::Read)));
-        writing.take(|fd| knotes.activate((fd as usize, Filter::Write)));
+        // NetBSD wakes the writers of a pipe before it records that the reader is closed.
+        let is_early = |fd| settings.system.pipes == Pipes::NetBsd && filter::is_full_without_a_reader(fd);
+        writing.take(|fd| {
+            if !is_early(fd) {
+                knotes.activate((fd as usize, Filter::Write))
+            }
+        });
+        knotes.activate_partly_read();
     }
 
     fn report(&mut self, events: &mut Events) {

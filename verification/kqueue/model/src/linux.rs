@@ -251,6 +251,15 @@ pub fn is_listener(fd: c_int) -> bool {
     option(fd, ffi::SO_ACCEPTCONN) == Some(1)
 }
 
+/// Returns the size of the addresses of an Internet socket, 0 for another socket.
+pub fn address_size(fd: c_int) -> isize {
+    match option(fd, ffi::SO_DOMAIN) {
+        Some(ffi::AF_INET) => 16,
+        Some(ffi::AF_INET6) => 28,
+        _ => 0,
+    }
+}
+
 pub fn tcp_info(fd: c_int) -> ffi::tcp_info {
     let mut info = ffi::tcp_info::default();
     let mut length = mem::size_of::<ffi::tcp_info>() as c_uint;

@@ -2,6 +2,10 @@
 //! call of `kqueue_model_configure`.
 
 use std::env;
+use std::os::raw::c_int;
+use std::time::Duration;
+
+use crate::ffi;
 
 /// The differences from NetBSD 11.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,10 +17,45 @@ pub struct System {
     /// A change of a knote that is enabled already does not make the knote pending again, except `EV_ADD` and changes
     /// of `EVFILT_USER`. OpenBSD.
     pub quiet_changes: bool,
-    /// An `EV_ADD` with `NOTE_TRIGGER` triggers. macOS, FreeBSD.
+    /// An `EV_ADD` with `NOTE_TRIGGER` triggers. macOS, OpenBSD, DragonFly.
     pub add_triggers: bool,
-    /// Adding the write end of a pipe whose reader is closed fails with `EPIPE`. macOS, older FreeBSD.
-    pub broken_pipe: bool,
+    /// A wait lasts a whole number of clock ticks: its timeout, rounded up, and one more tick. NetBSD; not the default,
+    /// because tests would be slow.
+    pub ticks: bool,
+    pub pipes: Pipes,
+}
+
+/// What happens to the write end of a pipe whose reader is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Pipes {
+    /// It cannot be added (`EBADF`). If the pipe was full when its reader was closed, no knote reports that.
+    #[default]
+    NetBsd,
+    /// It cannot be added (`EPIPE`). Its knote reports the close of the reader. Also DragonFly.
+    FreeBsd,
+    /// It can be added, and its knote reports the close of the reader. macOS since 10.15.
+    MacOs,
+}
+
+impl System {
+    /// The error with which adding the write end of a pipe without a reader fails.
+    pub fn no_reader(self) -> Option<c_int> {
+        match self.pipes {
+            Pipes::NetBsd => Some(ffi::EBADF),
+            Pipes::FreeBsd => Some(ffi::EPIPE),
+            Pipes::MacOs => None,
+        }
+    }
+
+    /// Returns how long a wait with this timeout lasts.
+    pub fn wait_time(self, timeout: Duration) -> Duration {
+        const TICK: u128 = 10_000_000;
+        if !self.ticks || timeout == Duration::ZERO {
+            return timeout;
+        }
+        let ticks = (timeout.as_nanos() - 1) / TICK + 2;
+        u64::try_from(ticks * TICK).map_or(Duration::MAX, Duration::from_nanos)
+    }
 }
 
 /// The random faults, each with its probability.
@@ -64,7 +103,9 @@ impl Settings {
                 "add-enables" => self.system.add_enables = true,
                 "quiet-changes" => self.system.quiet_changes = true,
                 "add-triggers" => self.system.add_triggers = true,
-                "broken-pipe" => self.system.broken_pipe = true,
+                "ticks" => self.system.ticks = true,
+                "freebsd-pipes" => self.system.pipes = Pipes::FreeBsd,
+                "macos-pipes" => self.system.pipes = Pipes::MacOs,
                 _ => return None,
             },
             Some(("seed", seed)) => self.faults.random = seed_state(seed.parse().ok()?),
