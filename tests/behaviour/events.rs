@@ -250,13 +250,3 @@ fn the_event_of_arrived_data_sets_neither_priority_nor_aio_nor_lio() {
     let event = wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_readable());
     assert!(!event.is_priority() && !event.is_aio() && !event.is_lio());
 }
-
-#[test]
-fn the_debug_output_of_an_event_contains_its_token_and_predicates() {
-    let mut checker = RowChecker::new();
-    let (_stream, mut peer) = checker.stream();
-    peer.write_all(b"data").unwrap();
-    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_readable());
-    let text = format!("{:?}", checker.events);
-    assert!(text.contains("token: Token(1)") && text.contains("readable: true"), "{text}");
-}

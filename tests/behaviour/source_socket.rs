@@ -8,7 +8,7 @@ use std::os::windows::io::{AsRawHandle, AsRawSocket, RawSocket};
 use minimio::windows::SourceSocket;
 use minimio::Token;
 
-use crate::support::raw_socket::{socket_and_sender, wait_until_readable};
+use crate::support::raw_socket::socket_and_sender;
 use crate::support::*;
 
 #[test]

@@ -15,10 +15,6 @@ use crate::support::*;
 const LISTENER: Token = Token(1);
 const STREAM: Token = Token(2);
 
-fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> ErrorKind {
-    result.expect_err("this should have failed").kind()
-}
-
 fn registered_listener(poll: &Poll, token: Token) -> (TcpListener, SocketAddr) {
     let mut listener = TcpListener::bind(loopback()).unwrap();
     poll.registry().register(&mut listener, token, Interest::READABLE).unwrap();

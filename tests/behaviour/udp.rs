@@ -1,29 +1,19 @@
 //! UDP sockets.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use minimio::net::UdpSocket;
-use minimio::{Events, Interest, Poll, Token};
+use minimio::{Interest, Poll, Token};
 
 use crate::support::*;
-
-const SOCKET: Token = Token(1);
 
 /// Returns a registered socket and its address.
 fn registered(poll: &Poll, addr: SocketAddr) -> (UdpSocket, SocketAddr) {
     let mut socket = UdpSocket::bind(addr).unwrap();
-    poll.registry().register(&mut socket, SOCKET, Interest::READABLE).unwrap();
+    poll.registry().register(&mut socket, SOURCE, Interest::READABLE).unwrap();
     let addr = socket.local_addr().unwrap();
     (socket, addr)
-}
-
-fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
-    wait_for(poll, events, SOCKET, |event| event.is_readable());
-}
-
-fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> ErrorKind {
-    result.unwrap_err().kind()
 }
 
 #[test]

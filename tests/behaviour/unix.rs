@@ -32,17 +32,6 @@ fn sockets_convert_to_descriptors_and_back() {
     assert_eq!(socket.local_addr().unwrap(), addr);
 }
 
-#[test]
-fn a_deregistered_stream_can_be_registered_again_after_a_conversion() {
-    let (poll, _) = poll();
-    let (mut stream, _peer) = stream_and_peer();
-    poll.registry().register(&mut stream, SOURCE, READ).unwrap();
-    poll.registry().deregister(&mut stream).unwrap();
-    let mut stream = TcpStream::from(OwnedFd::from(stream));
-    assert_eq!(poll.registry().deregister(&mut stream).unwrap_err().kind(), ErrorKind::NotFound);
-    poll.registry().register(&mut stream, SOURCE, READ).unwrap();
-}
-
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
@@ -106,16 +95,4 @@ fn connect_passes_every_part_of_the_address_to_the_system() {
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
     assert!(stream.take_error().unwrap().is_none());
     assert_eq!(listener.accept().unwrap().1.ip(), loopback().ip());
-}
-
-#[test]
-fn a_std_socket_converts_to_a_source() {
-    let listener = net::TcpListener::bind(loopback()).unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let (mut poll, mut events) = poll();
-    let mut listener = TcpListener::from_std(listener);
-    poll.registry().register(&mut listener, SOURCE, READ).unwrap();
-    let _client = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
-    listener.accept().unwrap();
 }

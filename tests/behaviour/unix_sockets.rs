@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::Shutdown;
 use std::ops::Deref;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::io::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -67,13 +67,6 @@ fn stream_and_peer() -> (UnixStream, net::UnixStream) {
         timeout(&peer, Some(WAIT_LIMIT)).unwrap();
     }
     (UnixStream::from_std(stream), peer)
-}
-
-fn kind<T>(result: io::Result<T>) -> ErrorKind {
-    match result {
-        Ok(_) => panic!("that should have failed"),
-        Err(err) => err.kind(),
-    }
 }
 
 /// Writes until the write would block. Returns the number of bytes written.
@@ -954,28 +947,6 @@ fn sockets_convert_to_std_and_back() {
     let socket: UnixDatagram = descriptor::from_raw(socket);
     assert_eq!((socket.as_raw_fd(), socket.as_fd().as_raw_fd()), (fd, fd));
     assert_eq!(kind(socket.recv(&mut [0])), ErrorKind::WouldBlock);
-    let fd = socket.into_raw_fd();
-    drop(descriptor::from_raw::<UnixDatagram>(Bare(fd)));
-}
-
-/// A descriptor number whose ownership the test passes on.
-struct Bare(std::os::unix::io::RawFd);
-
-impl IntoRawFd for Bare {
-    fn into_raw_fd(self) -> std::os::unix::io::RawFd {
-        self.0
-    }
-}
-
-#[test]
-fn a_deregistered_stream_can_be_registered_again_after_a_conversion() {
-    let (poll, _) = poll();
-    let (mut stream, _peer) = stream_and_peer();
-    poll.registry().register(&mut stream, SOURCE, READ).unwrap();
-    poll.registry().deregister(&mut stream).unwrap();
-    let mut stream = UnixStream::from_std(stream.into());
-    assert_eq!(kind(poll.registry().deregister(&mut stream)), ErrorKind::NotFound);
-    poll.registry().register(&mut stream, SOURCE, READ).unwrap();
 }
 
 #[test]

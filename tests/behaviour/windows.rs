@@ -8,13 +8,8 @@ use std::os::windows::io::{AsRawSocket, IntoRawSocket, OwnedSocket};
 use std::thread;
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
-use minimio::{Events, Poll};
 
 use crate::support::*;
-
-fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
-    wait_for(poll, events, SOURCE, |event| event.is_readable());
-}
 
 // Sockets as handles.
 

@@ -11,7 +11,7 @@ use minimio::windows::SourceSocket;
 use minimio::{Interest, Token};
 
 use crate::support::isolation::isolated;
-use crate::support::raw_socket::{socket_and_sender, wait_until_readable};
+use crate::support::raw_socket::socket_and_sender;
 use crate::support::*;
 
 #[test]
