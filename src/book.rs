@@ -140,7 +140,7 @@ impl Poll {
     }
 
     /// Waits until a stream is ready or `timeout_ms` milliseconds have passed, and returns the number of events.
-    /// `None`, or a negative number, waits without a limit. `poll` first clears `events`.
+    /// `None` waits without a limit. A negative timeout is a zero timeout. `poll` first clears `events`.
     ///
     /// A signal does not end the wait.
     ///
@@ -154,7 +154,7 @@ impl Poll {
         if self.events.capacity() != events.capacity() {
             self.events = crate::Events::with_capacity(events.capacity());
         }
-        let timeout = timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
+        let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.max(0) as u64));
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             // This is read before the wait. So if it is true and the wait returns no event, every event that arrived
