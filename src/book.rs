@@ -198,22 +198,26 @@ impl Registrator {
     /// Registers `stream` for one report, whose event has the id `token`. To get another event, register the stream
     /// again.
     ///
+    /// A `&mut TcpStream` can be passed too, as in the book's programs. The book's `register` takes `&mut` on Windows,
+    /// where it starts a read into a buffer of the stream, and `&` on the other systems.
+    ///
     /// # Errors
     ///
     /// - `Interrupted`: the loop is closed.
     /// - `AlreadyExists`: the stream is registered with another `Poll`, or it is registered with this `Poll` and the
     ///   system rejects the new registration.
     /// - Otherwise the system's error.
-    pub fn register(&self, stream: &mut TcpStream, token: Token, interests: Interests) -> io::Result<()> {
+    pub fn register(&self, stream: &TcpStream, token: Token, interests: Interests) -> io::Result<()> {
         let is_closed = self.state.is_closed();
         if *is_closed {
             return Err(closed_error());
         }
         let (registry, token, interests) = (&self.state.registry, crate::Token(token), interests.oneshot());
-        match registry.register(&mut stream.inner, token, interests) {
+        let mut source = stream.source();
+        match registry.register(&mut *source, token, interests) {
             // The stream is registered with this `Poll`, or with another one, in which case `reregister` fails too.
             Err(err) if err.kind() == ErrorKind::AlreadyExists => {
-                registry.reregister(&mut stream.inner, token, interests).map_err(|_| err)
+                registry.reregister(&mut *source, token, interests).map_err(|_| err)
             }
             result => result,
         }
@@ -255,9 +259,11 @@ fn closed_error() -> io::Error {
 
 /// A blocking TCP connection: a read blocks until data arrives. If a program reads only after an event of the stream,
 /// the first read does not block.
-#[derive(Debug)]
+///
+/// Also implements `AsRawFd` on Unix and `AsRawSocket` on Windows, as in the book.
 pub struct TcpStream {
-    inner: crate::TcpStream,
+    /// `register` changes the source, but takes `&TcpStream`.
+    source: Mutex<crate::TcpStream>,
 }
 
 impl TcpStream {
@@ -268,22 +274,33 @@ impl TcpStream {
     /// The errors of [`std::net::TcpStream::connect`].
     pub fn connect(addr: impl ToSocketAddrs) -> io::Result<TcpStream> {
         // A stream of the standard library is blocking, and the conversion does not change that.
-        net::TcpStream::connect(addr).map(|stream| TcpStream { inner: crate::TcpStream::from_std(stream) })
+        net::TcpStream::connect(addr).map(|stream| TcpStream { source: Mutex::new(crate::TcpStream::from_std(stream)) })
+    }
+
+    pub(crate) fn source(&self) -> MutexGuard<'_, crate::TcpStream> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Formats the wrapped stream.
+impl fmt::Debug for TcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source().fmt(f)
     }
 }
 
 impl Read for TcpStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buf)
+        self.source().read(buf)
     }
 }
 
 impl Write for TcpStream {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.inner.write(buf)
+        self.source().write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        self.source().flush()
     }
 }

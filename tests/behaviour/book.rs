@@ -89,8 +89,8 @@ fn an_executor_reads_the_response_that_the_reactor_reports() {
     let registrator = poll.registrator();
     let (reported_tokens, reactor) = reactor(poll);
 
-    let mut stream = send_request(&server, 50, "hello");
-    registrator.register(&mut stream, 10, READ).unwrap();
+    let stream = send_request(&server, 50, "hello");
+    registrator.register(&stream, 10, READ).unwrap();
     assert_eq!(reported_tokens.recv(), Ok(10));
     assert!(read_response(stream).ends_with("\r\n\r\nhello"));
 
@@ -108,8 +108,8 @@ fn each_of_many_pending_responses_is_reported_once() {
 
     let mut streams = Vec::new();
     for (token, delay) in [(1, 150), (2, 0), (3, 100), (4, 50), (5, 100)] {
-        let mut stream = send_request(&server, delay, &format!("number-{token}"));
-        registrator.register(&mut stream, token, READ).unwrap();
+        let stream = send_request(&server, delay, &format!("number-{token}"));
+        registrator.register(&stream, token, READ).unwrap();
         streams.push((token, Some(stream)));
     }
     for _ in 0..streams.len() {
@@ -128,13 +128,13 @@ fn each_of_many_pending_responses_is_reported_once() {
 fn a_reported_stream_is_not_reported_again_until_it_is_registered_again() {
     let mut poll = Poll::new().unwrap();
     let mut events = Events::with_capacity(8);
-    let (mut stream, mut peer) = ready_stream();
-    poll.registrator().register(&mut stream, 1, READ).unwrap();
+    let (stream, mut peer) = ready_stream();
+    poll.registrator().register(&stream, 1, READ).unwrap();
     assert_eq!(poll.poll(&mut events, wait_limit()).unwrap(), 1);
     peer.write_all(b"y").unwrap();
     assert_eq!(poll.poll(&mut events, Some(SHORT_WAIT.as_millis() as i32)).unwrap(), 0);
     assert!(events.is_empty());
-    poll.registrator().register(&mut stream, 2, READ).unwrap();
+    poll.registrator().register(&stream, 2, READ).unwrap();
     assert_eq!(poll.poll(&mut events, wait_limit()).unwrap(), 1);
     assert_eq!(events[0].id(), 2);
 }
@@ -142,9 +142,9 @@ fn a_reported_stream_is_not_reported_again_until_it_is_registered_again() {
 #[test]
 fn registering_a_stream_with_a_second_poll_fails_with_already_exists() {
     let (first, second) = (Poll::new().unwrap(), Poll::new().unwrap());
-    let (mut stream, _peer) = ready_stream();
-    first.registrator().register(&mut stream, 1, READ).unwrap();
-    let err = second.registrator().register(&mut stream, 1, READ).unwrap_err();
+    let (stream, _peer) = ready_stream();
+    first.registrator().register(&stream, 1, READ).unwrap();
+    let err = second.registrator().register(&stream, 1, READ).unwrap_err();
     assert_eq!(err.kind(), ErrorKind::AlreadyExists);
 }
 
@@ -174,10 +174,10 @@ fn with_a_zero_or_negative_timeout_a_poll_does_not_block() {
 #[test]
 fn without_a_timeout_a_poll_blocks_until_an_event() {
     let mut poll = Poll::new().unwrap();
-    let (mut stream, _peer) = ready_stream();
+    let (stream, _peer) = ready_stream();
     let registrator = poll.registrator();
     let polling_thread = thread::spawn(move || poll.poll(&mut Events::with_capacity(8), None).unwrap());
-    registrator.register(&mut stream, 1, READ).unwrap();
+    registrator.register(&stream, 1, READ).unwrap();
     assert_eq!(polling_thread.join().unwrap(), 1);
 }
 
@@ -206,10 +206,10 @@ fn streams_that_are_ready_when_the_loop_is_closed_are_reported_before_the_error(
             let mut poll = Poll::new().unwrap();
             let mut events = Events::with_capacity(capacity);
             let registrator = poll.registrator();
-            let (mut one, _peer) = ready_stream();
-            let (mut two, _peer) = ready_stream();
-            registrator.register(&mut one, token, READ).unwrap();
-            registrator.register(&mut two, token, READ).unwrap();
+            let (one, _peer) = ready_stream();
+            let (two, _peer) = ready_stream();
+            registrator.register(&one, token, READ).unwrap();
+            registrator.register(&two, token, READ).unwrap();
             registrator.close_loop().unwrap();
             let mut reported = Vec::new();
             while reported.len() < 2 {
@@ -229,19 +229,19 @@ fn streams_that_are_ready_when_the_loop_is_closed_are_reported_before_the_error(
 fn registering_with_a_closed_loop_and_closing_it_again_are_errors() {
     let poll = Poll::new().unwrap();
     let registrator = poll.registrator();
-    let (mut stream, _peer) = ready_stream();
+    let (stream, _peer) = ready_stream();
     registrator.close_loop().unwrap();
-    assert!(is_closed(registrator.register(&mut stream, 1, READ)));
+    assert!(is_closed(registrator.register(&stream, 1, READ)));
     assert!(is_closed(poll.registrator().close_loop()));
     // The failed registration has not changed the stream.
-    Poll::new().unwrap().registrator().register(&mut stream, 1, READ).unwrap();
+    Poll::new().unwrap().registrator().register(&stream, 1, READ).unwrap();
 }
 
 #[test]
 fn after_the_poll_was_dropped_the_loop_is_closed() {
     let registrator = Poll::new().unwrap().registrator();
-    let (mut stream, _peer) = ready_stream();
-    assert!(is_closed(registrator.register(&mut stream, 1, READ)));
+    let (stream, _peer) = ready_stream();
+    assert!(is_closed(registrator.register(&stream, 1, READ)));
     assert!(is_closed(registrator.close_loop()));
 }
 
