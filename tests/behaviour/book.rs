@@ -1,15 +1,17 @@
-//! `minimio::book`: a reactor and an executor that are connected by a channel, like the book's programs, and closing
-//! the event loop.
+//! `minimio::book`: the book's programs, the events that a reactor reports, and closing the event loop.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net;
+use std::net::{self, SocketAddr};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::Barrier;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use minimio::book::{Events, Interests, Poll, TcpStream, Token};
+
+mod node;
+mod programs;
 
 use crate::server::{Background, Limits, Server};
 use crate::support::{loopback, SHORT_WAIT, WAIT_LIMIT};
@@ -46,9 +48,9 @@ fn delayed_server() -> Background {
 }
 
 /// Sends a request. The server closes the connection after the response.
-fn send_request(server: &Background, delay: u32, text: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(server.addr()).unwrap();
-    let head = format!("GET /{delay}/{text} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+fn send_request(server: SocketAddr, delay: u32, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server).unwrap();
+    let head = format!("GET /delay/{delay}/{text} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     stream
 }
@@ -83,23 +85,6 @@ fn is_closed<T: std::fmt::Debug>(result: io::Result<T>) -> bool {
 }
 
 #[test]
-fn an_executor_reads_the_response_that_the_reactor_reports() {
-    let server = delayed_server();
-    let poll = Poll::new().unwrap();
-    let registrator = poll.registrator();
-    let (reported_tokens, reactor) = reactor(poll);
-
-    let stream = send_request(&server, 50, "hello");
-    registrator.register(&stream, 10, READ).unwrap();
-    assert_eq!(reported_tokens.recv(), Ok(10));
-    assert!(read_response(stream).ends_with("\r\n\r\nhello"));
-
-    registrator.close_loop().unwrap();
-    assert_eq!(reactor.join().unwrap().kind(), ErrorKind::Interrupted);
-    assert!(reported_tokens.recv().is_err(), "closing the loop is not an event");
-}
-
-#[test]
 fn each_of_many_pending_responses_is_reported_once() {
     let server = delayed_server();
     let poll = Poll::new().unwrap();
@@ -108,7 +93,7 @@ fn each_of_many_pending_responses_is_reported_once() {
 
     let mut streams = Vec::new();
     for (token, delay) in [(1, 150), (2, 0), (3, 100), (4, 50), (5, 100)] {
-        let stream = send_request(&server, delay, &format!("number-{token}"));
+        let stream = send_request(server.addr(), delay, &format!("number-{token}"));
         registrator.register(&stream, token, READ).unwrap();
         streams.push((token, Some(stream)));
     }
