@@ -1,10 +1,11 @@
 //! The API of the queue that readers build in Part 2 of *Epoll, Kqueue and IOCP Explained with Rust*, under the book's
 //! names.
 //!
-//! A program of the book runs after two changes: `use minimio::book::…` instead of `use minimio::…`, and the address of
-//! a server that answers. `cargo run --example delayed_server 127.0.0.1:8080` starts one, which answers `/1000/hello`
-//! and `/delay/1000/url/http://example.com`. This module uses only the public interface of the crate, so a reader of
-//! the book can read here how the book's names map to the names in the rest of the crate.
+//! A program of the book runs after two changes: `use minimio::book::…` instead of `use minimio::…` (for the runtime of
+//! *The Node Experiment*, `use minimio::book as minimio`), and the address of a server that answers.
+//! `cargo run --example delayed_server 127.0.0.1:8080` starts one, which answers `/1000/hello` and
+//! `/delay/1000/url/http://example.com`. This module uses only the public interface of the crate, so a reader of the
+//! book can read here how the book's names map to the names in the rest of the crate.
 //!
 //! | the book | the rest of the crate | difference |
 //! |---|---|---|
@@ -16,6 +17,40 @@
 //! | [`Token`], a number | [`Token`](crate::Token), a type that wraps a number | |
 //! | [`Interests`] | [`Interest`](crate::Interest) | also [`WRITABLE`](crate::Interest::WRITABLE), and the modes [`edge`](crate::Interest::edge), [`level`](crate::Interest::level), [`oneshot`](crate::Interest::oneshot) |
 //! | [`TcpStream`], blocking | [`TcpStream`](crate::TcpStream), non-blocking | a program must also wait for an event after [`connect`](crate::TcpStream::connect) |
+//!
+//! # Errata of the book
+//!
+//! Some of the book's code was written before its `Token` became a number and its `Interests` got constants. The last
+//! line is a sketch.
+//!
+//! | where | the book | write |
+//! |---|---|---|
+//! | *Design* (in the text), *The Reactor-Executor Pattern*, *The Node Experiment* | `event.id().value()` | `event.id()` |
+//! | *The Reactor-Executor Pattern*, *The Node Experiment* | `Interests::readable()` | `Interests::READABLE` |
+//! | the introduction to Part 2 | `Events::new()`, whose capacity is 0 | `Events::with_capacity(1024)` |
+//!
+//! # It's not that easy
+//!
+//! The book's chapter of this name lists what its queue leaves out. This crate answers as follows; the differences of
+//! each queue are in `src/epoll/mod.rs`, `src/kqueue/mod.rs` and `src/iocp/mod.rs`.
+//!
+//! - *Several threads.* According to the book, the kernel wakes one of several waiting threads in edge mode, and
+//!   perhaps more in level mode. Here `poll` takes `&mut self`: one thread waits, and passes events on. In oneshot
+//!   mode, only one thread then handles a stream.
+//! - *Races.* In the book, a stream that is registered while another thread closes the loop may never be reported. Here
+//!   `register` and `close_loop` hold the same lock.
+//! - *Blocking calls.* The book's `connect` looks up the name and connects before it returns, and
+//!   [`TcpStream::connect`] does the same. [`minimio::TcpStream::connect`](crate::TcpStream::connect) takes an address
+//!   and does not block. The crate looks up no names: do that on another thread, which then calls [`Waker::wake`].
+//! - *Spurious wake-ups.* If a signal ends a wait, the book waits again with the whole timeout. [`Poll::poll`] waits
+//!   for the rest of the timeout, and [`minimio::Poll::poll`](crate::Poll::poll) returns `Interrupted`.
+//! - *Buffers.* On Windows, the book's stream receives at most 1,024 bytes for each registration, into a buffer that
+//!   the kernel uses until then. Here bytes remain in the kernel until the program reads them into its own buffer,
+//!   however many there are.
+//! - *Flow control.* The book warns that a server on Windows must limit the buffers that it lends to the kernel. Here a
+//!   socket lends none. If a program does not read, the peer has to stop writing. If the peer does not read, a
+//!   non-blocking write returns `WouldBlock`, and an event for [`WRITABLE`](crate::Interest::WRITABLE) reports when the
+//!   program can continue.
 //!
 //! # Examples
 //!
