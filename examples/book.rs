@@ -36,8 +36,8 @@ fn main() -> io::Result<()> {
     let start = Instant::now();
     let mut executor = Executor { tasks: HashMap::new() };
     for (token, (delay, text)) in REQUESTS.into_iter().enumerate() {
-        let mut stream = send_request(server.addr(), delay, text)?;
-        registrator.register(&mut stream, token, Interests::READABLE)?;
+        let stream = send_request(server.addr(), delay, text)?;
+        registrator.register(&stream, token, Interests::READABLE)?;
         println!("request {token} sent: respond with `{text}` after {delay} ms");
         executor.spawn(token, move || {
             let response = read_response(stream)?;

@@ -8,6 +8,8 @@ use std::os::windows::io::{
     AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket, RawSocket,
 };
 
+// This module and `crate::book` import each other, because `AsRawSocket` exists only on Windows.
+use crate::book;
 use crate::event::{Source, Token};
 // This module and `crate::net` import each other: the conversions between the public sockets and the system's sockets
 // are here, and the public sockets are built on `windows/socket.rs`.
@@ -185,3 +187,9 @@ macro_rules! impl_socket_traits {
 impl_socket_traits!(TcpStream, std::net::TcpStream);
 impl_socket_traits!(TcpListener, std::net::TcpListener);
 impl_socket_traits!(UdpSocket, std::net::UdpSocket);
+
+impl AsRawSocket for book::TcpStream {
+    fn as_raw_socket(&self) -> RawSocket {
+        self.source().as_raw_socket()
+    }
+}

@@ -6,7 +6,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net;
 use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
 
+use minimio::book;
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
+use minimio::unix::SourceFd;
 
 use crate::support::*;
 
@@ -30,6 +32,16 @@ fn sockets_convert_to_descriptors_and_back() {
     let addr = socket.local_addr().unwrap();
     let socket = UdpSocket::from(OwnedFd::from(socket));
     assert_eq!(socket.local_addr().unwrap(), addr);
+}
+
+#[test]
+fn a_stream_of_the_book_has_a_descriptor() {
+    let (mut poll, mut events) = poll();
+    let listener = net::TcpListener::bind(loopback()).unwrap();
+    let stream = book::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    listener.accept().unwrap().0.write_all(b"x").unwrap();
+    poll.registry().register(&mut SourceFd(&stream.as_raw_fd()), SOURCE, READ).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

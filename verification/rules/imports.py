@@ -24,6 +24,8 @@ ALLOWED = [
     ("net/udp", "unix/mod"),
     ("net/tcp", "windows/mod"),  # Sockets convert to and from handles.
     ("net/udp", "windows/mod"),
+    ("book", "unix/mod"),
+    ("book", "windows/mod"),
 ]
 ALIASES = {"queue": ["epoll", "kqueue", "iocp"], "handle": ["unix", "windows"]}
 
