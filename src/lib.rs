@@ -164,11 +164,13 @@
 //! 7. `waker.rs`, `timer.rs`: the public types for waking and for deadlines.
 //! 8. `book.rs`: the book's names.
 //!
-//! The reading path of each system, without timers, in lines of code without blank lines and comments:
+//! The reading path of each system, without timers, in lines of code without blank lines and comments. The core is
+//! `lib`, `event`, `interest`, `wait`, `wakers`, `wakers_and_timers`, `shared`, `poll`, `source`, `association`,
+//! `io_source`, `waker` and `sync`.
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `wakers_and_timers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,461 |
+//! | core and epoll | the core and `epoll/` | 1,461 |
 //! | core and kqueue | the core and `kqueue/` | 1,738 |
 //! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,508 |
 //! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 670 |

@@ -71,7 +71,10 @@ use crate::Interest;
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
-/// | the parent's poll in the child | the child shares the epoll instance with the parent | the child does not inherit the kqueue, and another file may get the same descriptor number: the child must not even drop the poll ([`mem::forget`](std::mem::forget)) | there is no `fork` |
+/// | the parent's poll in the child | the child shares the epoll instance with the parent | the child does not inherit the kqueue | there is no `fork` |
+///
+/// In a child on macOS and the BSDs, another file may get the descriptor number of the kqueue. So the child must not
+/// even drop the poll ([`mem::forget`](std::mem::forget)).
 ///
 /// [`AsRawFd`]: #impl-AsRawFd-for-Poll
 /// [`AsFd`]: #impl-AsFd-for-Poll
