@@ -38,7 +38,7 @@ const ONESHOT: u8 = 2 << 6;
 /// | readable | `EPOLLIN`, `EPOLLRDHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT`, `CONNECT_FAIL` |
 /// | writable | `EPOLLOUT` | `EVFILT_WRITE` | `SEND`, `ABORT`, `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | none | none |
-/// | aio, lio | none | none: the program's control block selects `EVFILT_AIO` (FreeBSD; rejected by the kernels of Apple systems and DragonFly) or `EVFILT_LIO` (FreeBSD) | none |
+/// | aio, lio | none | none: the control block selects `EVFILT_AIO`, `EVFILT_LIO` (FreeBSD only) | none |
 /// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | no flag; see below |
 ///
 /// On Windows, each report needs a request to the kernel. In edge mode a read or write makes the next request
