@@ -16,9 +16,10 @@ width = round((max(map(len, lines)) + 4) * WIDTH)
 height = (len(lines) + 2) * HEIGHT
 print(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">')
 print(f'<rect width="{width}" height="{height}" rx="6" fill="#1b1f24"/>')
-print('<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14" fill="#d7dce2" style="white-space: pre">')
+print('<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14" fill="#d7dce2">')
 for number, line in enumerate(lines):
-    text = html.escape(line).replace("━", '<tspan fill="#5fb3f6">━</tspan>').replace("●", '<tspan fill="#f6c95f">●</tspan>')
+    # Renderers join spaces, but not no-break spaces.
+    text = html.escape(line).replace(" ", "\u00a0").replace("━", '<tspan fill="#5fb3f6">━</tspan>').replace("●", '<tspan fill="#f6c95f">●</tspan>')
     text = text.replace('</tspan><tspan fill="#5fb3f6">', "")
     # A fixed length keeps the columns aligned with every font.
     length = round(len(line) * WIDTH)
