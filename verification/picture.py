@@ -18,11 +18,12 @@ print(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}
 print(f'<rect width="{width}" height="{height}" rx="6" fill="#1b1f24"/>')
 print('<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14" fill="#d7dce2">')
 for number, line in enumerate(lines):
+    indent = len(line) - len(line.lstrip())
     # Renderers join spaces, but not no-break spaces.
-    text = html.escape(line).replace(" ", "\u00a0").replace("━", '<tspan fill="#5fb3f6">━</tspan>').replace("●", '<tspan fill="#f6c95f">●</tspan>')
+    text = html.escape(line.strip()).replace(" ", "\u00a0").replace("━", '<tspan fill="#5fb3f6">━</tspan>').replace("●", '<tspan fill="#f6c95f">●</tspan>')
     text = text.replace('</tspan><tspan fill="#5fb3f6">', "")
     # A fixed length keeps the columns aligned with every font.
-    length = round(len(line) * WIDTH)
+    x, length = round((2 + indent) * WIDTH), round((len(line) - indent) * WIDTH)
     if line:
-        print(f'<text x="{round(2 * WIDTH)}" y="{(number + 2) * HEIGHT - 6}" textLength="{length}">{text}</text>')
+        print(f'<text x="{x}" y="{(number + 2) * HEIGHT - 6}" textLength="{length}">{text}</text>')
 print("</g>\n</svg>")
