@@ -167,7 +167,7 @@
 //! | path | files | lines of code |
 //! |---|---|---:|
 //! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `wakers_and_timers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,459 |
-//! | core and kqueue | the core and `kqueue/` | 1,738 |
+//! | core and kqueue | the core and `kqueue/` | 1,737 |
 //! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,508 |
 //! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 670 |
 

@@ -117,9 +117,10 @@ class Runner:
         self.package = self.work / self.settings["package"]
         target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "mutations"
         self.environment = dict(os.environ, CARGO_TARGET_DIR=str(target), RUST_BACKTRACE="0", **self.settings["environment"])
-        ignore = shutil.ignore_patterns("target")
-        shutil.copytree(ROOT / "src", self.work / "src")
-        shutil.copytree(ROOT / self.settings["package"], self.package, ignore=ignore)
+        # The copies get new times, so that cargo does not reuse what an earlier run has built of its last mutant.
+        copy = {"ignore": shutil.ignore_patterns("target"), "copy_function": shutil.copy}
+        shutil.copytree(ROOT / "src", self.work / "src", **copy)
+        shutil.copytree(ROOT / self.settings["package"], self.package, **copy)
 
     def build(self):
         """The test programs by name (`lib` for the library's own tests), or the compiler's first error."""
