@@ -77,7 +77,7 @@ impl From<usize> for Token {
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | error | `EPOLLERR` | `EV_ERROR`, or `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | never | never |
-/// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`]) | never |
+/// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`](crate::Interest)) | never |
 ///
 /// A kqueue reports the two directions of a source as two events. On Windows, `poll` may also report the two directions
 /// of a named pipe as two events. If a program adds its own knote (a condition that the kernel watches) to the poll's
