@@ -110,8 +110,8 @@ impl Event {
         self.0.is_writable()
     }
 
-    /// Returns whether the source has an error, which the next read, or `take_error`, returns. On Linux and Windows, a
-    /// write returns it too; on macOS and the BSDs, a write returns `BrokenPipe`.
+    /// Returns whether the source has an error, which the next read, or `take_error`, returns. The next write to a
+    /// stream fails too: on Linux with the same error, on macOS and the BSDs with `BrokenPipe`.
     #[must_use]
     #[inline]
     pub fn is_error(&self) -> bool {

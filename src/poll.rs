@@ -165,9 +165,9 @@ impl Poll {
     /// |---|---|---|
     /// | Linux since 5.11 | 1 ns | 50 µs, the default of [`PR_SET_TIMERSLACK`] |
     /// | Linux before 5.11, Android | 1 ms | 50 µs |
-    /// | macOS and other Apple systems | 1 ns | the kernel gathers timers and does not document how far it moves them |
+    /// | macOS and other Apple systems | 1 ns | the kernel coalesces timers, by an amount that is not documented |
     /// | FreeBSD | 1 ns | about 6 % of the timeout, the default of `kern.timecounter.alloweddeviation` |
-    /// | NetBSD | a clock tick, 10 ms | one tick: 1 ms takes 20 ms, 15 ms take 30 ms |
+    /// | NetBSD | a clock tick, 10 ms | one tick: 1 ms takes 20 ms, and 15 ms takes 30 ms |
     /// | OpenBSD, DragonFly | a clock tick, 10 ms | not measured |
     /// | Windows | 1 ms, then a clock tick, up to 16 ms | less than a tick |
     ///
