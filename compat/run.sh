@@ -142,7 +142,7 @@ fetch_source() {
 (manifest,) = [p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["name"] == sys.argv[1] and p["source"]]
 print(os.path.dirname(manifest))' "$name") &&
     cp -r "$source" "$folder" || return
-  # The folder may be inside the checkout, but the package is not a part of that workspace.
+  # The folder may be inside a workspace, but the package is not a part of that workspace.
   grep -q '^\[workspace\]' "$folder/Cargo.toml" || printf '\n[workspace]\n' >>"$folder/Cargo.toml"
 }
 

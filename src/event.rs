@@ -77,7 +77,7 @@ impl From<usize> for Token {
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | error | `EPOLLERR` | `EV_ERROR`, or `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | never | never |
-/// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`]) | never |
+/// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`](crate::Interest)) | never |
 ///
 /// A kqueue reports the two directions of a source as two events. On Windows, `poll` may also report the two directions
 /// of a named pipe as two events. If a program adds its own knote (a condition that the kernel watches) to the poll's
@@ -110,8 +110,8 @@ impl Event {
         self.0.is_writable()
     }
 
-    /// Returns whether the source has an error, which the next read, or `take_error`, returns. On Linux and Windows, a
-    /// write returns it too; on macOS and the BSDs, a write returns `BrokenPipe`.
+    /// Returns whether the source has an error, which the next read, or `take_error`, returns. The next write to a
+    /// stream fails too: on Linux with the same error, on macOS and the BSDs with `BrokenPipe`.
     #[must_use]
     #[inline]
     pub fn is_error(&self) -> bool {

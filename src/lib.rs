@@ -84,7 +84,8 @@
 //!
 //! # Differences from mio
 //!
-//! A program written for mio compiles after you replace `mio::` by `minimio::`. It may notice these differences:
+//! A program written for mio compiles unchanged with `mio = { package = "minimio", … }` in its `Cargo.toml`, or after
+//! you replace `mio::` by `minimio::`. It may notice these differences:
 //!
 //! - Registering a source twice, or with two polls, fails with `AlreadyExists`. Reregistering or deregistering an
 //!   unregistered source fails with `NotFound`. mio checks this in debug builds, or where the kernel checks it. The
@@ -100,8 +101,8 @@
 //! - The `Debug` output of an [`Event`] ends with a field `raw`, the kernel's flags.
 //! - Polling with [`Events`] of capacity 0 fails with `InvalidInput` on every system; in mio only on Linux.
 //! - `Interest` contains the mode, and comparisons (`==`, `<`) include the mode.
-//! - The crate has no cargo features: everything is always available. It logs nothing. Its minimum Rust version is
-//!   1.63; mio 1.2 needs 1.71.
+//! - mio's cargo features exist but have no effect: everything is always available. The crate logs nothing. Its minimum
+//!   Rust version is 1.63; mio 1.2 needs 1.71.
 //! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
 //!
 //! minimio adds the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), the conversion from
@@ -163,11 +164,13 @@
 //! 7. `waker.rs`, `timer.rs`: the public types for waking and for deadlines.
 //! 8. `book.rs`: the book's names.
 //!
-//! The reading path of each system, without timers, in lines of code without blank lines and comments:
+//! The reading path of each system, without timers, in lines of code without blank lines and comments. The core is
+//! `lib`, `event`, `interest`, `wait`, `wakers`, `wakers_and_timers`, `shared`, `poll`, `source`, `association`,
+//! `io_source`, `waker` and `sync`.
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `wakers_and_timers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,461 |
+//! | core and epoll | the core and `epoll/` | 1,461 |
 //! | core and kqueue | the core and `kqueue/` | 1,737 |
 //! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,508 |
 //! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 670 |

@@ -71,7 +71,10 @@ use crate::Interest;
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
-/// | the parent's poll in the child | the child shares the epoll instance with the parent | the child does not inherit the kqueue, and another file may get the same descriptor number: the child must not even drop the poll ([`mem::forget`](std::mem::forget)) | there is no `fork` |
+/// | the parent's poll in the child | the child shares the epoll instance with the parent | the child does not inherit the kqueue | there is no `fork` |
+///
+/// In a child on macOS and the BSDs, another file may get the descriptor number of the kqueue. So the child must not
+/// even drop the poll ([`mem::forget`](std::mem::forget)).
 ///
 /// [`AsRawFd`]: #impl-AsRawFd-for-Poll
 /// [`AsFd`]: #impl-AsFd-for-Poll
@@ -100,12 +103,38 @@ impl Poll {
     /// # Errors
     ///
     /// The system's error, above all when the process or the machine has no descriptors or handles left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Events, Poll};
+    /// use std::time::Duration;
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// // No source is registered, so only the timeout ends the wait.
+    /// poll.poll(&mut events, Some(Duration::from_millis(1)))?;
+    /// assert!(events.is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias("epoll_create", "CreateIoCompletionPort"))]
     pub fn new() -> io::Result<Poll> {
         Ok(Poll { registry: Registry { shared: Arc::new(Shared::new()?) }, rounds: Rounds::default() })
     }
 
     /// Returns the registry with which the program registers its sources.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Interest, Poll, Token};
+    ///
+    /// let poll = Poll::new()?;
+    /// let (registry, address) = (poll.registry(), "127.0.0.1:0".parse().unwrap());
+    /// let (mut one, mut other) = (UdpSocket::bind(address)?, UdpSocket::bind(address)?);
+    /// registry.register(&mut one, Token(1), Interest::READABLE)?;
+    /// registry.register(&mut other, Token(2), Interest::READABLE)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn registry(&self) -> &Registry {
@@ -136,9 +165,9 @@ impl Poll {
     /// |---|---|---|
     /// | Linux since 5.11 | 1 ns | 50 µs, the default of [`PR_SET_TIMERSLACK`] |
     /// | Linux before 5.11, Android | 1 ms | 50 µs |
-    /// | macOS and other Apple systems | 1 ns | the kernel gathers timers and does not document how far it moves them |
+    /// | macOS and other Apple systems | 1 ns | the kernel coalesces timers, by an amount that is not documented |
     /// | FreeBSD | 1 ns | about 6 % of the timeout, the default of `kern.timecounter.alloweddeviation` |
-    /// | NetBSD | a clock tick, 10 ms | one tick: 1 ms takes 20 ms, 15 ms take 30 ms |
+    /// | NetBSD | a clock tick, 10 ms | one tick: 1 ms takes 20 ms, and 15 ms takes 30 ms |
     /// | OpenBSD, DragonFly | a clock tick, 10 ms | not measured |
     /// | Windows | 1 ms, then a clock tick, up to 16 ms | less than a tick |
     ///
@@ -158,6 +187,26 @@ impl Poll {
     /// - Otherwise the system's error.
     ///
     /// The failure of a source is not an error of `poll`: `poll` reports it as an event of that source.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Events, Poll, Token, Waker};
+    /// use std::{io::ErrorKind, time::Duration};
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let waker = Waker::new(poll.registry(), Token(1))?;
+    /// waker.wake()?;
+    /// loop {
+    ///     match poll.poll(&mut events, Some(Duration::from_millis(10))) {
+    ///         Ok(()) if events.is_empty() => break, // The timeout has passed.
+    ///         Ok(()) => events.iter().for_each(|event| assert_eq!(event.token(), Token(1))),
+    ///         Err(err) if err.kind() == ErrorKind::Interrupted => continue,
+    ///         Err(err) => return Err(err),
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// [`PR_SET_TIMERSLACK`]: https://man7.org/linux/man-pages/man2/PR_SET_TIMERSLACK.2const.html
     /// [signal(7)]: https://man7.org/linux/man-pages/man7/signal.7.html
@@ -233,6 +282,23 @@ impl Registry {
     /// | a source that the kernel rejects in a later `poll` | does not happen | does not happen | an error event of this source |
     /// | a pipe's write end whose reader is closed | no error; reported | no error; on macOS reported; on the BSDs perhaps not reported, but the next write fails | |
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+    /// use std::io::ErrorKind;
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(3), Interest::READABLE | Interest::WRITABLE)?;
+    /// poll.poll(&mut events, None)?;
+    /// assert!(events.iter().any(|event| event.token() == Token(3) && event.is_writable()));
+    ///
+    /// let again = poll.registry().register(&mut socket, Token(4), Interest::READABLE);
+    /// assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// [`EPERM`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
     /// [`ENOSPC`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
     /// [`WSAENOTSOCK`]: https://learn.microsoft.com/windows/win32/winsock/windows-sockets-error-codes-2
@@ -254,6 +320,21 @@ impl Registry {
     ///
     /// - `NotFound`: the source is not registered with this `Poll`.
     /// - Otherwise as for [`register`](Registry::register).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(0), Interest::WRITABLE.oneshot())?;
+    /// poll.poll(&mut events, None)?; // Reports the socket, and disarms it.
+    /// poll.registry().reregister(&mut socket, Token(1), Interest::WRITABLE.oneshot())?;
+    /// poll.poll(&mut events, None)?;
+    /// assert!(events.iter().all(|event| event.token() == Token(1)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias("epoll_ctl", "EPOLL_CTL_MOD", "EV_ADD"))]
     #[inline]
     pub fn reregister<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
@@ -271,6 +352,21 @@ impl Registry {
     ///
     /// - `NotFound`: the source is not registered with this `Poll`.
     /// - Otherwise the system's error, for example `EBADF` for a `SourceFd` whose descriptor is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+    /// use std::time::Duration;
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(0), Interest::WRITABLE)?;
+    /// poll.registry().deregister(&mut socket)?;
+    /// poll.poll(&mut events, Some(Duration::ZERO))?;
+    /// assert!(events.is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias("epoll_ctl", "EPOLL_CTL_DEL", "EV_DELETE"))]
     #[inline]
     pub fn deregister<S>(&self, source: &mut S) -> io::Result<()>
@@ -286,6 +382,25 @@ impl Registry {
     /// # Errors
     ///
     /// None, because the new registry needs no descriptor. The signature is mio's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+    /// use std::{io, thread};
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let registry = poll.registry().try_clone()?;
+    /// let worker = thread::spawn(move || -> io::Result<UdpSocket> {
+    ///     let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     registry.register(&mut socket, Token(5), Interest::WRITABLE)?;
+    ///     Ok(socket)
+    /// });
+    /// poll.poll(&mut events, None)?;
+    /// assert!(events.iter().all(|event| event.token() == Token(5)));
+    /// worker.join().unwrap()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn try_clone(&self) -> io::Result<Registry> {
         Ok(Registry { shared: Arc::clone(&self.shared) })
     }

@@ -99,8 +99,8 @@ impl Selector {
         let any_deleted = any_deleted(&changes[..2])?;
         for change in &changes[2..] {
             match receipt(change) {
-                // The kernel adds no knote for a pipe without a reader; the next write returns the error. NetBSD
-                // returns EBADF, and other systems EPIPE. (A closed descriptor has already failed in `any_deleted`.)
+                // The kernel adds no knote for a pipe without a reader: NetBSD returns EBADF, other systems EPIPE. The
+                // next write returns the error. (A closed descriptor has already failed in `any_deleted`.)
                 Err(err) if matches!(err.raw_os_error(), Some(ffi::EBADF | ffi::EPIPE)) => {}
                 Err(err) => {
                     // Register both directions or none. (That a knote was not added is no error of `delete_knotes`.)

@@ -75,8 +75,8 @@ fn ready_stream() -> (TcpStream, net::TcpStream) {
     let listener = net::TcpListener::bind(loopback()).unwrap();
     let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut peer, _) = listener.accept().unwrap();
-    // On some systems, bytes arrive a moment after they were written. If the first byte is read, the second has
-    // arrived.
+    // On some systems, bytes arrive a moment after they were written. Once the first byte can be read, the second has
+    // arrived too.
     peer.write_all(b"xx").unwrap();
     stream.read_exact(&mut [0]).unwrap();
     (stream, peer)

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use minimio::{Interest, Registry};
 
-use crate::random::Random;
 use crate::run::{Delivery, Run};
+use crate::support::random::Random;
 use crate::support::WAIT_LIMIT;
 use crate::ACTORS;
 

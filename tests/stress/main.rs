@@ -11,7 +11,6 @@ mod actor;
 mod connections;
 mod datagrams;
 mod polling;
-mod random;
 mod run;
 mod streams;
 mod timers;

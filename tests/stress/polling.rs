@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use minimio::{Event, Events, Poll};
 
-use crate::random::Random;
 use crate::run::{Delivery, Run};
+use crate::support::random::Random;
 use crate::support::WAIT_LIMIT;
 use crate::{ACTORS, QUIT, WAKERS};
 

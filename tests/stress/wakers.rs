@@ -8,8 +8,8 @@ use std::time::Instant;
 use minimio::{Token, Waker};
 
 use crate::actor::Actor;
-use crate::random::Random;
 use crate::run::Run;
+use crate::support::random::Random;
 use crate::support::WAIT_LIMIT;
 use crate::{WAKERS, WAKING_THREADS};
 

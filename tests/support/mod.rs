@@ -20,11 +20,14 @@ pub mod handles;
 pub mod isolation;
 #[cfg(windows)]
 pub mod named_pipe;
+pub mod pair;
 #[cfg(unix)]
 pub mod pipe;
 pub mod program;
+pub mod random;
 #[cfg(windows)]
 pub mod raw_socket;
+pub mod readiness;
 pub mod reset;
 #[cfg(unix)]
 pub mod signal;

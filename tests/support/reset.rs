@@ -5,13 +5,18 @@ use std::mem;
 use std::net::TcpStream;
 use std::os::raw::{c_int, c_void};
 
-/// Closes the connection with a reset. Closing a socket does that if `SO_LINGER` is set to zero seconds.
+/// Closes the connection with a reset.
 pub fn close_with_reset(stream: TcpStream) {
+    reset_on_close(&stream);
+}
+
+/// Makes the close of this stream a reset: `SO_LINGER` with zero seconds.
+pub fn reset_on_close(stream: &TcpStream) {
     let linger = Linger { on: 1, seconds: 0 };
     let len = mem::size_of::<Linger>() as c_int;
     let value: *const Linger = &linger;
     // SAFETY: `stream` is open, and `value` points to `len` bytes that outlive the call, which only reads them.
-    let result = unsafe { setsockopt(handle(&stream), SOL_SOCKET, SO_LINGER, value.cast::<c_void>(), len) };
+    let result = unsafe { setsockopt(handle(stream), SOL_SOCKET, SO_LINGER, value.cast::<c_void>(), len) };
     assert_eq!(result, 0, "setsockopt(SO_LINGER): {}", io::Error::last_os_error());
 }
 

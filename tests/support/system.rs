@@ -47,8 +47,9 @@ const IS_BSD: bool = cfg!(all(unix, not(any(target_os = "linux", target_os = "an
 /// Whether the queue is a kqueue: the system's or the model's.
 const HAS_KQUEUE: bool = IS_BSD || cfg!(minimio_kqueue);
 
-/// Whether registering a `SourceFd` twice is an error. With a kqueue, the second registration replaces the first.
-pub const SECOND_REGISTRATION_FAILS: bool = !HAS_KQUEUE;
+/// Whether registering a `SourceFd` or a `SourceSocket` twice is an error. With a kqueue, the second registration
+/// replaces the first; on Windows, it does so between an event and the next poll.
+pub const SECOND_REGISTRATION_FAILS: bool = !HAS_KQUEUE && !cfg!(windows);
 
 /// Whether every notification of the queue makes the queue's descriptor readable again for an edge-triggered outer
 /// queue. A kqueue that is already readable causes no further edge.
@@ -138,3 +139,14 @@ fn is_wine() -> bool {
 /// Whether `poll` reports that a datagram was refused, and a receive then returns the error. Wine's server takes the
 /// error from the socket and reports it only sometimes. (Windows is expected to report it, but the tests run on Wine.)
 pub const REFUSED_DATAGRAMS_ARE_REPORTED: bool = cfg!(not(windows));
+
+/// Whether an edge source is reported again only after the program has used it, even if more has arrived; and whether
+/// the rest is reported again after a partial read.
+pub const REARMED_BY_THE_PROGRAM: bool = cfg!(windows);
+
+/// Whether an event can report a condition that held when it happened, but that the program has ended before the poll.
+pub const EVENTS_CAN_BE_STALE: bool = cfg!(windows);
+
+/// Whether the queue may report a condition some time after the system shows the condition. Wine's server completes a
+/// request only after it has returned from other requests.
+pub const EVENTS_CAN_BE_LATE: bool = cfg!(windows);

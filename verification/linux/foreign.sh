@@ -60,7 +60,7 @@ if [[ $everything == yes ]]; then
   exit
 fi
 status=0
-run --lib --test behaviour --test stress --test mio -- "${left_out[@]}" || status=1
+run --lib --test behaviour --test stress --test oracle --test mio -- "${left_out[@]}" || status=1
 # Run each of these tests directly as the child process that it would otherwise start.
 isolated=$(run --test isolated -- --list | sed -n 's/: test$//p' | grep -v '^descriptors::')
 for test in $isolated; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that tests notice broken code: changes one rule at a time in a copy, and runs the tests that must then fail.
 
-    run.py TABLE [WORD]      the mutants of a table (wait, iocp or kqueue-model), or those with WORD in their names
+    run.py TABLE [WORD]      the mutants of a table (wait, iocp, kqueue-model or oracle), or those with WORD in their names
     run.py --check           checks that every mutant of all tables fits the sources, without building it
 
 A table is a text file beside this program. A mutant is a block of lines:
@@ -17,6 +17,8 @@ them must fail in the table kqueue-model, and at least one in the other tables.
 These are failures: a text that does not occur exactly once, a test that does not exist, a mutant that does not compile,
 a mutant with which too few tests fail, a test that fails without it. A test that hangs counts as failed if it runs
 alone.
+In the table oracle, the folder of the file selects the system: mutants of `src/kqueue` run over the kqueue model, those
+of `src/iocp` under Wine, the others natively.
 CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 """
 import os
@@ -46,7 +48,45 @@ TABLES = {
         "seconds": 300,
     },
     "kqueue-model": {"package": "verification/kqueue/model", "arguments": [], "environment": {}, "seconds": 60},
+    "oracle": {
+        "package": ".",
+        "arguments": ["--test", "oracle"],
+        "environment": {"ORACLE_STEPS": "100000"},
+        "seconds": 300,
+    },
 }
+
+
+def target_folder():
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+
+
+def system_of(table, file):
+    """The system on which the mutants of a file run: "kqueue", "windows", or "" for this machine's own."""
+    folders = {"src/kqueue/": "kqueue", "src/iocp/": "windows", "src/windows/": "windows"}
+    found = [system for folder, system in folders.items() if file.startswith(folder)]
+    return found[0] if table == "oracle" and found else ""
+
+
+def set_up(system):
+    """Additional cargo arguments, additional environment, and the command that runs a program, for a system."""
+    if system == "kqueue":
+        target = target_folder() / "kqueue-model"
+        manifest = ROOT / "verification/kqueue/model/Cargo.toml"
+        command = ["cargo", "build", "--quiet", "--release", "--manifest-path", str(manifest)]
+        subprocess.run(command, env=dict(os.environ, CARGO_TARGET_DIR=str(target)), check=True)
+        model = target / "release"
+        flags = f"--cfg minimio_kqueue -L native={model} -l dylib=kqueue_model -C link-arg=-Wl,-rpath,{model}"
+        return [], {"RUSTFLAGS": flags}, []
+    if system == "windows":
+        script = ". verification/setup/wine-setup.sh >&2 && env -0"
+        done = subprocess.run(["bash", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+        variables = dict(line.split("=", 1) for line in done.stdout.split("\0") if "=" in line)
+        exports = {name: value for name, value in variables.items() if name.startswith("CARGO_TARGET_X86_64")}
+        # A step takes ten times longer.
+        exports["ORACLE_STEPS"] = "20000"
+        return ["--target", "x86_64-pc-windows-gnu"], exports, [str(ROOT / "verification/setup/wine-run.sh")]
+    return [], {}, []
 
 
 class Mutant:
@@ -115,16 +155,35 @@ class Runner:
         self.settings = TABLES[table]
         self.work = Path(work)
         self.package = self.work / self.settings["package"]
-        target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "mutations"
-        self.environment = dict(os.environ, CARGO_TARGET_DIR=str(target), RUST_BACKTRACE="0", **self.settings["environment"])
+        self.systems = {}
+        self.copy("src")
+        if self.package == self.work:
+            for name in ("tests", "examples"):
+                self.copy(name)
+            shutil.copy(ROOT / "Cargo.toml", self.work)
+        else:
+            self.copy(self.settings["package"])
+
+    def copy(self, folder):
+        # The copies get new times. With the old times, cargo would take the last mutant of an earlier run for a build of
+        # these sources.
         ignore = shutil.ignore_patterns("target")
-        shutil.copytree(ROOT / "src", self.work / "src")
-        shutil.copytree(ROOT / self.settings["package"], self.package, ignore=ignore)
+        shutil.copytree(ROOT / folder, self.work / folder, ignore=ignore, copy_function=shutil.copy)
+
+    def select(self, system):
+        """Builds and runs for this system from now on."""
+        if system not in self.systems:
+            self.systems[system] = set_up(system)
+        arguments, environment, self.command = self.systems[system]
+        self.arguments = [*self.settings["arguments"], *arguments]
+        target = target_folder() / "mutations" / system
+        common = dict(os.environ, CARGO_TARGET_DIR=str(target), RUST_BACKTRACE="0", **self.settings["environment"])
+        self.environment = dict(common, **environment)
 
     def build(self):
         """The test programs by name (`lib` for the library's own tests), or the compiler's first error."""
         done = subprocess.run(
-            ["cargo", "test", "--no-run", "--message-format", "short", *self.settings["arguments"]],
+            ["cargo", "test", "--no-run", "--message-format", "short", *self.arguments],
             cwd=self.package, env=self.environment, capture_output=True, text=True,
         )
         if done.returncode != 0:
@@ -132,7 +191,7 @@ class Runner:
             return None, errors[0] if errors else done.stderr[-200:]
         programs = {}
         for source, program in re.findall(r"^ *Executable (?:unittests )?(\S+) \((.*)\)$", done.stderr, re.M):
-            name = Path(source).stem
+            name = Path(source).parent.name if source.endswith("/main.rs") else Path(source).stem
             programs[name] = program if Path(program).is_absolute() else str(self.package / program)
         return programs, None
 
@@ -147,7 +206,7 @@ class Runner:
         for program, named in groups.items():
             if program not in programs:
                 return set(), f"there is no test program {program}"
-            command = [programs[program], "--test-threads", "1", "--exact", *(name for _, name in named)]
+            command = [*self.command, programs[program], "--test-threads", "1", "--exact", *(name for _, name in named)]
             try:
                 done = subprocess.run(
                     command, cwd=self.package, env=self.environment, stdin=subprocess.DEVNULL,
@@ -180,22 +239,27 @@ def run_table(table, word):
 
     with tempfile.TemporaryDirectory() as work:
         runner = Runner(table, work)
-        programs, error = runner.build()
-        if error:
-            sys.exit(f"the original does not compile: {error}")
-        # The next build replaces the programs, so the originals are copied.
-        originals = {name: shutil.copy(program, Path(work) / f"original-{name}") for name, program in programs.items()}
-        good = set()
+        originals, good = {}, {}
         for mutant in mutants:
             if mutant.name in misfit:
                 result("FAILED", mutant.name, misfit[mutant.name])
                 continue
-            unproved = [test for test in mutant.tests if test not in good]
-            broken, output = runner.run(originals, unproved) if unproved else (set(), "")
+            system = system_of(table, mutant.file)
+            runner.select(system)
+            if system not in originals:
+                programs, error = runner.build()
+                if error:
+                    sys.exit(f"the original does not compile: {error}")
+                # The next build replaces the programs, so the originals are copied.
+                copies = {name: Path(work) / f"original-{system}{name}{Path(path).suffix}" for name, path in programs.items()}
+                originals[system] = {name: shutil.copy(programs[name], copy) for name, copy in copies.items()}
+                good[system] = set()
+            unproved = [test for test in mutant.tests if test not in good[system]]
+            broken, output = runner.run(originals[system], unproved) if unproved else (set(), "")
             if broken or "there is no test program" in output:
                 result("FAILED", mutant.name, f"fails without the mutant too: {' '.join(sorted(broken))} {output}")
                 continue
-            good.update(unproved)
+            good[system].update(unproved)
             file = Path(work) / mutant.file
             original = file.read_text()
             file.write_text(mutate(mutant, original)[0])
@@ -231,7 +295,7 @@ def main():
         print(f"{passed} passed, {failed} failed")
         return failed == 0
     if len(arguments) not in (1, 2) or arguments[0] not in TABLES:
-        sys.exit("usage: run.py wait | iocp | kqueue-model [WORD], or run.py --check")
+        sys.exit("usage: run.py wait | iocp | kqueue-model | oracle [WORD], or run.py --check")
     return run_table(arguments[0], arguments[1] if len(arguments) == 2 else "")
 
 

@@ -139,6 +139,16 @@ self_test() {
   wide=${wide:1}
   harmless $rule src/new.rs "${wide//0/ä}\\n"
 
+  rule=links_name_files
+  plant $rule verification/README.md 'See [a page](../src/none.rs).\n'
+  plant $rule README.md 'See [a page](verification/README.md).\n'
+  harmless $rule verification/new.md 'See [a page](../src/poll.rs#top), [another](#top), [a site](https://example.org/none).\n'
+
+  rule=table_cells_have_at_most_120_characters
+  plant $rule README.md "| a | ${wide//0/ä}ä |\\n"
+  plant $rule src/new.rs "    /// | a | $wide. |\\n"
+  harmless $rule README.new.md "| $wide | $wide | [a](https://example.org/$wide) |\\n$wide.\\n"
+
   rule=nothing_is_left_over
   plant $rule src/new.rs 'fn f() { todo!() }\n'
   plant $rule tests/new.rs '#[ignore]\nfn f() {}\n'
