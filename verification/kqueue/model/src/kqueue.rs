@@ -11,7 +11,7 @@
 
 use std::cmp;
 use std::os::raw::c_int;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,8 @@ pub struct Kqueue {
     mark: EventFd,
     /// The number of `kevent` calls.
     pub calls: AtomicU64,
+    /// Whether each call is written to standard error.
+    is_traced: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -61,7 +63,8 @@ impl Kqueue {
         outer.add(mark.0.number(), 0)?;
         let knotes = Knotes::default();
         let state = State { reading, writing, pending_signal, is_signalled: false, closed: false, knotes, settings };
-        Ok((Kqueue { outer, mark, calls: AtomicU64::new(0), state: Mutex::new(state) }, program))
+        let (calls, is_traced) = (AtomicU64::new(0), AtomicBool::new(settings.trace));
+        Ok((Kqueue { outer, mark, calls, is_traced, state: Mutex::new(state) }, program))
     }
 
     /// Returns whether `fd` is one of the program's descriptors for this kqueue.
@@ -87,12 +90,15 @@ impl Kqueue {
     }
 
     pub fn configure(&self, words: &str) -> Result<(), String> {
-        self.enter().settings.apply(words)
+        let mut state = self.enter();
+        let result = state.settings.apply(words);
+        self.is_traced.store(state.settings.trace, Ordering::Relaxed);
+        result
     }
 
     /// Returns whether the calls of this kqueue are traced.
     pub fn is_traced(&self) -> bool {
-        self.enter().settings.trace
+        self.is_traced.load(Ordering::Relaxed)
     }
 
     fn enter(&self) -> MutexGuard<'_, State> {
