@@ -1,6 +1,6 @@
 //! The guide: how to use this crate, step by step. Documentation only; the modules are empty.
 //!
-//! Every program in the guide runs as a test, on every system on which the crate is tested.
+//! Every program in the guide is also a test of the crate.
 //!
 //! | chapter | answers |
 //! |---|---|
