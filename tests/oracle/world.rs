@@ -293,8 +293,7 @@ impl State {
                 if let Operation::PeerReset(_) = operation {
                     peer.reset_on_close();
                 }
-                source.pair.peer = None;
-                source.wait_for_end();
+                source.close_peer();
             }
         }
         source.set_used();
