@@ -46,8 +46,6 @@ pub struct Registration {
     was_reported: bool,
     /// For each direction: whether the source or the peer was used since the last report.
     was_used: [bool; 2],
-    /// Whether the documentation does not promise a report.
-    is_exempt: bool,
     /// For each direction: how many polls did not report it although it was ready, and how many events these polls
     /// reported.
     missed: [(usize, usize); 2],
@@ -90,16 +88,12 @@ impl Watched {
 
     /// Records that the source was registered or reregistered.
     pub fn set_registered(&mut self, token: Token, interest: Interest) {
-        let is_exempt = self.pair.directions == WRITE
-            && self.pair.peer.is_none()
-            && system::write_ends_registered_after_the_reader_closed_are_reported() != Some(true);
         self.registration = Some(Registration {
             token,
             interest,
             is_armed: [true; 2],
             was_reported: false,
             was_used: [true; 2],
-            is_exempt,
             missed: [(0, 0); 2],
         });
     }
@@ -246,11 +240,15 @@ impl Watched {
     /// Returns whether the next poll must report this direction.
     pub fn is_due(&self, direction: usize) -> bool {
         let registration = match &self.registration {
-            Some(registration) if !registration.is_exempt => registration,
-            _ => return false,
+            Some(registration) => registration,
+            None => return false,
         };
         let is_wanted = includes(registration.interest, direction) && self.readiness.directions()[direction];
+        let has_no_reader = self.pair.directions == WRITE && self.pair.peer.is_none();
+        let is_promised =
+            !has_no_reader || system::write_ends_registered_after_the_reader_closed_are_reported() == Some(true);
         is_wanted
+            && is_promised
             && match registration.interest {
                 interest if interest.is_oneshot() => !registration.was_reported,
                 interest if interest.is_edge() => registration.is_armed[direction],
@@ -295,7 +293,12 @@ impl Watched {
                 || !includes(interest, direction);
             check(is_ready, "a direction that is not ready is not reported", detail)?;
             if interest.is_edge() {
-                let may_repeat = self.has_shut_down && self.pair.protocol == Protocol::Tcp;
+                let may_repeat = match self.pair.protocol {
+                    Protocol::Tcp => self.has_shut_down,
+                    Protocol::Local => false,
+                    // The model does not know whether all messages have arrived.
+                    Protocol::Messages => system::MESSAGES_CAN_BE_LATE,
+                };
                 let is_new = registration.is_armed[direction] || registration.was_used[direction] || may_repeat;
                 check(is_new, "an edge source is reported once if nothing happens", detail)?;
             }

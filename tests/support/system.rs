@@ -150,3 +150,6 @@ pub const EVENTS_CAN_BE_STALE: bool = cfg!(windows);
 /// Whether the queue may report a condition some time after the system shows the condition. Wine's server completes a
 /// request only after it has returned from other requests.
 pub const EVENTS_CAN_BE_LATE: bool = cfg!(windows);
+
+/// Whether a datagram or a connection may arrive some time after the call that sent it.
+pub const MESSAGES_CAN_BE_LATE: bool = cfg!(not(any(target_os = "linux", target_os = "android", windows)));
