@@ -74,8 +74,8 @@ fn print_outcome(outcome: &Outcome) -> bool {
     let delay = Duration::from_millis(delay);
     let (answer, is_right) = match &outcome.response {
         Ok(response) => (
-            String::from_utf8_lossy(&response.body).into_owned(),
-            response.status == 200 && response.body == word.as_bytes() && outcome.elapsed >= delay,
+            response.text().into_owned(),
+            response.status == 200 && response.text() == word && outcome.elapsed >= delay,
         ),
         Err(err) => (err.to_string(), false),
     };

@@ -58,8 +58,7 @@ fn print(request: &str, outcome: &Outcome) {
     let milliseconds = outcome.elapsed.as_secs_f64() * 1000.0;
     match &outcome.response {
         Ok(response) => {
-            let body = String::from_utf8_lossy(&response.body);
-            println!("{milliseconds:8.1} ms  {request:20}  {}  {}", response.status, body.trim_end());
+            println!("{milliseconds:8.1} ms  {request:20}  {}  {}", response.status, response.text());
         }
         Err(err) => println!("{milliseconds:8.1} ms  {request:20}  {err}"),
     }

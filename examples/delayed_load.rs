@@ -91,7 +91,7 @@ fn argument(at: usize, default: usize) -> io::Result<usize> {
 /// reached.
 fn is_right(outcome: &Outcome) -> io::Result<bool> {
     match &outcome.response {
-        Ok(response) => Ok(response.status == 200 && response.body == outcome.request.to_string().as_bytes()),
+        Ok(response) => Ok(response.status == 200 && response.text() == outcome.request.to_string()),
         Err(err) => Err(io::Error::new(
             err.kind(),
             format!(

@@ -79,7 +79,7 @@ async fn get(reactor: &Rc<RefCell<Reactor>>, addr: SocketAddr, path: &str) -> io
         let count = socket.do_io(|stream| stream.read(&mut buffer)).await?;
         responses.push(&buffer[..count]);
         match responses.take() {
-            Ok(Some(response)) => return Ok(String::from_utf8_lossy(&response.body).into_owned()),
+            Ok(Some(response)) => return Ok(response.text().into_owned()),
             Ok(None) if count == 0 => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(None) => {}
             Err(_) => return Err(io::Error::new(ErrorKind::InvalidData, "the response is not HTTP")),

@@ -64,7 +64,8 @@ impl Client {
     fn text(&mut self) -> String {
         let response = self.response();
         assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
-        String::from_utf8(response.body).unwrap()
+        assert!(response.body.ends_with(b"\n"), "{}", response.body.escape_ascii());
+        response.text().into_owned()
     }
 
     /// Waits until the server closes the connection. The server must send nothing before.
@@ -177,7 +178,6 @@ fn each_error_has_its_status() {
         ("GET /99999999999999999999999/hello HTTP/1.1\r\n\r\n".into(), 400, true),
         ("GET /0/%zz HTTP/1.1\r\n\r\n".into(), 400, true),
         ("POST /0/hello HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi".into(), 405, true),
-        ("HEAD /0/hello HTTP/1.1\r\n\r\n".into(), 405, true),
         ("OPTIONS * HTTP/1.1\r\n\r\n".into(), 405, true),
         ("hello\r\n\r\n".into(), 400, false),
         ("GET /0/hello HTTP/1.1\n".into(), 400, false),
@@ -191,6 +191,7 @@ fn each_error_has_its_status() {
         client.send(&bytes);
         let response = client.response();
         assert_eq!((response.status, response.keep_alive), (status, stays_open), "{bytes:.60}");
+        assert!(response.body.ends_with(b"\n"), "{bytes:.60}: {}", response.body.escape_ascii());
         if stays_open {
             client.get("/0/next");
             assert_eq!(client.text(), "next", "after {bytes:.60}");
@@ -210,12 +211,33 @@ fn a_delay_of_one_minute_is_accepted() {
 }
 
 #[test]
-fn a_response_to_head_has_no_body() {
+fn a_response_to_head_is_the_head_of_the_response_to_get() {
+    let server = server(Limits::default());
+    for path in ["/0/hello", "/0/", "/20/late", "/nowhere", "/99999/never", "/0/%zz"] {
+        let start = Instant::now();
+        let [get, head] = ["GET", "HEAD"].map(|method| {
+            let mut client = Client::connect(server.addr());
+            client.send(format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n\r\n"));
+            let mut response = String::new();
+            client.stream.read_to_string(&mut response).unwrap();
+            response
+        });
+        assert!(!path.contains("late") || start.elapsed() >= ms(40), "{path}: no delay");
+        let body = get.strip_prefix(&head).unwrap_or_else(|| panic!("{path}: {get:?}, {head:?}"));
+        assert!(head.ends_with("\r\n\r\n") && body.ends_with('\n'), "{path}: {get:?}, {head:?}");
+        assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{path}: {get:?}, {head:?}");
+    }
+}
+
+#[test]
+fn a_connection_stays_open_after_a_response_to_head() {
     let (_server, mut client) = server_and_client();
-    client.send("HEAD /0/hello HTTP/1.1\r\nConnection: close\r\n\r\n");
-    let mut bytes = Vec::new();
-    client.stream.read_to_end(&mut bytes).unwrap();
-    assert!(bytes.ends_with(b"\r\n\r\n"), "{}", bytes.escape_ascii());
+    client.send("HEAD /20/x HTTP/1.1\r\n\r\nGET /0/y HTTP/1.0\r\n\r\n");
+    let mut responses = String::new();
+    client.stream.read_to_string(&mut responses).unwrap();
+    let (head, response) = responses.split_once("\r\n\r\n").unwrap();
+    assert!(head.ends_with("\r\nConnection: keep-alive"), "{responses:?}");
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.ends_with("\r\n\r\ny\n"), "{responses:?}");
 }
 
 #[test]
@@ -262,7 +284,7 @@ fn a_connection_is_closed_when_its_client_requests_it() {
         // Bytes after the last request are not a request.
         client.send(request.to_owned() + "GET /0/y HTTP/1.1\r\n\r\n");
         let response = client.response();
-        assert_eq!((response.body, response.keep_alive), (b"x".to_vec(), false));
+        assert_eq!((response.body, response.keep_alive), (b"x\n".to_vec(), false));
         client.expect_end();
     }
     wait_for_connections(&server, 0);
