@@ -547,6 +547,18 @@ fn delayed_prints_ten_responses_in_the_time_of_the_longest() {
     let sentence = ["one", "thread", "waits", "for", "ten", "answers", "at", "the", "same", "time"];
     let answers: Vec<&str> = output.lines().filter_map(|line| line.split("● ").nth(1)?.split(' ').next()).collect();
     assert_eq!(answers, sentence, "{output}");
+
+    // All bars have one scale: the longest shows the sum of the delays, 5.5 seconds.
+    let mut bars = 0;
+    for line in output.lines().filter(|line| line.contains('━')) {
+        let time = line.strip_suffix(" ms").and_then(|line| line.rsplit(' ').next()).unwrap();
+        let half_columns: usize =
+            line.chars().map(|char| usize::from(char == '╸') + 2 * usize::from(char == '━')).sum();
+        let expected = time.parse::<f64>().unwrap() / 5500. * 100.;
+        assert!((half_columns as f64 - expected).abs() < 0.6, "{output}");
+        bars += 1;
+    }
+    assert_eq!(bars, 12, "{output}");
     assert!(output.contains("5500.0 ms"), "{output}");
     assert!(output.lines().all(|line| line.chars().count() <= 80), "{output}");
 }
