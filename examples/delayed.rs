@@ -4,6 +4,7 @@
 //! cargo run --example delayed
 //! ```
 
+mod arguments;
 mod client;
 mod http;
 mod server;
@@ -36,6 +37,7 @@ const WIDTH: usize = 50;
 const TOLERANCE: Duration = Duration::from_millis(400);
 
 fn main() {
+    arguments::none("delayed");
     match run() {
         Ok(true) => {}
         Ok(false) => process::exit(1),

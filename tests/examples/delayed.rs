@@ -8,6 +8,7 @@ use std::process::{ChildStdout, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::command_lines::{check_columns, check_next};
 use crate::http::{Response, Responses, MAX_HEAD};
 use crate::server::{Background, Limits, Server, Slab};
 use crate::support::program::{example, Program};
@@ -547,6 +548,8 @@ fn delayed_prints_ten_responses_in_the_time_of_the_longest() {
     let sentence = ["one", "thread", "waits", "for", "ten", "answers", "at", "the", "same", "time"];
     let answers: Vec<&str> = output.lines().filter_map(|line| line.split("● ").nth(1)?.split(' ').next()).collect();
     assert_eq!(answers, sentence, "{output}");
+    check_next("delayed", output.lines().last());
+    check_columns(&output);
 
     // All bars have one scale: the longest shows the sum of the delays, 5.5 seconds.
     let mut bars = 0;
@@ -560,7 +563,6 @@ fn delayed_prints_ten_responses_in_the_time_of_the_longest() {
     }
     assert_eq!(bars, 12, "{output}");
     assert!(output.contains("5500.0 ms"), "{output}");
-    assert!(output.lines().all(|line| line.chars().count() <= 80), "{output}");
 }
 
 #[test]
@@ -570,7 +572,9 @@ fn the_client_prints_responses_in_the_order_of_arrival() {
     let client = Program::start(Command::new(example("delayed_client")).arg(addr.to_string()).args(requests));
     let (code, output) = client.finish();
     assert_eq!(code, Some(0), "{output}");
-    let answers: Vec<&str> = output.lines().map(|line| line.split(" 200  ").nth(1).unwrap_or(line)).collect();
+    let mut lines: Vec<&str> = output.lines().collect();
+    check_next("delayed_client", lines.pop());
+    let answers: Vec<&str> = lines.iter().map(|line| line.split(" 200  ").nth(1).unwrap_or(line)).collect();
     assert_eq!(answers, ["first", "two words", "third", "50 %"], "{output}");
 
     drop(server);
@@ -587,13 +591,15 @@ fn the_client_reports_a_failed_request() {
         Program::start(Command::new(example("delayed_client")).arg(format!("http://{addr}/")).args(requests)).finish()
     };
     let (code, output) = client(&[]);
-    assert_eq!((code, output.lines().count()), (Some(0), 5), "{output}");
+    assert_eq!((code, output.lines().count()), (Some(0), 6), "{output}");
+    check_columns(&output);
     let (code, output) = client(&["0/fine", "99999/never"]);
     assert_eq!(code, Some(1), "{output}");
     assert!(output.contains("400  The delay is too long"), "{output}");
     drop(server);
     let (code, output) = client(&["0/fine"]);
     assert_eq!(code, Some(1), "{output}");
+    assert!(output.ends_with(&format!(": cargo run --example delayed_server {addr}\n")), "{output}");
 }
 
 #[test]
@@ -629,10 +635,31 @@ fn a_server_continues_after_the_reader_of_its_output_is_closed() {
 #[test]
 fn a_server_that_cannot_listen_prints_the_error() {
     let listener = TcpListener::bind(loopback()).unwrap();
-    for addr in [listener.local_addr().unwrap().to_string(), "nowhere".into()] {
-        let (code, output) = Program::start(Command::new(example("delayed_server")).arg(&addr)).finish();
+    let addr = listener.local_addr().unwrap();
+    // The port is of an address that a server can also reach by its name.
+    for name in [addr.to_string(), format!("localhost:{}", addr.port())] {
+        let (code, output) = Program::start(Command::new(example("delayed_server")).arg(name)).finish();
         assert_eq!(code, Some(1), "{output}");
         assert!(output.starts_with(&format!("delayed_server: {addr}: ")), "{output}");
+        // The last line of the hint is a command that works.
+        assert!(output.ends_with("\n    cargo run --example delayed_server 127.0.0.1:0\n"), "{output}");
+        check_columns(&output);
+    }
+}
+
+#[test]
+fn a_server_and_its_client_accept_names() {
+    let (_server, addr, mut output) = server_program(Command::new(example("delayed_server")).arg("localhost:0"));
+    let mut lines = [String::new(), String::new()];
+    for line in &mut lines {
+        output.read_line(line).unwrap();
+        check_columns(line);
+    }
+    assert_eq!(lines[0], format!("In another terminal, run: curl http://{addr}/1000/hello\n"));
+    check_next("delayed_server", lines[1].strip_suffix(&format!(" {addr}\n")));
+    for name in [format!("localhost:{}", addr.port()), format!("http://localhost:{}/", addr.port()), addr.to_string()] {
+        let client = Program::start(Command::new(example("delayed_client")).args([&name, "0/x"])).finish();
+        assert_eq!(client.0, Some(0), "{name}: {}", client.1);
     }
 }
 
@@ -642,6 +669,8 @@ fn delayed_load_receives_all_responses_of_concurrent_requests() {
     assert_eq!(code, Some(0), "{output}");
     assert!(output.starts_with("200 of 200 responses were right"), "{output}");
     assert!(output.contains("\n200 waited at the same time"), "{output}");
+    check_next("delayed_load", output.lines().last());
+    check_columns(&output);
 }
 
 #[test]
