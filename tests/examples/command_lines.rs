@@ -87,7 +87,7 @@ fn each_example_refuses_a_wrong_argument_with_its_usage() {
         let mut wrong: Vec<&[&str]> = vec![&["--verbose"], &["-1"]];
         wrong.extend::<&[&[&str]]>(match &name[..] {
             "any_fd" => &[&["stdout"], &["stdin", "more"]],
-            "delayed_client" => &[&["nowhere"], &["localhost:99999", "0/x"]],
+            "delayed_client" => &[&["nowhere"], &["localhost:1", "--verbose"], &["localhost:99999", "0/x"]],
             "delayed_load" => &[&["many"], &["0"], &["10", "1.5"], &["10", "60001"], &["10", "10", "more"]],
             "delayed_server" => &[&["nowhere"], &["localhost"], &["localhost:0", "more"]],
             _ => &[&["more"]],
