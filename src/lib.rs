@@ -30,7 +30,7 @@
 //!
 //! Names, signatures and behaviour follow mio 1.x; [a section below](#differences-from-mio) lists the additions and
 //! differences. [`book`] offers this API under the names that the book *Epoll, Kqueue and IOCP Explained with Rust*
-//! uses.
+//! uses. [`guide`] shows step by step how to use the crate, and which system calls it makes.
 //!
 //! # What an event means
 //!
@@ -310,6 +310,7 @@ const _: () = {
 mod association;
 pub mod book;
 pub mod event;
+pub mod guide;
 mod interest;
 mod io_source;
 pub mod net;

@@ -96,7 +96,7 @@ there_are_no_dependencies() {
 the_package_has_the_intended_files() {
   local list
   list=$(cargo package --quiet --list --allow-dirty 2>&1) || true
-  grep -vxE '(src|tests|examples)/.*\.rs|examples/delayed\.svg|README\.md|LICENSE|CHANGELOG\.md|Cargo\.(toml|lock)|Cargo\.toml\.orig|\.cargo_vcs_info\.json' \
+  grep -vxE '(src|tests|examples)/.*\.rs|examples/delayed\.svg|src/guide/[a-z_]+\.md|README\.md|LICENSE|CHANGELOG\.md|Cargo\.(toml|lock)|Cargo\.toml\.orig|\.cargo_vcs_info\.json' \
     <<<"$list" | sed 's/^/packed: /' || true
   files '^(src|tests|examples)/|^(README\.md|LICENSE|CHANGELOG\.md)$' | sort | comm -23 - <(sort <<<"$list") |
     sed 's/^/not packed: /'
@@ -117,6 +117,7 @@ lines_end_cleanly() {
 lines_have_at_most_120_columns() {
   # A row of a table and a link cannot be broken into lines.
   files '\.rs$' | find_in_text '^(?!\s*//[/!] ([|]|\[.*\]: http)).{121}'
+  files '^src/guide/.*\.md$' | find_in_text '^(?![|]).{121}'
 }
 
 # A reader follows links in the repository, and in the published package, which has only some of the files.

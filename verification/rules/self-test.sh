@@ -106,6 +106,8 @@ self_test() {
   rule=the_package_has_the_intended_files
   plant $rule tests/notes.txt 'a file\n'
   plant $rule examples/picture.rs.bak 'a file\n'
+  plant $rule src/guide/picture.svg 'a file\n'
+  harmless $rule src/guide/new_chapter.md 'a file\n'
   cp Cargo.toml "$spoiled/saved.toml"
   sed -i 's,"/src",\0/lib.rs,; s,"/src"/lib.rs,"/src/lib.rs",' Cargo.toml
   expect $rule '^not packed: src/poll.rs'
@@ -130,6 +132,8 @@ self_test() {
   wide=$(printf '%0121d' 0)
   plant $rule src/new.rs "// $wide\\n"
   plant $rule tests/new.rs "${wide//0/ä}\\n"
+  plant $rule src/guide/new.md "$wide\\n"
+  harmless $rule src/guide/new.md "| $wide |\\n"
   harmless $rule src/new.rs "${wide:1}\\n"
   harmless $rule src/new.rs "    /// | $wide |\\n"
   wide=${wide:1}

@@ -1,4 +1,3 @@
-//! Checks that two modules exist which mio has and minimio does not have: pages of documentation, of which `compat/mio`
-//! has its own versions.
+//! Checks that two modules of mio exist: pages of documentation, of which `compat/mio` has its own versions.
 
 pub use minimio::{features, guide};

@@ -90,6 +90,11 @@ impl Kqueue {
         self.enter().settings.apply(words)
     }
 
+    /// Returns whether the calls of this kqueue are traced.
+    pub fn is_traced(&self) -> bool {
+        self.enter().settings.trace
+    }
+
     fn enter(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

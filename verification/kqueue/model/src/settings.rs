@@ -1,5 +1,5 @@
-//! Differences between systems, and random faults. Both are words separated by commas, from the environment or from a
-//! call of `kqueue_model_configure`.
+//! Differences between systems, random faults, and the trace of calls. All are words separated by commas, from the
+//! environment or from a call of `kqueue_model_configure`.
 
 use std::env;
 use std::os::raw::c_int;
@@ -77,6 +77,8 @@ pub struct Faults {
 pub struct Settings {
     pub system: System,
     pub faults: Faults,
+    /// Whether each call is written to standard error.
+    pub trace: bool,
 }
 
 impl Settings {
@@ -105,6 +107,7 @@ impl Settings {
                 "add-triggers" => self.system.add_triggers = true,
                 "ticks" => self.system.ticks = true,
                 "freebsd-pipes" => self.system.pipes = Pipes::FreeBsd,
+                "trace" => self.trace = true,
                 "macos-pipes" => self.system.pipes = Pipes::MacOs,
                 _ => return None,
             },

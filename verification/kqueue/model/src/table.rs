@@ -9,6 +9,7 @@ use crate::ffi;
 use crate::kqueue::Kqueue;
 use crate::linux;
 use crate::settings::Settings;
+use crate::trace;
 
 /// The kqueues of one process, each with the number of the program's descriptor.
 type Kqueues = Vec<(c_int, Arc<Kqueue>)>;
@@ -69,6 +70,9 @@ pub fn open() -> Result<c_int, Errno> {
     let (kqueue, descriptor) = Kqueue::new(settings)?;
     let number = descriptor.into_number();
     lock_table().push((number, Arc::new(kqueue)));
+    if settings.trace {
+        trace::write_kqueue(number);
+    }
     Ok(number)
 }
 

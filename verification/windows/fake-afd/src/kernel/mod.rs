@@ -9,6 +9,7 @@ pub(crate) mod layout;
 mod pipes;
 mod requests;
 mod sockets;
+mod trace;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Deref, DerefMut};
@@ -155,6 +156,8 @@ pub(crate) struct Kernel {
     pub violations: Vec<String>,
     /// The timeouts of all waits, in milliseconds.
     pub timeouts: Vec<u32>,
+    /// The calls since the test began to record them, as lines of text.
+    pub trace: Option<Vec<String>>,
     /// How many threads block in a wait.
     pub blocked_threads: usize,
     objects: BTreeMap<usize, Object>,
@@ -216,6 +219,7 @@ impl Kernel {
             },
             violations: Vec::new(),
             timeouts: Vec::new(),
+            trace: None,
             blocked_threads: 0,
             objects: BTreeMap::new(),
             closed: BTreeSet::new(),

@@ -22,6 +22,11 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// The status and the events of the result, if it is decided.
+    pub(super) fn result(&self) -> Option<(Status, Option<u32>)> {
+        self.result.map(|result| (result.status, result.events))
+    }
+
     /// Whether the result is not decided yet.
     fn waits(&self) -> bool {
         self.result.is_none() && !self.held_back
