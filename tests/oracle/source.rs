@@ -176,16 +176,6 @@ impl Watched {
         self.wait_until(|readiness| readiness.is_readable() && (!is_tcp || unread_bytes(handle) >= expected));
     }
 
-    /// Closes the peer. Some systems do not report that to a full pipe.
-    pub fn close_peer(&mut self) {
-        let is_full_pipe = self.pair.directions == WRITE && !self.look().is_writable();
-        self.pair.peer = None;
-        if let (true, Some(registration)) = (is_full_pipe, &mut self.registration) {
-            registration.is_exempt |= !system::full_pipes_report_the_close_of_the_reader();
-        }
-        self.wait_for_end();
-    }
-
     /// Waits until the system shows that the peer has shut down or closed.
     pub fn wait_for_end(&mut self) {
         if self.pair.protocol != Protocol::Messages {

@@ -300,7 +300,8 @@ impl State {
                 if let Operation::PeerReset(_) = operation {
                     peer.reset_on_close();
                 }
-                source.close_peer();
+                source.pair.peer = None;
+                source.wait_for_end();
             }
         }
         source.set_used();
