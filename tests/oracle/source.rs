@@ -311,15 +311,15 @@ impl Watched {
             _ => return,
         };
         registration.was_reported = true;
-        // On Windows, data and the end are two reports, and after an error no report follows.
-        let end_is_missing = REARMED_BY_THE_PROGRAM && now.end && !reported.end;
+        // On Windows, data, the end and an error are reported one after the other, and nothing after an error.
+        let is_incomplete = now.end && !reported.end || now.error && !reported.error;
         let has_ended = REARMED_BY_THE_PROGRAM && reported.error;
         for (direction, is_ready) in now.directions().into_iter().enumerate() {
             if reported.directions[direction] || has_ended {
                 // An event that came too late does not count: the program used the source before it was reported, which
                 // armed it again, unless the crate did not see that.
                 registration.is_armed[direction] &= !is_ready && !self.pair.is_raw;
-                let may_repeat = end_is_missing || mem::take(&mut self.may_repeat);
+                let may_repeat = REARMED_BY_THE_PROGRAM && is_incomplete || mem::take(&mut self.may_repeat);
                 registration.was_used[direction] = now != was || may_repeat;
                 self.was_ready[direction] = is_ready;
                 registration.missed[direction] = (0, 0);
