@@ -13,6 +13,8 @@
 //!     │ 2. wake ───► Waker ─────► 3. an event with the waker's token
 //! ```
 
+mod arguments;
+
 use std::io::{self, ErrorKind};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread;
@@ -28,6 +30,7 @@ const LIMITS: [u32; 6] = [10, 100, 1_000, 10_000, 20_000, 40_000];
 type Count = (u32, usize);
 
 fn main() -> io::Result<()> {
+    arguments::none("wake");
     let mut poll = Poll::new()?;
     let waker = Waker::new(poll.registry(), RESULTS)?;
     let (sender, results) = mpsc::channel();

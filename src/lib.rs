@@ -136,6 +136,25 @@
 //! | OpenBSD, DragonFly | the releases that Rust supports | OpenBSD releases with user events (`EVFILT_USER`): as NetBSD 10 |
 //! | Windows | 7 with SP1, as far as Rust's standard library supports it | |
 //!
+//! # Examples
+//!
+//! Each program in `examples/` shows one idea. The table is in learning order, and the last line that an example prints
+//! names the next one.
+//!
+//! | `cargo run --example …` | shows |
+//! |---|---|
+//! | `delayed` | ten requests with ten delays, a client thread and a server thread |
+//! | `delayed_server` | the server as a program |
+//! | `delayed_client` | the client as a program |
+//! | `delayed_load` | ten thousand requests that wait at the same time |
+//! | `wake` | a [`Waker`] beside a channel between two threads |
+//! | `timers` | a [`Timer`] as a source |
+//! | `udp` | datagrams, and a timer that resends lost ones |
+//! | `echo` | level mode beside edge mode |
+//! | `any_fd` | a descriptor or socket for which the crate has no type |
+//! | `book` | a reactor and an executor under the book's names ([`book`]) |
+//! | `executor` | `async fn` over a poll |
+//!
 //! # Reading the source
 //!
 //! ```text

@@ -280,7 +280,7 @@ impl Registry {
     /// | a number that is not an open descriptor or socket | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
     /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | `ENOMEM`; memory is the only limit | no limit |
     /// | a source that the kernel rejects in a later `poll` | does not happen | does not happen | an error event of this source |
-    /// | a pipe's write end whose reader is closed | no error; reported | no error; on macOS reported; on the BSDs perhaps not reported, but the next write fails | |
+    /// | a pipe's write end whose reader is closed | no error; reported | no error; reported on macOS since 10.15; elsewhere perhaps not reported, but the next write fails | |
     ///
     /// # Examples
     ///

@@ -4,6 +4,7 @@
     cargo run --example delayed | verification/picture.py >examples/delayed.svg
 """
 import html
+import re
 import sys
 
 WIDTH, HEIGHT = 8.4, 20  # Of one character, in pixels.
@@ -20,8 +21,8 @@ print('<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14" 
 for number, line in enumerate(lines):
     indent = len(line) - len(line.lstrip())
     # Renderers join spaces, but not no-break spaces.
-    text = html.escape(line.strip()).replace(" ", "\u00a0").replace("━", '<tspan fill="#5fb3f6">━</tspan>').replace("●", '<tspan fill="#f6c95f">●</tspan>')
-    text = text.replace('</tspan><tspan fill="#5fb3f6">', "")
+    text = html.escape(line.strip()).replace(" ", "\u00a0").replace("●", '<tspan fill="#f6c95f">●</tspan>')
+    text = re.sub("[━╸]+", r'<tspan fill="#5fb3f6">\g<0></tspan>', text)
     # A fixed length keeps the columns aligned with every font.
     x, length = round((2 + indent) * WIDTH), round((len(line) - indent) * WIDTH)
     if line:

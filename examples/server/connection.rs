@@ -240,7 +240,10 @@ impl Connection {
         let now = Instant::now();
         while self.answers.front().map_or(false, |pending| pending.due <= now) {
             if let Some(Pending { answer, keep_alive, .. }) = self.answers.pop_front() {
-                answer.status.write_response(&answer.body, keep_alive, &mut self.output);
+                answer.status.write_head(answer.body.len(), keep_alive, &mut self.output);
+                if answer.has_body {
+                    self.output.extend_from_slice(&answer.body);
+                }
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The delayed server: `GET /<ms>/<text>` is answered with `<text>` after `<ms>` milliseconds. One thread serves all
-//! clients.
+//! The delayed server: `GET /<ms>/<text>` is answered with `<text>` and a newline after `<ms>` milliseconds. One thread
+//! serves all clients.
 //!
 //! - `mod.rs`: the server, which has one poll and passes each event to the listener or to a connection.
 //! - `connection.rs`: a connection, which takes requests, waits, and answers.

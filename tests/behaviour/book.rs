@@ -105,7 +105,7 @@ fn each_of_many_pending_responses_is_reported_once() {
         let (_, stream) =
             streams.iter_mut().find(|(name, _)| *name == token).expect("the token of a registered stream");
         let stream = stream.take().expect("the stream was reported before");
-        assert!(read_response(stream).ends_with(&format!("number-{token}")));
+        assert!(read_response(stream).ends_with(&format!("number-{token}\n")));
     }
     registrator.close_loop().unwrap();
     reactor.join().unwrap();

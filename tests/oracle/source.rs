@@ -46,8 +46,6 @@ pub struct Registration {
     was_reported: bool,
     /// For each direction: whether the source or the peer was used since the last report.
     was_used: [bool; 2],
-    /// Whether the documentation does not promise a report.
-    is_exempt: bool,
     /// For each direction: how many polls did not report it although it was ready, and how many events these polls
     /// reported.
     missed: [(usize, usize); 2],
@@ -90,16 +88,12 @@ impl Watched {
 
     /// Records that the source was registered or reregistered.
     pub fn set_registered(&mut self, token: Token, interest: Interest) {
-        let is_exempt = self.pair.directions == WRITE
-            && self.pair.peer.is_none()
-            && system::write_ends_registered_after_the_reader_closed_are_reported() != Some(true);
         self.registration = Some(Registration {
             token,
             interest,
             is_armed: [true; 2],
             was_reported: false,
             was_used: [true; 2],
-            is_exempt,
             missed: [(0, 0); 2],
         });
     }
@@ -236,11 +230,15 @@ impl Watched {
     /// Returns whether the next poll must report this direction.
     pub fn is_due(&self, direction: usize) -> bool {
         let registration = match &self.registration {
-            Some(registration) if !registration.is_exempt => registration,
-            _ => return false,
+            Some(registration) => registration,
+            None => return false,
         };
         let is_wanted = includes(registration.interest, direction) && self.readiness.directions()[direction];
+        let has_no_reader = self.pair.directions == WRITE && self.pair.peer.is_none();
+        let is_promised =
+            !has_no_reader || system::write_ends_registered_after_the_reader_closed_are_reported() == Some(true);
         is_wanted
+            && is_promised
             && match registration.interest {
                 interest if interest.is_oneshot() => !registration.was_reported,
                 interest if interest.is_edge() => registration.is_armed[direction],
@@ -285,7 +283,12 @@ impl Watched {
                 || !includes(interest, direction);
             check(is_ready, "a direction that is not ready is not reported", detail)?;
             if interest.is_edge() {
-                let may_repeat = self.has_shut_down && self.pair.protocol == Protocol::Tcp;
+                let may_repeat = match self.pair.protocol {
+                    Protocol::Tcp => self.has_shut_down,
+                    Protocol::Local => false,
+                    // The model does not know whether all messages have arrived.
+                    Protocol::Messages => system::MESSAGES_CAN_BE_LATE,
+                };
                 let is_new = registration.is_armed[direction] || registration.was_used[direction] || may_repeat;
                 check(is_new, "an edge source is reported once if nothing happens", detail)?;
             }
@@ -308,15 +311,15 @@ impl Watched {
             _ => return,
         };
         registration.was_reported = true;
-        // On Windows, data and the end are two reports, and after an error no report follows.
-        let end_is_missing = REARMED_BY_THE_PROGRAM && now.end && !reported.end;
+        // On Windows, data, the end and an error are reported one after the other, and nothing after an error.
+        let is_incomplete = now.end && !reported.end || now.error && !reported.error;
         let has_ended = REARMED_BY_THE_PROGRAM && reported.error;
         for (direction, is_ready) in now.directions().into_iter().enumerate() {
             if reported.directions[direction] || has_ended {
                 // An event that came too late does not count: the program used the source before it was reported, which
                 // armed it again, unless the crate did not see that.
                 registration.is_armed[direction] &= !is_ready && !self.pair.is_raw;
-                let may_repeat = end_is_missing || mem::take(&mut self.may_repeat);
+                let may_repeat = REARMED_BY_THE_PROGRAM && is_incomplete || mem::take(&mut self.may_repeat);
                 registration.was_used[direction] = now != was || may_repeat;
                 self.was_ready[direction] = is_ready;
                 registration.missed[direction] = (0, 0);

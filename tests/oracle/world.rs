@@ -119,8 +119,8 @@ impl World {
         } else {
             thread::scope(|scope| {
                 let thread = scope.spawn(|| {
-                    // The poll has blocked already in some cases, and not yet in others.
-                    (0..capacity).for_each(|_| thread::yield_now());
+                    // In some cases the poll has blocked already, in others not yet.
+                    (0..capacity % 3).for_each(|_| thread::yield_now());
                     operations.iter().try_for_each(|operation| state.apply(registry, *operation).map(drop))?;
                     Ok(Instant::now())
                 });
@@ -200,6 +200,7 @@ impl State {
         }
     }
 
+    /// Opens, closes or registers a source, or changes its registration.
     fn change(&mut self, registry: &Registry, operation: Operation) -> Checked<Option<String>> {
         use Operation::*;
         let number = match operation {
@@ -254,10 +255,15 @@ impl State {
         };
         let kind = result.as_ref().err().map(io::Error::kind);
         let detail = || format!("{operation:?} of {source} returned {result:?}, expected {expected:?}");
-        check(kind == expected, "registering fails only for a registered source, the others for others", detail)?;
+        check(
+            kind == expected,
+            "register fails if the source is registered, reregister and deregister if it is not",
+            detail,
+        )?;
         Ok(Some(source.to_string()))
     }
 
+    /// Does what a program does with its source.
     fn use_source(&mut self, n: usize, operation: Operation) -> Option<String> {
         let index = select(n, &self.sources)?;
         let source = &mut self.sources[index];
@@ -273,6 +279,7 @@ impl State {
         Some(source.to_string())
     }
 
+    /// Does what a peer does, and waits until `poll(2)` shows the effect.
     fn use_peer(&mut self, n: usize, operation: Operation) -> Option<String> {
         let index = select(n, &self.sources)?;
         let source = &mut self.sources[index];

@@ -63,8 +63,8 @@ pub const FULL_UNIX_RECEIVERS_BLOCK: bool = cfg!(any(target_os = "linux", target
 /// Whether a Unix stream is reset when its peer closes without having read all bytes. On the BSDs, the stream ends.
 pub const UNREAD_BYTES_RESET: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Whether `poll` reports a pipe's write end that was registered after the read end was closed. FreeBSD, NetBSD and
-/// DragonFly refuse to watch such a write end. For OpenBSD, whose releases differ, the result is `None`.
+/// Whether `poll` reports a pipe's write end that was registered after the read end was closed. macOS does since 10.15.
+/// FreeBSD, NetBSD and DragonFly refuse to watch such a write end. For OpenBSD, the result is `None`: not known.
 pub fn write_ends_registered_after_the_reader_closed_are_reported() -> Option<bool> {
     match () {
         () if cfg!(minimio_kqueue) => Some(model_has("macos-pipes")),
@@ -150,3 +150,6 @@ pub const EVENTS_CAN_BE_STALE: bool = cfg!(windows);
 /// Whether the queue may report a condition some time after the system shows the condition. Wine's server completes a
 /// request only after it has returned from other requests.
 pub const EVENTS_CAN_BE_LATE: bool = cfg!(windows);
+
+/// Whether a datagram or a connection may arrive some time after the call that sent it.
+pub const MESSAGES_CAN_BE_LATE: bool = cfg!(not(any(target_os = "linux", target_os = "android", windows)));

@@ -168,7 +168,7 @@ fn the_node_like_runtime_runs() {
             runtime.run_in_pool(move || text.len().to_string(), |runtime, length| runtime.log.push(length));
             for delay in [150, 20] {
                 runtime.http_get_slow(addr, delay, move |runtime, response| {
-                    assert!(response.ends_with("url/http://http//www.google.com"), "{response}");
+                    assert!(response.ends_with("url/http://http//www.google.com\n"), "{response}");
                     runtime.log.push(format!("response after {delay} ms"));
                 });
             }

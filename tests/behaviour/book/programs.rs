@@ -62,7 +62,7 @@ fn begin() -> (Background, Poll, Sender<usize>, Executor) {
 fn read_to_end(stream: &mut TcpStream) {
     let mut buffer = String::new();
     stream.read_to_string(&mut buffer).unwrap();
-    assert!(buffer.starts_with("HTTP/1.1 200 OK\r\n") && buffer.ends_with(SITE), "{buffer}");
+    assert!(buffer.starts_with("HTTP/1.1 200 OK\r\n") && buffer.trim_end().ends_with(SITE), "{buffer}");
 }
 
 /// The repository's programs. The main thread closes the loop when the task of each registration has run.
