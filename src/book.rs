@@ -20,8 +20,8 @@
 //!
 //! # Errata of the book
 //!
-//! Some of the book's code was written before its `Token` became a number and its `Interests` got constants. The last
-//! line is a sketch.
+//! Some of the book's code was written before its `Token` became a number and its `Interests` got constants: the first
+//! two rows. The code of the last row is only a sketch in the book.
 //!
 //! | where | the book | write |
 //! |---|---|---|

@@ -111,7 +111,8 @@ impl Event {
     }
 
     /// Returns whether the source has an error, which the next read, or `take_error`, returns. The next write to a
-    /// stream fails too: on Linux with the same error, on macOS and the BSDs with `BrokenPipe`.
+    /// stream fails too: on Linux with the same error, on macOS and the BSDs with `BrokenPipe`, on Windows with the
+    /// same error or, after a refused connect, with `NotConnected`.
     #[must_use]
     #[inline]
     pub fn is_error(&self) -> bool {

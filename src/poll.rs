@@ -155,7 +155,7 @@ impl Poll {
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | system calls | one: [`epoll_wait`], or `epoll_pwait2` for a part of a millisecond | one: [`kevent`] | one [`GetQueuedCompletionStatusEx`], and those below |
+    /// | system calls | one: [`epoll_wait`], or `epoll_pwait2` if the timeout is not in whole milliseconds | one: [`kevent`] | one [`GetQueuedCompletionStatusEx`], and those below |
     /// | longest wait of one system call | no limit; before Linux 5.11 and on Android 24 days | 11 days | 49 days |
     ///
     /// When the longest wait of a system call ends before the timeout, `poll` waits again. A timeout is rounded up to
@@ -173,10 +173,11 @@ impl Poll {
     ///
     /// On Windows, `poll` may make more system calls. Before it waits, it calls `NtDeviceIoControlFile` for each source
     /// whose request must be submitted. If the pending request of a source does not cover every condition that `poll`
-    /// must now watch, `poll` calls `NtCancelIoFileEx`, and waits a second time. If the program has not read the data
-    /// of an event in edge mode, `poll` waits up to three times. The first wait takes at most 1 ms and has no request
-    /// for that source, because another thread of the program probably reads soon, and the request would then have to
-    /// be cancelled.
+    /// must now watch, `poll` calls `NtCancelIoFileEx` and, if no other source has an event, waits a second time. (For
+    /// a `SourceSocket`, `register` and `reregister` call `NtCancelIoFileEx` whenever a request is pending.) If the
+    /// program has not read the data of an event in edge mode, `poll` waits up to three times. The first wait takes at
+    /// most 1 ms and has no request for that source, because another thread of the program probably reads soon, and the
+    /// request would then have to be cancelled.
     ///
     /// # Errors
     ///
@@ -264,7 +265,8 @@ impl fmt::Debug for Poll {
 impl Registry {
     /// Registers `source`. `poll` then reports the readiness that `interests` selects, with `token`.
     ///
-    /// If the source is ready already, the next `poll` reports it.
+    /// If the source is ready already, the next `poll` reports it. (On Windows, if other sources have events, the
+    /// `poll` after it may report the source instead. The same holds for [`reregister`](Registry::reregister).)
     ///
     /// # Errors
     ///

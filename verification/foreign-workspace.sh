@@ -50,7 +50,9 @@ workspace() {
 }
 
 mkdir -p "$work/checkout/minimio" "$work/package"
+# A deleted file is listed until the next commit.
 git -c safe.directory='*' ls-files -z --cached --others --exclude-standard |
+  while IFS= read -r -d '' file; do if [[ -e $file ]]; then printf '%s\0' "$file"; fi; done |
   xargs -0 cp --parents --target-directory="$work/checkout/minimio"
 workspace checkout own-name mio-name patched mio-path
 

@@ -8,7 +8,8 @@ pub struct Answer {
     pub status: Status,
     /// The body ends with a newline, so that `curl` in a terminal leaves the cursor at the beginning of a line.
     pub body: Vec<u8>,
-    /// Whether the body is sent. The answer to HEAD has only the head of the answer to GET.
+    /// Whether the body is sent. The answer to HEAD has only the head of the answer to GET. (The refusal of a request
+    /// that the server does not understand has a body whatever the method is; the connection is closed after it.)
     pub has_body: bool,
     pub delay: Duration,
 }

@@ -55,9 +55,10 @@ pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
 /// | close while registered | deregistered by the next `poll`, with the exceptions below |
 /// | register or reregister the number of a closed socket that is still registered | registers the socket that has the number now |
 ///
-/// The next `poll` deregisters a closed socket, except if a duplicate of its handle is open, or if no `poll` has
-/// followed its registration or its last event. In the second case, `poll` watches the socket that has the number then,
-/// if there is one.
+/// The next `poll` deregisters a closed socket (or a later one, if `Events` is too small for all sources that are
+/// ready), except if a duplicate of its handle is open, or if fewer than two calls of `poll` have followed its
+/// registration or its last event. In the second case, `poll` may watch the socket that has the number then, if there
+/// is one.
 ///
 /// # Examples
 ///

@@ -47,8 +47,8 @@ const IS_BSD: bool = cfg!(all(unix, not(any(target_os = "linux", target_os = "an
 /// Whether the queue is a kqueue: the system's or the model's.
 const HAS_KQUEUE: bool = IS_BSD || cfg!(minimio_kqueue);
 
-/// Whether registering a `SourceFd` or a `SourceSocket` twice is an error. With a kqueue, the second registration
-/// replaces the first; on Windows, it does so between an event and the next poll.
+/// Whether registering a `SourceFd` or a `SourceSocket` twice is an error. With a kqueue and on Windows, the second
+/// registration replaces the first.
 pub const SECOND_REGISTRATION_FAILS: bool = !HAS_KQUEUE && !cfg!(windows);
 
 /// Whether every notification of the queue makes the queue's descriptor readable again for an edge-triggered outer
