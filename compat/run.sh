@@ -89,8 +89,8 @@ linux() {
 
 throughput() {
   build mio && build minimio "${patch[@]}" || { not "the program on Linux" && return; }
-  local name turn
-  for turn in 1 2 3 4 5; do
+  local name round
+  for round in 1 2 3 4 5; do
     for name in mio minimio; do
       timeout 60 "$work/$name/release/tokio-program" throughput 1 >>"$work/throughput.$name.$$"
     done
@@ -100,7 +100,7 @@ throughput() {
     rm "$work/throughput.$name.$$"
   done
   paste "$work/throughput.mio" "$work/throughput.minimio" |
-    awk '{ printf "  round trips a second, the median of five turns: mio %d, minimio %d, ratio %.2f\n", $1, $2, $2 / $1 }'
+    awk '{ printf "  round trips a second, median of five rounds: mio %d, minimio %d, ratio %.2f\n", $1, $2, $2 / $1 }'
   ok "both made round trips"
 }
 
@@ -142,7 +142,7 @@ fetch_source() {
 (manifest,) = [p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["name"] == sys.argv[1] and p["source"]]
 print(os.path.dirname(manifest))' "$name") &&
     cp -r "$source" "$folder" || return
-  # The folder may be inside the checkout, but the package is not a part of that workspace.
+  # The folder may be inside a workspace, but the package is not a part of that workspace.
   grep -q '^\[workspace\]' "$folder/Cargo.toml" || printf '\n[workspace]\n' >>"$folder/Cargo.toml"
 }
 

@@ -1,7 +1,7 @@
 //! A source that the crate has no type for: any descriptor on Unix, any socket on Windows.
 //!
 //! ```text
-//! cargo run --example any_fd                  # prints the output of another process, through a pipe
+//! cargo run --example any_fd                  # prints lines from a pipe of another process (Windows: from a socket)
 //! ls | cargo run --example any_fd stdin       # prints its own standard input; on Unix only
 //! ```
 //!
@@ -12,14 +12,21 @@
 //! A regular file (`any_fd stdin <Cargo.toml`) never blocks, so it is not registered. Epoll would refuse the file with
 //! `PermissionDenied`; a kqueue would report it as readable until its end, and then not at all.
 
+mod arguments;
+
 use std::io::{self, ErrorKind, Write};
 
+use arguments::Arguments;
 use minimio::event::Source;
 use minimio::{Events, Interest, Poll, Token};
 
+const USAGE: &str = "any_fd [stdin]
+
+stdin  print the standard input (not on Windows: only sockets can be registered)";
+
 fn main() -> io::Result<()> {
-    system::run()?;
-    println!("Now try: BUFFER_SIZE = 2 in examples/any_fd.rs; then cargo run --example delayed");
+    system::run(Arguments::read(USAGE))?;
+    println!("Now try: BUFFER_SIZE = 2 in examples/any_fd.rs; then cargo run --example book");
     Ok(())
 }
 
@@ -28,30 +35,35 @@ const SOURCE: Token = Token(0);
 /// How many bytes the program reads after each event. In level mode, a smaller buffer only means more events.
 const BUFFER_SIZE: usize = 1024;
 
-/// Calls `read` whenever `source` is readable and prints the bytes, until `read` returns 0.
+/// Calls `read` whenever `source` is readable and prints the bytes, until `read` returns 0. Then prints the number of
+/// events.
 fn print_all(source: &mut impl Source, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(16);
     poll.registry().register(source, SOURCE, Interest::READABLE.level())?;
     let mut buffer = [0; BUFFER_SIZE];
+    let mut reads = 0;
     loop {
         match poll.poll(&mut events, None) {
             // A signal interrupted the wait.
             Err(err) if err.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
-        // Only one source is registered, so the event is from it.
+        // Only one source is registered, so there is one event, and it is from that source.
+        reads += 1;
         match read(&mut buffer)? {
-            // `SourceFd` and `SourceSocket` only borrow the descriptor, so deregister it before it is closed.
-            0 => return poll.registry().deregister(source),
+            0 => break,
             count => io::stdout().write_all(&buffer[..count])?,
         }
     }
+    // `SourceFd` and `SourceSocket` only borrow the descriptor, so deregister it before it is closed.
+    poll.registry().deregister(source)?;
+    println!("{reads} events, each followed by one read of at most {BUFFER_SIZE} bytes: no read blocked.");
+    Ok(())
 }
 
 #[cfg(unix)]
 mod system {
-    use std::env;
     use std::fs::File;
     use std::io::{self, ErrorKind, Read};
     use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
@@ -59,8 +71,12 @@ mod system {
 
     use minimio::unix::SourceFd;
 
-    pub fn run() -> io::Result<()> {
-        if env::args().nth(1).as_deref() == Some("stdin") {
+    use super::Arguments;
+
+    pub fn run(mut arguments: Arguments) -> io::Result<()> {
+        let reads_stdin = arguments.word("stdin");
+        arguments.end();
+        if reads_stdin {
             // Read from a duplicate of the descriptor. A read through `io::stdin()` would read ahead into a buffer, and
             // no event reports the bytes in that buffer.
             return print_file(io::stdin().as_fd().try_clone_to_owned()?.into());
@@ -82,14 +98,15 @@ mod system {
                 result => return result,
             }
         }
-        io::copy(&mut file, &mut io::stdout()).map(drop)
+        io::copy(&mut file, &mut io::stdout())?;
+        println!("No events: this source never blocks, so it was read to its end without a poll.");
+        Ok(())
     }
 }
 
 #[cfg(windows)]
 mod system {
-    use std::env;
-    use std::io::{self, ErrorKind, Read, Write};
+    use std::io::{self, Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::windows::io::AsRawSocket;
     use std::thread;
@@ -97,11 +114,11 @@ mod system {
 
     use minimio::windows::SourceSocket;
 
+    use super::Arguments;
+
     /// On Windows only sockets report readiness, so the source is a socket of the standard library.
-    pub fn run() -> io::Result<()> {
-        if env::args().nth(1).is_some() {
-            return Err(io::Error::new(ErrorKind::Unsupported, "on Windows, only sockets can be registered"));
-        }
+    pub fn run(arguments: Arguments) -> io::Result<()> {
+        arguments.end();
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let mut sender = TcpStream::connect(listener.local_addr()?)?;
         let (mut receiver, _) = listener.accept()?;

@@ -11,6 +11,7 @@
 //!
 //! The server is the delayed server of the other examples. It runs in this process, so no network is needed.
 
+mod arguments;
 mod http;
 mod server;
 
@@ -28,6 +29,7 @@ use server::{Background, Limits, Server};
 const REQUESTS: [(u32, &str); 4] = [(900, "fourth"), (300, "second"), (600, "third"), (0, "first")];
 
 fn main() -> io::Result<()> {
+    arguments::none("book");
     let server = Background::start(Server::bind(([127, 0, 0, 1], 0).into(), Limits::default(), io::sink())?)?;
     let poll = Poll::new()?;
     let registrator = poll.registrator();
@@ -36,8 +38,8 @@ fn main() -> io::Result<()> {
     let start = Instant::now();
     let mut executor = Executor { tasks: HashMap::new() };
     for (token, (delay, text)) in REQUESTS.into_iter().enumerate() {
-        let mut stream = send_request(server.addr(), delay, text)?;
-        registrator.register(&mut stream, token, Interests::READABLE)?;
+        let stream = send_request(server.addr(), delay, text)?;
+        registrator.register(&stream, token, Interests::READABLE)?;
         println!("request {token} sent: respond with `{text}` after {delay} ms");
         executor.spawn(token, move || {
             let response = read_response(stream)?;
@@ -50,7 +52,7 @@ fn main() -> io::Result<()> {
     executor.run(&tokens, &registrator)?;
     reactor.join().unwrap_or_else(|_| Err(io::Error::new(ErrorKind::Other, "the reactor has panicked")))?;
     println!("\nAll four responses took as long as the longest delay.");
-    println!("Now try: more REQUESTS in examples/book.rs; then cargo run --example any_fd");
+    println!("Now try: more REQUESTS in examples/book.rs; then cargo run --example executor");
     Ok(())
 }
 

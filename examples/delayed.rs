@@ -4,6 +4,7 @@
 //! cargo run --example delayed
 //! ```
 
+mod arguments;
 mod client;
 mod http;
 mod server;
@@ -29,10 +30,14 @@ const REQUESTS: [(u64, &str); 10] = [
     (500, "ten"),
 ];
 
+/// How many columns the longest bar has.
+const WIDTH: usize = 50;
+
 /// How much longer than the longest delay the whole run may take. A busy machine needs some of it.
 const TOLERANCE: Duration = Duration::from_millis(400);
 
 fn main() {
+    arguments::none("delayed");
     match run() {
         Ok(true) => {}
         Ok(false) => process::exit(1),
@@ -65,7 +70,7 @@ fn run() -> io::Result<bool> {
 
 fn print_head() {
     println!("Ten requests leave at once. One thread answers them all, each after its delay.\n");
-    print_row("sent", "request", "0        250       500       750      1000 ms", "answered");
+    print_row("sent", "request", &format!("0{:>1$}", format!("{} ms", sum().as_millis()), WIDTH - 1), "answered");
 }
 
 /// Prints a row for a response. Returns whether the response is right and not early.
@@ -74,26 +79,25 @@ fn print_outcome(outcome: &Outcome) -> bool {
     let delay = Duration::from_millis(delay);
     let (answer, is_right) = match &outcome.response {
         Ok(response) => (
-            String::from_utf8_lossy(&response.body).into_owned(),
-            response.status == 200 && response.body == word.as_bytes() && outcome.elapsed >= delay,
+            response.text().into_owned(),
+            response.status == 200 && response.text() == word && outcome.elapsed >= delay,
         ),
         Err(err) => (err.to_string(), false),
     };
     let sent = format!("#{}", outcome.request + 1);
     let request = format!("/{}/{word}", delay.as_millis());
     let mark = if is_right { "●" } else { "✗" };
-    print_row(&sent, &request, &format!("{}{mark} {answer}", bar(outcome.elapsed, longest())), &time(outcome.elapsed));
+    print_row(&sent, &request, &format!("{}{mark} {answer}", bar(outcome.elapsed)), &time(outcome.elapsed));
     is_right
 }
 
 /// Prints how long the run took, and how long it would have taken one request at a time. Returns whether it took about
 /// as long as the longest delay.
 fn print_total(total: Duration) -> bool {
-    let sum = REQUESTS.iter().map(|(delay, _)| Duration::from_millis(*delay)).sum();
     let is_in_time = total < longest() + TOLERANCE;
     println!();
-    print_row("", "together", &bar(total, sum), &time(total));
-    print_row("", "one by one", &bar(sum, sum), &time(sum));
+    print_row("", "together", &bar(total), &time(total));
+    print_row("", "one by one", &bar(sum()), &time(sum()));
     match is_in_time {
         true => println!("\nWaiting for all ten takes as long as waiting for the longest."),
         false => println!("\nThat took too long: the longest delay is {}.", time(longest())),
@@ -103,16 +107,22 @@ fn print_total(total: Duration) -> bool {
 }
 
 fn print_row(sent: &str, request: &str, line: &str, time: &str) {
-    println!(" {sent:4}  {request:12}  {line:48} {time:>9}");
+    println!(" {sent:4} {request:12} {line:WIDTH$} {time:>9}");
 }
 
-fn bar(length: Duration, whole: Duration) -> String {
-    let share = length.as_secs_f64() / whole.as_secs_f64();
-    "━".repeat((share.min(1.0) * 40.0).round() as usize)
+/// Returns a bar whose length shows `time`. All bars have one scale: the longest is the sum of all delays.
+fn bar(time: Duration) -> String {
+    let share = time.as_secs_f64() / sum().as_secs_f64();
+    let halves = (share.min(1.0) * (2 * WIDTH) as f64).round() as usize;
+    "━".repeat(halves / 2) + ["", "╸"][halves % 2]
 }
 
 fn time(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+fn sum() -> Duration {
+    REQUESTS.iter().map(|(delay, _)| Duration::from_millis(*delay)).sum()
 }
 
 fn longest() -> Duration {

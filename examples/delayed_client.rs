@@ -2,54 +2,56 @@
 //! arrive.
 //!
 //! ```text
-//! cargo run --example delayed_client addr [ms/text …]
+//! cargo run --example delayed_client [ADDR [MS/TEXT …]]
 //! ```
 
+mod arguments;
 mod client;
 mod http;
 
-use std::env;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::process;
 
+use arguments::Arguments;
 use client::{Client, Outcome};
+
+const USAGE: &str = "delayed_client [ADDR [MS/TEXT …]]
+
+ADDR     the server, for example localhost:8080 (default: 127.0.0.1:8080)
+MS/TEXT  a request: its delay in milliseconds, and the text of the response";
 
 const DEFAULTS: [&str; 5] = ["1000/last", "250/second", "750/fourth", "0/first", "500/third"];
 
 fn main() {
-    let mut args = env::args().skip(1);
-    let server = args.next().unwrap_or_else(|| {
-        eprintln!("usage: delayed_client addr [ms/text …]");
-        process::exit(2)
-    });
-    let mut requests: Vec<String> = args.collect();
+    let mut arguments = Arguments::read(USAGE);
+    let addr = arguments.addr("127.0.0.1:8080");
+    let mut requests = arguments.rest();
     if requests.is_empty() {
         requests.extend(DEFAULTS.map(String::from));
     }
-    match resolve(&server).and_then(|addr| request_all(addr, &requests)) {
-        Ok(true) => {}
+    match request_all(addr, &requests) {
+        Ok(true) => println!("Now try: 100/one 50/two after the address; then cargo run --example delayed_load"),
         Ok(false) => process::exit(1),
         Err(err) => {
-            eprintln!("delayed_client: {server}: {err}");
+            eprintln!("delayed_client: {addr}: {err}");
             process::exit(1);
         }
     }
-}
-
-/// Returns the address of `server`, which may also be a name (`localhost:8080`) or the URL that the server prints.
-fn resolve(server: &str) -> io::Result<SocketAddr> {
-    let host = server.trim_start_matches("http://").trim_end_matches('/');
-    host.to_socket_addrs()?.next().ok_or_else(|| ErrorKind::AddrNotAvailable.into())
 }
 
 /// Sends all requests and prints their outcomes. Returns whether all succeeded.
 fn request_all(addr: SocketAddr, requests: &[String]) -> io::Result<bool> {
     let mut client = Client::new(addr, requests.iter().map(|request| format!("/{}", http::encode(request))))?;
     let mut all_succeeded = true;
+    let mut is_refused = false;
     while let Some(outcome) = client.next_outcome()? {
+        is_refused |= matches!(&outcome.response, Err(err) if err.kind() == ErrorKind::ConnectionRefused);
         all_succeeded &= outcome.response.as_ref().map_or(false, |response| response.status == 200);
         print(&requests[outcome.request], &outcome);
+    }
+    if is_refused {
+        eprintln!("Start a server in another terminal: cargo run --example delayed_server {addr}");
     }
     Ok(all_succeeded)
 }
@@ -58,8 +60,7 @@ fn print(request: &str, outcome: &Outcome) {
     let milliseconds = outcome.elapsed.as_secs_f64() * 1000.0;
     match &outcome.response {
         Ok(response) => {
-            let body = String::from_utf8_lossy(&response.body);
-            println!("{milliseconds:8.1} ms  {request:20}  {}  {}", response.status, body.trim_end());
+            println!("{milliseconds:8.1} ms  {request:20}  {}  {}", response.status, response.text());
         }
         Err(err) => println!("{milliseconds:8.1} ms  {request:20}  {err}"),
     }

@@ -2,34 +2,50 @@
 //! thread.
 //!
 //! ```text
-//! cargo build --release --examples
-//! cargo run --release --example delayed_load [count] [ms]
+//! cargo run --release --example delayed_load [COUNT [MS]]
 //! ```
 
+mod arguments;
 mod client;
 mod http;
+mod server;
 
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::net::SocketAddr;
 use std::process::{self, Child, Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
+use arguments::Arguments;
 use client::{Client, Outcome};
+use server::{Limits, Server};
 
-/// The environment variable that marks the second run of this program, which has the highest permitted limit of open
-/// descriptors.
-const RAISED: &str = "DELAYED_LOAD_RAISED";
+const USAGE: &str = "delayed_load [COUNT [MS]]
+
+COUNT  how many requests to send (default: 10000)
+MS     the delay of each request, in milliseconds (default: 5000)";
+
+/// The environment variable with the part that a process of this program runs. The first process starts a client, which
+/// has the highest permitted limit of open descriptors, and the client starts a server.
+const PART: &str = "DELAYED_LOAD_PART";
 
 fn main() {
-    if env::var_os(RAISED).is_none() {
+    let mut arguments = Arguments::read(USAGE);
+    let (count, delay) = (arguments.number(10_000, 1_000_000), arguments.number(5000, 60_000));
+    arguments.end();
+
+    let part = env::var(PART).unwrap_or_default();
+    if part.is_empty() {
         if let Some(code) = run_again_with_more_descriptors() {
             process::exit(code);
         }
     }
-    match run() {
+    let result = match &part[..] {
+        "server" => run_server(),
+        _ => run_client(count, delay),
+    };
+    match result {
         Ok(true) => {}
         Ok(false) => process::exit(1),
         Err(err) => {
@@ -44,7 +60,7 @@ fn main() {
 fn run_again_with_more_descriptors() -> Option<i32> {
     let script = r#"ulimit -n "$(ulimit -H -n)" 2>/dev/null; exec "$0" "$@""#;
     let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(script).arg(env::current_exe().ok()?).args(env::args_os().skip(1)).env(RAISED, "yes");
+    shell.arg("-c").arg(script).arg(env::current_exe().ok()?).args(env::args_os().skip(1)).env(PART, "client");
     match shell.status().ok()?.code() {
         // The shell returns these codes if it cannot run the program.
         Some(126 | 127) => None,
@@ -52,10 +68,15 @@ fn run_again_with_more_descriptors() -> Option<i32> {
     }
 }
 
+/// Prints the address and serves until this process is killed.
+fn run_server() -> io::Result<bool> {
+    let server = Server::bind(([127, 0, 0, 1], 0).into(), Limits::default(), io::sink())?;
+    println!("{}", server.addr()?);
+    server.run().map(|()| true)
+}
+
 /// Returns whether every response was right.
-fn run() -> io::Result<bool> {
-    let count = argument(1, 10_000)?;
-    let delay = argument(2, 5000)?;
+fn run_client(count: usize, delay: usize) -> io::Result<bool> {
     let server = ServerProcess::start()?;
     let memory_before = server.memory();
 
@@ -75,23 +96,15 @@ fn run() -> io::Result<bool> {
     println!("{right} of {count} responses were right; with a delay of {delay} ms, all took {total:.2?}.");
     print_waiting(client.most_waiting(), count);
     print_memory(memory_before, memory, client.most_waiting());
-    println!("Now try: other numbers, such as delayed_load 2000 3000, which are [count] and [ms].");
+    println!("Now try: the arguments 2000 3000 (see --help); then cargo run --example wake");
     Ok(right == count)
-}
-
-fn argument(at: usize, default: usize) -> io::Result<usize> {
-    match env::args().nth(at).map(|number| number.parse()) {
-        Some(Ok(number)) if number > 0 => Ok(number),
-        Some(_) => Err(io::Error::new(ErrorKind::InvalidInput, "usage: delayed_load [count] [ms]")),
-        None => Ok(default),
-    }
 }
 
 /// Returns whether the response is right. A request that failed is an error, probably because a limit of the system was
 /// reached.
 fn is_right(outcome: &Outcome) -> io::Result<bool> {
     match &outcome.response {
-        Ok(response) => Ok(response.status == 200 && response.body == outcome.request.to_string().as_bytes()),
+        Ok(response) => Ok(response.status == 200 && response.text() == outcome.request.to_string()),
         Err(err) => Err(io::Error::new(
             err.kind(),
             format!(
@@ -114,7 +127,7 @@ fn print_waiting(waiting: usize, count: usize) {
 fn print_memory(before: Option<usize>, after: Option<usize>, waiting: usize) {
     match (before, after) {
         (Some(before), Some(after)) => println!(
-            "The server grew from {before} to {after} KiB, which is {} bytes for each waiting request.",
+            "The server grew from {before} to {after} KiB: {} bytes for each waiting request.",
             after.saturating_sub(before) * 1024 / waiting.max(1)
         ),
         _ => println!("This system has no /proc, so the server's memory is not known."),
@@ -128,29 +141,21 @@ struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts the `delayed_server` that was built beside this program.
     fn start() -> io::Result<ServerProcess> {
-        let program = env::current_exe()?.with_file_name(format!("delayed_server{}", env::consts::EXE_SUFFIX));
-        let process = Command::new(&program).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().map_err(|err| {
-            let hint = "build it first, with cargo build --examples and the same profile";
-            io::Error::new(err.kind(), format!("cannot run {}: {err}\n{hint}", program.display()))
-        })?;
+        let process = Command::new(env::current_exe()?).env(PART, "server").stdout(Stdio::piped()).spawn()?;
         // From here on, the drop of `server` ends the process, even if the next line fails.
         let mut server = ServerProcess { process, addr: ([0; 4], 0).into() };
         server.addr = server.read_addr()?;
         Ok(server)
     }
 
-    /// Reads the server's address from its first line. A thread reads and drops the other lines; otherwise the pipe
-    /// would fill, and the server would block.
+    /// Reads the server's address, the only line that the server prints.
     fn read_addr(&mut self) -> io::Result<SocketAddr> {
         let stdout = self.process.stdout.take().ok_or(ErrorKind::BrokenPipe)?;
-        let mut lines = BufReader::new(stdout);
-        let mut first = String::new();
-        lines.read_line(&mut first)?;
-        thread::spawn(move || io::copy(&mut lines, &mut io::sink()));
-        let addr = first.trim_end().strip_prefix("listening on http://").and_then(|addr| addr.parse().ok());
-        addr.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "the server's first line is not its address"))
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let addr = line.trim_end().parse();
+        addr.map_err(|_| io::Error::new(ErrorKind::InvalidData, "the server has not printed its address"))
     }
 
     /// Returns the server's resident memory in KiB, or `None` on a system without `/proc`.

@@ -1,33 +1,51 @@
 //! An HTTP server that delays its responses: `GET /<ms>/<text>` returns `<text>` after `<ms>` milliseconds. One thread
-//! serves all clients. The thread blocks only in `poll`, when there is nothing to do.
+//! serves all clients. The thread blocks in `poll`, when there is nothing to do, and in a write to standard output if
+//! its reader is slow.
 //!
 //! ```text
-//! cargo run --example delayed_server [addr]
+//! cargo run --example delayed_server [ADDR]
 //! ```
 
+mod arguments;
 mod http;
 mod server;
 
-use std::env;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+use std::net::SocketAddr;
 use std::process;
 
+use arguments::Arguments;
 use server::{Limits, Server};
 
+const USAGE: &str = "delayed_server [ADDR]
+
+ADDR  where to listen, for example localhost:8080 (default: 127.0.0.1:8080)
+      Port 0 is any free port.";
+
 fn main() {
-    let addr = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
-    if let Err(err) = serve(&addr) {
+    let mut arguments = Arguments::read(USAGE);
+    let addr = arguments.addr("127.0.0.1:8080");
+    arguments.end();
+    if let Err(err) = serve(addr) {
         eprintln!("delayed_server: {addr}: {err}");
+        if err.kind() == ErrorKind::AddrInUse {
+            let free = SocketAddr::new(addr.ip(), 0);
+            eprintln!("Another program uses this port. To listen on a free port, run\n");
+            eprintln!("    cargo run --example delayed_server {free}");
+        }
         process::exit(1);
     }
 }
 
-fn serve(addr: &str) -> io::Result<()> {
-    let addr =
-        addr.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not an address like 127.0.0.1:8080"))?;
+fn serve(addr: SocketAddr) -> io::Result<()> {
     let server = Server::bind(addr, Limits::default(), io::stdout())?;
-    let url = format!("http://{}", server.addr()?);
+    let addr = server.addr()?;
     // An error means that standard output is closed. The server does not need it.
-    let _ = writeln!(io::stdout(), "listening on {url}\ntry: curl {url}/1000/hello");
+    let _ = writeln!(
+        io::stdout(),
+        "listening on http://{addr}\n\
+         In another terminal, run: curl http://{addr}/1000/hello\n\
+         Now try: other paths; then cargo run --example delayed_client {addr}"
+    );
     server.run()
 }

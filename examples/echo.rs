@@ -14,6 +14,8 @@
 //!
 //! Compare `serve_level` and `serve_edge`. All other code is the same for both modes.
 
+mod arguments;
+
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{self, Shutdown, SocketAddr};
@@ -38,13 +40,15 @@ const ACCEPT: Token = Token(usize::MAX);
 const STOP: Token = Token(usize::MAX - 1);
 
 fn main() -> io::Result<()> {
+    arguments::none("echo");
     println!("{CLIENTS} clients send {} MiB each, and the server sends all bytes back.", BYTES / 1024 / 1024);
     for mode in [Mode::Level, Mode::Edge] {
         let Counts { polls, events, changes } = run_mode(mode)?;
         println!("{mode:?}: {polls} polls returned {events} events; the interest changed {changes} times.");
     }
-    println!("Edge mode needs fewer polls; level mode needs no loop around each event.");
-    println!("Now try: a larger BUFFER in examples/echo.rs; then cargo run --example executor");
+    println!("In level mode an event moves at most {} KiB, in edge mode all that has arrived.", BUFFER / 1024);
+    println!("So edge mode needs fewer polls, and never changes the interest.");
+    println!("Now try: a larger BUFFER in examples/echo.rs; then cargo run --example any_fd");
     Ok(())
 }
 

@@ -16,6 +16,7 @@
 //!                   waits for events, and wakes the tasks that wait for them
 //! ```
 
+mod arguments;
 mod http;
 mod server;
 
@@ -41,6 +42,7 @@ const TASKS: [&[(u64, &str)]; 3] =
     [&[(700, "all")], &[(200, "one"), (400, "them")], &[(300, "thread"), (200, "awaits")]];
 
 fn main() -> io::Result<()> {
+    arguments::none("executor");
     let server = Background::start(Server::bind(([127, 0, 0, 1], 0).into(), Limits::default(), io::sink())?)?;
     let addr = server.addr();
     let mut executor = Executor::new()?;
@@ -61,7 +63,7 @@ fn main() -> io::Result<()> {
 
     let sum: u64 = TASKS.iter().copied().flatten().map(|(delay, _)| delay).sum();
     println!("{:6.1} ms in total. One request after the other would have taken {sum} ms.", time());
-    println!("Now try: other TASKS in examples/executor.rs; then cargo run --example book");
+    println!("Now try: other TASKS in examples/executor.rs; then cargo run --example delayed");
     server.stop()
 }
 
@@ -79,7 +81,7 @@ async fn get(reactor: &Rc<RefCell<Reactor>>, addr: SocketAddr, path: &str) -> io
         let count = socket.do_io(|stream| stream.read(&mut buffer)).await?;
         responses.push(&buffer[..count]);
         match responses.take() {
-            Ok(Some(response)) => return Ok(String::from_utf8_lossy(&response.body).into_owned()),
+            Ok(Some(response)) => return Ok(response.text().into_owned()),
             Ok(None) if count == 0 => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(None) => {}
             Err(_) => return Err(io::Error::new(ErrorKind::InvalidData, "the response is not HTTP")),

@@ -7,6 +7,8 @@
 //! A timer is registered with a token, and its expiration is an event. It needs no thread and no descriptor: `poll`
 //! waits at most until the earliest deadline.
 
+mod arguments;
+
 use std::io::{self, ErrorKind};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +23,7 @@ const ALARM: Token = Token(3);
 const TEA_TIME: Duration = ms(250);
 
 fn main() -> io::Result<()> {
+    arguments::none("timers");
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(16);
     let tick = timer(&poll, TICK)?;

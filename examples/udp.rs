@@ -8,6 +8,8 @@
 //! sources of one poll, and handles the first event. The server runs in the same loop, and drops some requests on
 //! purpose.
 
+mod arguments;
+
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,6 +28,7 @@ const LOSSES: [u32; 4] = [0, 1, 2, u32::MAX];
 const ATTEMPTS: u32 = 4;
 
 fn main() -> io::Result<()> {
+    arguments::none("udp");
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(16);
     let mut server = UdpSocket::bind(([127, 0, 0, 1], 0).into())?;

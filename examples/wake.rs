@@ -1,4 +1,4 @@
-//! Two threads: a worker computes, the other waits for events, and each result of the worker wakes it.
+//! Two threads: a worker computes, and the main thread waits for events. The worker wakes it after each result.
 //!
 //! ```text
 //! cargo run --example wake
@@ -12,6 +12,8 @@
 //!     │ 1. send ───► channel ───► 4. try_recv, until the channel is empty
 //!     │ 2. wake ───► Waker ─────► 3. an event with the waker's token
 //! ```
+
+mod arguments;
 
 use std::io::{self, ErrorKind};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
@@ -28,6 +30,7 @@ const LIMITS: [u32; 6] = [10, 100, 1_000, 10_000, 20_000, 40_000];
 type Count = (u32, usize);
 
 fn main() -> io::Result<()> {
+    arguments::none("wake");
     let mut poll = Poll::new()?;
     let waker = Waker::new(poll.registry(), RESULTS)?;
     let (sender, results) = mpsc::channel();

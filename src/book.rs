@@ -1,12 +1,13 @@
 //! The API of the queue that readers build in Part 2 of *Epoll, Kqueue and IOCP Explained with Rust*, under the book's
 //! names.
 //!
-//! A program of the book runs after two changes: `use minimio::book::…` instead of `use minimio::…`, and the address of
-//! a server that answers. `cargo run --example delayed_server 127.0.0.1:8080` starts one, which answers `/1000/hello`
-//! and `/delay/1000/url/http://example.com`. This module uses only the public interface of the crate, so a reader of
-//! the book can read here how the book's names map to the standard ones.
+//! A program of the book runs after two changes: `use minimio::book::…` instead of `use minimio::…` (for the runtime of
+//! *The Node Experiment*, `use minimio::book as minimio`), and the address of a server that answers. `cargo run
+//! --example delayed_server 127.0.0.1:8080` starts one, which answers `/1000/hello` and
+//! `/delay/1000/url/http://example.com`. This module uses only the public interface of the crate, so a reader of the
+//! book can read here how the book's names map to the names in the rest of the crate.
 //!
-//! | the book | the standard name | difference |
+//! | the book | the rest of the crate | difference |
 //! |---|---|---|
 //! | [`Poll`] | [`Poll`](crate::Poll) | a timeout is a [`Duration`], and `poll` does not return a count |
 //! | [`Registrator`] | [`Registry`] | also has [`reregister`](crate::Registry::reregister) and [`deregister`](crate::Registry::deregister) |
@@ -16,6 +17,40 @@
 //! | [`Token`], a number | [`Token`](crate::Token), a type that wraps a number | |
 //! | [`Interests`] | [`Interest`](crate::Interest) | also [`WRITABLE`](crate::Interest::WRITABLE), and the modes [`edge`](crate::Interest::edge), [`level`](crate::Interest::level), [`oneshot`](crate::Interest::oneshot) |
 //! | [`TcpStream`], blocking | [`TcpStream`](crate::TcpStream), non-blocking | a program must also wait for an event after [`connect`](crate::TcpStream::connect) |
+//!
+//! # Errata of the book
+//!
+//! Some of the book's code was written before its `Token` became a number and its `Interests` got constants: the first
+//! two rows. The code of the last row is only a sketch in the book.
+//!
+//! | where | the book | write |
+//! |---|---|---|
+//! | *Design* (in the text), *The Reactor-Executor Pattern*, *The Node Experiment* | `event.id().value()` | `event.id()` |
+//! | *The Reactor-Executor Pattern*, *The Node Experiment* | `Interests::readable()` | `Interests::READABLE` |
+//! | the introduction to Part 2 | `Events::new()`, whose capacity is 0 | `Events::with_capacity(1024)` |
+//!
+//! # It's not that easy
+//!
+//! The book's chapter of this name lists what its queue leaves out. This crate answers as follows; the differences of
+//! each queue are in `src/epoll/mod.rs`, `src/kqueue/mod.rs` and `src/iocp/mod.rs`.
+//!
+//! - *Several threads.* According to the book, the kernel wakes one of several waiting threads in edge mode, and
+//!   perhaps more in level mode. Here `poll` takes `&mut self`: one thread waits, and passes events on. In oneshot
+//!   mode, only one thread then handles a stream.
+//! - *Races.* In the book, a stream that is registered while another thread closes the loop may never be reported. Here
+//!   `register` and `close_loop` hold the same lock.
+//! - *Blocking calls.* The book's `connect` looks up the name and connects before it returns, and
+//!   [`TcpStream::connect`] does the same. [`minimio::TcpStream::connect`](crate::TcpStream::connect) takes an address
+//!   and does not block. The crate looks up no names: do that on another thread, which then calls [`Waker::wake`].
+//! - *Spurious wake-ups.* If a signal ends a wait, the book waits again with the whole timeout. [`Poll::poll`] waits
+//!   for the rest of the timeout, and [`minimio::Poll::poll`](crate::Poll::poll) returns `Interrupted`.
+//! - *Buffers.* On Windows, the book's stream receives at most 1,024 bytes for each registration, into a buffer that
+//!   the kernel uses until then. Here bytes remain in the kernel until the program reads them into its own buffer,
+//!   however many there are.
+//! - *Flow control.* The book warns that a server on Windows must limit the buffers that it lends to the kernel. Here a
+//!   socket lends none. If a program does not read, the peer has to stop writing. If the peer does not read, a
+//!   non-blocking write returns `WouldBlock`, and an event for [`WRITABLE`](crate::Interest::WRITABLE) reports when the
+//!   program can continue.
 //!
 //! # Examples
 //!
@@ -140,7 +175,7 @@ impl Poll {
     }
 
     /// Waits until a stream is ready or `timeout_ms` milliseconds have passed, and returns the number of events.
-    /// `None`, or a negative number, waits without a limit. `poll` first clears `events`.
+    /// `None` waits without a limit. A negative timeout is a zero timeout. `poll` first clears `events`.
     ///
     /// A signal does not end the wait.
     ///
@@ -154,7 +189,7 @@ impl Poll {
         if self.events.capacity() != events.capacity() {
             self.events = crate::Events::with_capacity(events.capacity());
         }
-        let timeout = timeout_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
+        let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.max(0) as u64));
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             // This is read before the wait. So if it is true and the wait returns no event, every event that arrived
@@ -198,21 +233,26 @@ impl Registrator {
     /// Registers `stream` for one report, whose event has the id `token`. To get another event, register the stream
     /// again.
     ///
+    /// A `&mut TcpStream` can be passed too, as in the book's programs. The book's `register` takes `&mut` on Windows,
+    /// where it starts a read into a buffer of the stream, and `&` on the other systems.
+    ///
     /// # Errors
     ///
     /// - `Interrupted`: the loop is closed.
-    /// - `AlreadyExists`: the stream is registered with another `Poll`.
+    /// - `AlreadyExists`: the stream is registered with another `Poll`, or it is registered with this `Poll` and the
+    ///   system rejects the new registration.
     /// - Otherwise the system's error.
-    pub fn register(&self, stream: &mut TcpStream, token: Token, interests: Interests) -> io::Result<()> {
+    pub fn register(&self, stream: &TcpStream, token: Token, interests: Interests) -> io::Result<()> {
         let is_closed = self.state.is_closed();
         if *is_closed {
             return Err(closed_error());
         }
         let (registry, token, interests) = (&self.state.registry, crate::Token(token), interests.oneshot());
-        match registry.register(&mut stream.inner, token, interests) {
+        let mut source = stream.source();
+        match registry.register(&mut *source, token, interests) {
             // The stream is registered with this `Poll`, or with another one, in which case `reregister` fails too.
             Err(err) if err.kind() == ErrorKind::AlreadyExists => {
-                registry.reregister(&mut stream.inner, token, interests).map_err(|_| err)
+                registry.reregister(&mut *source, token, interests).map_err(|_| err)
             }
             result => result,
         }
@@ -254,9 +294,11 @@ fn closed_error() -> io::Error {
 
 /// A blocking TCP connection: a read blocks until data arrives. If a program reads only after an event of the stream,
 /// the first read does not block.
-#[derive(Debug)]
+///
+/// Also implements `AsRawFd` on Unix and `AsRawSocket` on Windows, as in the book.
 pub struct TcpStream {
-    inner: crate::TcpStream,
+    /// `register` changes the source, but takes `&TcpStream`.
+    source: Mutex<crate::TcpStream>,
 }
 
 impl TcpStream {
@@ -267,22 +309,33 @@ impl TcpStream {
     /// The errors of [`std::net::TcpStream::connect`].
     pub fn connect(addr: impl ToSocketAddrs) -> io::Result<TcpStream> {
         // A stream of the standard library is blocking, and the conversion does not change that.
-        net::TcpStream::connect(addr).map(|stream| TcpStream { inner: crate::TcpStream::from_std(stream) })
+        net::TcpStream::connect(addr).map(|stream| TcpStream { source: Mutex::new(crate::TcpStream::from_std(stream)) })
+    }
+
+    pub(crate) fn source(&self) -> MutexGuard<'_, crate::TcpStream> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Formats the wrapped stream.
+impl fmt::Debug for TcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source().fmt(f)
     }
 }
 
 impl Read for TcpStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buf)
+        self.source().read(buf)
     }
 }
 
 impl Write for TcpStream {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.inner.write(buf)
+        self.source().write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        self.source().flush()
     }
 }

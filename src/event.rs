@@ -61,6 +61,9 @@ impl From<usize> for Token {
 /// Writable is `?` where the source was writable before: epoll reports writable again with each edge of the readable
 /// direction.
 ///
+/// If a program closes a TCP stream with unread bytes, the kernel resets the connection. On FreeBSD and NetBSD, the
+/// kernel only shuts down writing, and resets the connection when more bytes arrive.
+///
 /// On Windows, the crate detects that both ends have shut down only if the program has shut down its end with
 /// [`TcpStream::shutdown`](crate::TcpStream::shutdown).
 ///
@@ -74,7 +77,7 @@ impl From<usize> for Token {
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | error | `EPOLLERR` | `EV_ERROR`, or `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | never | never |
-/// | aio, lio | never | `EVFILT_AIO`; `EVFILT_LIO`, on FreeBSD | never |
+/// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`](crate::Interest)) | never |
 ///
 /// A kqueue reports the two directions of a source as two events. On Windows, `poll` may also report the two directions
 /// of a named pipe as two events. If a program adds its own knote (a condition that the kernel watches) to the poll's
@@ -107,7 +110,9 @@ impl Event {
         self.0.is_writable()
     }
 
-    /// Returns whether the source has an error, which the next read or write, or `take_error`, returns.
+    /// Returns whether the source has an error, which the next read, or `take_error`, returns. The next write to a
+    /// stream fails too: on Linux with the same error, on macOS and the BSDs with `BrokenPipe`, on Windows with the
+    /// same error or, after a refused connect, with `NotConnected`.
     #[must_use]
     #[inline]
     pub fn is_error(&self) -> bool {

@@ -38,7 +38,7 @@ const ONESHOT: u8 = 2 << 6;
 /// | readable | `EPOLLIN`, `EPOLLRDHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT`, `CONNECT_FAIL` |
 /// | writable | `EPOLLOUT` | `EVFILT_WRITE` | `SEND`, `ABORT`, `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | none | none |
-/// | aio, lio | none | none: the program's control block selects `EVFILT_AIO` (Apple systems, FreeBSD, DragonFly) or `EVFILT_LIO` (FreeBSD) | none |
+/// | aio, lio | none | none: the control block selects `EVFILT_AIO`, `EVFILT_LIO` (FreeBSD only) | none |
 /// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | no flag; see below |
 ///
 /// On Windows, each report needs a request to the kernel. In edge mode a read or write makes the next request
@@ -46,7 +46,7 @@ const ONESHOT: u8 = 2 << 6;
 /// request. In edge mode on Windows, this has two effects:
 ///
 /// - After a program has read a part of the data, the next `poll` reports the rest. On the other systems, it reports
-///   only data that arrives later.
+///   only data that arrives later (except for pipes on NetBSD).
 /// - After a report, `poll` reports no later data or connection until the program reads, accepts or reregisters. A
 ///   peek that returns data, or an accept that fails because no handle is left, does not count. On the other systems,
 ///   `poll` reports later data in any case.
@@ -103,6 +103,15 @@ impl Interest {
     /// Returns the readiness of both, in the stronger of their modes (oneshot > level > edge).
     ///
     /// This is `self | other` as a `const fn`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::Interest;
+    ///
+    /// const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE.level());
+    /// assert_eq!(BOTH, (Interest::READABLE | Interest::WRITABLE).level());
+    /// ```
     #[allow(clippy::should_implement_trait)]
     #[must_use = "this returns the union and changes neither operand"]
     #[inline]
@@ -131,6 +140,24 @@ impl Interest {
     }
 
     /// Returns the same readiness in edge mode, which reports a source when it becomes ready. This is the default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+    /// use std::time::Duration;
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(0), Interest::READABLE.edge())?;
+    /// socket.send_to(b"one", socket.local_addr()?)?;
+    /// poll.poll(&mut events, None)?;
+    /// assert_eq!(events.len(), 1);
+    /// // The socket is still readable, but it did not become readable again.
+    /// poll.poll(&mut events, Some(Duration::ZERO))?;
+    /// assert!(events.is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use = "this returns the interest in edge mode and does not change the original"]
     #[inline]
     pub const fn edge(self) -> Interest {
@@ -138,6 +165,22 @@ impl Interest {
     }
 
     /// Returns the same readiness in level mode, which reports a source in every `poll` while it is ready.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(0), Interest::READABLE.level())?;
+    /// socket.send_to(b"one", socket.local_addr()?)?;
+    /// for _ in 0..3 {
+    ///     poll.poll(&mut events, None)?;
+    ///     assert_eq!(events.len(), 1); // The datagram is still unread.
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use = "this returns the interest in level mode and does not change the original"]
     #[inline]
     pub const fn level(self) -> Interest {
@@ -148,6 +191,24 @@ impl Interest {
     /// `reregister`.
     ///
     /// If both directions are ready in the same `poll`, that `poll` reports both, in one event or in two.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+    /// use std::time::Duration;
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(0), Interest::READABLE.oneshot())?;
+    /// socket.send_to(b"one", socket.local_addr()?)?;
+    /// poll.poll(&mut events, None)?;
+    /// assert_eq!(events.len(), 1);
+    /// socket.send_to(b"two", socket.local_addr()?)?;
+    /// poll.poll(&mut events, Some(Duration::ZERO))?;
+    /// assert!(events.is_empty()); // Not until the program calls `reregister`.
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use = "this returns the interest in oneshot mode and does not change the original"]
     #[inline]
     pub const fn oneshot(self) -> Interest {

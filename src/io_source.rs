@@ -1,5 +1,5 @@
-//! `IoSource`: a socket of the standard library, or an end of a Unix pipe as a `File`, as a source. Every source of
-//! this crate that owns a socket or an end of a Unix pipe contains an `IoSource`.
+//! `IoSource`: a source that wraps a socket of the standard library, or a `File` that is an end of a Unix pipe. Every
+//! source of this crate that owns a socket or an end of a Unix pipe contains an `IoSource`.
 
 use std::fmt;
 use std::io;

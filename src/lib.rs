@@ -30,7 +30,7 @@
 //!
 //! Names, signatures and behaviour follow mio 1.x; [a section below](#differences-from-mio) lists the additions and
 //! differences. [`book`] offers this API under the names that the book *Epoll, Kqueue and IOCP Explained with Rust*
-//! uses.
+//! uses. [`guide`] shows step by step how to use the crate, and which system calls it makes.
 //!
 //! # What an event means
 //!
@@ -38,7 +38,7 @@
 //! and on some systems priority, aio or lio. An event is a hint and not a promise: another thread may use the source
 //! first, so every operation may still return [`WouldBlock`](std::io::ErrorKind::WouldBlock). [One
 //! table](Event#what-an-event-means) has the predicates for each situation. The project's tests read the table and
-//! check it on every system.
+//! check it on every system on which they run.
 //!
 //! If `poll` returns `Ok` and no events, the timeout has passed. There is no other cause.
 //!
@@ -84,7 +84,8 @@
 //!
 //! # Differences from mio
 //!
-//! A program written for mio compiles after you replace `mio::` by `minimio::`. It may notice these differences:
+//! A program written for mio compiles unchanged with `mio = { package = "minimio", … }` in its `Cargo.toml`, or after
+//! you replace `mio::` by `minimio::`. It may notice these differences:
 //!
 //! - Registering a source twice, or with two polls, fails with `AlreadyExists`. Reregistering or deregistering an
 //!   unregistered source fails with `NotFound`. mio checks this in debug builds, or where the kernel checks it. The
@@ -100,8 +101,8 @@
 //! - The `Debug` output of an [`Event`] ends with a field `raw`, the kernel's flags.
 //! - Polling with [`Events`] of capacity 0 fails with `InvalidInput` on every system; in mio only on Linux.
 //! - `Interest` contains the mode, and comparisons (`==`, `<`) include the mode.
-//! - The crate has no cargo features: everything is always available. It logs nothing. Its minimum Rust version is
-//!   1.63; mio 1.2 needs 1.71.
+//! - mio's cargo features exist but have no effect: everything is always available. The crate logs nothing. Its minimum
+//!   Rust version is 1.63; mio 1.2 needs 1.71.
 //! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
 //!
 //! minimio adds the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), the conversion from
@@ -135,6 +136,25 @@
 //! | OpenBSD, DragonFly | the releases that Rust supports | OpenBSD releases with user events (`EVFILT_USER`): as NetBSD 10 |
 //! | Windows | 7 with SP1, as far as Rust's standard library supports it | |
 //!
+//! # Examples
+//!
+//! Each program in `examples/` shows one idea. The table is in learning order, and the last line that an example prints
+//! names the next one.
+//!
+//! | `cargo run --example …` | shows |
+//! |---|---|
+//! | `delayed` | ten requests with ten delays, a client thread and a server thread |
+//! | `delayed_server` | the server as a program |
+//! | `delayed_client` | the client as a program |
+//! | `delayed_load` | ten thousand requests that wait at the same time |
+//! | `wake` | a [`Waker`] beside a channel between two threads |
+//! | `timers` | a [`Timer`] as a source |
+//! | `udp` | datagrams, and a timer that resends lost ones |
+//! | `echo` | level mode beside edge mode |
+//! | `any_fd` | a descriptor or socket for which the crate has no type |
+//! | `book` | a reactor and an executor under the book's names ([`book`]) |
+//! | `executor` | `async fn` over a poll |
+//!
 //! # Reading the source
 //!
 //! ```text
@@ -152,7 +172,8 @@
 //!
 //! 1. `lib.rs`, this file: selects the queue for the system, and states what a queue must provide.
 //! 2. `event.rs`, `interest.rs`: the terms of the API: token, event, interest, mode.
-//! 3. `wait.rs`: the wait state, which prevents lost wakes.
+//! 3. `wait.rs`: the wait state, which prevents lost wakes. `sync.rs` has the atomics and locks of this file and of
+//!    those in step 4.
 //! 4. `poll.rs`, then `shared.rs`: the public type and one round of polling, with the pending flags in `wakers.rs`, the
 //!    deadlines in `timers.rs`, and the state that wakers and timers share with the poll in `wakers_and_timers.rs`.
 //! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs`
@@ -162,14 +183,16 @@
 //! 7. `waker.rs`, `timer.rs`: the public types for waking and for deadlines.
 //! 8. `book.rs`: the book's names.
 //!
-//! The reading path of each system, without timers, in lines of code without blank lines and comments:
+//! The reading path of each system, without timers, in lines of code without blank lines and comments. The core is
+//! `lib`, `event`, `interest`, `wait`, `wakers`, `wakers_and_timers`, `shared`, `poll`, `source`, `association`,
+//! `io_source`, `waker` and `sync`.
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core (`lib` `event` `interest` `wait` `wakers` `wakers_and_timers` `shared` `poll` `source` `association` `io_source` `waker` `sync`) and `epoll/` | 1,459 |
-//! | core and kqueue | the core and `kqueue/` | 1,738 |
-//! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,522 |
-//! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 652 |
+//! | core and epoll | the core and `epoll/` | 1,461 |
+//! | core and kqueue | the core and `kqueue/` | 1,737 |
+//! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,508 |
+//! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 670 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
@@ -250,9 +273,9 @@ const _: () = {
     let _: fn(&SourceState) = SourceState::write_shut_down;
 
     // Open; register, reregister, deregister; wait. `wait` keeps the first events of the list (the `usize` is their
-    // number), and appends new events. It returns true if the notifier ended the wait. `wait` may return before the
-    // timeout without an event, but not in every call: if the caller repeats the call and no event arrives, `wait` must
-    // block. A list of capacity 0 is an error.
+    // number), and appends new events. It returns true if it consumed the notifier's event, which is not appended.
+    // `wait` may return before the timeout without an event, but not in every call: if the caller repeats the call and
+    // no event arrives, `wait` must block. A list of capacity 0 is an error.
     let _: fn() -> io::Result<Selector> = Selector::new;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::register;
     let _: fn(&Selector, &mut SourceState, handle::Raw, Token, Interest) -> io::Result<()> = Selector::reregister;
@@ -287,6 +310,7 @@ const _: () = {
 mod association;
 pub mod book;
 pub mod event;
+pub mod guide;
 mod interest;
 mod io_source;
 pub mod net;

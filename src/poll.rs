@@ -71,7 +71,10 @@ use crate::Interest;
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
-/// | the parent's poll in the child | the child shares the epoll instance with the parent | the child does not inherit the kqueue, and another file may get the same descriptor number: the child must not even drop the poll ([`mem::forget`](std::mem::forget)) | there is no `fork` |
+/// | the parent's poll in the child | the child shares the epoll instance with the parent | the child does not inherit the kqueue | there is no `fork` |
+///
+/// In a child on macOS and the BSDs, another file may get the descriptor number of the kqueue. So the child must not
+/// even drop the poll ([`mem::forget`](std::mem::forget)).
 ///
 /// [`AsRawFd`]: #impl-AsRawFd-for-Poll
 /// [`AsFd`]: #impl-AsFd-for-Poll
@@ -100,12 +103,38 @@ impl Poll {
     /// # Errors
     ///
     /// The system's error, above all when the process or the machine has no descriptors or handles left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Events, Poll};
+    /// use std::time::Duration;
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// // No source is registered, so only the timeout ends the wait.
+    /// poll.poll(&mut events, Some(Duration::from_millis(1)))?;
+    /// assert!(events.is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias("epoll_create", "CreateIoCompletionPort"))]
     pub fn new() -> io::Result<Poll> {
         Ok(Poll { registry: Registry { shared: Arc::new(Shared::new()?) }, rounds: Rounds::default() })
     }
 
     /// Returns the registry with which the program registers its sources.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Interest, Poll, Token};
+    ///
+    /// let poll = Poll::new()?;
+    /// let (registry, address) = (poll.registry(), "127.0.0.1:0".parse().unwrap());
+    /// let (mut one, mut other) = (UdpSocket::bind(address)?, UdpSocket::bind(address)?);
+    /// registry.register(&mut one, Token(1), Interest::READABLE)?;
+    /// registry.register(&mut other, Token(2), Interest::READABLE)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn registry(&self) -> &Registry {
@@ -126,18 +155,29 @@ impl Poll {
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | system calls | one: [`epoll_wait`], or `epoll_pwait2` with a timeout | one: [`kevent`] | one [`GetQueuedCompletionStatusEx`], and those below |
-    /// | resolution of the timeout | 1 ns; before Linux 5.11 and on Android 1 ms | macOS, FreeBSD: 1 ns; others: the next clock tick (10 ms) | the next clock tick (up to 16 ms); the system call takes milliseconds |
+    /// | system calls | one: [`epoll_wait`], or `epoll_pwait2` if the timeout is not in whole milliseconds | one: [`kevent`] | one [`GetQueuedCompletionStatusEx`], and those below |
     /// | longest wait of one system call | no limit; before Linux 5.11 and on Android 24 days | 11 days | 49 days |
     ///
-    /// A timeout is rounded up to the resolution, so `poll` never returns early. When the longest wait of a system call
-    /// ends before the timeout, `poll` waits again.
+    /// When the longest wait of a system call ends before the timeout, `poll` waits again. A timeout is rounded up to
+    /// the resolution, so `poll` never returns early. It returns late, even on an idle machine:
+    ///
+    /// | system | resolution of the timeout | how much later `poll` can return |
+    /// |---|---|---|
+    /// | Linux since 5.11 | 1 ns | 50 µs, the default of [`PR_SET_TIMERSLACK`] |
+    /// | Linux before 5.11, Android | 1 ms | 50 µs |
+    /// | macOS and other Apple systems | 1 ns | the kernel coalesces timers, by an amount that is not documented |
+    /// | FreeBSD | 1 ns | about 6 % of the timeout, the default of `kern.timecounter.alloweddeviation` |
+    /// | NetBSD | a clock tick, 10 ms | one tick: 1 ms takes 20 ms, and 15 ms takes 30 ms |
+    /// | OpenBSD, DragonFly | a clock tick, 10 ms | not measured |
+    /// | Windows | 1 ms, then a clock tick, up to 16 ms | less than a tick |
     ///
     /// On Windows, `poll` may make more system calls. Before it waits, it calls `NtDeviceIoControlFile` for each source
-    /// whose request must be submitted. For a source whose pending request lacks an event that must now be reported, it
-    /// calls `NtCancelIoFileEx`, and waits a second time. If the program has not read the data of an event in edge
-    /// mode, `poll` waits up to three times. The first wait takes at most 1 ms and has no request for that source,
-    /// because another thread of the program probably reads soon, and the request would then have to be cancelled.
+    /// whose request must be submitted. If the pending request of a source does not cover every condition that `poll`
+    /// must now watch, `poll` calls `NtCancelIoFileEx` and, if no other source has an event, waits a second time. (For
+    /// a `SourceSocket`, `register` and `reregister` call `NtCancelIoFileEx` whenever a request is pending.) If the
+    /// program has not read the data of an event in edge mode, `poll` waits up to three times. The first wait takes at
+    /// most 1 ms and has no request for that source, because another thread of the program probably reads soon, and the
+    /// request would then have to be cancelled.
     ///
     /// # Errors
     ///
@@ -145,9 +185,31 @@ impl Poll {
     ///   process was stopped and then continued by SIGCONT, even if the program has no handler for SIGCONT
     ///   ([signal(7)]). `events` is empty, and no event is lost; most programs poll again.
     /// - `InvalidInput`: the capacity of `events` is 0.
+    /// - Otherwise the system's error.
     ///
     /// The failure of a source is not an error of `poll`: `poll` reports it as an event of that source.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Events, Poll, Token, Waker};
+    /// use std::{io::ErrorKind, time::Duration};
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let waker = Waker::new(poll.registry(), Token(1))?;
+    /// waker.wake()?;
+    /// loop {
+    ///     match poll.poll(&mut events, Some(Duration::from_millis(10))) {
+    ///         Ok(()) if events.is_empty() => break, // The timeout has passed.
+    ///         Ok(()) => events.iter().for_each(|event| assert_eq!(event.token(), Token(1))),
+    ///         Err(err) if err.kind() == ErrorKind::Interrupted => continue,
+    ///         Err(err) => return Err(err),
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// [`PR_SET_TIMERSLACK`]: https://man7.org/linux/man-pages/man2/PR_SET_TIMERSLACK.2const.html
     /// [signal(7)]: https://man7.org/linux/man-pages/man7/signal.7.html
     /// [`epoll_wait`]: https://man7.org/linux/man-pages/man2/epoll_wait.2.html
     /// [`kevent`]: https://man.freebsd.org/cgi/man.cgi?query=kevent
@@ -203,12 +265,14 @@ impl fmt::Debug for Poll {
 impl Registry {
     /// Registers `source`. `poll` then reports the readiness that `interests` selects, with `token`.
     ///
-    /// If the source is ready already, the next `poll` reports it.
+    /// If the source is ready already, the next `poll` reports it. (On Windows, if other sources have events, the
+    /// `poll` after it may report the source instead. The same holds for [`reregister`](Registry::reregister).)
     ///
     /// # Errors
     ///
     /// - `AlreadyExists`: the source is registered already, with this `Poll` or with another one that still exists. (A
     ///   `SourceFd` or a `SourceSocket` does not record its registration; its own page lists what is checked instead.)
+    /// - `InvalidInput`: the source is a [`Timer`](crate::Timer), and `interests` does not contain `READABLE`.
     /// - The system's error, unchanged:
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
@@ -218,7 +282,24 @@ impl Registry {
     /// | a number that is not an open descriptor or socket | `EBADF` | `EBADF` | [`WSAENOTSOCK`] |
     /// | too many registrations of this user | [`ENOSPC`], see `/proc/sys/fs/epoll/max_user_watches` | `ENOMEM`; memory is the only limit | no limit |
     /// | a source that the kernel rejects in a later `poll` | does not happen | does not happen | an error event of this source |
-    /// | a pipe's write end whose reader is closed | no error; reported | no error; on macOS and some BSDs not reported, but the next write fails | |
+    /// | a pipe's write end whose reader is closed | no error; reported | no error; reported on macOS since 10.15; elsewhere perhaps not reported, but the next write fails | |
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+    /// use std::io::ErrorKind;
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(3), Interest::READABLE | Interest::WRITABLE)?;
+    /// poll.poll(&mut events, None)?;
+    /// assert!(events.iter().any(|event| event.token() == Token(3) && event.is_writable()));
+    ///
+    /// let again = poll.registry().register(&mut socket, Token(4), Interest::READABLE);
+    /// assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// [`EPERM`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
     /// [`ENOSPC`]: https://man7.org/linux/man-pages/man2/epoll_ctl.2.html
@@ -241,6 +322,21 @@ impl Registry {
     ///
     /// - `NotFound`: the source is not registered with this `Poll`.
     /// - Otherwise as for [`register`](Registry::register).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(0), Interest::WRITABLE.oneshot())?;
+    /// poll.poll(&mut events, None)?; // Reports the socket, and disarms it.
+    /// poll.registry().reregister(&mut socket, Token(1), Interest::WRITABLE.oneshot())?;
+    /// poll.poll(&mut events, None)?;
+    /// assert!(events.iter().all(|event| event.token() == Token(1)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias("epoll_ctl", "EPOLL_CTL_MOD", "EV_ADD"))]
     #[inline]
     pub fn reregister<S>(&self, source: &mut S, token: Token, interests: Interest) -> io::Result<()>
@@ -258,6 +354,21 @@ impl Registry {
     ///
     /// - `NotFound`: the source is not registered with this `Poll`.
     /// - Otherwise the system's error, for example `EBADF` for a `SourceFd` whose descriptor is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+    /// use std::time::Duration;
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut socket, Token(0), Interest::WRITABLE)?;
+    /// poll.registry().deregister(&mut socket)?;
+    /// poll.poll(&mut events, Some(Duration::ZERO))?;
+    /// assert!(events.is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[doc(alias("epoll_ctl", "EPOLL_CTL_DEL", "EV_DELETE"))]
     #[inline]
     pub fn deregister<S>(&self, source: &mut S) -> io::Result<()>
@@ -273,6 +384,25 @@ impl Registry {
     /// # Errors
     ///
     /// None, because the new registry needs no descriptor. The signature is mio's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::UdpSocket, Events, Interest, Poll, Token};
+    /// use std::{io, thread};
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let registry = poll.registry().try_clone()?;
+    /// let worker = thread::spawn(move || -> io::Result<UdpSocket> {
+    ///     let mut socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap())?;
+    ///     registry.register(&mut socket, Token(5), Interest::WRITABLE)?;
+    ///     Ok(socket)
+    /// });
+    /// poll.poll(&mut events, None)?;
+    /// assert!(events.iter().all(|event| event.token() == Token(5)));
+    /// worker.join().unwrap()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn try_clone(&self) -> io::Result<Registry> {
         Ok(Registry { shared: Arc::clone(&self.shared) })
     }

@@ -70,7 +70,8 @@ pub(crate) struct Rounds {
     /// wakers or the timers get the slot. If `Events` has two slots, one is kept for the kernel, and this number
     /// decides whether the wakers or the timers get the other.
     number: u8,
-    /// Whether the kernel's wait failed in the last round, which reported wakers or timers.
+    /// Whether the kernel wait of the last round failed. That round returned the events of wakers or timers instead of
+    /// the error.
     wait_failed: bool,
 }
 
@@ -187,8 +188,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Reports pending wakers (if the state is not `Blocked`) and the timers that are due `now`. Leaves a slot for the
-    /// kernel; with capacity 1, only in every second round. Returns the time until the earliest remaining deadline.
+    /// Reports pending wakers (if `may_report_wakers`: the round holds no `BlockedGuard`) and the timers that are due
+    /// `now`. Leaves a slot for the kernel; with capacity 1, only in every second round. Returns the time until the
+    /// earliest remaining deadline.
     fn report_before_wait(
         &self,
         events: &mut RawEvents,

@@ -18,7 +18,8 @@ use crate::{Interest, Registry};
 /// | drop while registered (not a `SourceFd` or `SourceSocket`, whose drop changes nothing) | ends the registration, unless a duplicate of the descriptor remains open (`try_clone`, `fork`) | ends the registration | ends the registration |
 ///
 /// On Linux, deregister a source that has duplicates before you drop it. Otherwise the kernel continues to report it,
-/// and the program cannot end the registration.
+/// and the program cannot end the registration. On DragonFly, a `poll` that is blocked while another thread drops the
+/// source may still report it.
 ///
 /// # Examples
 ///

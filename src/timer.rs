@@ -73,6 +73,18 @@ enum Registration {
 
 impl Timer {
     /// Creates a timer that is neither set nor registered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Interest, Poll, Timer, Token};
+    ///
+    /// let poll = Poll::new()?;
+    /// let mut timer = Timer::new();
+    /// poll.registry().register(&mut timer, Token(0), Interest::READABLE)?;
+    /// assert_eq!(poll.next_deadline(), None);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn new() -> Timer {
         let registration = Registration::Unregistered(Schedule::UNSET);
@@ -85,6 +97,22 @@ impl Timer {
     /// # Errors
     ///
     /// The error of the system call that interrupts a blocked `poll`; no case is known. The timer is set nevertheless.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Events, Interest, Poll, Timer, Token};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (mut poll, mut events, mut timer) = (Poll::new()?, Events::with_capacity(8), Timer::new());
+    /// poll.registry().register(&mut timer, Token(0), Interest::READABLE)?;
+    /// let start = Instant::now();
+    /// timer.set(Duration::from_secs(60))?;
+    /// timer.set(Duration::from_millis(5))?; // Replaces the first deadline.
+    /// poll.poll(&mut events, None)?;
+    /// assert!(start.elapsed() >= Duration::from_millis(5) && events.len() == 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set(&self, delay: Duration) -> io::Result<()> {
         self.apply(Schedule { deadline: Instant::now().checked_add(delay), period: None })
     }
@@ -94,6 +122,22 @@ impl Timer {
     /// # Errors
     ///
     /// As for [`set`](Timer::set).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Events, Interest, Poll, Timer, Token};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (mut poll, mut events, mut timer) = (Poll::new()?, Events::with_capacity(8), Timer::new());
+    /// poll.registry().register(&mut timer, Token(0), Interest::READABLE)?;
+    /// let deadline = Instant::now() + Duration::from_millis(5);
+    /// timer.set_at(deadline)?;
+    /// assert_eq!(poll.next_deadline(), Some(deadline));
+    /// poll.poll(&mut events, None)?;
+    /// assert!(Instant::now() >= deadline && events.len() == 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_at(&self, deadline: Instant) -> io::Result<()> {
         self.apply(Schedule { deadline: Some(deadline), period: None })
     }
@@ -103,6 +147,24 @@ impl Timer {
     /// # Errors
     ///
     /// `InvalidInput` if `period` is zero, otherwise as for [`set`](Timer::set).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Events, Interest, Poll, Timer, Token};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (mut poll, mut events, mut timer) = (Poll::new()?, Events::with_capacity(8), Timer::new());
+    /// poll.registry().register(&mut timer, Token(0), Interest::READABLE)?;
+    /// let start = Instant::now();
+    /// timer.set_every(Duration::from_millis(5))?;
+    /// for _ in 0..3 {
+    ///     poll.poll(&mut events, None)?;
+    ///     assert_eq!(events.len(), 1);
+    /// }
+    /// assert!(start.elapsed() >= Duration::from_millis(15));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_every(&self, period: Duration) -> io::Result<()> {
         if period == Duration::ZERO {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "cannot set a timer to a period of zero"));
@@ -112,6 +174,21 @@ impl Timer {
 
     /// Cancels the timer: it does not expire until it is set again. A deadline that has passed but was not reported is
     /// discarded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Events, Interest, Poll, Timer, Token};
+    /// use std::time::Duration;
+    ///
+    /// let (mut poll, mut events, mut timer) = (Poll::new()?, Events::with_capacity(8), Timer::new());
+    /// poll.registry().register(&mut timer, Token(0), Interest::READABLE)?;
+    /// timer.set(Duration::from_millis(1))?;
+    /// timer.cancel();
+    /// poll.poll(&mut events, Some(Duration::from_millis(5)))?;
+    /// assert!(events.is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn cancel(&self) {
         // Without a deadline, the timer cannot become the earliest one, so no interrupt is needed. A blocked `poll` may
         // end its wait at the old deadline. It then finds no timer due and blocks again.

@@ -115,7 +115,7 @@ impl Timers {
     }
 }
 
-/// A binary heap of deadlines, and one record for each timer. The record contains where the heap holds the deadline.
+/// A binary heap of deadlines, and one record for each timer. The record contains the index of the timer's entry.
 #[derive(Default)]
 struct Heap {
     /// No entry expires before its parent, the entry at `(index - 1) / 2`.

@@ -67,6 +67,20 @@ impl Waker {
     /// # Errors
     ///
     /// None today. A future system may need a resource for a waker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Events, Poll, Token, Waker};
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let _stop = Waker::new(poll.registry(), Token(0))?;
+    /// let work = Waker::new(poll.registry(), Token(1))?;
+    /// work.wake()?;
+    /// poll.poll(&mut events, None)?;
+    /// assert!(events.iter().all(|event| event.token() == Token(1)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
         let flag = Arc::new(PendingFlag::new(token));
         registry.shared.wakers_and_timers.wakers.add(Arc::clone(&flag));
@@ -79,6 +93,20 @@ impl Waker {
     ///
     /// The error of the system call that ends a blocked `poll`; no case is known. The waker stays pending: the polling
     /// thread reports it after the next wake, or when its wait ends for another reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Events, Poll, Token, Waker};
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let waker = Waker::new(poll.registry(), Token(0))?;
+    /// waker.wake()?;
+    /// waker.wake()?;
+    /// poll.poll(&mut events, None)?;
+    /// assert_eq!(events.len(), 1); // One event for both wakes.
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline]
     pub fn wake(&self) -> io::Result<()> {
         // `swap` is needed even if the flag is raised already. Because `swap` is a read-modify-write, the polling

@@ -1,5 +1,6 @@
 //! Responses: a server writes them, a client parses them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
 
@@ -22,23 +23,21 @@ impl Status {
     pub const NOT_IMPLEMENTED: Status = Status(501, "Not Implemented");
     pub const VERSION_NOT_SUPPORTED: Status = Status(505, "HTTP Version Not Supported");
 
-    /// Appends a response to `out`. The response contains its length, so the client finds the beginning of the next
-    /// one.
-    pub fn write_response(self, body: &[u8], keep_alive: bool, out: &mut Vec<u8>) {
-        let allow = if self == Status::METHOD_NOT_ALLOWED { "Allow: GET\r\n" } else { "" };
+    /// Appends the head of a response to `out`. The head contains the length of the body, so the client finds the
+    /// beginning of the next response.
+    pub fn write_head(self, length: usize, keep_alive: bool, out: &mut Vec<u8>) {
+        let allow = if self == Status::METHOD_NOT_ALLOWED { "Allow: GET, HEAD\r\n" } else { "" };
         let connection = if keep_alive { "keep-alive" } else { "close" };
         write!(
             out,
             "HTTP/1.1 {self}\r\n\
              Content-Type: text/plain; charset=utf-8\r\n\
-             Content-Length: {}\r\n\
+             Content-Length: {length}\r\n\
              {allow}\
              Connection: {connection}\r\n\
              \r\n",
-            body.len(),
         )
         .expect("writing to a vector cannot fail");
-        out.extend_from_slice(body);
     }
 }
 
@@ -53,6 +52,13 @@ pub struct Response {
     pub status: u16,
     pub body: Vec<u8>,
     pub keep_alive: bool,
+}
+
+impl Response {
+    /// Returns the body without the newline at its end.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.body.strip_suffix(b"\n").unwrap_or(&self.body))
+    }
 }
 
 /// Parses responses from a stream of bytes that arrives in pieces. Each response must contain its length.

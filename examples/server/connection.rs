@@ -20,10 +20,10 @@ use super::log::Log;
 use super::Limits;
 use crate::http::{Request, Requests, Status};
 
-/// How many answers of a connection may be pending. A connection at one of these two limits is not read: the kernel's
-/// buffers fill, and then the client's send blocks.
+/// How many answers of a connection may be pending.
 const MAX_ANSWERS: usize = 32;
-/// How many bytes of answers may wait to be written.
+/// How many bytes of answers may wait to be written. A connection at this limit or at `MAX_ANSWERS` is not read: the
+/// kernel's buffers fill, and then the client's send blocks.
 const MAX_OUTPUT: usize = 64 * 1024;
 
 /// How many times a connection reads before other connections are served.
@@ -104,8 +104,11 @@ enum Phase {
 enum Wait {
     Request,
     RestOfRequest,
+    /// The end of the delay of an answer.
     Delay,
+    /// The client reads, so that the output can be written.
     Reader,
+    /// The client closes the connection.
     HangUp,
 }
 
@@ -237,7 +240,10 @@ impl Connection {
         let now = Instant::now();
         while self.answers.front().map_or(false, |pending| pending.due <= now) {
             if let Some(Pending { answer, keep_alive, .. }) = self.answers.pop_front() {
-                answer.status.write_response(&answer.body, keep_alive, &mut self.output);
+                answer.status.write_head(answer.body.len(), keep_alive, &mut self.output);
+                if answer.has_body {
+                    self.output.extend_from_slice(&answer.body);
+                }
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The delayed server: `GET /<ms>/<text>` is answered with `<text>` after `<ms>` milliseconds. One thread serves all
-//! clients.
+//! The delayed server: `GET /<ms>/<text>` is answered with `<text>` and a newline after `<ms>` milliseconds. One thread
+//! serves all clients.
 //!
 //! - `mod.rs`: the server, which has one poll and passes each event to the listener or to a connection.
 //! - `connection.rs`: a connection, which takes requests, waits, and answers.
@@ -8,9 +8,9 @@
 //! - `log.rs`: a line for each request.
 //! - `background.rs`: the server on its own thread, for a program that does other work.
 //!
-//! The server blocks only in `poll`. On each of its events, a connection does as much as possible without blocking.
-//! After that, at least one source is armed that continues the work: its socket, the timer of an answer, or its own
-//! timer.
+//! The server blocks only in `poll`, and in a write to the log if the reader of the log is slow. On each of its events,
+//! a connection does as much as possible without blocking. After that, at least one source is armed that continues the
+//! work: its socket, the timer of an answer, or its own timer.
 
 #![allow(dead_code, unused_imports)] // No example uses all of it.
 

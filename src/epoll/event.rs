@@ -129,7 +129,8 @@ impl fmt::Debug for epoll_event {
     }
 }
 
-/// The events of one wait. The list never grows, so its capacity limits the number of events.
+/// The events of one round of polling: wakers, timers and sources. The list never grows, so its capacity limits the
+/// number of events.
 pub(crate) struct RawEvents {
     /// `Event` has the layout of `epoll_event`, so the kernel writes directly into this list.
     pub list: Vec<Event>,

@@ -53,7 +53,8 @@ extern "C" {
 
 // <sys/syscall.h>, <linux/time_types.h>
 
-/// The `timespec` of newer system calls: 64 bits on every processor, unlike the C library's `timespec`.
+/// The `timespec` of newer system calls: both fields have 64 bits on every processor, unlike those of the C library's
+/// `timespec`.
 #[repr(C)]
 pub struct __kernel_timespec {
     pub tv_sec: i64,

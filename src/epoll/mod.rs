@@ -20,9 +20,19 @@
 //!
 //! Differences from the book's chapter:
 //!
-//! - The book registers every source as oneshot. This crate has all three modes.
-//! - The book makes a new eventfd for each wake. This crate keeps one eventfd per poll, in the [`notifier`].
-//! - The book packs the event struct on every processor. The kernel packs it only on x86_64 ([`ffi`]).
+//! - *Wake.* The book's `close_loop` creates an eventfd, registers it, and never closes it. This crate keeps one
+//!   eventfd per poll, in the [`notifier`], because a program may wake a poll any number of times.
+//! - *Modes.* The book registers every stream with `EPOLL_CTL_ADD` and `EPOLLONESHOT`. This crate has all three modes,
+//!   and reregisters with `EPOLL_CTL_MOD`, because the report only disables the registration. (*It's not that easy*
+//!   says that the report removes it. But a second `EPOLL_CTL_ADD` fails with `EEXIST`.)
+//! - *Structs.* The book packs its event on every processor, with a `usize` as data. This crate packs `epoll_event`
+//!   only on x86 and x86_64, with a `u64`, because the kernel otherwise reads and writes beyond the struct ([`ffi`]).
+//! - *List of events.* The book requests 1,024 events for a list of any capacity. This crate requests as many as fit
+//!   into the list, because the kernel writes beyond a shorter one.
+//! - *Timeout.* The book waits in whole milliseconds. This crate passes a finer timeout to `epoll_pwait2`, because a
+//!   timer would otherwise expire up to a millisecond late.
+//! - *Threads.* In both, one thread waits. The book's registrator is for one other thread. This crate registers from
+//!   any thread, because `epoll_ctl` takes effect during a wait.
 //!
 //! Invariants of this folder: the data of a registration is the token of its source. The exception is the registration
 //! of the [`notifier`], whose data is the hash of an address. `wait` removes the notifier's event before it returns.

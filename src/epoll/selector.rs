@@ -35,8 +35,8 @@ impl Selector {
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
         // A program may choose any token, also the address of memory that it has freed and that this crate may use
         // next. So the notifier's data must not be an address. The data is the hash of an address: a program can choose
-        // this number only by chance. Bit 63 is set, so no small number, no address (unless it is tagged, as on
-        // Android) and no token of a 32-bit program equals the data.
+        // this number only by chance. Bit 63 is set, so no small number, no token of a 32-bit program, and no address
+        // (except on Android, where addresses may be tagged, and on sparc64) equals the data.
         let mut hasher = DefaultHasher::new();
         ptr::hash(&epoll, &mut hasher);
         Ok(Selector { epoll, notifier_data: hasher.finish() | 1 << 63 })
@@ -142,11 +142,15 @@ impl Selector {
         unsafe { ffi::epoll_wait(self.epoll.as_raw_fd(), events, slots, milliseconds) }
     }
 
-    /// Waits with a timeout in nanoseconds, or, if `epoll_pwait2` is unavailable, in milliseconds, rounded up. Returns
-    /// the number of events, or -1 with `errno` set.
+    /// Waits with a timeout: with `epoll_wait` if the timeout is in whole milliseconds, and otherwise with
+    /// `epoll_pwait2` or, if that is unavailable, with `epoll_wait`, rounded up. Returns the number of events, or -1
+    /// with `errno` set.
     #[inline(never)]
     fn wait_for(&self, events: *mut epoll_event, slots: c_int, timeout: Duration) -> c_int {
-        let try_pwait2 = !PWAIT2_UNAVAILABLE.load(Ordering::Relaxed);
+        let rounded_up = u64::from((timeout.subsec_nanos() + 999_999) / 1_000_000);
+        let milliseconds = timeout.as_secs().saturating_mul(1_000).saturating_add(rounded_up);
+        let is_exact = timeout.subsec_nanos() % 1_000_000 == 0 && milliseconds <= c_int::MAX as u64;
+        let try_pwait2 = !is_exact && !PWAIT2_UNAVAILABLE.load(Ordering::Relaxed);
         if try_pwait2 {
             let count = self.epoll_pwait2(events, slots, timeout);
             // After a signal, `wait` reads the same `errno` again.
@@ -154,8 +158,7 @@ impl Selector {
                 return count;
             }
         }
-        let milliseconds = (timeout.as_nanos() + 999_999) / 1_000_000;
-        let count = self.epoll_wait(events, slots, cmp::min(milliseconds, c_int::MAX as u128) as c_int);
+        let count = self.epoll_wait(events, slots, cmp::min(milliseconds, c_int::MAX as u64) as c_int);
         // `epoll_wait` has just accepted the same arguments, so `epoll_pwait2` failed because it is unavailable
         // (ENOSYS, EPERM or ENOTSUP).
         if try_pwait2 && count >= 0 {

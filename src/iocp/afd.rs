@@ -102,17 +102,18 @@ impl PollRequest {
         false
     }
 
-    /// Cancels the request, which completes it immediately. Returns false if the request had completed already. The
-    /// kernel queues its packet in both cases.
-    pub fn cancel(&self, device: Option<&Handle>) -> io::Result<bool> {
+    /// Cancels the request, which completes it immediately, unless it has completed already. The kernel queues its
+    /// packet in both cases.
+    pub fn cancel(&self, device: Option<&Handle>) -> io::Result<()> {
         match device {
             Some(device) => cancel(device, self.status.get()),
             // The selector was dropped, and `SelectorState::drop` cancelled all requests of its devices.
-            None => Ok(false),
+            None => Ok(()),
         }
     }
 
-    /// Returns the result: events of AFD, [`POLL_REJECTED`], or 0 if there is no event.
+    /// Returns the result: events of AFD, [`POLL_REJECTED`] (together with `AFD_POLL_LOCAL_CLOSE` if the handle is
+    /// invalid), or 0 if there is no event.
     ///
     /// # Safety
     ///
@@ -139,14 +140,13 @@ impl PollRequest {
     }
 }
 
-/// Cancels one request of a device, or all its requests (`null`). Returns false if none was pending. A request that is
-/// found can still complete with its own result.
-fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<bool> {
+/// Cancels one request of a device, or all its requests (`null`). A request can still complete with its own result.
+fn cancel(device: &Handle, request: *mut IO_STATUS_BLOCK) -> io::Result<()> {
     let mut status = IO_STATUS_BLOCK::new();
     // SAFETY: the kernel only compares the address `request`; `status` outlives the call; the device is open.
     match unsafe { ffi::NtCancelIoFileEx(device.raw(), request, &mut status) } {
-        ffi::STATUS_SUCCESS => Ok(true),
-        ffi::STATUS_NOT_FOUND => Ok(false),
+        // The kernel may return either status for a request that has completed and whose packet is still queued.
+        ffi::STATUS_SUCCESS | ffi::STATUS_NOT_FOUND => Ok(()),
         status => Err(nt_error(status)),
     }
 }

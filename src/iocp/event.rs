@@ -130,7 +130,8 @@ impl fmt::Debug for RawEvent {
     }
 }
 
-/// The events of one wait. The list never grows, so its capacity limits the number of events.
+/// The events of one round of polling: wakers, timers and sources. The list never grows, so its capacity limits the
+/// number of events.
 pub(crate) struct RawEvents {
     pub list: Vec<Event>,
     /// The buffer for packets. Each packet becomes at most one event.

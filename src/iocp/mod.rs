@@ -11,8 +11,8 @@
 //! A program that is written for one kind does not run on the other. A program that expects readiness has no buffer for
 //! each of ten thousand idle connections. If it lends the kernel a buffer, the kernel uses the buffer until the
 //! operation completes, even if the program has dropped the buffer. The book accepts both disadvantages: its Windows
-//! chapter starts a `WSARecv` with a buffer inside the stream and copies from there. So the book's queue reports
-//! readable streams but not writable ones, and only reads that were requested before.
+//! chapter starts a `WSARecv` with a buffer inside the stream and copies from there. So the book's queue reports a
+//! stream only after a read of this stream was requested, and it never reports a stream as writable.
 //!
 //! # From one to the other
 //!
@@ -20,7 +20,8 @@
 //! Driver), and `select` is a request to this driver: "complete this when one of these conditions holds for these
 //! sockets" ([`afd`]). `select` waits for that request itself. But if a request is made through a handle that is
 //! associated with a completion port, its completion is a packet in the port. The request copies no data and needs no
-//! data buffer; the program reads afterwards. wepoll and mio use the same method. So:
+//! data buffer; the program reads afterwards. wepoll, which the book mentions in *Design*, and mio use the same method.
+//! So:
 //!
 //! ```text
 //!    register                 wait                                           the program
@@ -92,9 +93,27 @@
 //!
 //! Differences from the book's chapter:
 //!
-//! - The book starts a `WSARecv` into a buffer of the stream, and reports its completion. This crate submits a request
-//!   that moves no data, and reports that the program can read or write.
-//! - The book reports each source once. This crate has all three modes.
+//! - *Wake.* The book's `close_loop` posts a packet with the address of a local variable. This crate posts a packet
+//!   with a key of its own and a null address ([`notifier`]), because the packet outlives the variable.
+//! - *Modes.* The book's `register` starts one read, whose completion is the only report. This crate has all three
+//!   modes: after a report, it submits the next request if the mode requires it ([`sock`]).
+//! - *Requests.* The book starts a `WSARecv` into a buffer of the stream, and reports its completion. This crate
+//!   submits a request that moves no data, and reports that the program can read or write, for the reasons given above.
+//! - *Context of a request.* The book's `Operation` begins with the `WSAOVERLAPPED` of the read. The address of both is
+//!   the same, and the packet returns it; the token follows in the struct. This crate passes the sock's address beside
+//!   the request, as the `ApcContext` of `NtDeviceIoControlFile`, and the packet returns that address ([`afd`]). So the
+//!   request need not be the first field, and the address can own a reference to the sock.
+//! - *Expected failure.* The book expects `WSARecv` to fail with `WSA_IO_PENDING`, and does not cover immediate
+//!   success. `NtDeviceIoControlFile` does not fail in either case: a packet follows both, and this crate treats both
+//!   alike.
+//! - *Structs.* The book's events are the packets (`OVERLAPPED_ENTRY`). This crate derives an event from a packet, or
+//!   none, because the packet of a cancelled request is not an event ([`event`]).
+//! - *List of events.* In both, the capacity of the list limits the number of packets.
+//! - *Timeout.* When the timeout passes, `GetQueuedCompletionStatusEx` fails with `WAIT_TIMEOUT`. Neither the book nor
+//!   this crate returns this error, because it only means that no packet has arrived ([`port`]).
+//! - *Threads.* In both, one thread waits. The book's port lets as many threads run as there are processors; this
+//!   crate's port has no limit that matters, because the kernel could otherwise delay a thread that takes over the poll
+//!   ([`port`]).
 //!
 //! # Files, in the order of dependence
 //!

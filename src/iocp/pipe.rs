@@ -79,7 +79,7 @@ const OPERATION_KINDS: [OperationKind; 3] = [OperationKind::Connect, OperationKi
 pub(super) enum OperationState {
     Idle,
     Pending,
-    /// Pending, for a client that has been disconnected, or for a source that has been dropped.
+    /// Pending, but its result is ignored, because the program has called `disconnect` or dropped the source.
     Discarded,
 }
 
@@ -319,7 +319,7 @@ impl Pipe {
         }
     }
 
-    /// Starts to read from a new client, and arms both directions.
+    /// Starts to read from a new client and, in edge mode, arms both directions.
     fn client_connected(self: &Arc<Pipe>, port: &Port, state: &mut State) {
         state.is_connected = true;
         self.start_read(port, state);

@@ -40,7 +40,7 @@ impl Selector {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        state.register(&self.shared, socket, None, token, interest)
+        state.register(&self.shared, socket, token, interest)
     }
 
     pub fn reregister(
@@ -76,7 +76,7 @@ impl Selector {
 
 /// How long a wait checks again and again after batches without an event, beyond the time that it blocked. Another
 /// thread that reregisters sources without pause causes such batches without end.
-const MAX_CHECKS: Duration = Duration::from_millis(10);
+const MAX_CHECK_TIME: Duration = Duration::from_millis(10);
 
 impl Selector {
     /// Keeps the first `kept` events and appends ready events, up to the list's capacity. Without a ready event, waits
@@ -91,7 +91,7 @@ impl Selector {
             _ => return Err(io::ErrorKind::InvalidInput.into()),
         };
         let slots = buffer.len();
-        let (mut timeout, mut notified, mut may_check_again, mut last_check) = (timeout, false, true, None);
+        let (mut timeout, mut notified, mut may_check_again, mut check_until) = (timeout, false, true, None);
         loop {
             let wait = self.shared.begin_wait(timeout != Some(Duration::ZERO));
             let packets = match self.shared.port.dequeue(buffer, wait.limit_timeout(timeout)) {
@@ -109,7 +109,7 @@ impl Selector {
                     Outcome::Nothing => {}
                     Outcome::Notified => notifications += 1,
                     Outcome::Event(event) => list.push(Event(event)),
-                    Outcome::SocketClosed(sock) => self.source_sockets.remove_closed(&sock),
+                    Outcome::Unregistered(sock) => self.source_sockets.remove_unregistered(&sock),
                 }
             }
             notified |= notifications > 0;
@@ -119,15 +119,15 @@ impl Selector {
                 return Ok(notified);
             }
             // A batch can contain no event, for example when all its requests were cancelled. More packets may be
-            // queued behind it, so check again without blocking, until no packet is queued or `MAX_CHECKS` has passed.
-            // If no packet was queued, but the update queue still contains sources whose update was deferred or has
-            // failed, check again only once, because an update may fail again. If no check finds an event, the caller
-            // waits again for the rest of its timeout.
+            // queued behind it, so check again without blocking, until no packet is queued or `MAX_CHECK_TIME` has
+            // passed. If no packet was queued, but the update queue still contains sources whose update was deferred or
+            // has failed, check again only once, because an update may fail again. If no check finds an event, the
+            // caller waits again for the rest of its timeout.
             if packets.is_empty() && (all_updated || !may_check_again) {
                 return Ok(notified);
             }
             let now = Instant::now();
-            if *last_check.get_or_insert(now + MAX_CHECKS) < now {
+            if *check_until.get_or_insert(now + MAX_CHECK_TIME) < now {
                 return Ok(notified);
             }
             may_check_again &= !packets.is_empty();

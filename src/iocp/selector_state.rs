@@ -214,8 +214,8 @@ pub(super) enum Outcome {
     Nothing,
     Notified,
     Event(RawEvent),
-    /// The program closed the socket of this sock without deregistering it.
-    SocketClosed(Arc<Sock>),
+    /// The sock of a `SourceSocket`, which is not registered any more.
+    Unregistered(Arc<Sock>),
 }
 
 impl SelectorState {
@@ -235,7 +235,7 @@ impl SelectorState {
                 match completion {
                     Completion::Nothing => Outcome::Nothing,
                     Completion::Event(event) => Outcome::Event(event),
-                    Completion::SocketClosed => Outcome::SocketClosed(sock),
+                    Completion::Unregistered => Outcome::Unregistered(sock),
                 }
             }
             Packet::Pipe(pipe, operation) => {

@@ -12,8 +12,7 @@
 //! ```
 //!
 //! A sock that needs fewer events does nothing: the surplus is filtered when the request completes. wepoll works in the
-//! same way. Two other methods cancel the request: `deregister`, and `is_same_socket`, which tests whether a socket is
-//! still open.
+//! same way. Two other methods cancel the request: `deregister`, and `register` for a `SourceSocket`.
 //!
 //! The modes work by *arming* (defined in [`iocp`](super)). A report disarms the reported events in edge mode, all
 //! events in oneshot mode, and none in level mode. In edge mode the program's reads and writes arm the used direction
@@ -26,6 +25,7 @@
 //! sock's lock is released.
 
 use std::io;
+use std::mem;
 use std::os::raw::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -60,8 +60,6 @@ struct State {
     token: Token,
     /// Whether the program shut down writing.
     write_shut_down: bool,
-    /// Whether an event was reported since the registration.
-    was_reported: bool,
     request_state: RequestState,
     update_state: UpdateState,
 }
@@ -73,11 +71,8 @@ enum RequestState {
     Pending {
         events: u32,
     },
-    /// Cancelled, and its packet has not been dequeued. `was_pending` is false if the request had already completed
-    /// when it was cancelled.
-    Cancelled {
-        was_pending: bool,
-    },
+    /// Cancelled, and its packet has not been dequeued. The request may have completed before it was cancelled.
+    Cancelled,
 }
 
 /// The sock's state in the update queue.
@@ -111,8 +106,9 @@ pub(super) enum Update {
 pub(super) enum Completion {
     Nothing,
     Event(RawEvent),
-    /// The program closed the socket without deregistering it.
-    SocketClosed,
+    /// The request of a `SourceSocket` has completed after its deregistration, or because the program closed the socket
+    /// without deregistering it.
+    Unregistered,
 }
 
 impl Sock {
@@ -128,7 +124,6 @@ impl Sock {
             interest: None,
             token: Token(0),
             write_shut_down,
-            was_reported: false,
             request_state: RequestState::Idle,
             update_state: UpdateState::NotQueued,
         };
@@ -158,50 +153,52 @@ impl Sock {
 impl Sock {
     /// Registers the socket, or changes its registration. In every mode, a condition that already holds is reported
     /// again.
-    pub fn register(&self, token: Token, interest: Interest) -> Update {
+    ///
+    /// # Errors
+    ///
+    /// The system's error, for a `SourceSocket` whose request cannot be cancelled. The registration is then unchanged.
+    pub fn register(&self, token: Token, interest: Interest) -> io::Result<Update> {
         let mut state = lock(&self.state);
+        if let (Some(_), RequestState::Pending { .. }) = (self.source_socket, &state.request_state) {
+            // The program may have closed the socket, and its number may now name another socket. The request then
+            // belongs to the closed socket. `complete` ignores the result, and the next update submits a request for
+            // the socket that has the number now.
+            self.cancel()?;
+            state.request_state = RequestState::Cancelled;
+        }
         state.interest = Some(interest);
         state.token = token;
-        state.was_reported = false;
         self.armed.store(flags(interest) | self.always_armed(), Ordering::Release);
-        self.request_update(&mut state)
+        Ok(self.request_update(&mut state))
     }
 
-    pub fn deregister(&self) {
+    /// Ends the registration. Returns whether the request is idle, and so no packet is to come.
+    pub fn deregister(&self) -> bool {
         let mut state = lock(&self.state);
         state.interest = None;
         self.armed.store(0, Ordering::Release);
         if let RequestState::Pending { .. } = state.request_state {
             state.request_state = match self.cancel() {
-                Ok(was_pending) => RequestState::Cancelled { was_pending },
+                Ok(()) => RequestState::Cancelled,
                 // The request stays pending for longer. `complete` ignores its result while `interest` is `None`. If
                 // the program registers the socket again, `events: 0` makes the next update cancel the request.
                 Err(_) => RequestState::Pending { events: 0 },
             };
         }
+        matches!(state.request_state, RequestState::Idle)
     }
 
-    /// Returns whether `source_socket` still names the registered socket. Closing a socket completes its pending
-    /// request, so a request that can still be cancelled proves that the socket is open. This method therefore cancels
-    /// a pending request. When its packet is dequeued, `complete` requests an update, which submits the request again.
-    pub fn is_same_socket(&self) -> bool {
-        let mut state = lock(&self.state);
-        match state.request_state {
-            // No request is pending, so there is no proof. If an event was reported since the registration, its request
-            // has completed. If the program closed the socket after that, no request reported the closing, so return
-            // false. Without such an event, assume that the socket is open.
-            RequestState::Idle => !state.was_reported,
-            // If the request had completed before it was cancelled, the closing may have completed it.
-            RequestState::Cancelled { was_pending } => was_pending,
-            RequestState::Pending { .. } => match self.cancel() {
-                Ok(was_pending) => {
-                    state.request_state = RequestState::Cancelled { was_pending };
-                    was_pending
-                }
-                // Not known, so assume that the socket is open.
-                Err(_) => true,
-            },
-        }
+    pub fn is_registered(&self) -> bool {
+        lock(&self.state).interest.is_some()
+    }
+
+    /// Returns whether AFD knows `socket` by the same number as the socket of this sock.
+    ///
+    /// # Errors
+    ///
+    /// The system's error: `socket` is not a socket.
+    pub fn has_base_of(&self, socket: SOCKET) -> io::Result<bool> {
+        Ok(base_socket(socket)? == self.base_socket)
     }
 
     /// In edge mode, arms the direction that the program has just used.
@@ -269,7 +266,7 @@ impl Sock {
             // The request may cover more than is armed; the surplus is filtered when it completes.
             RequestState::Pending { events } => armed & !events != 0,
             // `complete` requests the update when the packet of the cancelled request has been dequeued.
-            RequestState::Cancelled { .. } => false,
+            RequestState::Cancelled => false,
         }
     }
 
@@ -312,8 +309,8 @@ impl Sock {
         match state.request_state {
             RequestState::Idle => self.submit(port, state),
             RequestState::Pending { .. } => match self.cancel() {
-                Ok(was_pending) => {
-                    state.request_state = RequestState::Cancelled { was_pending };
+                Ok(()) => {
+                    state.request_state = RequestState::Cancelled;
                     Update::None
                 }
                 // The only known cause is that the kernel has no memory. The request stays pending, and the next wait
@@ -321,7 +318,7 @@ impl Sock {
                 Err(_) => self.retry(state),
             },
             // Its packet is still to come.
-            RequestState::Cancelled { .. } => Update::None,
+            RequestState::Cancelled => Update::None,
         }
     }
 
@@ -362,7 +359,7 @@ impl Sock {
         }
     }
 
-    fn cancel(&self) -> io::Result<bool> {
+    fn cancel(&self) -> io::Result<()> {
         self.request.cancel(self.group.device().as_deref())
     }
 }
@@ -388,15 +385,20 @@ impl Sock {
     /// The packet of the request has been dequeued. This is called once for each packet.
     pub unsafe fn complete(&self) -> (Completion, Update) {
         let mut state = lock(&self.state);
-        state.request_state = RequestState::Idle;
+        let request_state = mem::replace(&mut state.request_state, RequestState::Idle);
         // SAFETY: the caller promises that the packet has been dequeued. The request was not `Idle` before this method
         // took the lock, so no thread has submitted it again.
         let events = unsafe { self.request.result() };
         let interest = match state.interest {
             Some(interest) => interest,
-            // Deregistered, or the source was dropped.
+            None if self.source_socket.is_some() => return (Completion::Unregistered, Update::None),
+            // The program has deregistered or dropped the source.
             None => return (Completion::Nothing, Update::None),
         };
+        if let (Some(_), RequestState::Cancelled) = (self.source_socket, request_state) {
+            // The program has registered the number since the request was submitted: see `register`.
+            return (Completion::Nothing, self.request_update(&mut state));
+        }
         // For an invalid handle, `PollRequest::result` returns both `POLL_REJECTED` and `AFD_POLL_LOCAL_CLOSE`. For a
         // `SourceSocket`, this result means that the socket was closed. Every other source owns its socket, so there
         // this result means that AFD does not accept the socket.
@@ -405,7 +407,7 @@ impl Sock {
             // The program closed the socket without deregistering it, which a `SourceSocket` allows.
             state.interest = None;
             self.armed.store(0, Ordering::Release);
-            return (Completion::SocketClosed, Update::None);
+            return (Completion::Unregistered, Update::None);
         }
         let armed = self.armed.load(Ordering::Acquire);
         // The request may have been submitted for events that are no longer armed.
@@ -414,9 +416,8 @@ impl Sock {
             // In most cases, the request was cancelled.
             return (Completion::Nothing, self.request_update(&mut state));
         }
-        state.was_reported = true;
-        if events & POLL_REJECTED != 0 {
-            // The kernel would reject the next request too, so submit none until the program registers the socket
+        if events & POLL_REJECTED != 0 && self.source_socket.is_none() {
+            // The kernel would reject the next request too. Ignore `rearm` until the program registers the socket
             // again.
             state.interest = None;
         }

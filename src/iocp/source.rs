@@ -54,24 +54,18 @@ impl SourceState {
         &mut self,
         shared: &Arc<SelectorState>,
         socket: SOCKET,
-        source_socket: Option<SOCKET>,
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let sock = self.sock_for(shared, socket, source_socket)?;
-        shared.schedule(sock, sock.register(token, interest));
+        let sock = self.sock_for(shared, socket)?;
+        shared.schedule(sock, sock.register(token, interest)?);
         Ok(())
     }
 
     /// Returns the sock for this selector. A source that was registered with another poll before gets a new sock.
-    fn sock_for(
-        &mut self,
-        shared: &Arc<SelectorState>,
-        socket: SOCKET,
-        source_socket: Option<SOCKET>,
-    ) -> io::Result<&Arc<Sock>> {
+    fn sock_for(&mut self, shared: &Arc<SelectorState>, socket: SOCKET) -> io::Result<&Arc<Sock>> {
         if self.sock.is_none() || self.shared.as_ptr() != Arc::as_ptr(shared) {
-            let sock = Arc::new(shared.new_sock(socket, source_socket, *self.write_shut_down.get_mut())?);
+            let sock = Arc::new(shared.new_sock(socket, None, *self.write_shut_down.get_mut())?);
             self.deregister();
             self.sock = Some(sock);
             self.shared = Arc::downgrade(shared);
@@ -84,10 +78,6 @@ impl SourceState {
         if let Some(sock) = &self.sock {
             sock.deregister();
         }
-    }
-
-    pub(super) fn sock(&self) -> Option<&Arc<Sock>> {
-        self.sock.as_ref()
     }
 }
 

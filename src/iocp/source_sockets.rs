@@ -8,27 +8,28 @@ use std::sync::{Arc, Mutex};
 use super::ffi::SOCKET;
 use super::selector_state::SelectorState;
 use super::sock::Sock;
-use super::source::SourceState;
 use crate::association::not_registered;
 use crate::event::Token;
 use crate::sync::lock;
 use crate::Interest;
 
-/// The states of registered source sockets, by number.
-pub(super) struct SourceSockets(Mutex<BTreeMap<SOCKET, SourceState>>);
+/// The socks of source sockets, by number. A sock stays here after its deregistration until the packet of its request
+/// is dequeued. A registration in the meantime uses the same sock, and thus submits no second request for the same
+/// socket.
+pub(super) struct SourceSockets(Mutex<BTreeMap<SOCKET, Arc<Sock>>>);
 
 impl SourceSockets {
     pub fn new() -> SourceSockets {
         SourceSockets(Mutex::new(BTreeMap::new()))
     }
 
-    /// Removes the registration of a socket that was closed.
-    pub fn remove_closed(&self, sock: &Arc<Sock>) {
+    /// Removes a sock whose registration has ended and whose packet was dequeued.
+    pub fn remove_unregistered(&self, sock: &Arc<Sock>) {
         if let Some(socket) = sock.source_socket {
-            let mut states = lock(&self.0);
-            // The number may already be registered again, for a new socket.
-            if states.get(&socket).and_then(SourceState::sock).map_or(false, |known| Arc::ptr_eq(known, sock)) {
-                states.remove(&socket);
+            let mut socks = lock(&self.0);
+            // Another thread may have registered the number again in the meantime.
+            if socks.get(&socket).map_or(false, |known| Arc::ptr_eq(known, sock) && !sock.is_registered()) {
+                socks.remove(&socket);
             }
         }
     }
@@ -37,6 +38,8 @@ impl SourceSockets {
 // Register, reregister, deregister.
 
 impl SourceSockets {
+    /// Registers a socket. If its number is registered already, this replaces the registration: the program may have
+    /// closed the registered socket, and this crate cannot detect that before the next wait.
     pub fn register(
         &self,
         shared: &Arc<SelectorState>,
@@ -44,16 +47,7 @@ impl SourceSockets {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        let mut states = lock(&self.0);
-        // A socket that was closed without being deregistered leaves its number to a new socket.
-        if states.get(&socket).and_then(SourceState::sock).map_or(false, |sock| sock.is_same_socket()) {
-            let reason = format!("cannot register socket {socket}: it is already registered with this Poll");
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
-        }
-        let mut state = SourceState::default();
-        state.register(shared, socket, Some(socket), token, interest)?;
-        states.insert(socket, state);
-        Ok(())
+        register(&mut lock(&self.0), shared, socket, token, interest)
     }
 
     pub fn reregister(
@@ -63,17 +57,44 @@ impl SourceSockets {
         token: Token,
         interest: Interest,
     ) -> io::Result<()> {
-        match lock(&self.0).get_mut(&socket) {
-            Some(state) => state.register(shared, socket, Some(socket), token, interest),
-            None => Err(not_registered()),
+        let mut socks = lock(&self.0);
+        match socks.get(&socket) {
+            Some(sock) if sock.is_registered() => register(&mut socks, shared, socket, token, interest),
+            _ => Err(not_registered()),
         }
     }
 
     pub fn deregister(&self, socket: SOCKET) -> io::Result<()> {
-        match lock(&self.0).remove(&socket) {
-            // Dropping the state deregisters the socket.
-            Some(_) => Ok(()),
-            None => Err(not_registered()),
+        let mut socks = lock(&self.0);
+        match socks.get(&socket) {
+            Some(sock) if sock.is_registered() => {
+                if sock.deregister() {
+                    socks.remove(&socket);
+                }
+                Ok(())
+            }
+            _ => Err(not_registered()),
         }
     }
+}
+
+fn register(
+    socks: &mut BTreeMap<SOCKET, Arc<Sock>>,
+    shared: &Arc<SelectorState>,
+    socket: SOCKET,
+    token: Token,
+    interest: Interest,
+) -> io::Result<()> {
+    let sock = match socks.get(&socket) {
+        Some(sock) if sock.has_base_of(socket)? => Arc::clone(sock),
+        _ => {
+            let sock = Arc::new(shared.new_sock(socket, Some(socket), false)?);
+            if let Some(old) = socks.insert(socket, Arc::clone(&sock)) {
+                old.deregister();
+            }
+            sock
+        }
+    };
+    shared.schedule(&sock, sock.register(token, interest)?);
+    Ok(())
 }

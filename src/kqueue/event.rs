@@ -21,6 +21,9 @@ impl Interest {
     /// registry](crate::Registry#impl-AsRawFd-for-Registry). If a descriptor is registered with this interest alone,
     /// `poll` reports nothing for it.
     ///
+    /// Only FreeBSD's kernel reports such operations. The kernels of Apple systems reject the filter `EVFILT_AIO`, and
+    /// DragonFly has no asynchronous I/O (`ENOSYS`); they have this constant because mio has it there.
+    ///
     /// [`aio_read`]: https://man.freebsd.org/cgi/man.cgi?query=aio_read
     pub const AIO: Interest = Interest::from_bit(crate::interest::AIO);
 }
@@ -144,7 +147,8 @@ impl fmt::Debug for kevent {
     }
 }
 
-/// The events of one wait. The list never grows, so its capacity limits the number of events.
+/// The events of one round of polling: wakers, timers and sources. The list never grows, so its capacity limits the
+/// number of events.
 pub(crate) struct RawEvents {
     /// `Event` has the layout of `kevent`, so the kernel writes directly into this list.
     pub list: Vec<Event>,

@@ -173,6 +173,3 @@ pub const ENOENT: c_int = 2;
 pub const EBADF: c_int = 9;
 pub const EINVAL: c_int = 22;
 pub const EPIPE: c_int = 32;
-
-/// The error with which some systems reject a knote for the write end of a pipe without a reader.
-pub const NO_READER_ERRNO: c_int = if cfg!(target_os = "netbsd") { EBADF } else { EPIPE };

@@ -24,9 +24,18 @@
 //!
 //! Differences from the book's chapter:
 //!
-//! - The book registers every source as oneshot. This crate has all three modes.
-//! - The book wakes the loop with a new timer event (`EVFILT_TIMER`) for each wake. This crate keeps one user
-//!   event per poll, or a pipe, in the [`notifier`].
+//! - *Wake.* The book's `close_loop` adds a timer that expires immediately (`EVFILT_TIMER`). This crate keeps one user
+//!   event per poll, or a pipe, in the [`notifier`], because a program may wake a poll any number of times.
+//! - *Modes.* The book registers every stream with `EV_ONESHOT`, which deletes the knote after a report. This crate has
+//!   all three modes, and its oneshot mode is `EV_DISPATCH`, because a reported source stays registered.
+//! - *Structs.* The book declares macOS's `kevent` for 64-bit processors. This crate declares the struct of each
+//!   system, because the fields differ ([`ffi`]).
+//! - *List of events.* In both, the capacity of the list limits the events. With capacity 0, the book's wait returns
+//!   immediately. This crate's wait fails, because a loop would never block.
+//! - *Timeout.* The book waits in whole milliseconds. This crate passes the timeout in nanoseconds, because a timer
+//!   would otherwise expire up to a millisecond late.
+//! - *Threads.* In both, one thread waits. The book's registrator is for one other thread. This crate registers from
+//!   any thread, because `kevent` changes the set during a wait.
 //!
 //! Invariants of this folder: the `udata` of a knote is the token of its source. The exception is the knote of the
 //! [`notifier`]. `wait` recognises the notifier's event by its filter and identifier, and removes it before it returns.

@@ -58,7 +58,7 @@ impl Notifier {
 
 /// Triggers the user event.
 fn trigger(kqueue: &OwnedFd) -> io::Result<()> {
-    // Do not pass `EV_ADD`: with that flag, NetBSD 11 does not trigger the event.
+    // Pass neither `EV_ADD` nor `EV_CLEAR`: with both flags, NetBSD 11 does not trigger the event.
     let change = kevent { fflags: ffi::NOTE_TRIGGER, ..kevent::new(USER_EVENT, ffi::EVFILT_USER, 0, 0) };
     // SAFETY: `change` is one change and outlives the call. The event list has length 0.
     match unsafe { ffi::kevent(kqueue.as_raw_fd(), &change, 1, ptr::null_mut(), 0, ptr::null()) } {

@@ -161,8 +161,8 @@ impl TwoWayOneshots {
                 // The source was registered, reregistered or deregistered during this wait.
                 _ => {
                     // If the source was deregistered or its descriptor closed, there is no knote to enable and no event
-                    // to report.
-                    let _no_knote = enable(fd, record.token);
+                    // to report, and `enable` returns `Ok`. It fails only if the `kevent` call itself fails.
+                    let _kevent_failed = enable(fd, record.token);
                     false
                 }
             }

@@ -81,6 +81,7 @@ impl Selector {
     fn replace_knotes(&self, fd: RawFd, token: Token, interest: Interest) -> io::Result<bool> {
         let add = |filter| kevent::new(fd as usize, filter, ffi::EV_ADD | flags(interest), token.0);
         let (mut read, write) = (add(ffi::EVFILT_READ), add(ffi::EVFILT_WRITE));
+        // On Apple systems, these are `NOTE_LOWAT` and a low-water mark of 1, which is the same number; elsewhere 0.
         (read.fflags, read.data) = (ffi::READ_FFLAGS, ffi::READ_FFLAGS as _);
         let mut changes = [delete_change(fd, ffi::EVFILT_READ), delete_change(fd, ffi::EVFILT_WRITE), read, write];
         // Take a prefix of the array: the two deletions, then the additions that are needed.
@@ -98,13 +99,13 @@ impl Selector {
         let any_deleted = any_deleted(&changes[..2])?;
         for change in &changes[2..] {
             match receipt(change) {
-                // The kernel adds no knote for a pipe without a reader; the next write returns the error. (A closed
-                // descriptor, for which NetBSD returns the same error, has already failed in `any_deleted`.)
-                Err(err) if err.raw_os_error() == Some(ffi::NO_READER_ERRNO) => {}
+                // The kernel adds no knote for a pipe without a reader: NetBSD returns EBADF, other systems EPIPE. The
+                // next write returns the error. (A closed descriptor has already failed in `any_deleted`.)
+                Err(err) if matches!(err.raw_os_error(), Some(ffi::EBADF | ffi::EPIPE)) => {}
                 Err(err) => {
-                    // Register both directions or none. A deletion fails only if the knote was not added, so the error
-                    // is ignored.
-                    let _not_added = self.delete_knotes(fd);
+                    // Register both directions or none. (That a knote was not added is no error of `delete_knotes`.)
+                    // The error of the addition is returned, so another error is ignored.
+                    let _other_error = self.delete_knotes(fd);
                     return Err(err);
                 }
                 Ok(()) => {}
@@ -134,6 +135,7 @@ impl Selector {
         for read in &mut changes[..2] {
             (read.fflags, read.data) = (ffi::READ_FFLAGS, ffi::READ_FFLAGS as _);
         }
+        // The receipts are not read: a source need not have both knotes, or any.
         self.apply_changes(&mut changes)
     }
 

@@ -69,8 +69,8 @@ macro_rules! impl_socket {
             }
         }
 
-        /// The socket stays non-blocking. On Unix, its registration does not end: deregister the source first, or the
-        /// poll continues to report it.
+        /// The socket stays as it is, blocking or non-blocking. On Unix, its registration does not end: deregister the
+        /// source first, or the poll continues to report it.
         impl From<$socket> for $std {
             fn from(socket: $socket) -> $std {
                 socket.into_std()

@@ -60,6 +60,30 @@ impl TcpStream {
     ///
     /// The system's error, if it is known immediately: no descriptors or handles left, no route, an address to which no
     /// socket can connect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{Events, Interest, Poll, TcpStream, Token};
+    /// use std::io::ErrorKind;
+    ///
+    /// let server = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let mut stream = TcpStream::connect(server.local_addr()?)?;
+    /// poll.registry().register(&mut stream, Token(0), Interest::WRITABLE)?;
+    /// loop {
+    ///     poll.poll(&mut events, None)?;
+    ///     if let Some(err) = stream.take_error()? {
+    ///         return Err(err);
+    ///     }
+    ///     match stream.peer_addr() {
+    ///         Ok(peer) => break println!("connected to {peer}"),
+    ///         Err(err) if err.kind() == ErrorKind::NotConnected => continue,
+    ///         Err(err) => return Err(err),
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline]
     pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
         let stream = socket::connect(&addr)?;
@@ -98,7 +122,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// `NotConnected`, or another error of the system.
+    /// `NotConnected`, or another error of the system. NetBSD returns `InvalidInput` after a refused connect.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.inner.get().shutdown(how)?;
         if how != Shutdown::Read {
@@ -291,6 +315,16 @@ impl TcpListener {
     /// # Errors
     ///
     /// `AddrInUse`, `AddrNotAvailable`, `PermissionDenied` for low ports, or another error of the system.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::net::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    /// assert_ne!(listener.local_addr()?.port(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
         socket::listen(&addr).map(TcpListener::from_std)
     }
@@ -318,6 +352,27 @@ impl TcpListener {
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
     /// | calls | [`accept4`](https://man7.org/linux/man-pages/man2/accept.2.html) (on Android on x86, `accept` and two calls for flags) | `accept4`; on Apple systems `accept` and three calls for flags | [`accept`](https://learn.microsoft.com/windows/win32/api/winsock2/nf-winsock2-accept), `SetHandleInformation` |
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::TcpListener, Events, Interest, Poll, Token};
+    /// use std::io::ErrorKind;
+    ///
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// let mut listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+    /// poll.registry().register(&mut listener, Token(0), Interest::READABLE)?;
+    /// let _client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// poll.poll(&mut events, None)?;
+    /// loop {
+    ///     match listener.accept() {
+    ///         Ok((stream, peer)) => println!("{stream:?} from {peer}"),
+    ///         Err(err) if err.kind() == ErrorKind::WouldBlock => break,
+    ///         Err(err) => return Err(err),
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline]
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, addr) = self.inner.do_io(socket::accept, used::after_accept)?;

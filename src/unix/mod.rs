@@ -3,6 +3,8 @@
 use std::io;
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
+// This module and `crate::book` import each other, because `AsRawFd` exists only on Unix.
+use crate::book;
 use crate::event::{Source, Token};
 // This module and `crate::net` import each other: the conversions between the public sockets and descriptors are here,
 // and the sockets are built on `unix/socket.rs`.
@@ -168,3 +170,9 @@ impl_fd_traits!(UdpSocket, std::net::UdpSocket);
 impl_fd_traits!(UnixStream, std::os::unix::net::UnixStream);
 impl_fd_traits!(UnixListener, std::os::unix::net::UnixListener);
 impl_fd_traits!(UnixDatagram, std::os::unix::net::UnixDatagram);
+
+impl AsRawFd for book::TcpStream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.source().as_raw_fd()
+    }
+}

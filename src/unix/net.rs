@@ -93,7 +93,8 @@ impl UnixStream {
     }
 
     /// Connects to the listener at this address. Unlike a TCP connect, this call succeeds or fails immediately. It does
-    /// not wait until the listener accepts.
+    /// not wait until the listener accepts. (On some systems, a listener can have the option `LOCAL_CONNWAIT`. Then the
+    /// stream is connected only when the listener accepts.)
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs |
     /// |---|---|---|

@@ -14,7 +14,9 @@
 //! | writable means | room for at least 4096 bytes | room for at least 512 bytes |
 //! | a write of at most that size | writes all bytes or none | writes all bytes or none |
 //! | interest in the wrong direction | reports only that the other end was closed | depends on the system |
-//! | the other end was closed before `register` | reported | reported, except for a sender on macOS and some BSDs: there, the next write fails |
+//! | the other end was closed before `register` | reported | reported, except for a sender on the BSDs (OpenBSD: not known) and macOS before 10.15: there, the next write fails |
+//! | the receiver of a full pipe is closed | reported | reported, except on NetBSD: there, the next write fails |
+//! | in edge mode, the program reads a part of the data | no event | on NetBSD, one more event |
 //!
 //! On Apple systems, a program that another thread starts during `new` may inherit the pipe.
 //!

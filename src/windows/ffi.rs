@@ -1,5 +1,5 @@
-//! The functions, types and constants of handles and sockets that the standard library does not export. `iocp/ffi.rs`
-//! has those of the queue. The names are C's. The links lead to Microsoft's manual.
+//! The functions, types and constants of handles, named pipes and sockets that the standard library does not export.
+//! `iocp/ffi.rs` has those of the queue. The names are C's. The links lead to Microsoft's manual.
 
 #![allow(non_camel_case_types, non_snake_case, clippy::upper_case_acronyms)]
 

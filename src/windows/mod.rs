@@ -8,7 +8,11 @@ use std::os::windows::io::{
     AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket, RawSocket,
 };
 
+// This module and `crate::book` import each other, because `AsRawSocket` exists only on Windows.
+use crate::book;
 use crate::event::{Source, Token};
+// This module and `crate::net` import each other: the conversions between the public sockets and the system's sockets
+// are here, and the public sockets are built on `windows/socket.rs`.
 use crate::net::{TcpListener, TcpStream, UdpSocket};
 use crate::{Interest, Registry};
 
@@ -16,7 +20,7 @@ pub(crate) mod ffi;
 mod named_pipe;
 pub(crate) mod socket;
 
-/// Windows has no sockets beyond those of `net`.
+/// Empty: on Windows, this crate has no sockets beyond those of `crate::net`.
 pub(crate) mod net {}
 
 pub use named_pipe::NamedPipe;
@@ -43,23 +47,18 @@ pub(crate) fn raw(source: &impl AsRawSocket) -> Raw {
 ///
 /// | | Windows |
 /// |---|---|
-/// | register twice with one poll | `AlreadyExists`, except between an event and the next `poll`: see below |
+/// | register twice with one poll | the second registration replaces the first |
 /// | register with two polls | both polls report it |
 /// | register also as a [`TcpStream`], or through a duplicate, with the same poll | not detected: events of one may arrive as events of the other |
 /// | reregister or deregister without registration | `NotFound` |
 /// | a handle that is not a socket | [`WSAENOTSOCK`] |
-/// | close while registered | deregistered, with the exceptions below |
+/// | close while registered | deregistered by the next `poll`, with the exceptions below |
+/// | register or reregister the number of a closed socket that is still registered | registers the socket that has the number now |
 ///
-/// Between an event and the next `poll`, this crate cannot detect that the socket was closed. If the number is
-/// registered again in this time, the new registration therefore replaces the old one.
-///
-/// A socket that is closed while registered stays registered in three cases:
-///
-/// - a duplicate of the handle is open,
-/// - no `poll` has followed its last event, or
-/// - no `poll` has followed its registration.
-///
-/// In the second case, its number can be registered again. In the other two cases, this fails with `AlreadyExists`.
+/// The next `poll` deregisters a closed socket (or a later one, if `Events` is too small for all sources that are
+/// ready), except if a duplicate of its handle is open, or if fewer than two calls of `poll` have followed its
+/// registration or its last event. In the second case, `poll` may watch the socket that has the number then, if there
+/// is one.
 ///
 /// # Examples
 ///
@@ -100,6 +99,7 @@ impl Source for SourceSocket<'_> {
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        socket::check_socket(self.raw())?;
         registry.selector().reregister_raw(self.raw(), token, interests)
     }
 
@@ -154,14 +154,14 @@ macro_rules! impl_socket_traits {
             }
         }
 
-        /// The socket stays non-blocking. Its registration ends.
+        /// The socket stays as it is, blocking or non-blocking. Its registration ends.
         impl IntoRawSocket for $socket {
             fn into_raw_socket(self) -> RawSocket {
                 self.into_std().into_raw_socket()
             }
         }
 
-        /// The socket stays non-blocking. Its registration ends.
+        /// The socket stays as it is, blocking or non-blocking. Its registration ends.
         impl From<$socket> for OwnedSocket {
             fn from(socket: $socket) -> OwnedSocket {
                 socket.into_std().into()
@@ -188,3 +188,9 @@ macro_rules! impl_socket_traits {
 impl_socket_traits!(TcpStream, std::net::TcpStream);
 impl_socket_traits!(TcpListener, std::net::TcpListener);
 impl_socket_traits!(UdpSocket, std::net::UdpSocket);
+
+impl AsRawSocket for book::TcpStream {
+    fn as_raw_socket(&self) -> RawSocket {
+        self.source().as_raw_socket()
+    }
+}

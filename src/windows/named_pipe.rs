@@ -15,7 +15,7 @@ use crate::net::{read_by_reference, write_by_reference};
 use crate::queue::PipeSource;
 use crate::{Interest, Registry};
 
-/// One end of a named pipe, server or client, without blocking. Windows only.
+/// A non-blocking end of a named pipe, server or client. Windows only.
 ///
 /// [`new`](NamedPipe::new) creates a server end, and [`connect`](NamedPipe::connect) starts to wait for a client. A
 /// client end is a file that is opened with [`FILE_FLAG_OVERLAPPED`] and converted with

@@ -2,8 +2,7 @@
 
 use minimio::Interest;
 
-const READ: Interest = Interest::READABLE;
-const WRITE: Interest = Interest::WRITABLE;
+use crate::support::{READ, WRITE};
 
 #[test]
 fn the_default_mode_is_edge() {
@@ -53,14 +52,6 @@ fn equality_and_order_include_the_mode() {
             assert_eq!(a.cmp(b) == std::cmp::Ordering::Equal, i == k, "{a:?} {b:?}");
         }
     }
-}
-
-#[test]
-fn each_readiness_has_its_own_predicate() {
-    assert!(READ.is_readable() && !READ.is_writable());
-    assert!(WRITE.is_writable() && !WRITE.is_readable());
-    assert!((READ | WRITE).is_readable() && (READ | WRITE).is_writable());
-    assert!(!READ.is_priority() && !READ.is_aio() && !READ.is_lio());
 }
 
 #[test]

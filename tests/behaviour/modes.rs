@@ -12,10 +12,6 @@ use minimio::{Events, Interest, Poll, Registry, Token};
 
 use crate::support::*;
 
-fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
-    wait_for(poll, events, SOURCE, |event| event.is_readable());
-}
-
 fn drain(stream: &mut TcpStream) -> usize {
     let mut total = 0;
     let mut buf = [0; 1024];
@@ -29,16 +25,6 @@ fn drain(stream: &mut TcpStream) -> usize {
     }
 }
 
-/// Sends bytes, and returns when they have arrived at the stream.
-fn send(peer: &mut net::TcpStream, stream: &TcpStream, bytes: &[u8]) {
-    peer.write_all(bytes).unwrap();
-    let end = std::time::Instant::now() + WAIT_LIMIT;
-    while stream.peek(&mut [0; 4096]).map_or(0, |count| count) < bytes.len() {
-        assert!(std::time::Instant::now() < end, "the bytes have not arrived");
-        std::thread::yield_now();
-    }
-}
-
 /// Writes until the send buffer is full and bytes in transit free no more space. Returns the number of bytes.
 fn fill(stream: &mut TcpStream, poll: &mut Poll, events: &mut Events) -> usize {
     let mut sent = 0;
@@ -46,7 +32,8 @@ fn fill(stream: &mut TcpStream, poll: &mut Poll, events: &mut Events) -> usize {
         match stream.write(&[7; 4096]) {
             Ok(count) => sent += count,
             Err(err) if err.kind() == ErrorKind::WouldBlock => {
-                poll.poll(events, Some(SHORT_WAIT)).unwrap();
+                // The peer's kernel may delay an acknowledgement, which frees space, by 200 ms.
+                poll.poll(events, Some(6 * SHORT_WAIT)).unwrap();
                 if events.is_empty() {
                     return sent;
                 }
@@ -59,14 +46,6 @@ fn fill(stream: &mut TcpStream, poll: &mut Poll, events: &mut Events) -> usize {
 // Edge mode.
 
 #[test]
-fn an_edge_source_that_stays_ready_is_reported_once() {
-    let (mut poll, mut events, _stream, mut peer) = poll_and_stream(Interest::READABLE);
-    peer.write_all(b"once").unwrap();
-    wait_until_readable(&mut poll, &mut events);
-    expect_no_event(&mut poll, &mut events);
-}
-
-#[test]
 fn a_drained_edge_source_is_reported_when_more_arrives() {
     let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
     for round in 0..10 {
@@ -77,42 +56,17 @@ fn a_drained_edge_source_is_reported_when_more_arrives() {
 }
 
 #[test]
-fn an_edge_source_that_was_not_drained_is_reported_when_more_arrives() {
-    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
-    send(&mut peer, &stream, b"abcdef");
-    let mut byte = [0];
-    for expected in b"abc" {
-        wait_until_readable(&mut poll, &mut events);
-        assert_eq!(stream.read(&mut byte).unwrap(), 1);
-        assert_eq!(byte[0], *expected);
-        // Unread bytes remain all the time. Only the arrival of the new byte is an edge.
-        peer.write_all(b"x").unwrap();
-    }
-}
-
-#[test]
 fn bytes_that_arrive_after_a_read_without_an_event_are_reported() {
-    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
+    let (mut poll, mut events, mut stream, peer) = poll_and_stream(Interest::READABLE);
     for _ in 0..3 {
         expect_no_event(&mut poll, &mut events);
-        send(&mut peer, &stream, b"early");
+        send(&peer, &stream, b"early");
         assert_eq!(drain(&mut stream), 5);
         // This poll may report the bytes that were already read. The program may ignore such an event.
         poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
-        send(&mut peer, &stream, b"late");
+        send(&peer, &stream, b"late");
         wait_until_readable(&mut poll, &mut events);
         assert_eq!(drain(&mut stream), 4);
-    }
-}
-
-#[test]
-fn after_a_short_read_an_edge_stream_is_reported_when_more_arrives() {
-    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE);
-    let mut buf = [0; 64];
-    for _ in 0..10 {
-        peer.write_all(b"short").unwrap();
-        wait_until_readable(&mut poll, &mut events);
-        assert_eq!(stream.read(&mut buf).unwrap(), 5);
     }
 }
 
@@ -131,21 +85,10 @@ fn a_drained_edge_socket_is_reported_for_each_new_datagram() {
 }
 
 #[test]
-fn an_edge_stream_is_reported_as_writable_when_its_full_send_buffer_drains() {
-    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::WRITABLE);
-    for _ in 0..3 {
-        wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
-        let sent = fill(&mut stream, &mut poll, &mut events);
-        peer.read_exact(&mut vec![0; sent]).unwrap();
-    }
-    wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
-}
-
-#[test]
 fn a_source_that_is_ready_before_it_is_registered_is_reported() {
     let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = stream_and_peer();
-    send(&mut peer, &stream, b"early");
+    let (mut stream, peer) = stream_and_peer();
+    send(&peer, &stream, b"early");
     poll.registry().register(&mut stream, SOURCE, Interest::READABLE).unwrap();
     wait_until_readable(&mut poll, &mut events);
 }
@@ -186,8 +129,8 @@ fn an_idle_source_is_not_reported_while_another_source_is_busy() {
 
 #[test]
 fn a_level_source_is_reported_by_every_poll_until_it_is_drained() {
-    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::READABLE.level());
-    send(&mut peer, &stream, b"abc");
+    let (mut poll, mut events, mut stream, peer) = poll_and_stream(Interest::READABLE.level());
+    send(&peer, &stream, b"abc");
     let mut byte = [0];
     for expected in b"abc" {
         for _ in 0..2 {
@@ -201,8 +144,8 @@ fn a_level_source_is_reported_by_every_poll_until_it_is_drained() {
 
 #[test]
 fn a_level_source_is_reported_by_polls_with_a_timeout_of_zero() {
-    let (mut poll, mut events, stream, mut peer) = poll_and_stream(Interest::READABLE.level());
-    send(&mut peer, &stream, b"abc");
+    let (mut poll, mut events, stream, peer) = poll_and_stream(Interest::READABLE.level());
+    send(&peer, &stream, b"abc");
     wait_until_readable(&mut poll, &mut events);
     for _ in 0..3 {
         poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
@@ -238,7 +181,7 @@ fn a_oneshot_source_is_not_reported_again_until_it_is_reregistered() {
         peer.write_all(b"a").unwrap();
         wait_until_readable(&mut poll, &mut events);
         drain(&mut stream);
-        send(&mut peer, &stream, b"b");
+        send(&peer, &stream, b"b");
         expect_no_event(&mut poll, &mut events);
         drain(&mut stream);
         poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE.oneshot()).unwrap();
@@ -259,17 +202,17 @@ fn a_ready_oneshot_source_is_reported_again_after_reregistering() {
 
 #[test]
 fn the_report_of_one_direction_disarms_both_directions_of_a_oneshot_source() {
-    let (mut poll, mut events, stream, mut peer) = poll_and_stream(BOTH.oneshot());
+    let (mut poll, mut events, stream, peer) = poll_and_stream(BOTH.oneshot());
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
-    send(&mut peer, &stream, b"unreported");
+    send(&peer, &stream, b"unreported");
     expect_no_event(&mut poll, &mut events);
 }
 
 #[test]
 fn two_directions_that_are_ready_at_once_are_reported_by_one_poll_in_oneshot_mode() {
     let (mut poll, mut events) = poll();
-    let (mut stream, mut peer) = stream_and_peer();
-    send(&mut peer, &stream, b"both");
+    let (mut stream, peer) = stream_and_peer();
+    send(&peer, &stream, b"both");
     poll.registry().register(&mut stream, SOURCE, BOTH.oneshot()).unwrap();
     let batch = next_batch(&mut poll, &mut events);
     assert!(batch.iter().any(|event| event.is_readable()), "{batch:?}");
@@ -314,7 +257,7 @@ fn reregistering_changes_the_mode() {
     wait_until_readable(&mut poll, &mut events);
     expect_no_event(&mut poll, &mut events);
     drain(&mut stream);
-    send(&mut peer, &stream, b"!");
+    send(&peer, &stream, b"!");
     wait_until_readable(&mut poll, &mut events);
 }
 
@@ -333,11 +276,11 @@ fn a_source_that_is_ready_when_it_is_reregistered_is_reported_by_the_next_poll_e
 
 #[test]
 fn reregistering_changes_the_direction() {
-    let (mut poll, mut events, mut stream, mut peer) = poll_and_stream(Interest::WRITABLE);
+    let (mut poll, mut events, mut stream, peer) = poll_and_stream(Interest::WRITABLE);
     wait_for(&mut poll, &mut events, SOURCE, |event| event.is_writable());
     poll.registry().reregister(&mut stream, SOURCE, Interest::READABLE).unwrap();
     expect_no_event(&mut poll, &mut events);
-    send(&mut peer, &stream, b"data");
+    send(&peer, &stream, b"data");
     let event = wait_for(&mut poll, &mut events, SOURCE, |event| event.is_readable());
     assert!(!event.is_writable(), "{event:?}");
     poll.registry().reregister(&mut stream, SOURCE, Interest::WRITABLE).unwrap();
@@ -345,7 +288,9 @@ fn reregistering_changes_the_direction() {
     assert!(!event.is_readable(), "{event:?}");
 }
 
-/// Another thread changes the registration just after the report, when the other direction becomes ready.
+/// Checks that `poll` reports a two-way oneshot (a source that is registered for both directions in oneshot mode) only
+/// once, although another thread changes the registration just after the report, when the other direction becomes
+/// ready.
 fn check_that_a_two_way_oneshot_is_reported_once(change: fn(&Registry, &mut TcpStream)) {
     const ROUNDS: usize = 3000;
     let (mut poll, mut events) = poll();
@@ -378,6 +323,7 @@ fn check_that_a_two_way_oneshot_is_reported_once(change: fn(&Registry, &mut TcpS
     thread.join().unwrap();
 }
 
+/// The token of a changed registration for one direction, which may be reported.
 const OTHER: Token = Token(usize::MAX);
 
 #[test]

@@ -74,7 +74,7 @@ fn wait_until_writable(poll: &mut Poll, events: &mut Events, token: Token) -> Ev
     wait_for(poll, events, token, |event| event.is_writable())
 }
 
-/// Waits until a read returns data or an error.
+/// Repeats a read until it does not return `WouldBlock`.
 fn read_some(poll: &mut Poll, events: &mut Events, mut pipe: &NamedPipe, buf: &mut [u8]) -> io::Result<usize> {
     let end = Instant::now() + WAIT_LIMIT;
     loop {
@@ -924,7 +924,7 @@ fn a_poll_can_be_dropped_while_a_thread_still_uses_its_pipes() {
                 match result {
                     Err(err) if err.kind() == ErrorKind::NotFound => return,
                     Err(err) if err.kind() == ErrorKind::WouldBlock => {}
-                    // Dropping the poll cancelled the pending operation.
+                    // Dropping the poll cancelled the pending operation: `ERROR_OPERATION_ABORTED`.
                     Err(err) => assert_eq!(err.raw_os_error(), Some(995), "{err}"),
                     Ok(_) => {}
                 }

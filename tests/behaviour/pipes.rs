@@ -5,11 +5,11 @@
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::os::unix::io::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use minimio::event::Source;
 use minimio::unix::pipe::{self};
-use minimio::{Events, Interest, Poll, Token};
+use minimio::{Interest, Token};
 
 use crate::support::pipe::*;
 use crate::support::*;
@@ -211,6 +211,7 @@ fn a_sender_fails_after_the_receiver_is_closed() {
             fill(&sender);
         }
         drop(receiver);
+        // The event that the sender is writable was pending already, so NetBSD too reports the closed receiver.
         wait_for(&mut poll, &mut events, SENDER, is_write_closed);
         // If SIGPIPE had its default action, the write would end the process, and the test would fail.
         assert_eq!(sender.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
@@ -234,12 +235,7 @@ fn a_sender_registered_after_the_receiver_closed_is_write_closed_where_the_syste
     let (mut poll, mut events) = poll();
     let (mut sender, receiver) = pipe::new().unwrap();
     drop(receiver);
-    // Writing fails as soon as no process holds the receiver.
-    let end = Instant::now() + WAIT_LIMIT;
-    while sender.write(b"x").is_ok() {
-        assert!(Instant::now() < end, "a process still holds the receiver");
-        thread::yield_now();
-    }
+    assert_eq!(sender.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
     let registry = poll.registry().try_clone().unwrap();
     registry.register(&mut sender, SENDER, WRITE).unwrap();
     let mut check = || match system::write_ends_registered_after_the_reader_closed_are_reported() {
@@ -264,18 +260,7 @@ fn a_dropped_end_is_not_reported() {
     let ((mut poll, mut events), (sender, receiver)) = registered_pipe(Interest::level);
     assert_eq!(next_tokens(&mut poll, &mut events), [SENDER]);
     drop((sender, receiver));
-    let expect_no_more = |poll: &mut Poll, events: &mut Events| {
-        // A child that another test is starting may hold duplicates for a moment, which keep the registrations alive.
-        let end = Instant::now() + WAIT_LIMIT;
-        loop {
-            poll.poll(events, Some(SHORT_WAIT)).unwrap();
-            if events.is_empty() {
-                return;
-            }
-            assert!(Instant::now() < end, "{events:?}");
-        }
-    };
-    expect_no_more(&mut poll, &mut events);
+    expect_no_event(&mut poll, &mut events);
     // A new pipe with the same descriptor numbers is not reported under the old tokens.
     let (mut sender, mut receiver) = pipe::new().unwrap();
     sender.write_all(b"x").unwrap();

@@ -123,10 +123,7 @@ fn the_notification_of_a_wake_is_not_reported_as_an_event() {
             if i == before {
                 waker.wake().unwrap();
             }
-            peer.write_all(b"x").unwrap();
-            while stream.peek(&mut [0]).is_err() {
-                thread::yield_now();
-            }
+            send(peer, stream, b"x");
         }
         let mut tokens = next_tokens(&mut poll, &mut events);
         assert_eq!(tokens.remove(0), Token(99), "wakers are reported first");
@@ -143,11 +140,8 @@ fn a_ready_level_source_is_in_every_batch_with_two_slots_and_no_batch_is_empty()
         // From now on, the first wake before each poll queues an event of the notifier.
         poll.as_raw_fd();
         let wakers: Vec<_> = (2..6).map(|i| Waker::new(poll.registry(), Token(i)).unwrap()).collect();
-        let (stream, mut peer) = registered_stream(&poll, SOURCE, READ.level());
-        peer.write_all(b"x").unwrap();
-        while stream.peek(&mut [0]).is_err() {
-            thread::yield_now();
-        }
+        let (stream, peer) = registered_stream(&poll, SOURCE, READ.level());
+        send(&peer, &stream, b"x");
         let mut batches_with_source = 0;
         for round in 0..60 {
             // In every third round, no waker is pending, but an event of the notifier may still be queued.
@@ -164,7 +158,7 @@ fn a_ready_level_source_is_in_every_batch_with_two_slots_and_no_batch_is_empty()
 }
 
 #[test]
-fn a_waker_that_is_woken_without_pause_is_in_each_batch_once() {
+fn a_waker_that_is_woken_without_pause_is_in_each_batch_at_most_once() {
     let (mut poll, mut events) = poll();
     poll.as_raw_fd();
     let (_stream, mut peer) = registered_stream(&poll, SOURCE, READ.level());

@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::io::{AsFd, AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
@@ -10,19 +10,6 @@ use minimio::unix::SourceFd;
 use minimio::Token;
 
 use crate::support::*;
-
-#[test]
-fn two_ends_of_a_socket_pair_are_two_sources() {
-    let (mut poll, mut events) = poll();
-    let (mut one, mut other) = UnixStream::pair().unwrap();
-    poll.registry().register(&mut SourceFd(&other.as_raw_fd()), SOURCE, READ).unwrap();
-    poll.registry().register(&mut SourceFd(&one.as_raw_fd()), Token(2), READ).unwrap();
-    one.write_all(b"ping").unwrap();
-    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
-    other.read_exact(&mut [0; 4]).unwrap();
-    other.write_all(b"pong").unwrap();
-    assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);
-}
 
 #[test]
 fn a_descriptor_is_reported_once_in_edge_and_oneshot_mode_and_by_each_poll_in_level_mode() {

@@ -15,10 +15,6 @@ use crate::support::*;
 const LISTENER: Token = Token(1);
 const STREAM: Token = Token(2);
 
-fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> ErrorKind {
-    result.expect_err("this should have failed").kind()
-}
-
 fn registered_listener(poll: &Poll, token: Token) -> (TcpListener, SocketAddr) {
     let mut listener = TcpListener::bind(loopback()).unwrap();
     poll.registry().register(&mut listener, token, Interest::READABLE).unwrap();
@@ -168,12 +164,12 @@ fn a_refused_connect_is_reported_by_a_writable_event_and_take_error() {
     assert_eq!(refusal.kind(), ErrorKind::ConnectionRefused);
     let again = stream.take_error().unwrap();
     assert!(again.is_none() || !system::TAKE_ERROR_CLEARS, "`take_error` did not clear the error");
-    assert_eq!(kind(stream.shutdown(Shutdown::Both)), ErrorKind::NotConnected);
+    assert_eq!(kind(stream.shutdown(Shutdown::Both)), system::NO_SHUTDOWN_ERROR);
     assert!(stream.write(b"x").is_err());
 }
 
 #[test]
-fn the_first_write_after_a_refused_connect_returns_the_error() {
+fn the_first_write_after_a_refused_connect_fails() {
     let (mut poll, mut events) = poll();
     let closed_port = closed_port();
     let mut stream = match TcpStream::connect(closed_port) {
@@ -184,10 +180,7 @@ fn the_first_write_after_a_refused_connect_returns_the_error() {
     wait_for(&mut poll, &mut events, STREAM, Event::is_writable);
 
     let failure = kind(stream.write(b"x"));
-    // Windows returns `NotConnected`; Wine returns `ConnectionReset`.
-    let known = [ErrorKind::ConnectionRefused, ErrorKind::NotConnected, ErrorKind::ConnectionReset];
-    let known = if system::TAKE_ERROR_CLEARS { &known[..1] } else { &known[..] };
-    assert!(known.contains(&failure), "{failure:?}");
+    assert!(system::FIRST_WRITE_ERRORS.contains(&failure), "{failure:?}");
 }
 
 #[test]
@@ -232,12 +225,12 @@ fn both_ends_of_a_connection_never_block() {
 
 #[test]
 fn a_connection_over_ipv6_has_ipv6_addresses_and_passes_data() {
-    let any = match loopback_v6() {
-        Some(any) => any,
+    let loopback_addr = match loopback_v6() {
+        Some(loopback_addr) => loopback_addr,
         None => return,
     };
     let (mut poll, mut events) = poll();
-    let mut listener = TcpListener::bind(any).unwrap();
+    let mut listener = TcpListener::bind(loopback_addr).unwrap();
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE).unwrap();
     let addr = listener.local_addr().unwrap();
     assert!(addr.is_ipv6() && addr.ip().is_loopback() && addr.port() != 0, "{addr}");
@@ -936,6 +929,7 @@ fn after_accept_would_block_the_next_connection_is_a_new_event() {
     let (mut poll, mut events, listener, addr) = poll_and_listener();
     for round in 1..=10 {
         let clients: Vec<_> = (0..round).map(|_| net::TcpStream::connect(addr).unwrap()).collect();
+        wait_for(&mut poll, &mut events, LISTENER, Event::is_readable);
         let accepted = accept_all(&mut poll, &mut events, &listener, clients.len());
         assert_eq!(kind(listener.accept()), ErrorKind::WouldBlock);
         let ours: HashSet<SocketAddr> = accepted.iter().map(|(_, from)| *from).collect();
@@ -960,12 +954,12 @@ fn a_listener_that_was_not_drained_reports_the_next_connection() {
     assert_eq!(accepted.len(), clients.len());
 }
 
-/// Needs more than a thousand descriptors.
+/// Needs more than a thousand descriptors, where so many connections can wait.
 #[test]
-fn a_thousand_waiting_connections_are_all_accepted() {
-    const COUNT: usize = 1000;
+fn many_waiting_connections_are_all_accepted() {
     let (mut poll, mut events, listener, addr) = poll_and_listener();
-    let clients: Vec<TcpStream> = (0..COUNT).map(|_| TcpStream::connect(addr).unwrap()).collect();
+    let count = system::max_backlog().min(1000);
+    let clients: Vec<TcpStream> = (0..count).map(|_| TcpStream::connect(addr).unwrap()).collect();
 
     let mut waiting: HashSet<SocketAddr> = clients.iter().map(|client| client.local_addr().unwrap()).collect();
     while !waiting.is_empty() {

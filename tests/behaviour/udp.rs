@@ -1,37 +1,27 @@
 //! UDP sockets.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use minimio::net::UdpSocket;
-use minimio::{Events, Interest, Poll, Token};
+use minimio::{Interest, Poll, Token};
 
 use crate::support::*;
-
-const SOCKET: Token = Token(1);
 
 /// Returns a registered socket and its address.
 fn registered(poll: &Poll, addr: SocketAddr) -> (UdpSocket, SocketAddr) {
     let mut socket = UdpSocket::bind(addr).unwrap();
-    poll.registry().register(&mut socket, SOCKET, Interest::READABLE).unwrap();
+    poll.registry().register(&mut socket, SOURCE, Interest::READABLE).unwrap();
     let addr = socket.local_addr().unwrap();
     (socket, addr)
 }
 
-fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
-    wait_for(poll, events, SOCKET, |event| event.is_readable());
-}
-
-fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> ErrorKind {
-    result.unwrap_err().kind()
-}
-
 #[test]
 fn a_datagram_arrives_with_the_address_of_its_sender() {
-    for any in [Some(loopback()), loopback_v6()].into_iter().flatten() {
+    for loopback_addr in [Some(loopback()), loopback_v6()].into_iter().flatten() {
         let (mut poll, mut events) = poll();
-        let (receiver, addr) = registered(&poll, any);
-        let sender = UdpSocket::bind(any).unwrap();
+        let (receiver, addr) = registered(&poll, loopback_addr);
+        let sender = UdpSocket::bind(loopback_addr).unwrap();
         assert_eq!(sender.send_to(b"ping", addr).unwrap(), 4);
         wait_until_readable(&mut poll, &mut events);
         let mut buf = [0; 16];
@@ -139,8 +129,8 @@ fn options_keep_the_values_that_were_set() {
         socket.set_multicast_ttl_v4(ttl).unwrap();
         assert_eq!(socket.multicast_ttl_v4().unwrap(), ttl);
     }
-    if let Some(any) = loopback_v6() {
-        let socket = UdpSocket::bind(any).unwrap();
+    if let Some(loopback_addr) = loopback_v6() {
+        let socket = UdpSocket::bind(loopback_addr).unwrap();
         for on in [true, false] {
             socket.set_multicast_loop_v6(on).unwrap();
             assert_eq!(socket.multicast_loop_v6().unwrap(), on);
@@ -177,8 +167,8 @@ fn groups_are_joined_and_left_once() {
     assert!(socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST).is_err());
     assert!(socket.join_multicast_v4(&Ipv4Addr::LOCALHOST, &Ipv4Addr::LOCALHOST).is_err());
 
-    if let Some(any) = loopback_v6() {
-        let socket = UdpSocket::bind(any).unwrap();
+    if let Some(loopback_addr) = loopback_v6() {
+        let socket = UdpSocket::bind(loopback_addr).unwrap();
         assert!(socket.join_multicast_v6(&Ipv6Addr::LOCALHOST, 0).is_err());
         assert!(socket.leave_multicast_v6(&"ff02::123".parse().unwrap(), 0).is_err());
     }

@@ -7,14 +7,11 @@ use std::net;
 use std::os::windows::io::{AsRawSocket, IntoRawSocket, OwnedSocket};
 use std::thread;
 
+use minimio::book;
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
-use minimio::{Events, Poll};
+use minimio::windows::SourceSocket;
 
 use crate::support::*;
-
-fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
-    wait_for(poll, events, SOURCE, |event| event.is_readable());
-}
 
 // Sockets as handles.
 
@@ -30,6 +27,16 @@ fn a_socket_converted_to_a_raw_socket_is_not_reported() {
     poll.registry().register(&mut stream, SOURCE, READ).unwrap();
     wait_until_readable(&mut poll, &mut events);
     assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1);
+}
+
+#[test]
+fn a_stream_of_the_book_has_a_socket() {
+    let (mut poll, mut events) = poll();
+    let listener = net::TcpListener::bind(loopback()).unwrap();
+    let stream = book::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    listener.accept().unwrap().0.write_all(b"x").unwrap();
+    poll.registry().register(&mut SourceSocket(&stream.as_raw_socket()), SOURCE, READ).unwrap();
+    wait_until_readable(&mut poll, &mut events);
 }
 
 #[test]

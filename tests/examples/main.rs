@@ -7,6 +7,7 @@ mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod command_lines;
 mod delayed;
 mod http_messages;
 mod programs;

@@ -6,20 +6,17 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::command_lines::{check_columns, check_next};
 use crate::support::program::{example, Program};
 
-/// Runs an example without arguments, and returns the lines that it prints, except the last line. In all examples, the
-/// last line proposes a change and names another example.
+/// Runs an example without arguments, and returns the lines that it prints, except the last line. The last line must
+/// name the next example.
 fn run_example(name: &str) -> Vec<String> {
     let (code, output) = Program::start(Command::new(example(name)).stdin(Stdio::null())).finish();
     assert_eq!(code, Some(0), "{output}");
     let mut lines: Vec<String> = output.lines().map(String::from).collect();
-    let last = lines.pop().unwrap();
-    let next = last.strip_prefix("Now try: ").and_then(|last| last.split_once("; then cargo run --example "));
-    let (_, next) = next.unwrap_or_else(|| panic!("{output}"));
-    // This panics if there is no example of that name.
-    example(next);
-    assert!(output.lines().all(|line| line.chars().count() <= 80), "{output}");
+    check_next(name, lines.pop().as_deref());
+    check_columns(&output);
     lines
 }
 
@@ -105,7 +102,11 @@ fn book_runs_its_tasks_in_the_order_in_which_they_become_ready() {
 
 #[test]
 fn any_fd_prints_the_lines_from_a_source_of_another_library() {
-    assert_eq!(run_example("any_fd"), ["one", "two", "three"]);
+    let lines = run_example("any_fd");
+    assert_eq!(lines[..3], ["one", "two", "three"]);
+    // The end is reported with the last line or after it. If the machine is busy, one event can report two lines.
+    assert!((2. ..=4.).contains(&numbers(&lines[3])[0]), "{lines:#?}");
+    assert_eq!(lines.len(), 4, "{lines:#?}");
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn any_fd_reads_a_pipe_or_a_file_to_its_end_or_prints_why_it_cannot() {
     let program = example("any_fd");
     if env::consts::FAMILY != "unix" {
         let (code, output) = Program::start(Command::new(&program).arg("stdin").stdin(Stdio::null())).finish();
-        assert_eq!(code, Some(1), "{output}");
+        assert_eq!(code, Some(2), "{output}");
         assert!(output.contains("only sockets can be registered"), "{output}");
         return;
     }
@@ -125,16 +126,18 @@ fn any_fd_reads_a_pipe_or_a_file_to_its_end_or_prints_why_it_cannot() {
     drop(input);
     let (code, output) = pipe.finish();
     assert_eq!(code, Some(0), "{output}");
-    assert!(output.starts_with("to be or not to be\nNow try: "), "{output}");
+    let events = output.strip_prefix("to be or not to be\n").unwrap_or_else(|| panic!("{output}"));
+    assert!((1. ..=4.).contains(&numbers(events)[0]), "{output}");
 
     let (code, output) = Program::start(Command::new(&program).arg("stdin").stdin(Stdio::null())).finish();
     assert_eq!(code, Some(0), "{output}");
-    assert!(output.starts_with("Now try: "), "{output}");
+    // Epoll does not accept this descriptor.
+    assert!(output.starts_with("No events: ") || output.starts_with("1 events, "), "{output}");
 
     let this_file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file!());
     let text = fs::read_to_string(&this_file).unwrap();
     let file = File::open(&this_file).unwrap();
     let (code, output) = Program::start(Command::new(&program).arg("stdin").stdin(file)).finish();
     assert_eq!(code, Some(0), "{output}");
-    assert!(output.starts_with(&format!("{text}Now try: ")), "{output}");
+    assert!(output.starts_with(&format!("{text}No events: ")), "{output}");
 }

@@ -88,7 +88,7 @@ fn the_pipes_of_a_child_block_until_they_are_set_non_blocking() {
     });
 }
 
-/// Sends many bytes to a child, which sends all of them back, and blocks only in `poll`.
+/// Sends many bytes to a child and receives all of them back. The test blocks only in `poll`.
 fn check_echo(program: &str, args: &[&str], output: fn(&mut ChildProcess) -> Receiver) {
     let mut child = ChildProcess::new(program, args);
     let mut receiver = output(&mut child);

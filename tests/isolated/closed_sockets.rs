@@ -11,7 +11,7 @@ use minimio::windows::SourceSocket;
 use minimio::{Interest, Token};
 
 use crate::support::isolation::isolated;
-use crate::support::raw_socket::{socket_and_sender, wait_until_readable};
+use crate::support::raw_socket::socket_and_sender;
 use crate::support::*;
 
 #[test]
@@ -42,20 +42,24 @@ fn a_closed_socket_is_not_reported_and_no_longer_registered() {
 }
 
 #[test]
-fn the_number_of_a_closed_socket_can_be_registered_again_at_once() {
+fn the_number_of_a_closed_socket_can_be_registered_or_reregistered_at_once() {
     isolated(|| {
-        check_reused_number(false);
+        for reregister in [false, true] {
+            check_reused_number(false, reregister);
+        }
     });
 }
 
 #[test]
-fn the_number_of_a_socket_that_is_closed_after_an_event_can_be_registered_again_at_once() {
+fn the_number_of_a_socket_that_is_closed_after_an_event_can_be_registered_or_reregistered_at_once() {
     isolated(|| {
-        check_reused_number(true);
+        for reregister in [false, true] {
+            check_reused_number(true, reregister);
+        }
     });
 }
 
-fn check_reused_number(after_an_event: bool) {
+fn check_reused_number(after_an_event: bool, reregister: bool) {
     let (mut poll, mut events) = poll();
     let (socket, sender) = socket_and_sender();
     let raw = socket.as_raw_socket();
@@ -80,7 +84,12 @@ fn check_reused_number(after_an_event: bool) {
             return;
         }
     };
-    poll.registry().register(&mut SourceSocket(&raw), Token(2), READ.level()).unwrap();
+    let (registry, mut source) = (poll.registry(), SourceSocket(&raw));
+    if reregister {
+        registry.reregister(&mut source, Token(2), READ.level()).unwrap();
+    } else {
+        registry.register(&mut source, Token(2), READ.level()).unwrap();
+    }
     expect_no_event(&mut poll, &mut events);
     sender.send(b"x").unwrap();
     assert_eq!(next_tokens(&mut poll, &mut events), [Token(2)]);

@@ -9,7 +9,7 @@ use crate::allocated_bytes::allocated_bytes;
 use crate::support::isolation::isolated;
 use crate::support::*;
 
-/// Most of the memory is given back also if one of the timers or wakers remains.
+/// The most bytes that may stay allocated after all timers or wakers were dropped, or all except one.
 const MAX_LEFT: usize = 64 * 1024;
 
 fn check_that_memory_is_given_back<T>(count: usize, create: fn(&Poll, Token) -> T) {

@@ -405,7 +405,6 @@ fn a_poll_without_ready_sources_returns_no_event_after_the_timeout() {
     assert!(events.is_empty() && start.elapsed() >= Duration::from_millis(20));
     poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
     assert!(events.is_empty());
-    for shown in [format!("{poll:?}"), format!("{:?}", poll.registry())] {
-        assert!(shown.starts_with("Poll") || shown.starts_with("Registry"), "{shown}");
-    }
+    assert!(format!("{poll:?}").starts_with("Poll"));
+    assert!(format!("{:?}", poll.registry()).starts_with("Registry"));
 }

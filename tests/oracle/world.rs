@@ -251,15 +251,15 @@ impl State {
                 source.pair.peer.iter().for_each(|peer| peer.reset_on_close());
                 return Ok(Some(description));
             }
-            // On some systems, always or sometimes, a second registration replaces the first.
-            Register(..) if is_registered && is_raw && !SECOND_REGISTRATION_FAILS => return Ok(None),
             Register(_, interest) => {
                 let interest = source.possible(interest);
                 let result = source.pair.source.register(registry, token, interest);
-                if !is_registered && result.is_ok() {
+                // On some systems, a second registration of a raw source replaces the first.
+                let must_fail = is_registered && (!is_raw || SECOND_REGISTRATION_FAILS);
+                if !must_fail && result.is_ok() {
                     source.set_registered(token, interest);
                 }
-                (result, if is_registered { Some(ErrorKind::AlreadyExists) } else { None })
+                (result, if must_fail { Some(ErrorKind::AlreadyExists) } else { None })
             }
             Reregister(_, interest) => {
                 let interest = source.possible(interest);

@@ -30,9 +30,9 @@ const SEED: u64 = 20_200_229;
 
 /// The token that ends the polling thread. The `WAKERS` tokens just below it are those of the waking threads' wakers.
 const QUIT: usize = usize::MAX;
-/// The number of waking threads. The first `WAKING_THREADS` wakers belong to one thread each, the others to all
-/// threads.
+/// The number of waking threads.
 const WAKING_THREADS: usize = 3;
+/// The number of their wakers. The first `WAKING_THREADS` wakers belong to one thread each, the others to all threads.
 const WAKERS: usize = 2 * WAKING_THREADS;
 
 type Role = fn(&mut Actor);

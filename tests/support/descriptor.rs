@@ -3,15 +3,7 @@
 use std::io;
 use std::net::TcpStream;
 use std::os::raw::{c_int, c_void};
-use std::os::unix::io::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-
-/// Makes any open file non-blocking. `UnixStream` has a method for this, and a duplicate shares the flag with the
-/// original descriptor.
-pub fn set_nonblocking(file: &impl AsFd) {
-    let duplicate = file.as_fd().try_clone_to_owned().unwrap();
-    UnixStream::from(duplicate).set_nonblocking(true).unwrap();
-}
+use std::os::unix::io::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 
 /// Converts the owner of a descriptor to another type, through the raw descriptor.
 pub fn from_raw<T: FromRawFd>(owner: impl IntoRawFd) -> T {

@@ -1,9 +1,12 @@
-//! What all tests share. Every wait has a time limit, so a test can fail, but it cannot hang.
+//! What all tests share. Every wait of these functions has a time limit, so a test that waits only through them can
+//! fail, but it cannot hang.
 
 #![allow(dead_code)] // No test binary uses all of it.
 
 use std::env;
+use std::io::{self, ErrorKind, Write};
 use std::net::{self, SocketAddr};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use minimio::net::TcpStream;
@@ -75,7 +78,7 @@ pub fn next_batch(poll: &mut Poll, events: &mut Events) -> Vec<Event> {
                 assert!(Instant::now() < end, "{events:?} were reported only after the timeout");
                 return events.iter().cloned().collect();
             }
-            Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(err) if err.kind() == ErrorKind::Interrupted => {}
             Err(err) => panic!("poll: {err}"),
         }
     }
@@ -96,6 +99,11 @@ pub fn wait_for(poll: &mut Poll, events: &mut Events, token: Token, mut wanted: 
         }
     }
     panic!("no wanted event of {token:?} within {WAIT_LIMIT:?}");
+}
+
+/// Polls until an event reports that `SOURCE` is readable.
+pub fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
+    wait_for(poll, events, SOURCE, Event::is_readable);
 }
 
 /// Polls once for a short time. No event must be reported, and the poll must not return early.
@@ -125,6 +133,24 @@ pub fn stream_and_peer() -> (TcpStream, net::TcpStream) {
         timeout(&peer, Some(WAIT_LIMIT)).unwrap();
     }
     (TcpStream::from_std(stream), peer)
+}
+
+/// Sends bytes to the stream, and waits until they have arrived.
+pub fn send(mut peer: &net::TcpStream, stream: &TcpStream, bytes: &[u8]) {
+    peer.write_all(bytes).unwrap();
+    let end = Instant::now() + WAIT_LIMIT;
+    while stream.peek(&mut [0; 4096]).map_or(0, |count| count) < bytes.len() {
+        assert!(Instant::now() < end, "the bytes have not arrived");
+        thread::yield_now();
+    }
+}
+
+/// Returns the kind of an error that must have occurred.
+pub fn kind<T>(result: io::Result<T>) -> ErrorKind {
+    match result {
+        Ok(_) => panic!("this should have failed"),
+        Err(err) => err.kind(),
+    }
 }
 
 /// As `stream_and_peer`, with the stream registered.

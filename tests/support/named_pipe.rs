@@ -44,29 +44,26 @@ pub fn from_file(file: File) -> NamedPipe {
 
 /// Creates a server end from which a read returns at most one message, or the beginning of one.
 pub fn message_server(name: &str) -> NamedPipe {
-    server(name, PIPE_ACCESS_DUPLEX, PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE, 1 << 16)
-}
-
-/// Creates a server end whose buffers have `size` bytes in each direction.
-pub fn server_with_buffer(name: &str, size: u32) -> NamedPipe {
-    server(name, PIPE_ACCESS_DUPLEX, 0, size)
+    server(name, PIPE_ACCESS_DUPLEX, PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE)
 }
 
 /// Creates a server end for writing only.
 pub fn writing_server(name: &str) -> NamedPipe {
-    server(name, PIPE_ACCESS_OUTBOUND, 0, 1 << 16)
+    server(name, PIPE_ACCESS_OUTBOUND, 0)
 }
 
-fn server(name: &str, access: u32, mode: u32, size: u32) -> NamedPipe {
+fn server(name: &str, access: u32, mode: u32) -> NamedPipe {
     let name: Vec<u16> = name.encode_utf16().chain(Some(0)).collect();
     let open = access | FILE_FLAG_OVERLAPPED;
     // SAFETY: `name` ends with a zero and outlives the call.
-    let handle = unsafe { CreateNamedPipeW(name.as_ptr(), open, mode, 255, size, size, 0, ptr::null_mut()) };
+    let handle =
+        unsafe { CreateNamedPipeW(name.as_ptr(), open, mode, 255, BUFFER_SIZE, BUFFER_SIZE, 0, ptr::null_mut()) };
     assert_ne!(handle as isize, -1, "{}", io::Error::last_os_error());
     // SAFETY: `CreateNamedPipeW` has just returned this handle, and no other code owns it.
     unsafe { NamedPipe::from_raw_handle(handle) }
 }
 
+const BUFFER_SIZE: u32 = 1 << 16;
 const FILE_FLAG_OVERLAPPED: u32 = 0x4000_0000;
 const PIPE_ACCESS_OUTBOUND: u32 = 2;
 const PIPE_ACCESS_DUPLEX: u32 = 3;

@@ -5,18 +5,12 @@ use std::net::UdpSocket;
 use std::os::raw::c_void;
 use std::os::windows::io::{FromRawSocket, RawSocket};
 
-use minimio::{Events, Poll};
-
 /// Returns a non-blocking socket of the standard library, and a socket that sends to it.
 pub fn socket_and_sender() -> (UdpSocket, UdpSocket) {
     let [socket, sender] = [(); 2].map(|()| UdpSocket::bind(super::loopback()).unwrap());
     socket.set_nonblocking(true).unwrap();
     sender.connect(socket.local_addr().unwrap()).unwrap();
     (socket, sender)
-}
-
-pub fn wait_until_readable(poll: &mut Poll, events: &mut Events) {
-    super::wait_for(poll, events, super::SOURCE, |event| event.is_readable());
 }
 
 /// Converts a raw socket, whose ownership was given up, to a type that owns it.

@@ -3,6 +3,7 @@
 //! other condition on the system.
 
 use std::env;
+use std::fs;
 use std::io::ErrorKind;
 
 /// Whether `take_error` clears the error, and returns a reset. Winsock keeps the error of a connect for the lifetime of
@@ -13,11 +14,41 @@ pub const TAKE_ERROR_CLEARS: bool = !cfg!(windows);
 pub const NO_PEER_ERROR: ErrorKind =
     if cfg!(target_vendor = "apple") { ErrorKind::InvalidInput } else { ErrorKind::NotConnected };
 
-/// Whether the queue is a kqueue: the system's or the model's.
-const HAS_KQUEUE: bool = cfg!(all(unix, any(minimio_kqueue, not(any(target_os = "linux", target_os = "android")))));
+/// The error of `shutdown` after a connect was refused.
+pub const NO_SHUTDOWN_ERROR: ErrorKind =
+    if cfg!(target_os = "netbsd") { ErrorKind::InvalidInput } else { ErrorKind::NotConnected };
 
-/// Whether registering a `SourceFd` or a `SourceSocket` twice is an error. With a kqueue, the second registration
-/// replaces the first; on Windows, it does so between an event and the next poll.
+/// The errors that the first write after a refused connect can return. The kernels of macOS and the BSDs check whether
+/// sending has ended before they check the error of the socket. Windows returns `NotConnected`, and Wine
+/// `ConnectionReset`.
+pub const FIRST_WRITE_ERRORS: &[ErrorKind] = if IS_BSD {
+    &[ErrorKind::BrokenPipe]
+} else if cfg!(windows) {
+    &[ErrorKind::ConnectionRefused, ErrorKind::NotConnected, ErrorKind::ConnectionReset]
+} else {
+    &[ErrorKind::ConnectionRefused]
+};
+
+/// Returns how many connections can wait for `accept`, if the program allows more. The limit of macOS and of some BSDs
+/// is 128.
+pub fn max_backlog() -> usize {
+    if cfg!(windows) {
+        return 4096;
+    }
+    fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |limit| limit.trim().parse().unwrap())
+}
+
+/// Whether a connection stays in the queue if no descriptor is left to accept it. The kernel of macOS closes it.
+pub const UNACCEPTED_CONNECTIONS_STAY: bool = !cfg!(target_vendor = "apple");
+
+/// Whether the system is macOS, another Apple system or a BSD.
+const IS_BSD: bool = cfg!(all(unix, not(any(target_os = "linux", target_os = "android"))));
+
+/// Whether the queue is a kqueue: the system's or the model's.
+const HAS_KQUEUE: bool = IS_BSD || cfg!(minimio_kqueue);
+
+/// Whether registering a `SourceFd` or a `SourceSocket` twice is an error. With a kqueue and on Windows, the second
+/// registration replaces the first.
 pub const SECOND_REGISTRATION_FAILS: bool = !HAS_KQUEUE && !cfg!(windows);
 
 /// Whether every notification of the queue makes the queue's descriptor readable again for an edge-triggered outer
@@ -32,16 +63,27 @@ pub const FULL_UNIX_RECEIVERS_BLOCK: bool = cfg!(any(target_os = "linux", target
 /// Whether a Unix stream is reset when its peer closes without having read all bytes. On the BSDs, the stream ends.
 pub const UNREAD_BYTES_RESET: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Whether `poll` reports a pipe's write end that was registered after the read end was closed. macOS refuses to watch
-/// such a write end, and so does the model of kqueue with `KQUEUE_MODEL=broken-pipe`. The releases of the BSDs differ,
-/// so for them the result is `None`.
+/// Whether `poll` reports a pipe's write end that was registered after the read end was closed. macOS does since 10.15.
+/// FreeBSD, NetBSD and DragonFly refuse to watch such a write end. For OpenBSD, the result is `None`: not known.
 pub fn write_ends_registered_after_the_reader_closed_are_reported() -> Option<bool> {
-    let is_refused = || env::var("KQUEUE_MODEL").map_or(false, |words| words.contains("broken-pipe"));
     match () {
-        () if cfg!(target_vendor = "apple") => Some(false),
-        () if cfg!(any(target_os = "linux", target_os = "android")) => Some(!(HAS_KQUEUE && is_refused())),
-        () => None,
+        () if cfg!(minimio_kqueue) => Some(model_has("macos-pipes")),
+        () if cfg!(target_os = "openbsd") => None,
+        () => Some(!IS_BSD || cfg!(target_vendor = "apple")),
     }
+}
+
+/// Whether `poll` reports the write end of a full pipe when the read end is closed. NetBSD does not.
+pub fn full_pipes_report_the_close_of_the_reader() -> bool {
+    match () {
+        () if cfg!(minimio_kqueue) => model_has("macos-pipes") || model_has("freebsd-pipes"),
+        () => !cfg!(target_os = "netbsd"),
+    }
+}
+
+/// Returns whether the model of kqueue has this setting. Without settings, the model behaves like NetBSD 11.
+fn model_has(setting: &str) -> bool {
+    env::var("KQUEUE_MODEL").map_or(false, |words| words.split(',').any(|word| word == setting))
 }
 
 /// Whether the end of a stream is reported while bytes before the end are unread. Wine reports the end only after they

@@ -19,16 +19,18 @@ ALLOWED = [
     ("event", "epoll/event"),  # An `Event` wraps the queue's event, and the queue's list holds `Event`s.
     ("event", "kqueue/event"),
     ("event", "iocp/event"),
-    ("net/mod", "unix/mod"),  # Sockets convert to and from descriptors.
-    ("net/tcp", "unix/mod"),
+    ("net/mod", "unix/mod"),  # `net` re-exports the Unix sockets.
+    ("net/tcp", "unix/mod"),  # Sockets convert to and from descriptors.
     ("net/udp", "unix/mod"),
     ("net/tcp", "windows/mod"),  # Sockets convert to and from handles.
     ("net/udp", "windows/mod"),
+    ("book", "unix/mod"),
+    ("book", "windows/mod"),
 ]
 ALIASES = {"queue": ["epoll", "kqueue", "iocp"], "handle": ["unix", "windows"]}
 
 
-def strip_comments(text):
+def strip_comments_and_strings(text):
     text = re.sub(r"//[^\n]*", "", text)
     return re.sub(r'"(?:[^"\\\n]|\\.)*"', '""', text)
 
@@ -82,7 +84,7 @@ def read(folder):
     return {
         module.name: module
         for file in sorted(folder.rglob("*.rs"))
-        for module in [Module(str(file.relative_to(folder).with_suffix("")), strip_comments(file.read_text()))]
+        for module in [Module(str(file.relative_to(folder).with_suffix("")), strip_comments_and_strings(file.read_text()))]
     }
 
 

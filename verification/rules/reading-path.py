@@ -4,7 +4,8 @@
     reading-path.py          prints each row of `README.md` and `src/lib.rs` whose count is wrong
     reading-path.py --write  corrects the counts
 
-A line of code is neither blank nor a comment. Both tables have the rows of PATHS, with the count in the last column.
+A line of code is neither blank nor a comment. The declaration of the guide does not count, because the guide is
+documentation. Both tables have the rows of PATHS, with the count in the last column.
 """
 import re
 import sys
@@ -23,7 +24,8 @@ TABLES = ["README.md", "src/lib.rs"]
 
 def lines_of_code(name):
     text = Path("src", name + ".rs").read_text()
-    return sum(1 for line in map(str.strip, text.splitlines()) if line and not line.startswith("//"))
+    lines = map(str.strip, text.splitlines())
+    return sum(1 for line in lines if line and not line.startswith("//") and line != "pub mod guide;")
 
 
 def main():

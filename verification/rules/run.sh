@@ -17,6 +17,8 @@ rules=(
   no_file_contains_a_path_of_one_machine
   lines_end_cleanly
   lines_have_at_most_120_columns
+  links_name_files
+  table_cells_have_at_most_120_characters
   nothing_is_left_over
   imports_have_no_cycles
   the_reading_path_has_the_printed_length
@@ -94,7 +96,7 @@ there_are_no_dependencies() {
 the_package_has_the_intended_files() {
   local list
   list=$(cargo package --quiet --list --allow-dirty 2>&1) || true
-  grep -vxE '(src|tests|examples)/.*\.rs|README\.md|LICENSE|CHANGELOG\.md|Cargo\.(toml|lock)|Cargo\.toml\.orig|\.cargo_vcs_info\.json' \
+  grep -vxE '(src|tests|examples)/.*\.rs|examples/delayed\.svg|src/guide/[a-z_]+\.md|README\.md|LICENSE|CHANGELOG\.md|Cargo\.(toml|lock)|Cargo\.toml\.orig|\.cargo_vcs_info\.json' \
     <<<"$list" | sed 's/^/packed: /' || true
   files '^(src|tests|examples)/|^(README\.md|LICENSE|CHANGELOG\.md)$' | sort | comm -23 - <(sort <<<"$list") |
     sed 's/^/not packed: /'
@@ -115,6 +117,35 @@ lines_end_cleanly() {
 lines_have_at_most_120_columns() {
   # A row of a table and a link cannot be broken into lines.
   files '\.rs$' | find_in_text '^(?!\s*//[/!] ([|]|\[.*\]: http)).{121}'
+  files '^src/guide/.*\.md$' | find_in_text '^(?![|]).{121}'
+}
+
+# A reader follows links in the repository, and in the published package, which has only some of the files.
+links_name_files() {
+  local packed file line target
+  packed=$(cargo package --quiet --list --allow-dirty 2>&1) || true
+  files '\.md$' | grep -v '^src/' |
+    xargs -r perl -ne 'print "$ARGV|$.|$1\n" while /\]\((?!https?:|#)([^)#]+)/g; close ARGV if eof' |
+    while IFS='|' read -r file line target; do
+      if [[ ! -e $(dirname "$file")/$target ]]; then
+        echo "$file:$line: there is no $target"
+      elif grep -qxF "$file" <<<"$packed" && ! grep -qE "^${target%/}(/|$)" <<<"$packed"; then
+        echo "$file:$line: the package has no $target"
+      fi
+    done
+}
+
+# Longer facts are a paragraph under the table. A link counts as its text.
+table_cells_have_at_most_120_characters() {
+  files '\.(md|rs)$' | xargs -r perl -CSD -ne '
+    if (s{^\s*(//[/!] )?(?=\|)}{}) {
+      s/\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^)]*\)/$1/g;
+      for my $cell (split /(?<!\\)\|/) {
+        $cell =~ s/^\s+|\s+$//g;
+        print "$ARGV:$.: ", length $cell, ": ", substr($cell, 0, 60), "\n" if length $cell > 120;
+      }
+    }
+    close ARGV if eof'
 }
 
 nothing_is_left_over() {
@@ -150,7 +181,7 @@ check() {
   ((failed == 0))
 }
 
-# `self-test.sh` reads the functions above and calls the rules itself.
+# `self-test.sh` sources this file and calls the rules itself.
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   (($# > 0)) || set -- "${rules[@]}"
   check "$@"

@@ -14,60 +14,45 @@ copy() {
   git -c init.defaultBranch=main init -q "$copy"
 }
 
-# plant RULE FILE TEXT: appends the text to the file, or creates the file. The rule must print a violation in that file.
+# record MESSAGE COMMAND…: counts a test, which passes if the command succeeds.
 passed=0 failed=0
+record() {
+  if "${@:2}"; then
+    passed=$((passed + 1))
+  else
+    echo "$1"
+    failed=$((failed + 1))
+  fi
+}
+
+lacks() { ! grep -q "$@"; }
+
+# plant RULE FILE TEXT: appends the text to the file, or creates the file. The rule must print a violation in that file.
 plant() {
-  local rule=$1 file=$2 text=$3 broken existed=no
+  local rule=$1 file=$2 text=$3 existed=no
   if [[ -e $file ]]; then existed=yes && cp "$file" "$spoiled/saved"; fi
   mkdir -p "$(dirname "$file")"
   printf '%b' "$text" >>"$file"
-  broken=$("$rule") || true
-  if grep -qF "$file" <<<"$broken"; then
-    passed=$((passed + 1))
-  else
-    echo "${rule//_/ }: did not catch '$text' in $file"
-    failed=$((failed + 1))
-  fi
+  record "${rule//_/ }: did not catch '$text' in $file" grep -qF -- "$file" <<<"$("$rule" || true)"
   if [[ $existed == yes ]]; then mv "$spoiled/saved" "$file"; else rm "$file"; fi
 }
 
 # harmless RULE FILE TEXT: a new file with this text. The rule must print no violation in it.
 harmless() {
-  local broken
   mkdir -p "$(dirname "$2")"
   printf '%b' "$3" >"$2"
-  broken=$("$1") || true
-  if ! grep -qF "$2" <<<"$broken"; then
-    passed=$((passed + 1))
-  else
-    echo "${1//_/ }: wrongly passed '$3' in $2"
-    failed=$((failed + 1))
-  fi
+  record "${1//_/ }: wrongly reported '$3' in $2" lacks -F -- "$2" <<<"$("$1" || true)"
   rm "$2"
 }
 
 # expect RULE PATTERN: the rule must print a line that matches the pattern.
 expect() {
-  local printed
-  printed=$("$1") || true
-  if grep -qE "$2" <<<"$printed"; then
-    passed=$((passed + 1))
-  else
-    echo "${1//_/ }: did not print '$2'"
-    failed=$((failed + 1))
-  fi
+  record "${1//_/ }: did not print '$2'" grep -qE -- "$2" <<<"$("$1" || true)"
 }
 
 # expect_not RULE PATTERN: the rule must print no line that matches the pattern.
 expect_not() {
-  local printed
-  printed=$("$1") || true
-  if ! grep -qE "$2" <<<"$printed"; then
-    passed=$((passed + 1))
-  else
-    echo "${1//_/ }: wrongly printed '$2'"
-    failed=$((failed + 1))
-  fi
+  record "${1//_/ }: wrongly printed '$2'" lacks -E -- "$2" <<<"$("$1" || true)"
 }
 
 self_test() {
@@ -121,6 +106,8 @@ self_test() {
   rule=the_package_has_the_intended_files
   plant $rule tests/notes.txt 'a file\n'
   plant $rule examples/picture.rs.bak 'a file\n'
+  plant $rule src/guide/picture.svg 'a file\n'
+  harmless $rule src/guide/new_chapter.md 'a file\n'
   cp Cargo.toml "$spoiled/saved.toml"
   sed -i 's,"/src",\0/lib.rs,; s,"/src"/lib.rs,"/src/lib.rs",' Cargo.toml
   expect $rule '^not packed: src/poll.rs'
@@ -145,10 +132,22 @@ self_test() {
   wide=$(printf '%0121d' 0)
   plant $rule src/new.rs "// $wide\\n"
   plant $rule tests/new.rs "${wide//0/ä}\\n"
+  plant $rule src/guide/new.md "$wide\\n"
+  harmless $rule src/guide/new.md "| $wide |\\n"
   harmless $rule src/new.rs "${wide:1}\\n"
   harmless $rule src/new.rs "    /// | $wide |\\n"
   wide=${wide:1}
   harmless $rule src/new.rs "${wide//0/ä}\\n"
+
+  rule=links_name_files
+  plant $rule verification/README.md 'See [a page](../src/none.rs).\n'
+  plant $rule README.md 'See [a page](verification/README.md).\n'
+  harmless $rule verification/new.md 'See [a page](../src/poll.rs#top), [another](#top), [a site](https://example.org/none).\n'
+
+  rule=table_cells_have_at_most_120_characters
+  plant $rule README.md "| a | ${wide//0/ä}ä |\\n"
+  plant $rule src/new.rs "    /// | a | $wide. |\\n"
+  harmless $rule README.new.md "| $wide | $wide | [a](https://example.org/$wide) |\\n$wide.\\n"
 
   rule=nothing_is_left_over
   plant $rule src/new.rs 'fn f() { todo!() }\n'

@@ -10,8 +10,8 @@
 #
 # The source comes from the toolchain if rustup's component `rust-src` is installed, otherwise from Debian's package
 # `rust-src` of the same version: the script searches the suites below on the mirror that apt is configured with. It
-# keeps the source under ${MINIMIO_CACHE:-~/.cache/minimio}, and a second call finds it there. The first build lets
-# cargo download the crates that std depends on from crates.io.
+# keeps the source under ${MINIMIO_CACHE:-~/.cache/minimio}, and a second call finds it there. In the first build, cargo
+# downloads the crates that std depends on from crates.io.
 #
 # RUST_SRC=/path/to/library      use this folder instead
 # RUST_SRC_SUITES="sid …"        search these suites, in this order

@@ -29,7 +29,7 @@ export WINEPREFIX="$cache/prefix-wine10-wow64" WINEDEBUG="${WINEDEBUG:--all}"
 export WINEDLLOVERRIDES="${WINEDLLOVERRIDES:-mscoree,mshtml,winemenubuilder.exe,winedbg.exe=}"
 unset DISPLAY WAYLAND_DISPLAY WINELOADER WINESERVER
 
-# Mount a private folder for the server's sockets. Debian's Wine keeps the name of that folder in this file.
+# Mount a private folder for the server's sockets. Debian's Wine keeps that folder's name in `$WINEPREFIX/wineserver`.
 if [ -e "$WINEPREFIX/wineserver" ]; then
     sockets=/tmp/$(cat "$WINEPREFIX/wineserver")
     mkdir -p -m 700 "$sockets"

@@ -13,10 +13,10 @@
 # | std | built once for each target, from the source that `rust-source.sh` installs, into a sysroot of its own; a build then needs neither `-Zbuild-std` nor RUSTC_BOOTSTRAP |
 # | Wine | Debian 13's Wine 10, in a folder that `wine-run.sh` mounts over /usr, in a mount namespace; with the 32-bit DLLs of the same version, which Wine's WoW64 mode loads into a 64-bit process |
 #
-# Everything except the Debian packages is kept under ${MINIMIO_CACHE:-~/.cache/minimio}/windows, so a second call takes
-# no time. A part is kept only if it is complete. A test of all parts runs in every call until it has passed, and again
-# after a part has changed. The crates of std come from crates.io. On failure, the script prints the step that failed,
-# and its status is not zero.
+# Everything except the Debian packages and the source of std is kept under
+# ${MINIMIO_CACHE:-~/.cache/minimio}/windows, so a second call takes no time. A part is kept only if it is complete. A
+# test of all parts runs in every call until it has passed, and again after a part has changed. The crates of std come
+# from crates.io. On failure, the script prints the step that failed, and its status is not zero.
 
 # If sourced, the work is done in a process of its own, so that the shell's options and variables do not change.
 if [[ ${BASH_SOURCE[0]} != "$0" ]]; then

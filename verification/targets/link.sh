@@ -30,8 +30,8 @@ export ZIG_GLOBAL_CACHE_DIR=${zig%/*/*}/zig-cache ZIG_LOCAL_CACHE_DIR=${zig%/*/*
 # rustc looks for libSystem in the SDK; zig has a stub of libSystem here.
 export SDKROOT=${zig%/*}/lib/libc/darwin
 
-# One linker for all targets. rustc derives a linker's kind from its name, and takes `link` for Microsoft's linker, so
-# this script must not be named `link`.
+# One linker for all targets, a script that calls zig. rustc derives a linker's kind from its name, and treats `link` as
+# Microsoft's linker, so the script has another name.
 linker=$CARGO_TARGET_DIR/zig-cc
 mkdir -p "$CARGO_TARGET_DIR"
 cat >"$linker" <<'BASH'

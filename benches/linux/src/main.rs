@@ -55,12 +55,12 @@ fn main() -> ExitCode {
         [] => all(Rounds(101)),
         ["--quick"] => all(Rounds(5)),
         [library, scenario, count] => work(library, scenario, count),
-        _ => Err("usage: peers [--quick | <library> <scenario> <count>]".into()),
+        _ => Err("usage: compare [--quick | <library> <scenario> <count>]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
-            eprintln!("peers: {err}");
+            eprintln!("compare: {err}");
             ExitCode::FAILURE
         }
     }

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Checks that the crate has mio's whole API, on every system: `surface.py` generates `tests/mio/surface.rs` from rustdoc's
 # description of mio, and the file compiles with mio and with `compat/mio`. (`verification/targets/check.sh` checks that it
-# compiles with the crate itself, on these systems and others.)
+# compiles with the crate itself, on these systems and others.) Also checks that `beyond-mio.txt` lists all other public items of
+# the crate, which keeps them from changing by accident.
 #
 #     check.sh              prints what is missing, and fails
-#     check.sh --write      writes a new `tests/mio/surface.rs`
+#     check.sh --write      writes a new `tests/mio/surface.rs` and a new `beyond-mio.txt`
 #
 # CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
@@ -31,12 +32,14 @@ version() { sed -n 's/^version = "\([0-9.]*\)"$/\1/p' compat/mio/Cargo.toml; }
 grep -q "^minimio = .*version = \"=$(version)\"" compat/mio/api/Cargo.toml && ok "compat/mio is mio $(version)" ||
   not "compat/mio is $(version), but compat/mio/api depends on another mio"
 
-docs=()
+docs=() own_docs=()
 for number in "${!systems[@]}"; do
   target=${targets[number]}
-  (cd compat/mio/api && RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --package mio --lib --target "$target" -- \
-    -Zunstable-options --output-format json --cap-lints allow)
+  json=(--lib --target "$target" -- -Zunstable-options --output-format json --cap-lints allow)
+  (cd compat/mio/api && RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --package mio "${json[@]}")
+  RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet "${json[@]}"
   docs+=("${systems[number]}=$target_dir/$target/doc/mio.json")
+  own_docs+=("${systems[number]}=$target_dir/$target/doc/minimio.json")
 done
 surface=$target_dir/surface.rs
 compat/mio/api/surface.py "${docs[@]}" >"$surface"
@@ -48,6 +51,24 @@ if diff -u tests/mio/surface.rs "$surface"; then
   ok "tests/mio/surface.rs names all of mio $(version): $(grep -cE "^ *(const|has)" "$surface") checks for ${#systems[@]} systems"
 else
   not "tests/mio/surface.rs is not mio's API: run check.sh --write, then add the missing items to the crate"
+fi
+
+beyond=$target_dir/beyond-mio.txt
+compat/mio/api/surface.py "${docs[@]}" --beyond "${own_docs[@]}" >"$beyond"
+if [[ ${1:-} == --write ]]; then
+  cp "$beyond" compat/mio/api/beyond-mio.txt
+fi
+if diff -u compat/mio/api/beyond-mio.txt "$beyond"; then
+  ok "compat/mio/api/beyond-mio.txt names all other items: $(grep -cE "^(const|has|check|type)" "$beyond") lines"
+else
+  not "the API beyond mio has changed: if that is intended, run check.sh --write, and write it in CHANGELOG.md"
+fi
+# The list must change with the name of a method.
+sed 's/"next_deadline"/"later_deadline"/g' "${own_docs[0]#*=}" >"$target_dir/renamed.json"
+if compat/mio/api/surface.py "${docs[0]}" --beyond "${systems[0]}=$target_dir/renamed.json" | grep later_deadline >/dev/null; then
+  ok "a renamed method changes the list"
+else
+  not "a renamed method does not change the list"
 fi
 
 cd compat/mio/api

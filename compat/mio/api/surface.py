@@ -2,6 +2,7 @@
 """Writes a Rust file that names every public item of mio, from rustdoc's JSON description of mio.
 
     surface.py SYSTEM=mio.json …  >surface.rs
+    surface.py SYSTEM=mio.json … --beyond SYSTEM=minimio.json …  >beyond-mio.txt     only the items that mio does not have
 
 SYSTEM is the `target_os` of the target that the file describes. Items that are equal on all given systems appear once; the others
 have a `cfg`. The same files always give the same output.
@@ -39,6 +40,7 @@ PUBLIC_MODULES = {
     "std::panic::unwind_safe": "std::panic",
     "std::ops::bit": "std::ops",
     "std::ops::function": "std::ops",
+    "std::iter::traits::exact_size": "std::iter",
     "std::iter::traits::collect": "std::iter",
     "std::iter::traits::iterator": "std::iter",
 }
@@ -81,6 +83,11 @@ macro_rules! check {{
     }};
 }}
 """
+
+
+BEYOND = """\
+// The public items of minimio that mio does not have, or that mio declares in another way. `check.sh` compares this list
+// with the crate, and `check.sh --write` writes it. Each line is Rust, but the types of `book` have the names of others."""
 
 
 class Docs:
@@ -174,6 +181,8 @@ class Docs:
         if kind == "qualified_path":
             trait = self.path(inner["trait"], this)
             return f"<{self.type(inner['self_type'], this)} as {trait}>::{inner['name']}"
+        if kind == "impl_trait":
+            return f"impl {self.bounds(inner, this)}"
         sys.exit(f"unknown kind of type: {type}")
 
     def output(self, output, this):
@@ -202,7 +211,7 @@ class Docs:
                 bounds = self.bounds(inner["bounds"], this)
                 declared.append(parameter["name"] + (f": {bounds}" if bounds else ""))
                 names.append(parameter["name"])
-            else:
+            elif kind != "type":
                 sys.exit(f"unknown kind of parameter: {parameter}")
         predicates = []
         for predicate in generics["where_predicates"]:
@@ -298,6 +307,8 @@ class Docs:
                 entries = self.struct(item, name)
             elif kind == "trait":
                 entries = self.trait(item, name)
+            elif kind == "type_alias":
+                entries = [f"type {name} = {self.type(item['inner']['type_alias']['type'], name)};"]
             elif kind == "function":
                 entries = self.function(item, "Self", f"minimio::{'::'.join(path[:-1])}::")
             else:
@@ -371,21 +382,34 @@ def wrapped(entry):
     return textwrap.wrap(entry, 112, subsequent_indent="    ")
 
 
+def read(words):
+    return {system: Docs(file) for system, file in (word.split("=", 1) for word in words)}
+
+
+def key(section, entry):
+    """Identifies an entry, whichever public path its section has. The book's types have the names of other types."""
+    path = section if section.startswith("book::") else section.split("::")[-1]
+    return path, str(entry).replace("'_", "'static")
+
+
 def main():
-    docs = {system: Docs(file) for system, file in (word.split("=", 1) for word in sys.argv[1:])}
+    split = sys.argv.index("--beyond") if "--beyond" in sys.argv else 0
+    mio, docs = read(sys.argv[1:split]), read(sys.argv[split + 1 :])
+    known = {(system, key(*item)) for system, of_system in mio.items() for item in of_system.entries()}
     all_systems = frozenset(docs)
     sections, uses = {}, {}
     for system, of_system in docs.items():
         for id, path in of_system.public.items():
             uses.setdefault("::".join(path), set()).add(system)
         for section, entry in of_system.entries():
-            sections.setdefault(section, {}).setdefault(entry, set()).add(system)
+            if (system, key(section, entry)) not in known:
+                sections.setdefault(section, {}).setdefault(entry, set()).add(system)
 
-    out = [HEADER.format(version=next(iter(docs.values())).version)]
+    out = [BEYOND if mio else HEADER.format(version=next(iter(docs.values())).version)]
     uses_by_systems = {}
     for use, systems in sorted(uses.items()):
         # The entries name a function by its full path, so it needs no `use`.
-        if use.split("::")[-1][0].isupper():
+        if use.split("::")[-1][0].isupper() and not mio:
             uses_by_systems.setdefault(frozenset(systems), []).append(use)
     for systems, names in uses_by_systems.items():
         when = condition(systems, all_systems)

@@ -14,7 +14,8 @@ pub use minimio::unix;
 pub use minimio::windows;
 
 pub mod features {
-    //! The features of mio and their effect here. A program that compiles with them here also compiles with mio.
+    //! The features of mio and their effect here. A program that compiles with mio also compiles here with the same
+    //! features.
     //!
     //! | feature | in mio | here |
     //! |---|---|---|

@@ -4,7 +4,7 @@ the usage.
 
 For each target:
 
-1. rustdoc lists the declarations of the files for this target, after `cfg` (declared.py).
+1. rustdoc lists the declarations that the files have on this target, where `cfg` selects them (declared.py).
 2. zig's C++ compiler, whose package contains the headers, evaluates the same names. The language is C++ because its
    templates can decompose a function's type. No program is run: each fact is an operand in the assembly (headers.py,
    types.h).

@@ -119,6 +119,7 @@ pub(crate) struct KernelKind {
 }
 
 impl KernelKind {
+    /// The kernel that guarantees the least: it may merge notifications, report fewer events, and publishes nothing.
     pub const STRICT: KernelKind = KernelKind { coalesces: true, takes_a_slot: true, publishes: false };
 }
 

@@ -62,7 +62,7 @@ async fn datagrams(folder: &std::path::Path, count: usize) -> Result<usize> {
     let mut received = 0;
     let mut buf = [0; 64];
     let sends = tokio::spawn(async move {
-        // More datagrams than the queue of a socket holds, so some sends must wait.
+        // More datagrams than the queue of a socket holds by default, so some sends must wait.
         for number in 0..count {
             client.send(format!("{number}").as_bytes()).await?;
             one.send(format!("{number}").as_bytes()).await?;
@@ -87,10 +87,10 @@ async fn pipes(count: usize) -> Result<(usize, std::io::ErrorKind)> {
             let (mut sender, mut receiver) = pipe::pipe()?;
             assert!(sender.as_raw_fd() != receiver.as_raw_fd());
             let sends = tokio::spawn(async move { sender.write_all(&vec![number as u8; 100_000]).await });
-            let mut heard = Vec::new();
-            receiver.read_to_end(&mut heard).await?;
+            let mut received = Vec::new();
+            receiver.read_to_end(&mut received).await?;
             sends.await??;
-            Result::Ok(heard.iter().filter(|&&byte| byte == number as u8).count())
+            Result::Ok(received.iter().filter(|&&byte| byte == number as u8).count())
         });
     }
     let mut bytes = 0;

@@ -68,7 +68,7 @@ mod counted {
             counter.expect(1, &format!("register {what}"), |poll, _| {
                 poll.registry().register(&mut stream, Token(1), interest).unwrap();
             });
-            counter.expect(1, &format!("reregister {what}"), |poll, _| {
+            counter.expect(1, &format!("reregister from {what}"), |poll, _| {
                 poll.registry().reregister(&mut stream, Token(1), both).unwrap();
             });
             counter.expect(1, &format!("deregister {what}"), |poll, _| {

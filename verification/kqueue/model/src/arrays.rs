@@ -59,6 +59,16 @@ impl Events {
         self.count
     }
 
+    /// Returns the events that were appended.
+    pub fn written(&self) -> &[kevent] {
+        if self.count == 0 {
+            return &[];
+        }
+        // SAFETY: the caller of `new` promised an array that lives as long as `self`, and `push` has written the first
+        // `count` events.
+        unsafe { std::slice::from_raw_parts(self.first, self.count) }
+    }
+
     /// Appends an event. Panics if the array is full.
     pub fn push(&mut self, event: kevent) {
         assert!(self.room() > 0, "a full array of events");

@@ -95,7 +95,9 @@ pub fn read(fd: c_int, kind: Kind) -> Option<Ready> {
         // A pending error makes the socket ready without an end: the program's next call returns the error.
         Kind::Datagram => {
             let eof = poll.has(ffi::POLLRDHUP);
-            ready_if(poll.has(ffi::POLLIN | ffi::POLLERR) || eof, Ready { data: bytes(), eof, error: 0 })
+            // A datagram is counted with the address of its sender.
+            let data = if poll.has(ffi::POLLIN) { bytes() + linux::address_size(fd) } else { 0 };
+            ready_if(poll.has(ffi::POLLIN | ffi::POLLERR) || eof, Ready { data, eof, error: 0 })
         }
         Kind::Pipe | Kind::Device => {
             let eof = poll.has(ffi::POLLHUP);
@@ -120,10 +122,21 @@ pub fn write(fd: c_int, kind: Kind) -> Option<Ready> {
             let eof = poll.has(ffi::POLLHUP);
             ready_if(poll.has(ffi::POLLOUT | ffi::POLLERR) || eof, Ready { eof, ..room })
         }
-        // The reader is gone.
+        // The reader is closed.
         Kind::Pipe if poll.has(ffi::POLLERR) => Some(Ready { data: 0, eof: true, error: 0 }),
         Kind::Pipe | Kind::Device => ready_if(poll.has(ffi::POLLOUT), room),
     }
+}
+
+/// Returns whether the reader of this pipe's write end is closed.
+pub fn has_no_reader(fd: c_int) -> bool {
+    Poll::of(fd).has(ffi::POLLERR)
+}
+
+/// Returns whether the descriptor is the write end of a full pipe whose reader is closed.
+pub fn is_full_without_a_reader(fd: c_int) -> bool {
+    let poll = Poll::of(fd);
+    poll.has(ffi::POLLERR) && !poll.has(ffi::POLLOUT) && linux::is_pipe(fd)
 }
 
 fn ready_if(condition: bool, ready: Ready) -> Option<Ready> {

@@ -26,6 +26,8 @@ pub struct Knote {
     /// Disabled by a report (`EV_DISPATCH`), not by the program.
     pub dispatched: bool,
     queued: bool,
+    /// The unread bytes of a pipe at the last report or partial read.
+    unread: isize,
     // The next three are the state of a `USER` knote.
     triggered: bool,
     fflags: u32,
@@ -41,6 +43,7 @@ impl Knote {
             disabled: change.flags & ffi::EV_DISABLE != 0,
             dispatched: false,
             queued: false,
+            unread: 0,
             triggered: false,
             fflags: change.fflags & ffi::NOTE_FFLAGSMASK,
             data: change.data,
@@ -51,7 +54,7 @@ impl Knote {
         self.flags & flag != 0
     }
 
-    /// Applies a change to an existing knote, whatever its filter is.
+    /// Sets `udata`, which every change of an existing knote sets, whatever the filter is.
     pub fn modify(&mut self, change: &kevent) {
         self.udata = change.udata as usize;
     }
@@ -94,13 +97,21 @@ impl Knote {
         }
     }
 
-    /// Resets a knote with `EV_CLEAR` after its report.
+    /// Resets a knote with `EV_CLEAR` after its report. The `fflags` of a `USER` knote stay.
     pub fn clear(&mut self) {
         if self.has(ffi::EV_CLEAR) {
             self.triggered = false;
-            self.fflags = 0;
-            self.data = 0;
         }
+    }
+
+    /// Returns whether the program has read a part of a pipe's bytes since the last call or report.
+    fn was_partly_read(&mut self, (ident, filter): Key) -> bool {
+        if self.unread == 0 || self.disabled || filter != Filter::Read || self.kind != Kind::Pipe {
+            return false;
+        }
+        let before = self.unread;
+        self.unread = filter::read(ident as c_int, self.kind).map_or(0, |ready| ready.data);
+        (1..before).contains(&self.unread)
     }
 }
 
@@ -158,8 +169,20 @@ impl Knotes {
         let key = self.queue.pop_front()?;
         let knote = self.knotes.get_mut(&key)?;
         knote.queued = false;
-        let event = knote.ready(key).map(|ready| knote.event(key, ready));
-        Some((key, event))
+        let ready = knote.ready(key);
+        knote.unread = ready.map_or(0, |ready| ready.data);
+        Some((key, ready.map(|ready| knote.event(key, ready))))
+    }
+
+    /// Makes the knotes of pipes pending whose bytes the program has read in part: on NetBSD 11, a read of a part is an
+    /// edge.
+    pub fn activate_partly_read(&mut self) {
+        for (key, knote) in &mut self.knotes {
+            if knote.was_partly_read(*key) && !knote.queued {
+                knote.queued = true;
+                self.queue.push_back(*key);
+            }
+        }
     }
 
     /// Returns the enabled knotes that have a descriptor.

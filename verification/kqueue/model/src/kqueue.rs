@@ -1,8 +1,8 @@
 //! One kqueue: changes, and the wait.
 //!
 //! The program's descriptor is an epoll instance that contains four descriptors: one epoll for the filter `READ`, one
-//! for `WRITE`, an `EventFd`, which is an eventfd that is readable while knotes are pending, and a second eventfd,
-//! which is never signalled and only identifies the kqueue. So the program's descriptor is readable when there is
+//! for `WRITE`, an eventfd that is readable while knotes are pending (`pending_signal`), and a second eventfd, which is
+//! never signalled and only identifies the kqueue (`mark`). So the program's descriptor is readable when there is
 //! something to report, for `poll`, an epoll, another kqueue, and the wait in this file.
 //!
 //! All entries of the inner epolls are edge-triggered. An edge means that something has happened to the descriptor; in
@@ -11,17 +11,17 @@
 
 use std::cmp;
 use std::os::raw::c_int;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::arrays::{Changes, Events};
 use crate::call::{Errno, Signals};
 use crate::ffi::{self, kevent};
-use crate::filter::{Filter, Kind};
+use crate::filter::{self, Filter, Kind};
 use crate::knote::{descriptor, Key, Knote, Knotes};
 use crate::linux::{self, Descriptor, Epoll, EventFd};
-use crate::settings::Settings;
+use crate::settings::{Pipes, Settings};
 
 pub struct Kqueue {
     /// A duplicate of the program's epoll, because the program may close its own descriptor while a thread waits.
@@ -31,6 +31,8 @@ pub struct Kqueue {
     mark: EventFd,
     /// The number of `kevent` calls.
     pub calls: AtomicU64,
+    /// Whether each call is written to standard error.
+    is_traced: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -61,7 +63,8 @@ impl Kqueue {
         outer.add(mark.0.number(), 0)?;
         let knotes = Knotes::default();
         let state = State { reading, writing, pending_signal, is_signalled: false, closed: false, knotes, settings };
-        Ok((Kqueue { outer, mark, calls: AtomicU64::new(0), state: Mutex::new(state) }, program))
+        let (calls, is_traced) = (AtomicU64::new(0), AtomicBool::new(settings.trace));
+        Ok((Kqueue { outer, mark, calls, is_traced, state: Mutex::new(state) }, program))
     }
 
     /// Returns whether `fd` is one of the program's descriptors for this kqueue.
@@ -87,7 +90,15 @@ impl Kqueue {
     }
 
     pub fn configure(&self, words: &str) -> Result<(), String> {
-        self.enter().settings.apply(words)
+        let mut state = self.enter();
+        let result = state.settings.apply(words);
+        self.is_traced.store(state.settings.trace, Ordering::Relaxed);
+        result
+    }
+
+    /// Returns whether the calls of this kqueue are traced.
+    pub fn is_traced(&self) -> bool {
+        self.is_traced.load(Ordering::Relaxed)
     }
 
     fn enter(&self) -> MutexGuard<'_, State> {
@@ -161,8 +172,11 @@ impl State {
             return Err(Errno(ffi::ENOMEM));
         }
         let kind = descriptor(key).map_or(Kind::NeverWaits, Kind::of);
-        if self.settings.system.broken_pipe && key.1 == Filter::Write && kind == Kind::Pipe && is_broken(key) {
-            return Err(Errno(ffi::EPIPE));
+        match self.settings.system.no_reader() {
+            Some(errno) if key.1 == Filter::Write && kind == Kind::Pipe && filter::has_no_reader(key.0 as c_int) => {
+                return Err(Errno(errno));
+            }
+            _ => {}
         }
         let mut knote = Knote::new(change, kind);
         if self.settings.system.add_triggers && key.1 == Filter::User {
@@ -272,17 +286,14 @@ impl State {
     }
 }
 
-fn is_broken((ident, _): Key) -> bool {
-    linux::Poll::of(ident as c_int).has(ffi::POLLERR)
-}
-
 // Wait.
 
 impl Kqueue {
     /// Reports the pending knotes. If none is pending, waits until one is or `timeout` has passed.
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>, signals: &Signals) -> Result<(), Errno> {
+        let system = self.enter().settings.system;
         // A deadline that the clock cannot represent never passes.
-        let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
+        let deadline = timeout.map(|timeout| Instant::now().checked_add(system.wait_time(timeout)));
         loop {
             self.report(events)?;
             if events.count() > 0 {
@@ -322,9 +333,16 @@ impl Kqueue {
 impl State {
     /// Takes the edges from both inner epolls and makes their knotes pending.
     fn collect_edges(&mut self) {
-        let State { reading, writing, knotes, .. } = self;
+        let State { reading, writing, knotes, settings, .. } = self;
         reading.take(|fd| knotes.activate((fd as usize, Filter::Read)));
-        writing.take(|fd| knotes.activate((fd as usize, Filter::Write)));
+        // NetBSD wakes the writers of a pipe before it records that the reader is closed.
+        let is_early = |fd| settings.system.pipes == Pipes::NetBsd && filter::is_full_without_a_reader(fd);
+        writing.take(|fd| {
+            if !is_early(fd) {
+                knotes.activate((fd as usize, Filter::Write))
+            }
+        });
+        knotes.activate_partly_read();
     }
 
     fn report(&mut self, events: &mut Events) {

@@ -21,6 +21,7 @@ pub mod kqueue;
 mod linux;
 pub mod settings;
 mod table;
+mod trace;
 
 use std::ffi::CStr;
 use std::os::raw::{c_int, c_long, c_void};
@@ -58,14 +59,42 @@ pub unsafe extern "C" fn kevent(
         let changes = unsafe { Changes::new(changelist, nchanges) }?;
         // SAFETY: the caller promised that `nevents` events can be written.
         let mut events = unsafe { Events::new(eventlist, nevents) }?;
-        kqueue.change(changes, &mut events)?;
-        if events.count() == 0 && events.room() > 0 {
-            // SAFETY: the caller promised that `timeout` is null or can be read.
-            let timeout = unsafe { arrays::timeout(timeout) }?;
-            kqueue.wait(&mut events, timeout, signals)?;
+        let traced = match kqueue.is_traced() {
+            // SAFETY: as above for the changes, and the caller promised that `timeout` is null or can be read.
+            true => Some(unsafe { traced_call(kq, changelist, nchanges, events.room(), timeout) }?),
+            false => None,
+        };
+        let result = (|| {
+            kqueue.change(changes, &mut events)?;
+            if events.count() == 0 && events.room() > 0 {
+                // SAFETY: the caller promised that `timeout` is null or can be read.
+                let timeout = unsafe { arrays::timeout(timeout) }?;
+                kqueue.wait(&mut events, timeout, signals)?;
+            }
+            Ok(())
+        })();
+        if let Some(call) = traced {
+            call.write(&result, events.written());
         }
-        Ok(events.count() as c_int)
+        result.map(|()| events.count() as c_int)
     })
+}
+
+/// # Safety
+///
+/// As for [`kevent`].
+unsafe fn traced_call(
+    kq: c_int,
+    changelist: *const ffi::kevent,
+    nchanges: c_int,
+    slots: usize,
+    timeout: *const ffi::timespec,
+) -> Result<trace::Call, Errno> {
+    // SAFETY: the caller promised that `nchanges` changes can be read.
+    let changes = unsafe { Changes::new(changelist, nchanges) }?.collect();
+    // SAFETY: the caller promised that `timeout` is null or can be read.
+    let timeout = unsafe { arrays::timeout(timeout) }?;
+    Ok(trace::Call { kq, changes, slots, timeout })
 }
 
 /// Replaces the C library's `close`: deletes all knotes of the descriptor, then closes it.

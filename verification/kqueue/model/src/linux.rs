@@ -153,7 +153,7 @@ impl Epoll {
 
 // Eventfd.
 
-/// An eventfd: readable from `ring` until `silence`.
+/// An eventfd: readable from `signal` until `clear`.
 pub struct EventFd(pub Descriptor);
 
 impl EventFd {
@@ -249,6 +249,15 @@ pub fn is_unix_stream(fd: c_int) -> bool {
 
 pub fn is_listener(fd: c_int) -> bool {
     option(fd, ffi::SO_ACCEPTCONN) == Some(1)
+}
+
+/// Returns the size of the addresses of an Internet socket, 0 for another socket.
+pub fn address_size(fd: c_int) -> isize {
+    match option(fd, ffi::SO_DOMAIN) {
+        Some(ffi::AF_INET) => 16,
+        Some(ffi::AF_INET6) => 28,
+        _ => 0,
+    }
 }
 
 pub fn tcp_info(fd: c_int) -> ffi::tcp_info {

@@ -1,7 +1,11 @@
-//! Differences between systems, and random faults. Both are words separated by commas, from the environment or from a
-//! call of `kqueue_model_configure`.
+//! Differences between systems, random faults, and the trace of calls. All are words separated by commas, from the
+//! environment or from a call of `kqueue_model_configure`.
 
 use std::env;
+use std::os::raw::c_int;
+use std::time::Duration;
+
+use crate::ffi;
 
 /// The differences from NetBSD 11.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -10,12 +14,48 @@ pub struct System {
     pub no_user: bool,
     /// An `EV_ADD` enables a knote that `EV_DISPATCH` has disabled. NetBSD in 2016.
     pub add_enables: bool,
-    /// A change of a knote that is enabled already does not make it pending again, except `EV_ADD`. OpenBSD.
+    /// A change of a knote that is enabled already does not make the knote pending again, except `EV_ADD` and changes
+    /// of `EVFILT_USER`. OpenBSD.
     pub quiet_changes: bool,
-    /// An `EV_ADD` with `NOTE_TRIGGER` triggers. macOS, FreeBSD.
+    /// An `EV_ADD` with `NOTE_TRIGGER` triggers. macOS, OpenBSD, DragonFly.
     pub add_triggers: bool,
-    /// Adding the write end of a pipe whose reader is closed fails with `EPIPE`. macOS, older FreeBSD.
-    pub broken_pipe: bool,
+    /// A wait lasts a whole number of clock ticks: its timeout, rounded up, and one more tick. NetBSD; not the default,
+    /// because tests would be slow.
+    pub ticks: bool,
+    pub pipes: Pipes,
+}
+
+/// What happens to the write end of a pipe whose reader is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Pipes {
+    /// It cannot be added (`EBADF`). If the pipe was full when its reader was closed, no knote reports that.
+    #[default]
+    NetBsd,
+    /// It cannot be added (`EPIPE`). Its knote reports the close of the reader. Also DragonFly.
+    FreeBsd,
+    /// It can be added, and its knote reports the close of the reader. macOS since 10.15.
+    MacOs,
+}
+
+impl System {
+    /// The error with which adding the write end of a pipe without a reader fails.
+    pub fn no_reader(self) -> Option<c_int> {
+        match self.pipes {
+            Pipes::NetBsd => Some(ffi::EBADF),
+            Pipes::FreeBsd => Some(ffi::EPIPE),
+            Pipes::MacOs => None,
+        }
+    }
+
+    /// Returns how long a wait with this timeout lasts.
+    pub fn wait_time(self, timeout: Duration) -> Duration {
+        const TICK: u128 = 10_000_000;
+        if !self.ticks || timeout == Duration::ZERO {
+            return timeout;
+        }
+        let ticks = (timeout.as_nanos() - 1) / TICK + 2;
+        u64::try_from(ticks * TICK).map_or(Duration::MAX, Duration::from_nanos)
+    }
 }
 
 /// The random faults, each with its probability.
@@ -37,6 +77,8 @@ pub struct Faults {
 pub struct Settings {
     pub system: System,
     pub faults: Faults,
+    /// Whether each call is written to standard error.
+    pub trace: bool,
 }
 
 impl Settings {
@@ -63,7 +105,10 @@ impl Settings {
                 "add-enables" => self.system.add_enables = true,
                 "quiet-changes" => self.system.quiet_changes = true,
                 "add-triggers" => self.system.add_triggers = true,
-                "broken-pipe" => self.system.broken_pipe = true,
+                "ticks" => self.system.ticks = true,
+                "freebsd-pipes" => self.system.pipes = Pipes::FreeBsd,
+                "trace" => self.trace = true,
+                "macos-pipes" => self.system.pipes = Pipes::MacOs,
                 _ => return None,
             },
             Some(("seed", seed)) => self.faults.random = seed_state(seed.parse().ok()?),

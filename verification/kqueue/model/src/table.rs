@@ -9,13 +9,14 @@ use crate::ffi;
 use crate::kqueue::Kqueue;
 use crate::linux;
 use crate::settings::Settings;
+use crate::trace;
 
 /// The kqueues of one process, each with the number of the program's descriptor.
 type Kqueues = Vec<(c_int, Arc<Kqueue>)>;
 
-/// A table for the first process that opens a kqueue, and for its descendants. A child made by `fork` inherits no
-/// kqueue, and must not take the lock of its parent's table: if another thread of the parent held the lock at the time
-/// of the fork, the lock stays locked in the child. So a child that opens a kqueue uses the next table.
+/// The tables. The first is that of the first process that opens a kqueue. A child made by `fork` inherits no kqueue,
+/// and must not take the lock of its parent's table: if another thread of the parent held the lock at the time of the
+/// fork, the lock stays locked in the child. So a child that opens a kqueue uses the next table.
 static TABLES: [Mutex<Kqueues>; MAX_FORKS + 1] = [EMPTY; MAX_FORKS + 1];
 #[allow(clippy::declare_interior_mutable_const)] // The constant only initialises the tables.
 const EMPTY: Mutex<Kqueues> = Mutex::new(Vec::new());
@@ -40,8 +41,8 @@ fn owned_by_this_process() -> bool {
     }
 }
 
-/// Selects the table of this process. A process with several threads has selected it before they open kqueues, unless
-/// the first calls of two threads of a child run at the same time.
+/// Selects the table of this process. In a child, two threads must not make their first calls at the same time: both
+/// could advance `CURRENT`.
 fn select_table() -> Result<(), Errno> {
     let this = linux::process();
     match PROCESS.load(Ordering::Acquire) {
@@ -69,6 +70,9 @@ pub fn open() -> Result<c_int, Errno> {
     let (kqueue, descriptor) = Kqueue::new(settings)?;
     let number = descriptor.into_number();
     lock_table().push((number, Arc::new(kqueue)));
+    if settings.trace {
+        trace::write_kqueue(number);
+    }
     Ok(number)
 }
 

@@ -112,6 +112,19 @@ fn a_timeout_is_precise_and_never_too_short() {
 }
 
 #[test]
+fn with_ticks_a_wait_lasts_one_tick_more_than_its_timeout() {
+    let kq = Kqueue::with("ticks");
+    for (timeout, ticks) in [(0, 0), (1, 2), (10_000, 2), (15_000, 3), (25_000, 4)] {
+        let wait = |_| {
+            let start = Instant::now();
+            assert_eq!(kq.wait(Duration::from_micros(timeout)), Ok(vec![]));
+            start.elapsed().as_millis() / 10
+        };
+        assert_eq!((0..5).map(wait).min(), Some(ticks), "{timeout} µs");
+    }
+}
+
+#[test]
 fn an_invalid_timeout_is_refused() {
     let kq = Kqueue::new();
     let mut room = [record(0, 0, 0)];

@@ -69,7 +69,7 @@ fn the_same_seed_gives_the_same_faults() {
 #[test]
 fn an_unknown_word_is_refused() {
     let kq = Kqueue::new();
-    for words in ["no-uzer", "eintr", "eintr=", "eintr=2", "seed=x", "luck=0.5"] {
+    for words in ["no-uzer", "broken-pipe", "eintr", "eintr=", "eintr=2", "seed=x", "luck=0.5"] {
         assert_eq!(kq.configure(words), -1, "{words}");
     }
     assert_eq!(kq.configure(" no-user , seed=1,, "), 0);

@@ -26,7 +26,24 @@ fn each_arrival_is_reported_once_with_all_unread_bytes() {
     kq.stays_silent();
     write_to(&writer, b"de");
     assert_eq!(kq.soon(), [event(ident(&reader), READ, 5)]);
-    // Reading a part of the bytes is not an arrival.
+    kq.stays_silent();
+}
+
+#[test]
+fn reading_a_part_is_an_edge_of_a_pipe_but_not_of_a_socket() {
+    let (kq, (reader, writer), (ours, theirs)) = (Kqueue::new(), pipe(), connection());
+    kq.change(ident(&reader), READ, EDGE).unwrap();
+    kq.change(ident(&ours), READ, EDGE).unwrap();
+    write_to(&writer, b"abcde");
+    assert_eq!(kq.soon(), [event(ident(&reader), READ, 5)]);
+    write_to(&theirs, b"abcde");
+    assert_eq!(kq.soon(), [event(ident(&ours), READ, 5)]);
+    for (count, left) in [(2, 3), (1, 2)] {
+        read_from(&reader, count);
+        read_from(&ours, count);
+        assert_eq!(kq.soon(), [event(ident(&reader), READ, left)]);
+        kq.stays_silent();
+    }
     read_from(&reader, 2);
     kq.stays_silent();
 }

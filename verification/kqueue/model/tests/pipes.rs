@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::io::AsRawFd;
+use std::os::unix::io::{AsRawFd, OwnedFd};
 
 mod support;
 use support::*;
@@ -22,23 +22,44 @@ fn closing_the_reader_is_an_end_for_the_writer() {
     kq.change(ident(&writer), WRITE, EDGE).unwrap();
     assert_eq!(kq.soon(), [event(ident(&writer), WRITE, 0)]);
     drop(reader);
-    let expected = Event { data: 0, ..eof(ident(&writer), WRITE, 0, 0) };
-    assert_eq!(kq.soon(), [expected]);
-    // As on NetBSD 11, the write end can also be added after the reader was closed.
-    let other = Kqueue::new();
-    other.change(ident(&writer), WRITE, EDGE).unwrap();
-    assert_eq!(other.soon(), [expected]);
+    assert_eq!(kq.soon(), [no_reader(&writer)]);
+}
+
+fn no_reader(writer: &OwnedFd) -> Event {
+    Event { data: 0, ..eof(ident(writer), WRITE, 0, 0) }
 }
 
 #[test]
-fn with_broken_pipe_adding_a_pipe_without_a_reader_fails() {
-    let (kq, (reader, writer)) = (Kqueue::with("broken-pipe"), pipe());
-    kq.change(ident(&writer), WRITE, EDGE).unwrap();
-    drop(reader);
-    // A knote that already exists stays.
-    kq.change(ident(&writer), WRITE, EDGE).unwrap();
-    kq.change(ident(&writer), WRITE, EV_DELETE).unwrap();
-    assert_eq!(kq.change(ident(&writer), WRITE, EDGE), Err(EPIPE));
+fn the_settings_select_the_error_of_adding_a_pipe_without_a_reader() {
+    for (words, result) in [("", Err(EBADF)), ("freebsd-pipes", Err(EPIPE)), ("macos-pipes", Ok(()))] {
+        let (kq, (reader, writer)) = (Kqueue::with(words), pipe());
+        kq.change(ident(&writer), WRITE, EDGE).unwrap();
+        drop(reader);
+        // A knote that already exists stays.
+        kq.change(ident(&writer), WRITE, EDGE).unwrap();
+        assert_eq!(kq.soon(), [no_reader(&writer)]);
+        kq.change(ident(&writer), WRITE, EV_DELETE).unwrap();
+        assert_eq!(kq.change(ident(&writer), WRITE, EDGE), result, "{words}");
+        assert_eq!(kq.now(), if result.is_ok() { vec![no_reader(&writer)] } else { vec![] });
+    }
+}
+
+#[test]
+fn the_settings_select_whether_a_full_pipe_reports_the_close_of_its_reader() {
+    for (words, is_reported) in [("", false), ("freebsd-pipes", true), ("macos-pipes", true)] {
+        for mode in [EDGE, EV_ADD] {
+            let (kq, (reader, writer)) = (Kqueue::with(words), pipe());
+            // The pipe's default size on Linux.
+            write_to(&writer, &[0; 1 << 16]);
+            kq.change(ident(&writer), WRITE, mode).unwrap();
+            kq.stays_silent();
+            drop(reader);
+            assert_eq!(kq.wait(A_WHILE).unwrap(), if is_reported { vec![no_reader(&writer)] } else { vec![] });
+            // A change checks the condition again.
+            kq.change(ident(&writer), WRITE, EV_ENABLE).unwrap();
+            assert_eq!(kq.soon(), [no_reader(&writer)]);
+        }
+    }
 }
 
 #[test]

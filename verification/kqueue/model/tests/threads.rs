@@ -122,7 +122,7 @@ fn registering_and_closing_other_descriptors_during_a_wait_loses_no_event() {
     let (kq, (reader, writer)) = (Kqueue::new(), pipe());
     kq.change(ident(&reader), READ, EDGE).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
-    let churners: Vec<_> = (0..2)
+    let registering: Vec<_> = (0..2)
         .map(|_| {
             let (kq, stop) = (share(&kq), stop.clone());
             thread::spawn(move || {
@@ -144,7 +144,7 @@ fn registering_and_closing_other_descriptors_during_a_wait_loses_no_event() {
         read_from(&reader, 9);
     }
     stop.store(true, Ordering::Relaxed);
-    churners.into_iter().for_each(|churner| churner.join().unwrap());
+    registering.into_iter().for_each(|thread| thread.join().unwrap());
     kq.now();
     assert!(!is_readable(kq.0));
 }

@@ -63,8 +63,9 @@ fn a_trigger_sets_fflags_and_data() {
     let change = kevent { fflags: NOTE_FFOR | 1, data: 5, ..change };
     kq.call(&[change], &mut [], None).unwrap();
     assert_eq!(kq.soon(), [Event { error: 5, ..event(77, USER, 5) }]);
+    // The flags stay after the report, and a trigger without `NOTE_FF…` keeps them. It sets `data` to 0.
     kq.trigger(77).unwrap();
-    assert_eq!(kq.soon(), [event(77, USER, 0)]);
+    assert_eq!(kq.soon(), [Event { error: 5, ..event(77, USER, 0) }]);
 }
 
 #[test]

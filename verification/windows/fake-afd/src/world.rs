@@ -35,9 +35,9 @@ pub(crate) fn with_loop(test: impl Fn(&World, Loop)) {
     everywhere(|world| test(world, Loop::new()));
 }
 
-/// The running test, and its start.
+/// The running test, and the time at which its `World` was created.
 static RUNNING: Mutex<Option<(String, Instant)>> = Mutex::new(None);
-/// The time limit of a test, after which it counts as hanging.
+/// The time limit of a `World`, after which its test counts as hanging.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Aborts the process if a test hangs, after printing its name.

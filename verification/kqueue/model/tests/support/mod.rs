@@ -31,7 +31,7 @@ pub const USER: i16 = EVFILT_USER;
 pub const EDGE: u16 = EV_ADD | EV_CLEAR;
 /// A timeout for events that must come: longer than any of them takes.
 pub const SOON: Duration = Duration::from_secs(10);
-/// How long a test waits to see that no event comes.
+/// How long a test waits to see that no event comes, or to let another thread block.
 pub const A_WHILE: Duration = Duration::from_millis(30);
 pub const NOW: Duration = Duration::ZERO;
 

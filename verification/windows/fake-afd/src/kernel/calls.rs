@@ -8,8 +8,9 @@ use std::ffi::{c_long, c_void};
 use std::time::{Duration, Instant};
 
 use super::layout::*;
-use super::pipes::{Start, Verb};
+use super::pipes::{OperationKind, Start};
 use super::requests::SubmitArguments;
+use super::trace::{events_name, status_name, TracedPackets};
 use super::{fails, lock, Device, Object, Packet, Pipe, Port};
 
 extern "C" {
@@ -34,6 +35,7 @@ extern "system" fn CreateIoCompletionPort(file: usize, port: usize, key: usize, 
             set_last_error(ERROR_NO_SYSTEM_RESOURCES);
             return 0;
         }
+        kernel.record(|_| "CreateIoCompletionPort(INVALID_HANDLE_VALUE) = port".to_owned());
         return kernel.open(Object::Port(Port::default()));
     }
     if fails(&mut kernel.faults.associations) {
@@ -58,6 +60,9 @@ extern "system" fn CreateIoCompletionPort(file: usize, port: usize, key: usize, 
         }
     };
     kernel.rule(free, "a device is associated with a port twice");
+    kernel.record(|kernel| {
+        format!("CreateIoCompletionPort({}, {}, key {key}) = port", kernel.name(file), kernel.name(port))
+    });
     port
 }
 
@@ -92,7 +97,9 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
     };
     loop {
         let mut count = 0;
+        let mut traced = TracedPackets::default();
         while count < room {
+            kernel.trace_packet(port, &mut traced);
             let Some(Packet { key, address, .. }) = kernel.take(port) else { break };
             let entry = Entry { key, address: address as *mut c_void, internal: 0, bytes: 0 };
             // SAFETY: the caller has room for this many packets.
@@ -103,6 +110,7 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
             while kernel.behaviour.holds {
                 kernel.sleep(FOR_EVER);
             }
+            kernel.trace_wait(port, room, milliseconds, traced);
             // SAFETY: the caller keeps the memory valid.
             unsafe { *taken = count };
             return 1;
@@ -111,6 +119,7 @@ unsafe extern "system" fn GetQueuedCompletionStatusEx(
         if left == Duration::ZERO {
             let hangs = milliseconds == u32::MAX;
             kernel.rule(!hangs, "a wait without a timeout did not end");
+            kernel.trace_wait(port, room, milliseconds, traced);
             set_last_error(if hangs { ERROR_INVALID_HANDLE } else { WAIT_TIMEOUT });
             return 0;
         }
@@ -130,6 +139,7 @@ extern "system" fn PostQueuedCompletionStatus(port: usize, _bytes: u32, key: usi
     let mut kernel = lock();
     kernel.count_call();
     kernel.counts.posts += 1;
+    kernel.record(|kernel| format!("PostQueuedCompletionStatus({}, key {key})", kernel.name(port)));
     if kernel.port(port).is_none() {
         set_last_error(ERROR_INVALID_HANDLE);
         return 0;
@@ -154,12 +164,18 @@ extern "system" fn PostQueuedCompletionStatus(port: usize, _bytes: u32, key: usi
 extern "system" fn SetFileCompletionNotificationModes(file: usize, flags: u8) -> i32 {
     let mut kernel = lock();
     kernel.rule(flags & 1 == 0, "packets are skipped, but the queue needs them");
+    kernel.record(|kernel| {
+        let flags = if flags == 2 { "FILE_SKIP_SET_EVENT_ON_HANDLE".to_owned() } else { flags.to_string() };
+        format!("SetFileCompletionNotificationModes({}, {flags})", kernel.name(file))
+    });
     i32::from(kernel.device(file).is_some())
 }
 
 #[no_mangle]
 extern "system" fn CloseHandle(handle: usize) -> i32 {
-    i32::from(lock().close(handle))
+    let mut kernel = lock();
+    kernel.record(|kernel| format!("CloseHandle({})", kernel.name(handle)));
+    i32::from(kernel.close(handle))
 }
 
 #[no_mangle]
@@ -199,6 +215,7 @@ unsafe extern "system" fn NtCreateFile(
     }
     kernel.counts.devices_opened += 1;
     let device = kernel.open(Object::Device(Device::default()));
+    kernel.record(|_| format!("NtCreateFile({name}) = device"));
     // SAFETY: the caller has room for the value.
     unsafe { handle.write(device) };
     SUCCESS
@@ -218,7 +235,21 @@ extern "system" fn NtDeviceIoControlFile(
     output_length: u32,
 ) -> Status {
     let (input, output) = ((input, input_length), (output, output_length));
-    lock().submit(&SubmitArguments { device, event, routine, context, block, code, input, output })
+    let mut kernel = lock();
+    let arguments = SubmitArguments { device, event, routine, context, block, code, input, output };
+    if kernel.trace.is_none() {
+        return kernel.submit(&arguments);
+    }
+    // A request that completes at once overwrites its events, so read them first.
+    // SAFETY: the caller passes a valid pointer.
+    let request = unsafe { (input.0 as *const PollInfo).read() }.handle;
+    let status = kernel.submit(&arguments);
+    kernel.record(|kernel| {
+        let (device, socket) = (kernel.name(device), kernel.name(request.handle));
+        let (events, status) = (events_name(request.events), status_name(status));
+        format!("NtDeviceIoControlFile({device}, sock, {socket}, {events}) = {status}")
+    });
+    status
 }
 
 #[no_mangle]
@@ -226,6 +257,10 @@ unsafe extern "system" fn NtCancelIoFileEx(device: usize, request: usize, block:
     let mut kernel = lock();
     kernel.rule(!block.is_null() && block as usize != request, "a cancel has no status block of its own");
     let status = kernel.cancel(device, request);
+    kernel.record(|kernel| {
+        let what = if request == 0 { "all requests" } else { "request" };
+        format!("NtCancelIoFileEx({}, {what}) = {}", kernel.name(device), status_name(status))
+    });
     // SAFETY: the caller has room for the value.
     unsafe { block.write(IoStatusBlock { status, information: 0 }) };
     status
@@ -264,17 +299,17 @@ fn start(start: Start, transferred: usize) -> i32 {
 
 #[no_mangle]
 extern "system" fn ReadFile(pipe: usize, place: usize, room: u32, transferred: usize, overlapped: usize) -> i32 {
-    start(Start { pipe, verb: Verb::Read, place, room: room as usize, overlapped }, transferred)
+    start(Start { pipe, kind: OperationKind::Read, place, room: room as usize, overlapped }, transferred)
 }
 
 #[no_mangle]
 extern "system" fn WriteFile(pipe: usize, place: usize, length: u32, transferred: usize, overlapped: usize) -> i32 {
-    start(Start { pipe, verb: Verb::Write, place, room: length as usize, overlapped }, transferred)
+    start(Start { pipe, kind: OperationKind::Write, place, room: length as usize, overlapped }, transferred)
 }
 
 #[no_mangle]
 extern "system" fn ConnectNamedPipe(pipe: usize, overlapped: usize) -> i32 {
-    start(Start { pipe, verb: Verb::Connect, place: 0, room: 0, overlapped }, 0)
+    start(Start { pipe, kind: OperationKind::Connect, place: 0, room: 0, overlapped }, 0)
 }
 
 #[no_mangle]
@@ -311,6 +346,7 @@ extern "system" fn CancelIoEx(pipe: usize, overlapped: usize) -> i32 {
 unsafe extern "system" fn ioctlsocket(socket: usize, command: c_long, argument: *mut u32) -> i32 {
     let mut kernel = lock();
     kernel.rule(command == FIONREAD && !argument.is_null(), "an unexpected query about a socket");
+    kernel.record(|kernel| format!("ioctlsocket({}, FIONREAD)", kernel.name(socket)));
     match kernel.unread(socket) {
         Ok(unread) => {
             // SAFETY: the caller has room for the value.
@@ -342,6 +378,10 @@ unsafe extern "system" fn WSAIoctl(
     kernel.rule(!returned.is_null() && overlapped == 0 && routine == 0, "a query is asynchronous");
     match kernel.layer(socket, code) {
         Ok(below) => {
+            kernel.record(|kernel| {
+                let query = if code == SIO_BASE_HANDLE { "SIO_BASE_HANDLE" } else { "another query" };
+                format!("WSAIoctl({}, {query}) = {}", kernel.name(socket), kernel.name(below))
+            });
             // SAFETY: the caller has room for the value.
             unsafe { output.cast::<usize>().write(below) };
             // SAFETY: as above.

@@ -9,6 +9,7 @@ pub(crate) mod layout;
 mod pipes;
 mod requests;
 mod sockets;
+mod trace;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Deref, DerefMut};
@@ -16,8 +17,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::guard::{self, Uncounted};
-use layout::Status;
-pub(crate) use pipes::Verb;
+pub(crate) use pipes::OperationKind;
 use pipes::{Operation, Pipe};
 pub(crate) use requests::PollResult;
 use requests::Request;
@@ -75,6 +75,9 @@ pub(crate) struct Behaviour {
     pub never_at_once: bool,
     /// The packets of requests and operations are dequeued in any order, not in the order of the completions.
     pub shuffles: bool,
+    /// Cancelling a request that has completed, but whose packet was not dequeued, succeeds. Otherwise no request is
+    /// found.
+    pub cancels_completed: bool,
     /// A cancelled request completes only when the test lets it.
     pub cancels_late: bool,
     /// The closing of a socket is reported only when the test lets it.
@@ -94,13 +97,15 @@ impl Behaviour {
         data_hides_end: false,
         never_at_once: false,
         shuffles: false,
+        cancels_completed: false,
         cancels_late: false,
         closes_late: false,
         timeouts_pass_at_once: false,
         timeouts_are_stretched: false,
         holds: false,
     };
-    pub const WINDOWS_WRITING_LATE: Behaviour = Behaviour { writes_late: true, ..Behaviour::WINDOWS };
+    pub const WINDOWS_WRITING_LATE: Behaviour =
+        Behaviour { writes_late: true, cancels_completed: true, ..Behaviour::WINDOWS };
     pub const WINE: Behaviour = Behaviour { closing_completes: true, data_hides_end: true, ..Behaviour::WINDOWS };
     pub const ODD: Behaviour =
         Behaviour { never_at_once: true, shuffles: true, writes_late: true, ..Behaviour::WINDOWS };
@@ -151,6 +156,8 @@ pub(crate) struct Kernel {
     pub violations: Vec<String>,
     /// The timeouts of all waits, in milliseconds.
     pub timeouts: Vec<u32>,
+    /// The calls since the test began to record them, as lines of text.
+    pub trace: Option<Vec<String>>,
     /// How many threads block in a wait.
     pub blocked_threads: usize,
     objects: BTreeMap<usize, Object>,
@@ -212,6 +219,7 @@ impl Kernel {
             },
             violations: Vec::new(),
             timeouts: Vec::new(),
+            trace: None,
             blocked_threads: 0,
             objects: BTreeMap::new(),
             closed: BTreeSet::new(),
@@ -350,26 +358,6 @@ impl Kernel {
         true
     }
 
-    fn port(&mut self, handle: usize) -> Option<&mut Port> {
-        if !matches!(self.objects.get(&handle), Some(Object::Port(_))) {
-            self.violation(format!("not an open port: {handle:x}"));
-        }
-        match self.objects.get_mut(&handle) {
-            Some(Object::Port(port)) => Some(port),
-            _ => None,
-        }
-    }
-
-    fn device(&mut self, handle: usize) -> Option<&mut Device> {
-        if !matches!(self.objects.get(&handle), Some(Object::Device(_))) {
-            self.violation(format!("not an open device: {handle:x}"));
-        }
-        match self.objects.get_mut(&handle) {
-            Some(Object::Device(device)) => Some(device),
-            _ => None,
-        }
-    }
-
     /// Queues a packet in a port. If the port was closed, the packet is lost.
     fn queue(&mut self, port: usize, packet: Packet) {
         let completes = packet.request.is_some() || self.operations.contains_key(&packet.address);
@@ -408,3 +396,22 @@ impl Kernel {
         CHANGED.notify_all();
     }
 }
+
+/// Defines methods that return an open object by its handle. A handle of another kind is a violation.
+macro_rules! object_of_kind {
+    ($($method:ident: $kind:ident),*) => {
+        impl Kernel {
+            $(fn $method(&mut self, handle: usize) -> Option<&mut $kind> {
+                if !matches!(self.objects.get(&handle), Some(Object::$kind(_))) {
+                    self.violation(format!("not an open {}: {handle:x}", stringify!($method)));
+                }
+                match self.objects.get_mut(&handle) {
+                    Some(Object::$kind(object)) => Some(object),
+                    _ => None,
+                }
+            })*
+        }
+    };
+}
+
+object_of_kind!(port: Port, device: Device, pipe: Pipe);

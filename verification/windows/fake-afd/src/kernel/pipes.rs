@@ -6,14 +6,14 @@ use crate::guard;
 
 /// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verb {
+pub(crate) enum OperationKind {
     Connect,
     Read,
     Write,
 }
 
-impl Verb {
-    pub const ALL: [Verb; 3] = [Verb::Connect, Verb::Read, Verb::Write];
+impl OperationKind {
+    pub const ALL: [OperationKind; 3] = [OperationKind::Connect, OperationKind::Read, OperationKind::Write];
 }
 
 #[derive(Default)]
@@ -25,16 +25,16 @@ pub(super) struct Pipe {
     is_disconnected: bool,
     /// The pipe has another handle, so closing this one ends no operation.
     pub has_duplicate: bool,
-    /// By verb: the error with which every call fails.
+    /// By kind: the error with which every call fails.
     rejects_with: [Option<i32>; 3],
-    /// By verb: how many bytes the next call transfers before it returns.
+    /// By kind: how many bytes the next call transfers before it returns.
     at_once: [Option<usize>; 3],
 }
 
 /// A pending operation. Its key in `Kernel::operations` is the address of its `OVERLAPPED`.
 pub(super) struct Operation {
     pipe: usize,
-    verb: Verb,
+    kind: OperationKind,
     port: (usize, usize),
     place: usize,
     room: usize,
@@ -46,7 +46,7 @@ pub(super) struct Operation {
 /// The arguments of a call that starts an operation.
 pub(super) struct Start {
     pub pipe: usize,
-    pub verb: Verb,
+    pub kind: OperationKind,
     pub place: usize,
     pub room: usize,
     pub overlapped: usize,
@@ -59,15 +59,15 @@ impl Kernel {
         self.open(Object::Pipe(Pipe { is_server, ..Pipe::default() }))
     }
 
-    pub fn reject_pipe_calls(&mut self, pipe: usize, verb: Verb, error: Option<i32>) {
+    pub fn reject_pipe_calls(&mut self, pipe: usize, kind: OperationKind, error: Option<i32>) {
         if let Some(pipe) = self.pipe(pipe) {
-            pipe.rejects_with[verb as usize] = error;
+            pipe.rejects_with[kind as usize] = error;
         }
     }
 
-    pub fn pipe_does_at_once(&mut self, pipe: usize, verb: Verb, bytes: usize) {
+    pub fn pipe_does_at_once(&mut self, pipe: usize, kind: OperationKind, bytes: usize) {
         if let Some(pipe) = self.pipe(pipe) {
-            pipe.at_once[verb as usize] = Some(bytes);
+            pipe.at_once[kind as usize] = Some(bytes);
         }
     }
 
@@ -78,8 +78,8 @@ impl Kernel {
     }
 
     /// Completes a pending operation. Returns false if none was pending.
-    pub fn end(&mut self, pipe: usize, verb: Verb, status: Status, bytes: usize) -> bool {
-        let is_meant = |operation: &Operation| operation.pipe == pipe && operation.verb == verb && operation.waits();
+    pub fn end(&mut self, pipe: usize, kind: OperationKind, status: Status, bytes: usize) -> bool {
+        let is_meant = |operation: &Operation| operation.pipe == pipe && operation.kind == kind && operation.waits();
         let found = self.operations.iter().find(|(_, operation)| is_meant(operation)).map(|(address, _)| *address);
         if let Some(address) = found {
             self.end_operation(address, status, bytes);
@@ -88,8 +88,8 @@ impl Kernel {
     }
 
     /// Returns the length of the buffer if the operation is pending.
-    pub fn pending_len(&self, pipe: usize, verb: Verb) -> Option<usize> {
-        let is_meant = |operation: &&Operation| operation.pipe == pipe && operation.verb == verb && operation.waits();
+    pub fn pending_len(&self, pipe: usize, kind: OperationKind) -> Option<usize> {
+        let is_meant = |operation: &&Operation| operation.pipe == pipe && operation.kind == kind && operation.waits();
         self.operations.values().find(is_meant).map(|operation| operation.room)
     }
 
@@ -116,16 +116,6 @@ impl Operation {
 // Actions of the calls.
 
 impl Kernel {
-    pub(super) fn pipe(&mut self, handle: usize) -> Option<&mut Pipe> {
-        if !matches!(self.objects.get(&handle), Some(Object::Pipe(_))) {
-            self.violation(format!("not an open pipe: {handle:x}"));
-        }
-        match self.objects.get_mut(&handle) {
-            Some(Object::Pipe(pipe)) => Some(pipe),
-            _ => None,
-        }
-    }
-
     pub(super) fn disconnect(&mut self, handle: usize) -> Result<(), i32> {
         match self.pipe(handle) {
             Some(pipe) if pipe.is_disconnected => Err(ERROR_PIPE_NOT_CONNECTED),
@@ -140,7 +130,7 @@ impl Kernel {
     /// Starts an operation. Returns whether it has completed already. Unless this returns an error, a packet follows.
     pub(super) fn start(&mut self, start: &Start) -> Result<bool, i32> {
         self.count_call();
-        let Start { pipe: handle, verb, place, room, overlapped } = *start;
+        let Start { pipe: handle, kind, place, room, overlapped } = *start;
         self.rule(!self.operations.contains_key(&overlapped), "a pending operation is started");
         // The kernel writes only to buffers with room.
         let place = if room == 0 { 0 } else { place };
@@ -151,9 +141,9 @@ impl Kernel {
         let is_fresh = status.internal == 0 && status.offset == [0; 2] && status.event == 0;
         self.rule(is_fresh, "an operation is started without being reset");
         let Some(pipe) = self.pipe(handle) else { return Err(ERROR_INVALID_HANDLE) };
-        pipe.is_disconnected &= verb != Verb::Connect;
+        pipe.is_disconnected &= kind != OperationKind::Connect;
         let (rejection, at_once, port) =
-            (pipe.rejects_with[verb as usize], pipe.at_once[verb as usize].take(), pipe.port);
+            (pipe.rejects_with[kind as usize], pipe.at_once[kind as usize].take(), pipe.port);
         self.rule(port.is_some(), "an operation on a pipe without a port");
         let (Some(port), None) = (port, rejection) else {
             // The kernel does not use this memory, but checks that it is freed.
@@ -166,7 +156,7 @@ impl Kernel {
         if place != 0 {
             guard::mark_pending(place);
         }
-        let operation = Operation { pipe: handle, verb, port, place, room, result: None, held_back: false };
+        let operation = Operation { pipe: handle, kind, port, place, room, result: None, held_back: false };
         self.operations.insert(overlapped, operation);
         if let Some(bytes) = at_once {
             self.end_operation(overlapped, SUCCESS, bytes.min(room));
@@ -216,13 +206,13 @@ impl Kernel {
 
     /// Writes the status of an operation, and the bytes that were read, to the caller's memory.
     pub(super) fn write_operation(&mut self, address: usize) {
-        let Operation { verb, place, result, .. } = self.operations[&address];
+        let Operation { kind, place, result, .. } = self.operations[&address];
         let Some((status, bytes)) = result else { return };
         // SAFETY: the operation is pending, so the kernel owns its memory. The allocator keeps it valid.
         unsafe { (*(address as *mut Overlapped)).internal = status as usize };
         // SAFETY: as above.
         unsafe { (*(address as *mut Overlapped)).internal_high = bytes };
-        if verb == Verb::Read {
+        if kind == OperationKind::Read {
             for at in 0..bytes {
                 // SAFETY: as above; the buffer has room for these bytes.
                 unsafe { (place as *mut u8).add(at).write(at as u8) };

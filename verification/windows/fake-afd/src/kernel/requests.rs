@@ -21,6 +21,18 @@ pub(crate) struct Request {
     held_back: bool,
 }
 
+impl Request {
+    /// The status and the events of the result, if it is decided.
+    pub(super) fn result(&self) -> Option<(Status, Option<u32>)> {
+        self.result.map(|result| (result.status, result.events))
+    }
+
+    /// Whether the result is not decided yet.
+    fn waits(&self) -> bool {
+        self.result.is_none() && !self.held_back
+    }
+}
+
 /// The result of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PollResult {
@@ -105,7 +117,7 @@ impl Kernel {
         };
         // Cancelled requests have left the socket, although their packets may still arrive.
         let others = self.endpoints[endpoint].requests.iter().map(|other| &self.requests[other]);
-        let mut others = others.filter(|other| other.result.is_none() && !other.held_back);
+        let mut others = others.filter(|other| other.waits());
         let alone = others.all(|other| other.device != arguments.device);
         self.rule(alone, "a device has two pending requests for one socket");
         if let Some(status) = self.endpoints[endpoint].rejects_with {
@@ -184,7 +196,14 @@ impl Kernel {
         let mut result = NOT_FOUND;
         for id in out {
             let request = &self.requests[&id];
-            if request.result.is_none() && !request.held_back && (block == 0 || request.block == block) {
+            if block != 0 && request.block != block {
+                continue;
+            }
+            if !request.waits() {
+                if self.behaviour.cancels_completed {
+                    result = SUCCESS;
+                }
+            } else {
                 result = SUCCESS;
                 self.complete_or_hold_back(id, PollResult::failed(CANCELLED), self.behaviour.cancels_late);
             }
@@ -199,17 +218,16 @@ impl Kernel {
 
     /// Returns whether a pending request would report the closing of the socket.
     pub fn is_watched(&self, endpoint: usize) -> bool {
-        let waits = |id: &usize| self.requests[id].result.is_none() && !self.requests[id].held_back;
-        self.endpoints[endpoint].requests.iter().any(waits)
+        self.endpoints[endpoint].requests.iter().any(|id| self.requests[id].waits())
     }
 
     /// Completes the requests for a socket whose conditions hold now.
     pub(super) fn complete_ready(&mut self, endpoint: usize) {
-        let up = self.ready_events(endpoint);
+        let ready = self.ready_events(endpoint);
         for id in self.endpoints[endpoint].requests.clone() {
             let request = &self.requests[&id];
-            if request.result.is_none() && !request.held_back && request.requested & up != 0 {
-                self.complete(id, PollResult::events(request.requested & up));
+            if request.waits() && request.requested & ready != 0 {
+                self.complete(id, PollResult::events(request.requested & ready));
             }
         }
     }
@@ -218,7 +236,7 @@ impl Kernel {
     pub(super) fn close_requests(&mut self, endpoint: usize) {
         for id in self.endpoints[endpoint].requests.clone() {
             let request = &self.requests[&id];
-            if request.result.is_none() && !request.held_back {
+            if request.waits() {
                 self.complete_or_hold_back(id, PollResult::events(LOCAL_CLOSE), self.behaviour.closes_late);
             }
         }

@@ -90,8 +90,8 @@ impl Kernel {
             (socket.connect_failed, CONNECT_FAIL),
         ]
         .iter()
-        .filter(|(so, _)| *so)
-        .fold(0, |up, (_, flag)| up | flag)
+        .filter(|(holds, _)| *holds)
+        .fold(0, |events, (_, flag)| events | flag)
     }
 
     pub fn receive(&mut self, number: usize, most: usize) -> io::Result<usize> {

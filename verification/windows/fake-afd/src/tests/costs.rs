@@ -261,10 +261,10 @@ fn a_blocking_poll_rounds_its_timeout_up() {
     let world = World::new(Behaviour::WINDOWS);
     let mut queue = Loop::new();
     for (timeout, milliseconds) in [(1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2)] {
-        let port = crate::queue::Selector::new().unwrap();
+        let selector = crate::queue::Selector::new().unwrap();
         let waits = world.kernel().timeouts.len();
         let mut events = crate::queue::RawEvents::with_capacity(1);
-        port.wait(&mut events, 0, Some(std::time::Duration::from_nanos(timeout))).unwrap();
+        selector.wait(&mut events, 0, Some(std::time::Duration::from_nanos(timeout))).unwrap();
         assert_eq!(world.kernel().timeouts[waits], milliseconds);
     }
     let begin = std::time::Instant::now();

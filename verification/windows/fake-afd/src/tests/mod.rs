@@ -5,6 +5,7 @@ mod closing;
 mod costs;
 mod explore;
 mod failures;
+mod guide;
 mod modes;
 mod pipes;
 mod providers;

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::kernel::layout::*;
-use crate::world::{everywhere, with_loop, Loop};
+use crate::world::{everywhere, with_loop};
 use crate::Interest;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -178,22 +178,6 @@ fn a_oneshot_source_is_reported_once_until_it_is_reregistered() {
             queue.reregister(&mut stream, token, BOTH.oneshot());
             assert_eq!(queue.now(), [(token, RECEIVE | SEND)]);
             assert_eq!(queue.now(), []);
-        }
-    });
-}
-
-#[test]
-fn reregister_reports_a_ready_source_again_in_every_mode() {
-    everywhere(|world| {
-        for interest in [Interest::READABLE, Interest::READABLE.level(), Interest::READABLE.oneshot()] {
-            let mut queue = Loop::new();
-            let (mut stream, peer) = world.pair();
-            peer.sends(1);
-            queue.register(&mut stream, 1, interest);
-            for token in 1..4 {
-                assert_eq!(queue.now(), [(token, RECEIVE)]);
-                queue.reregister(&mut stream, token + 1, interest);
-            }
         }
     });
 }

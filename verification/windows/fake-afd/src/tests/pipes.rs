@@ -6,7 +6,7 @@ use std::thread;
 use crate::association::Association;
 use crate::event::Source;
 use crate::kernel::layout::*;
-use crate::kernel::{self, Behaviour, Verb};
+use crate::kernel::{self, Behaviour, OperationKind};
 use crate::queue::PipeSource;
 use crate::world::{everywhere, with_loop, Loop, World, FINISHED};
 use crate::{Interest, Registry, Token};
@@ -45,16 +45,16 @@ impl Pipe {
     }
 
     #[track_caller]
-    fn ends(&self, verb: Verb, status: Status, bytes: usize) {
-        assert!(kernel::lock().end(self.handle, verb, status, bytes), "the operation is not pending");
+    fn ends(&self, kind: OperationKind, status: Status, bytes: usize) {
+        assert!(kernel::lock().end(self.handle, kind, status, bytes), "the operation is not pending");
     }
 
-    fn is_pending(&self, verb: Verb) -> bool {
-        kernel::lock().pending_len(self.handle, verb).is_some()
+    fn is_pending(&self, kind: OperationKind) -> bool {
+        kernel::lock().pending_len(self.handle, kind).is_some()
     }
 
-    fn rejects(&self, verb: Verb, error: impl Into<Option<i32>>) {
-        kernel::lock().reject_pipe_calls(self.handle, verb, error.into());
+    fn rejects(&self, kind: OperationKind, error: impl Into<Option<i32>>) {
+        kernel::lock().reject_pipe_calls(self.handle, kind, error.into());
     }
 }
 
@@ -89,28 +89,28 @@ fn would_block<T: std::fmt::Debug>(result: io::Result<T>) {
 fn a_pipe_reports_completed_operations() {
     with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
-        pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
+        pipe.rejects(OperationKind::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH);
         assert_eq!(queue.now(), []);
         would_block(pipe.state.connect());
         assert_eq!(queue.now(), []);
-        pipe.rejects(Verb::Read, None);
-        pipe.ends(Verb::Connect, SUCCESS, 0);
+        pipe.rejects(OperationKind::Read, None);
+        pipe.ends(OperationKind::Connect, SUCCESS, 0);
         assert_eq!(queue.now(), [(1, SEND)]);
         would_block(pipe.read(10));
-        pipe.ends(Verb::Read, SUCCESS, 10);
+        pipe.ends(OperationKind::Read, SUCCESS, 10);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         assert_eq!(pipe.read(4).unwrap(), 4);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
-        assert!(!pipe.is_pending(Verb::Read));
+        assert!(!pipe.is_pending(OperationKind::Read));
         assert_eq!(pipe.read(10).unwrap(), 6);
         assert_eq!(queue.now(), []);
-        assert!(pipe.is_pending(Verb::Read));
+        assert!(pipe.is_pending(OperationKind::Read));
         assert_eq!(pipe.write(10).unwrap(), 10);
         would_block(pipe.write(10));
-        pipe.ends(Verb::Write, SUCCESS, 10);
+        pipe.ends(OperationKind::Write, SUCCESS, 10);
         assert_eq!(queue.now(), [(1, SEND)]);
-        pipe.ends(Verb::Read, BUFFER_OVERFLOW, 3);
+        pipe.ends(OperationKind::Read, BUFFER_OVERFLOW, 3);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         assert_eq!(pipe.read(10).unwrap(), 3);
     });
@@ -124,17 +124,17 @@ fn a_partial_write_continues_and_its_error_is_returned_by_the_next_write() {
         assert_eq!(queue.now(), [(1, SEND)]);
         for (status, bytes, kind) in [(SUCCESS, 0, ErrorKind::WriteZero), (PIPE_BROKEN, 0, ErrorKind::BrokenPipe)] {
             assert_eq!(pipe.write(10).unwrap(), 10);
-            pipe.ends(Verb::Write, SUCCESS, 4);
+            pipe.ends(OperationKind::Write, SUCCESS, 4);
             assert_eq!(queue.now(), []);
-            assert_eq!(world.kernel().pending_len(pipe.handle, Verb::Write), Some(6));
-            pipe.ends(Verb::Write, status, bytes);
+            assert_eq!(world.kernel().pending_len(pipe.handle, OperationKind::Write), Some(6));
+            pipe.ends(OperationKind::Write, status, bytes);
             assert_eq!(queue.now(), [(1, SEND)]);
             let err = pipe.write(10).unwrap_err();
             assert!(err.kind() == kind || err.raw_os_error() == Some(ERROR_BROKEN_PIPE), "{err}");
         }
         assert_eq!(pipe.write(10).unwrap(), 10);
-        pipe.ends(Verb::Write, SUCCESS, 4);
-        pipe.rejects(Verb::Write, ERROR_NO_DATA);
+        pipe.ends(OperationKind::Write, SUCCESS, 4);
+        pipe.rejects(OperationKind::Write, ERROR_NO_DATA);
         assert_eq!(queue.now(), [(1, SEND)]);
         assert_eq!(pipe.write(10).unwrap_err().raw_os_error(), Some(ERROR_NO_DATA));
         assert_eq!(pipe.write(10).unwrap_err().raw_os_error(), Some(ERROR_NO_DATA));
@@ -149,8 +149,8 @@ fn a_closed_pipe_is_reported_once_in_edge_mode_and_by_a_client_in_both_direction
         queue.register(&mut client, 2, BOTH);
         assert_eq!(queue.now(), [(1, SEND), (2, SEND)]);
         for pipe in [&server, &client] {
-            pipe.rejects(Verb::Read, ERROR_BROKEN_PIPE);
-            pipe.ends(Verb::Read, PIPE_BROKEN, 0);
+            pipe.rejects(OperationKind::Read, ERROR_BROKEN_PIPE);
+            pipe.ends(OperationKind::Read, PIPE_BROKEN, 0);
         }
         assert_eq!(queue.now(), [(1, RECEIVE), (2, RECEIVE | SEND | DISCONNECT | FINISHED)]);
         for pipe in [&server, &client] {
@@ -168,12 +168,12 @@ fn a_second_client_that_closes_at_once_is_reported_like_the_first() {
         let mut pipe = Pipe::server();
         queue.register(&mut pipe, 1, BOTH);
         assert_eq!(queue.now(), [(1, SEND)]);
-        pipe.ends(Verb::Read, PIPE_BROKEN, 0);
+        pipe.ends(OperationKind::Read, PIPE_BROKEN, 0);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         pipe.state.disconnect().unwrap();
         would_block(pipe.state.connect());
-        pipe.rejects(Verb::Read, ERROR_BROKEN_PIPE);
-        pipe.ends(Verb::Connect, SUCCESS, 0);
+        pipe.rejects(OperationKind::Read, ERROR_BROKEN_PIPE);
+        pipe.ends(OperationKind::Connect, SUCCESS, 0);
         assert_eq!(queue.now(), [(1, RECEIVE | SEND)]);
         assert_eq!(pipe.read(10).unwrap(), 0);
     });
@@ -199,11 +199,11 @@ fn the_result_of_a_discarded_operation_is_ignored() {
             would_block(pipe.read(5));
             assert!(pipe.state.take_error().is_none());
             would_block(pipe.state.connect());
-            assert!(pipe.is_pending(Verb::Connect));
+            assert!(pipe.is_pending(OperationKind::Connect));
             world.kernel().behaviour.cancels_late = false;
-            pipe.ends(Verb::Connect, SUCCESS, 0);
+            pipe.ends(OperationKind::Connect, SUCCESS, 0);
             assert_eq!(queue.now(), [(1, SEND)]);
-            assert!(pipe.is_pending(Verb::Read));
+            assert!(pipe.is_pending(OperationKind::Read));
         });
     }
 }
@@ -212,7 +212,7 @@ fn the_result_of_a_discarded_operation_is_ignored() {
 fn a_discarded_connect_is_restarted_by_its_packet() {
     with_loop(|world, mut queue| {
         let mut pipe = Pipe::server();
-        pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
+        pipe.rejects(OperationKind::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH);
         would_block(pipe.state.connect());
         world.kernel().behaviour.cancels_late = true;
@@ -221,21 +221,21 @@ fn a_discarded_connect_is_restarted_by_its_packet() {
         assert_eq!(queue.now(), []);
         world.kernel().deliver_operations(CANCELLED, 0);
         assert_eq!(queue.now(), []);
-        assert!(pipe.is_pending(Verb::Connect));
+        assert!(pipe.is_pending(OperationKind::Connect));
         // The same, but the restarted connect fails.
         pipe.state.disconnect().unwrap();
         would_block(pipe.state.connect());
-        pipe.rejects(Verb::Connect, ERROR_INVALID_PARAMETER);
+        pipe.rejects(OperationKind::Connect, ERROR_INVALID_PARAMETER);
         world.kernel().deliver_operations(CANCELLED, 0);
         assert_eq!(queue.now(), [(1, SEND)]);
         assert_eq!(pipe.state.take_error().unwrap().raw_os_error(), Some(ERROR_INVALID_PARAMETER));
         // The same, but a client is connected already.
-        pipe.rejects(Verb::Connect, None);
+        pipe.rejects(OperationKind::Connect, None);
         would_block(pipe.state.connect());
         pipe.state.disconnect().unwrap();
         would_block(pipe.state.connect());
-        pipe.rejects(Verb::Connect, ERROR_PIPE_CONNECTED);
-        pipe.rejects(Verb::Read, None);
+        pipe.rejects(OperationKind::Connect, ERROR_PIPE_CONNECTED);
+        pipe.rejects(OperationKind::Read, None);
         world.kernel().deliver_operations(CANCELLED, 0);
         assert_eq!(queue.now(), [(1, SEND)]);
         pipe.state.connect().unwrap();
@@ -248,10 +248,10 @@ fn a_discarded_connect_is_restarted_by_its_packet() {
 fn a_pending_connect_that_fails_is_reported_and_returned_by_take_error() {
     with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
-        pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
+        pipe.rejects(OperationKind::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH.level());
         would_block(pipe.state.connect());
-        pipe.ends(Verb::Connect, PIPE_BROKEN, 0);
+        pipe.ends(OperationKind::Connect, PIPE_BROKEN, 0);
         assert_eq!((queue.now(), queue.now()), (vec![(1, SEND)], vec![(1, SEND)]));
         assert_eq!(pipe.state.take_error().unwrap().raw_os_error(), Some(ERROR_BROKEN_PIPE));
         assert_eq!(queue.now(), []);
@@ -299,13 +299,13 @@ fn a_report_of_a_pipe_allocates_nothing_and_posts_one_packet() {
         queue.register(&mut pipe, 1, BOTH);
         for round in 0..10 {
             let (posts, allocations) = (world.counts().posts, crate::guard::allocations());
-            pipe.ends(Verb::Read, SUCCESS, 100);
+            pipe.ends(OperationKind::Read, SUCCESS, 100);
             queue.poll.poll(&mut queue.events, Some(std::time::Duration::ZERO)).unwrap();
             assert_eq!(pipe.state.read(50, |_| 50).unwrap(), 50);
             queue.poll.poll(&mut queue.events, Some(std::time::Duration::ZERO)).unwrap();
             assert_eq!(pipe.state.read(50, |_| 50).unwrap(), 50);
             assert_eq!(pipe.state.write(std::iter::once(&[7; 100][..])).unwrap(), 100);
-            pipe.ends(Verb::Write, SUCCESS, 100);
+            pipe.ends(OperationKind::Write, SUCCESS, 100);
             queue.poll.poll(&mut queue.events, Some(std::time::Duration::ZERO)).unwrap();
             // The pipe posts a packet where the kernel queues none: for the unread bytes, and first for the
             // registration.
@@ -327,14 +327,14 @@ fn the_packet_of_a_discarded_read_starts_the_read_of_the_next_client() {
         assert_eq!(queue.now(), [(1, SEND)]);
         world.kernel().behaviour.cancels_late = true;
         pipe.state.disconnect().unwrap();
-        pipe.rejects(Verb::Connect, ERROR_PIPE_CONNECTED);
+        pipe.rejects(OperationKind::Connect, ERROR_PIPE_CONNECTED);
         pipe.state.connect().unwrap();
         assert_eq!(queue.now(), [(1, SEND)]);
-        assert!(!pipe.is_pending(Verb::Read));
+        assert!(!pipe.is_pending(OperationKind::Read));
         world.kernel().behaviour.cancels_late = false;
         world.kernel().deliver_operations(SUCCESS, 5);
         assert_eq!(queue.now(), []);
-        pipe.ends(Verb::Read, SUCCESS, 3);
+        pipe.ends(OperationKind::Read, SUCCESS, 3);
         assert_eq!(queue.now(), [(1, RECEIVE)]);
         assert_eq!(pipe.read(10).unwrap(), 3);
     });
@@ -363,7 +363,7 @@ fn busy(queue: &Loop, token: usize) -> Pipe {
 fn a_connect_cancelled_before_its_start_does_not_start() {
     with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
-        pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
+        pipe.rejects(OperationKind::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH);
         would_block(pipe.state.connect());
         pipe.state.disconnect().unwrap();
@@ -371,7 +371,7 @@ fn a_connect_cancelled_before_its_start_does_not_start() {
         would_block(pipe.state.connect());
         pipe.state.disconnect().unwrap();
         assert_eq!(queue.now(), []);
-        assert!(!pipe.is_pending(Verb::Connect));
+        assert!(!pipe.is_pending(OperationKind::Connect));
         // No connect is left to cancel.
         assert_eq!(pipe.state.disconnect().unwrap_err().raw_os_error(), Some(ERROR_PIPE_NOT_CONNECTED));
     });
@@ -381,15 +381,15 @@ fn a_connect_cancelled_before_its_start_does_not_start() {
 fn an_error_that_was_not_taken_is_not_that_of_the_next_connect() {
     with_loop(|_, mut queue| {
         let mut pipe = Pipe::server();
-        pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
+        pipe.rejects(OperationKind::Read, ERROR_PIPE_LISTENING);
         queue.register(&mut pipe, 1, BOTH.level());
         would_block(pipe.state.connect());
-        pipe.ends(Verb::Connect, CANCELLED, 0);
+        pipe.ends(OperationKind::Connect, CANCELLED, 0);
         assert_eq!(queue.now(), [(1, SEND)]);
         would_block(pipe.state.connect());
         assert_eq!(queue.now(), []);
-        pipe.rejects(Verb::Read, None);
-        pipe.ends(Verb::Connect, SUCCESS, 0);
+        pipe.rejects(OperationKind::Read, None);
+        pipe.ends(OperationKind::Connect, SUCCESS, 0);
         assert_eq!(queue.now(), [(1, SEND)]);
         assert!(pipe.state.take_error().is_none());
     });
@@ -422,10 +422,10 @@ fn a_pending_write_of_a_dropped_pipe_is_completed() {
         let handle = pipe.handle;
         drop(pipe);
         assert_eq!(queue.now(), []);
-        assert!(world.kernel().end(handle, Verb::Write, SUCCESS, 4));
+        assert!(world.kernel().end(handle, OperationKind::Write, SUCCESS, 4));
         assert_eq!(queue.now(), []);
-        assert_eq!(world.kernel().pending_len(handle, Verb::Write), Some(6));
-        assert!(world.kernel().end(handle, Verb::Write, SUCCESS, 6));
+        assert_eq!(world.kernel().pending_len(handle, OperationKind::Write), Some(6));
+        assert!(world.kernel().end(handle, OperationKind::Write, SUCCESS, 6));
         assert_eq!(queue.now(), []);
         assert_eq!(world.kernel().operations_pending(), 0);
     });
@@ -438,7 +438,7 @@ fn dropping_the_poll_cancels_pending_operations_and_their_results_are_returned()
         assert_eq!(pipe.write(10).unwrap(), 10);
         let mut client = Pipe::client();
         queue.register(&mut client, 2, BOTH);
-        client.ends(Verb::Read, SUCCESS, 10);
+        client.ends(OperationKind::Read, SUCCESS, 10);
         drop(queue);
         assert_eq!(pipe.read(10).unwrap_err().raw_os_error(), Some(995));
         assert_eq!(pipe.write(10).unwrap_err().raw_os_error(), Some(995));
@@ -499,14 +499,14 @@ fn run(world: &World) {
         let interest = [READ, Interest::WRITABLE, BOTH][random(3)];
         let interest = [interest, interest.level(), interest.oneshot()][random(3)];
         let slot = random(3);
-        let verb = Verb::ALL[random(3)];
+        let kind = OperationKind::ALL[random(3)];
         let bytes = random(6);
         match (random(16), &mut pipes[slot]) {
             (0 | 1, place @ None) => {
                 let mut pipe = Pipe::new(random(2) == 0);
                 handles.push(pipe.handle);
                 if random(3) == 0 {
-                    pipe.rejects(Verb::Read, ERROR_PIPE_LISTENING);
+                    pipe.rejects(OperationKind::Read, ERROR_PIPE_LISTENING);
                 }
                 queue.register(&mut pipe, slot, interest);
                 *place = Some(pipe);
@@ -521,15 +521,15 @@ fn run(world: &World) {
             (9, Some(pipe)) => drop(pipe.write(bytes)),
             (10, Some(pipe)) => {
                 let errors = [ERROR_PIPE_LISTENING, ERROR_BROKEN_PIPE, ERROR_PIPE_CONNECTED, ERROR_PIPE_NOT_CONNECTED];
-                pipe.rejects(verb, if random(2) == 0 { None } else { Some(errors[random(4)]) });
+                pipe.rejects(kind, if random(2) == 0 { None } else { Some(errors[random(4)]) });
             }
-            (11, Some(pipe)) => world.kernel().pipe_does_at_once(pipe.handle, verb, bytes),
+            (11, Some(pipe)) => world.kernel().pipe_does_at_once(pipe.handle, kind, bytes),
             (12 | 13, _) if !handles.is_empty() => {
                 let handle = handles[random(handles.len())];
-                let room = world.kernel().pending_len(handle, verb).unwrap_or(0);
+                let room = world.kernel().pending_len(handle, kind).unwrap_or(0);
                 let status = [SUCCESS, SUCCESS, PIPE_BROKEN, BUFFER_OVERFLOW][random(4)];
                 let bytes = if status == PIPE_BROKEN { 0 } else { bytes.min(room) };
-                world.kernel().end(handle, verb, status, bytes);
+                world.kernel().end(handle, kind, status, bytes);
             }
             (14, _) => {
                 let late = random(2) == 0;

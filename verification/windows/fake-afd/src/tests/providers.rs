@@ -1,13 +1,12 @@
 //! Service providers that put a socket of their own in front of the kernel's.
 
-use std::error::Error;
-
 use crate::kernel::layout::*;
 use crate::world::{everywhere, with_loop, Loop, Peer, World};
 use crate::{Interest, Token};
 
-/// Makes the query `query` return the next socket for each socket, and the query for the base socket fail. The test,
-/// which owns the sockets, closes them at the end.
+/// Opens a stream with `depth` sockets below it. For each socket, the query `query` returns the next socket, and the
+/// query for the base socket fails. Returns the stream, the sockets below it, which the test must close, and the peer
+/// of the lowest socket.
 fn layers(world: &World, query: u32, depth: usize) -> (crate::world::Stream, Vec<crate::world::RawSocket>, Peer) {
     let (stream, mut peer) = world.unconnected();
     let mut below = Vec::new();
@@ -82,6 +81,27 @@ fn a_provider_that_supports_no_query_is_an_error() {
         let error = queue.registry().register(&mut stream, Token(1), Interest::READABLE).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(WSAEOPNOTSUPP), "{error}");
         assert_eq!(world.kernel().devices(), 0);
+    });
+}
+
+#[test]
+fn a_reused_number_with_another_base_socket_gets_another_sock() {
+    everywhere(|world| {
+        let (base, base_peer) = world.raw();
+        let mut queue = Loop::new();
+        let (number, _) = queue.registered(world.raw(), Interest::READABLE.level());
+        assert_eq!(queue.now(), []);
+        number.close();
+        let (mut reused, peer) = world.raw();
+        assert_eq!(reused, number);
+        peer.change(|socket| socket.set_layer(SIO_BASE_HANDLE, Ok(base.0)));
+        queue.reregister(&mut reused, 2, Interest::READABLE.level());
+        assert_eq!(queue.now(), []);
+        base_peer.sends(1);
+        assert_eq!(queue.now(), [(2, RECEIVE)]);
+        queue.deregister(&mut reused);
+        reused.close();
+        base.close();
     });
 }
 

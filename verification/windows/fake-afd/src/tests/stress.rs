@@ -91,12 +91,12 @@ fn run(behaviour: Behaviour) {
                 peer.sends(1 + round % 3);
                 // After every second send, wait until the program has read the bytes.
                 if round % 2 == 0 {
-                    until("what has come is not read: an event is lost", || peer.unread() == 0);
+                    until("the bytes are not read: an event is lost", || peer.unread() == 0);
                 }
                 round += 1;
             }
             for shared in sources {
-                until("what has come last is not read: an event is lost", || shared.peer.unread() == 0);
+                until("the last bytes are not read: an event is lost", || shared.peer.unread() == 0);
             }
         });
         let result = network.join();
