@@ -236,7 +236,7 @@ impl State {
                 _ => continue,
             };
             let detail = || format!("{what} is missing, reported are {owners:?}, capacity {capacity}");
-            // One slot is the kernel's, and the notifier's event can take a slot. A poll that reports nothing is not full.
+            // One slot is the kernel's, and the notifier's event can take a slot. Without an event, a poll is not full.
             let is_full = !owners.is_empty() && owners.len() + 1 + before.suppressed >= capacity;
             check(is_full, NOT_REPORTED, detail)?;
             let is_soon = polls <= MAX_POLLS_BEFORE && events <= MAX_EVENTS_BEFORE;

@@ -112,7 +112,7 @@ fn shrink<T: Clone>(mut list: Vec<T>, fails: impl Fn(&[T]) -> bool) -> Vec<T> {
         }
         len /= 2;
     }
-    // For example, to remove only the step that opens a source, or only the one that closes it, could change the others.
+    // For example, to remove only the step that opens a source, or only the one that closes it, could change others.
     let without = |list: &[T], first: usize, second: usize| -> Vec<T> {
         let rest = list.iter().enumerate().filter(|(index, _)| *index != first && *index != second);
         rest.map(|(_, element)| element.clone()).collect()

@@ -5,9 +5,9 @@ use minimio::Interest;
 use crate::support::random::Random;
 use crate::support::{BOTH, READ, WRITE};
 
-/// One step of a sequence. Every part of a sequence is a sequence too: the first number of a step selects a slot, modulo
-/// their count, or the next slot that is in use. So a step that is left out changes only the steps that would use its
-/// source, waker or timer. A step that is impossible does nothing.
+/// One step of a sequence. Every part of a sequence is a sequence too: the first number of a step selects a slot
+/// (modulo the count of slots), or the next slot that is in use. So a step that is left out changes only the steps that
+/// would use its source, waker or timer. A step that is impossible does nothing.
 #[derive(Clone, Copy, Debug)]
 pub enum Operation {
     /// Opens a source of the kind with the second number, if the slot is free.
