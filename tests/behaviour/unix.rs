@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net;
 use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
 
@@ -47,6 +47,7 @@ fn a_stream_of_the_book_has_a_descriptor() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
+    use std::io::ErrorKind;
     use std::os::unix::io::RawFd;
     use std::os::unix::net::UnixStream;
     use std::time::Instant;
