@@ -4,14 +4,14 @@
 #     sysroot=$(verification/setup/std-metadata.sh TARGET …)
 #     CARGO_ENCODED_RUSTFLAGS=$'--sysroot\x1f'$sysroot cargo check --target TARGET
 #
-# Prints the folder with the metadata. One call of cargo gets all targets and uses all cores; it skips targets that are up
-# to date. CARGO_TARGET_DIR is the build folder (default: `target` in the checkout).
+# Prints the folder with the metadata, which is kept under ${MINIMIO_CACHE:-~/.cache/minimio}, because it depends only on
+# the compiler. One call of cargo gets all targets and uses all cores; it skips targets that are up to date.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . verification/setup/rust-source.sh
 library=$__CARGO_TESTS_ONLY_SRC_ROOT
 # One folder for each compiler: rustc rejects the metadata of another version.
-std=${CARGO_TARGET_DIR:-$PWD/target}/std-checked-$(rustc -vV | sed -n 's/^commit-hash: //p')
+std=${MINIMIO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/minimio}/std-checked-$(rustc -vV | sed -n 's/^commit-hash: //p')
 sysroot=$std/sysroot
 flags=()
 for target in "$@"; do

@@ -183,7 +183,7 @@ def main():
 
     build = arguments.build.resolve()
     sources, exceptions = Sources(arguments.source.resolve()), read_exceptions(HERE / "exceptions")
-    toolchain = Toolchain(arguments.cache.resolve(), arguments.zig, arguments.rust_source, build)
+    toolchain = Toolchain(arguments.cache.resolve(), arguments.zig, arguments.rust_source)
     check = Check(sources, exceptions, toolchain, build, arguments.self_test)
 
     passed = failed = 0

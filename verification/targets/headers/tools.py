@@ -33,7 +33,7 @@ def run(*command, **options):
 class Toolchain:
     """rustc, and zig with the headers."""
 
-    def __init__(self, cache, zig, rust_source, build):
+    def __init__(self, cache, zig, rust_source):
         self.zig, self.source = zig, rust_source
         zig_cache = str(cache / "zig-cache")
         self.environment = dict(os.environ, ZIG_GLOBAL_CACHE_DIR=zig_cache, ZIG_LOCAL_CACHE_DIR=zig_cache)
@@ -45,7 +45,7 @@ class Toolchain:
         # One folder for each compiler: rustc rejects the metadata of another version.
         self.sysroot = cache / f"core-{commit[:12]}"
         own = Path(run("rustc", "--print", "sysroot").stdout.strip())
-        self.elsewhere = [own, build.parent / f"std-checked-{commit}" / "sysroot"]
+        self.elsewhere = [own, cache.parent / f"std-checked-{commit}" / "sysroot"]
 
     def standard_library(self, target):
         """Makes the part of the standard library that the ffi.rs files use: `core`, type-checked, and a `std` that
