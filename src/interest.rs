@@ -43,13 +43,16 @@ const ONESHOT: u8 = 2 << 6;
 ///
 /// On Windows, each report needs a request to the kernel. In edge mode a read or write makes the next request
 /// necessary, in level mode the report itself does, in oneshot mode `reregister` does. The next `poll` submits the
-/// request. In edge mode on Windows, this has two effects:
+/// request. In edge mode on Windows, this has these effects:
 ///
 /// - After a program has read a part of the data, the next `poll` reports the rest. On the other systems, it reports
 ///   only data that arrives later (except for pipes on NetBSD).
 /// - After a report, `poll` reports no later data or connection until the program reads, accepts or reregisters. A
 ///   peek that returns data, or an accept that fails because no handle is left, does not count. On the other systems,
 ///   `poll` reports later data in any case.
+///
+/// Also, if a program calls `accept` before the listener is reported, `poll` may report the listener twice for one
+/// connection.
 ///
 /// # Examples
 ///
