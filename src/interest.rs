@@ -50,9 +50,8 @@ const ONESHOT: u8 = 2 << 6;
 /// - After a report, `poll` reports no later data or connection until the program reads, accepts or reregisters. A
 ///   peek that returns data, or an accept that fails because no handle is left, does not count. On the other systems,
 ///   `poll` reports later data in any case.
-///
-/// Also, if a program calls `accept` before the listener is reported, `poll` may report the listener twice for one
-/// connection.
+/// - If a program calls `accept` before the listener is reported, `poll` may report the listener twice for one
+///   connection.
 ///
 /// # Examples
 ///
