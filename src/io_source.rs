@@ -84,13 +84,21 @@ impl<T: AsRaw> Source for IoSource<T> {
     #[inline]
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.association.check(registry.id())?;
-        match registry.selector().deregister(&mut self.state, handle::raw(&self.io)) {
-            // As in `reregister`: a kqueue may have no knote to delete.
-            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
-            result => result?,
+        if let Err(err) = registry.selector().deregister(&mut self.state, handle::raw(&self.io)) {
+            ignore_not_found(err)?;
         }
         self.association = Association::default();
         Ok(())
+    }
+}
+
+/// Returns every error but `NotFound`: as in `reregister`, a kqueue may have no knote to delete.
+#[cold]
+#[inline(never)]
+fn ignore_not_found(err: io::Error) -> io::Result<()> {
+    match err.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(err),
     }
 }
 

@@ -39,16 +39,21 @@ pub(crate) fn to_sockaddr(addr: &SocketAddr, sockaddr: &mut sockaddr) -> socklen
     }
 }
 
-/// Reads an address, given both members of the union. The family decides which member is valid.
+/// Reads an IPv4 address.
 #[inline]
-pub(crate) fn from_sockaddr(v4: sockaddr_in, v6: sockaddr_in6) -> io::Result<SocketAddr> {
-    match c_int::from(v4.sin_family) {
-        ffi::AF_INET => Ok(SocketAddrV4::new(v4.sin_addr.into(), u16::from_be_bytes(v4.sin_port)).into()),
-        ffi::AF_INET6 => {
-            let port = u16::from_be_bytes(v6.sin6_port);
-            Ok(SocketAddrV6::new(v6.sin6_addr.into(), port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
-        }
+pub(crate) fn from_sockaddr_in(v4: sockaddr_in) -> SocketAddr {
+    SocketAddrV4::new(v4.sin_addr.into(), u16::from_be_bytes(v4.sin_port)).into()
+}
+
+/// Reads an address of a family other than IPv4. The function is not inlined, because the compiler would then move an
+/// IPv4 address through the program field by field too.
+#[cold]
+#[inline(never)]
+pub(crate) fn from_sockaddr_in6(v6: sockaddr_in6) -> io::Result<SocketAddr> {
+    if c_int::from(v6.sin6_family) != ffi::AF_INET6 {
         // On some systems, a connection that was closed while it waited for `accept` has no address.
-        _ => Err(io::ErrorKind::ConnectionAborted.into()),
+        return Err(io::ErrorKind::ConnectionAborted.into());
     }
+    let port = u16::from_be_bytes(v6.sin6_port);
+    Ok(SocketAddrV6::new(v6.sin6_addr.into(), port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
 }

@@ -139,7 +139,6 @@ mod system {
 // <fcntl.h>, <errno.h>
 
 pub(crate) use processor::{EINPROGRESS, O_CLOEXEC, O_NONBLOCK};
-pub(crate) const EINTR: c_int = 4;
 
 pub(crate) const F_SETFD: c_int = 2;
 pub(crate) const F_GETFL: c_int = 3;

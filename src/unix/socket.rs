@@ -25,19 +25,30 @@ pub(crate) fn connect(addr: &SocketAddr) -> io::Result<net::TcpStream> {
         SocketAddr::V6(_) => ffi::AF_INET6,
     };
     let stream = net::TcpStream::from(open(domain, ffi::SOCK_STREAM)?);
-    let mut sockaddr = address::empty_sockaddr();
+    // `to_sockaddr` overwrites at least this many bytes, so the compiler removes the initial value.
+    let mut sockaddr = sockaddr { v4: ffi::EMPTY_SOCKADDR_IN };
     let len = address::to_sockaddr(addr, &mut sockaddr);
     // SAFETY: `sockaddr` holds an address of `len` bytes and outlives the call, which only reads it.
     if unsafe { ffi::connect(stream.as_raw_fd(), &sockaddr, len) } != 0 {
         let err = io::Error::last_os_error();
         match err.raw_os_error() {
-            // The kernel continues the handshake, even if a signal has interrupted the call. (Such an error owns no
-            // memory, and forgetting it is cheaper than dropping it.)
-            Some(ffi::EINPROGRESS | ffi::EINTR) => mem::forget(err),
-            _ => return Err(err),
+            // The kernel continues the handshake. (Such an error owns no memory, and forgetting it is cheaper than
+            // dropping it.)
+            Some(ffi::EINPROGRESS) => mem::forget(err),
+            _ => ignore_interrupted(err)?,
         }
     }
     Ok(stream)
+}
+
+/// Returns every error but `Interrupted`: after a signal, the kernel continues the handshake too.
+#[cold]
+#[inline(never)]
+fn ignore_interrupted(err: io::Error) -> io::Result<()> {
+    match err.kind() {
+        io::ErrorKind::Interrupted => Ok(()),
+        _ => Err(err),
+    }
 }
 
 const SOCKET_FLAGS: c_int = ffi::SOCK_NONBLOCK | ffi::SOCK_CLOEXEC;
@@ -118,9 +129,12 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
     let socket = accept_into(listener, &mut addr, &mut len)?;
     // SAFETY: every byte of the union is initialised, and any bytes are valid for this member.
     let v4 = unsafe { addr.v4 };
+    if c_int::from(v4.sin_family) == ffi::AF_INET {
+        return Ok((socket.into(), address::from_sockaddr_in(v4)));
+    }
     // SAFETY: as above.
     let v6 = unsafe { addr.v6 };
-    Ok((socket.into(), address::from_sockaddr(v4, v6)?))
+    Ok((socket.into(), address::from_sockaddr_in6(v6)?))
 }
 
 /// Accepts a connection of a Unix socket. A Unix address has no fixed length, so the path is computed from the length

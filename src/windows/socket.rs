@@ -108,9 +108,12 @@ pub(crate) fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream,
     unsafe { ffi::SetHandleInformation(raw(&socket) as ffi::HANDLE, ffi::HANDLE_FLAG_INHERIT, 0) };
     // SAFETY: every byte of the union is initialised, and any bytes are valid for this member.
     let v4 = unsafe { addr[0].v4 };
+    if c_int::from(v4.sin_family) == ffi::AF_INET {
+        return Ok((socket.into(), address::from_sockaddr_in(v4)));
+    }
     // SAFETY: as above.
     let v6 = unsafe { addr[0].v6 };
-    Ok((socket.into(), address::from_sockaddr(v4, v6)?))
+    Ok((socket.into(), address::from_sockaddr_in6(v6)?))
 }
 
 /// The maximum number of buffers of one call. Windows documents no limit. Linux, on which Wine runs, has this one.
