@@ -223,8 +223,8 @@ impl Poll {
             Some(Duration::ZERO) => shared.poll_nonblocking(events, &mut self.rounds),
             Some(timeout) => self.poll_until(events, timeout),
             None => loop {
-                if shared.poll_once(events, None, &mut self.rounds)? {
-                    return Ok(());
+                if let Some(result) = shared.poll_once(events, None, &mut self.rounds) {
+                    return result;
                 }
             },
         }
@@ -239,8 +239,8 @@ impl Poll {
         let deadline = now.checked_add(timeout);
         loop {
             let rest = deadline.map(|deadline| deadline.saturating_duration_since(now));
-            if self.registry.shared.poll_once(events, rest, &mut self.rounds)? {
-                return Ok(());
+            if let Some(result) = self.registry.shared.poll_once(events, rest, &mut self.rounds) {
+                return result;
             }
             now = Instant::now();
             if deadline.map_or(false, |deadline| deadline <= now) {

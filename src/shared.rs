@@ -7,11 +7,12 @@ use std::sync;
 use std::time::{Duration, Instant};
 
 use crate::association::PollId;
-use crate::queue::{Notifier, RawEvents, Selector};
+use crate::event::{Event, Token};
+use crate::queue::{Notifier, RawEvent, RawEvents, Selector};
 use crate::sync::Arc;
 use crate::timers::Timers;
-use crate::wait::{BlockedGuard, WaitState};
-use crate::wakers::Wakers;
+use crate::wait::WaitState;
+use crate::wakers::{PendingWakers, Wakers};
 use crate::wakers_and_timers::WakersAndTimers;
 
 /// The state of one poll. It exists as long as the poll or any of its registries.
@@ -63,16 +64,31 @@ impl Shared {
     }
 }
 
-/// What the polling thread remembers of its rounds with wakers or timers.
+/// What the polling thread remembers of its rounds.
 #[derive(Default)]
 pub(crate) struct Rounds {
-    /// The number of the round, modulo 256. If `Events` has one slot, this number decides whether the kernel, the
-    /// wakers or the timers get the slot. If `Events` has two slots, one is kept for the kernel, and this number
-    /// decides whether the wakers or the timers get the other.
+    /// The number of the rounds with one or two slots, modulo 256.
     number: u8,
     /// Whether the kernel wait of the last round failed. That round returned the events of wakers or timers instead of
     /// the error.
     wait_failed: bool,
+    pending_wakers: PendingWakers,
+}
+
+impl Rounds {
+    /// Returns how many slots the wakers and timers have before the kernel wait, and whether one of them is kept for a
+    /// timer that is due. One slot is left for the kernel.
+    #[inline]
+    fn slots_before_wait(&mut self, capacity: usize) -> (usize, bool) {
+        if capacity > 2 {
+            return (capacity - 1, true);
+        }
+        // With capacity 2, one slot remains: the wakers get it for two rounds, then the timers for two rounds. With
+        // capacity 1, successive rounds give the slot to the kernel, the wakers, the kernel, the timers.
+        self.number = self.number.wrapping_add(1);
+        let slots = if capacity == 1 { usize::from(self.number % 2 == 0) } else { capacity / 2 };
+        (slots, slots > 0 && self.number % 4 < 2)
+    }
 }
 
 /// One round of polling, by the polling thread.
@@ -84,18 +100,18 @@ impl Shared {
     /// Polls without blocking.
     #[inline(always)]
     pub fn poll_nonblocking(&self, events: &mut RawEvents, rounds: &mut Rounds) -> io::Result<()> {
-        if self.wait().is_notified() || self.timers().has_deadline() {
-            return self.poll_round(events, Some(Duration::ZERO), None, rounds);
+        if !self.wait().is_idle() {
+            return self.round_without_blocking(events, rounds);
         }
         let notified = self.selector.wait(events, 0, Some(Duration::ZERO)).map_err(|err| wait_error(events, err))?;
         // This wait consumed the notifier's event, so the pending wakers must be reported now.
         if notified && self.wait().is_notified() {
-            self.report_wakers_after_wait(events);
+            self.report_wakers_after_wait(events, rounds);
         }
         Ok(())
     }
 
-    /// Polls once, and blocks for `timeout` at most. Returns false if the wait ended without an event, for example
+    /// Polls once, and blocks for `timeout` at most. Returns `None` if the wait ended without an event, for example
     /// because an earlier deadline interrupted it.
     #[inline(always)]
     pub fn poll_once(
@@ -103,146 +119,207 @@ impl Shared {
         events: &mut RawEvents,
         timeout: Option<Duration>,
         rounds: &mut Rounds,
-    ) -> io::Result<bool> {
-        // From `begin_block` to `finish`, a wake or an earlier deadline interrupts the kernel wait. Timers are
-        // therefore read after `begin_block`: a deadline that was set before is seen here, and a deadline that is set
-        // later interrupts the wait.
-        let blocked = match self.wait().begin_block() {
-            Some(blocked) => blocked,
-            None => return self.poll_round(events, timeout, None, rounds).map(|()| !events.list.is_empty()),
+    ) -> Option<io::Result<()>> {
+        let result = match self.wait().begin_block() {
+            Some(blocked) => {
+                // From `begin_block` to `finish`, a wake or an earlier deadline interrupts this wait.
+                let notified = match self.selector.wait(events, 0, timeout) {
+                    Ok(notified) => notified,
+                    Err(err) => return Some(Err(wait_error(events, err))),
+                };
+                if notified || events.list.is_empty() {
+                    drop(blocked);
+                } else if !blocked.finish() {
+                    return Some(Ok(()));
+                }
+                self.end_round(events, rounds);
+                Ok(())
+            }
+            None if self.wait().is_notified() => self.round_without_blocking(events, rounds),
+            None => self.round_until_deadline(events, timeout, rounds),
         };
-        if self.timers().has_deadline() {
-            return self.poll_round(events, timeout, Some(blocked), rounds).map(|()| !events.list.is_empty());
+        match result {
+            Ok(()) if events.list.is_empty() => None,
+            result => Some(result),
         }
-        self.selector.wait(events, 0, timeout).map_err(|err| wait_error(events, err))?;
-        if blocked.finish() {
-            self.report_wakers_after_wait(events);
-        }
-        Ok(!events.list.is_empty())
     }
 
-    /// Runs a round in which wakers or timers may have events before the kernel wait. It blocks only if `blocked` is
-    /// given.
+    /// Runs a round that does not block: reports the pending wakers and the timers that are due, then the events of the
+    /// kernel.
     #[cold]
     #[inline(never)]
-    fn poll_round(
-        &self,
-        events: &mut RawEvents,
-        timeout: Option<Duration>,
-        blocked: Option<BlockedGuard<'_>>,
-        rounds: &mut Rounds,
-    ) -> io::Result<()> {
-        events.list.clear();
-        if events.list.capacity() == 0 {
-            return Err(wait_error(events, io::ErrorKind::InvalidInput.into()));
+    fn round_without_blocking(&self, events: &mut RawEvents, rounds: &mut Rounds) -> io::Result<()> {
+        // The common case, for speed: one waker is pending, and no timer is set.
+        match self.take_only_waker(events.list.capacity(), rounds) {
+            Some(token) => {
+                events.list.clear();
+                events.list.push(Event(RawEvent::readable(token)));
+            }
+            None => {
+                if let Some(result) = self.report_before_wait(events, rounds) {
+                    return result;
+                }
+            }
         }
+        match self.selector.wait(events, events.list.len(), Some(Duration::ZERO)) {
+            Ok(false) if !events.list.is_empty() => Ok(()),
+            result => self.end_round_after_wait(result, events, rounds),
+        }
+    }
+
+    /// Takes the pending waker and returns its token, if there is only one, no timer is set, and the kernel has a slot
+    /// too.
+    #[inline(always)]
+    fn take_only_waker(&self, capacity: usize, rounds: &mut Rounds) -> Option<Token> {
+        if capacity <= 2 {
+            return None;
+        }
+        rounds.pending_wakers.take_only(self.wakers(), self.wait().clear_only())
+    }
+
+    /// Reports the pending wakers and the timers that are due. Returns a result if the round must end here.
+    #[cold]
+    #[inline(never)]
+    fn report_before_wait(&self, events: &mut RawEvents, rounds: &mut Rounds) -> Option<io::Result<()>> {
+        events.list.clear();
         if mem::take(&mut rounds.wait_failed) {
             // Wait before wakers and timers are reported. Otherwise a timer that is always due would hide an error that
             // persists.
-            let notified = self.selector.wait(events, 0, Some(Duration::ZERO))?;
-            if notified {
-                let _notify_failed = self.wait().notify_outer_loop(|| self.notifier.notify());
+            match self.selector.wait(events, 0, Some(Duration::ZERO)) {
+                Ok(true) => self.notify_outer_loop(),
+                Ok(false) => {}
+                Err(err) => return Some(Err(err)),
             }
-            // If this wait consumed the notifier's event, this round must not block. Dropping the guard leaves a
-            // notification for the next round.
-            if !events.list.is_empty() || notified && blocked.is_some() {
-                return Ok(());
+            if !events.list.is_empty() {
+                return Some(Ok(()));
             }
         }
+        let (slots, keep_one) = rounds.slots_before_wait(events.list.capacity());
         // The clock is read only if a timer is set.
-        let now = if self.timers().has_deadline() { Some(Instant::now()) } else { None };
-        let until_earliest = self.report_before_wait(events, now, blocked.is_none(), rounds);
-        if events.list.len() == events.list.capacity() {
-            return Ok(());
+        let now = if self.wait().has_deadline() { Some(Instant::now()) } else { None };
+        let timer_due = keep_one && now.map_or(false, |now| self.timers().is_due(now));
+        let waker_slots = slots - usize::from(timer_due);
+        if waker_slots > 0 && self.wait().is_notified() {
+            self.report_wakers(events, waker_slots, rounds);
         }
-        let timeout = match until_earliest {
-            _ if blocked.is_none() || !events.list.is_empty() => Some(Duration::ZERO),
+        if let Some(now) = now {
+            let timer_slots = slots - events.list.len();
+            self.timers().expire(self.wait(), now, &mut events.list, timer_slots);
+        }
+        match slots > 0 && events.list.len() == events.list.capacity() {
+            true => Some(Ok(())),
+            false => None,
+        }
+    }
+
+    /// Runs a round that may block, until the earliest deadline at most: reports the timers that are due, then the
+    /// events of the kernel.
+    #[cold]
+    #[inline(never)]
+    fn round_until_deadline(
+        &self,
+        events: &mut RawEvents,
+        timeout: Option<Duration>,
+        rounds: &mut Rounds,
+    ) -> io::Result<()> {
+        // Timers are read after `begin_block`: a deadline that was set before is seen here, and a deadline that is set
+        // later interrupts the wait.
+        let blocked = match self.wait().begin_block_until_deadline() {
+            Some(blocked) => blocked,
+            None => return self.round_without_blocking(events, rounds),
+        };
+        events.list.clear();
+        let now = Instant::now();
+        let (slots, _) = rounds.slots_before_wait(events.list.capacity());
+        let earliest = self.timers().expire(self.wait(), now, &mut events.list, slots);
+        let timeout = match earliest.map(|earliest| earliest.saturating_duration_since(now)) {
+            _ if !events.list.is_empty() => Some(Duration::ZERO),
             Some(earliest) => Some(timeout.map_or(earliest, |timeout| cmp::min(timeout, earliest))),
             None => timeout,
         };
-        let notified = match self.selector.wait(events, events.list.len(), timeout) {
-            Ok(notified) => notified,
-            // The events taken so far must be reported. If the error persists, the next round returns it.
+        if slots > 0 && events.list.len() == events.list.capacity() {
+            return Ok(());
+        }
+        let result = self.selector.wait(events, events.list.len(), timeout);
+        if blocked.finish() && result.is_ok() {
+            self.end_round(events, rounds);
+            return Ok(());
+        }
+        self.end_round_after_wait(result, events, rounds)
+    }
+
+    /// Ends a round with wakers or timers after the kernel wait.
+    #[cold]
+    #[inline(never)]
+    fn end_round_after_wait(
+        &self,
+        result: io::Result<bool>,
+        events: &mut RawEvents,
+        rounds: &mut Rounds,
+    ) -> io::Result<()> {
+        match result {
+            Ok(_) if events.list.is_empty() => self.end_round(events, rounds),
+            // This wait consumed the notifier's event. The next poll reports the pending wakers, because this batch may
+            // already contain an event of the same waker.
+            Ok(true) => self.notify_outer_loop(),
+            Ok(false) => {}
+            // The events taken so far must be reported. If the error persists, the next round returns it: the hinted
+            // state makes the next round call `report_before_wait`, which reads `wait_failed`.
             Err(_) if !events.list.is_empty() => {
                 rounds.wait_failed = true;
-                return Ok(());
+                let _notify_failed = self.wakers_and_timers.notify_hinted();
             }
-            Err(err) => return Err(err),
-        };
-        let must_report = match blocked {
-            Some(blocked) => blocked.finish(),
-            None => events.list.is_empty() && self.wait().is_notified(),
-        };
-        if must_report {
-            self.report_wakers_after_wait(events);
-        } else if notified {
-            // This wait consumed the notifier's event. The next poll reports the pending wakers, because this batch may
-            // already contain an event of the same waker. So make the descriptor readable again for an outer loop. If
-            // this notification fails, only the outer loop misses it.
-            let _notify_failed = self.wait().notify_outer_loop(|| self.notifier.notify());
-        }
-        if events.list.is_empty() && self.timers().has_deadline() {
-            let slots = events.list.capacity();
-            self.timers().expire(Instant::now(), &mut events.list, slots);
+            Err(err) => return Err(wait_error(events, err)),
         }
         Ok(())
     }
 
-    /// Reports pending wakers (if `may_report_wakers`: the round holds no `BlockedGuard`) and the timers that are due
-    /// `now`. Leaves a slot for the kernel; with capacity 1, only in every second round. Returns the time until the
-    /// earliest remaining deadline.
-    fn report_before_wait(
-        &self,
-        events: &mut RawEvents,
-        now: Option<Instant>,
-        may_report_wakers: bool,
-        rounds: &mut Rounds,
-    ) -> Option<Duration> {
-        let capacity = events.list.capacity();
-        // Keep one slot for the kernel, and one for the timers if a timer is due. With capacity 2, one slot remains:
-        // the wakers get it for two rounds, then the timers for two rounds. With capacity 1, successive rounds give the
-        // slot to the kernel, the wakers, the kernel, the timers.
-        rounds.number = rounds.number.wrapping_add(1);
-        let slots = if capacity == 1 { usize::from(rounds.number % 2 == 0) } else { capacity - 1 };
-        let serve_timers = slots > 1 || slots == 1 && rounds.number % 4 < 2;
-        let is_due = |now| self.timers().next_deadline().map_or(false, |deadline| deadline <= now);
-        let timer_due = serve_timers && now.map_or(false, is_due);
-
-        let waker_slots = slots - usize::from(timer_due);
-        if may_report_wakers && waker_slots > 0 && self.wait().is_notified() {
-            self.report_wakers(events, waker_slots);
+    /// Ends a round: reports the wakers whose `wake` was called during the wait, and, if there is no other event, the
+    /// timers that are due now.
+    #[cold]
+    #[inline(never)]
+    fn end_round(&self, events: &mut RawEvents, rounds: &mut Rounds) {
+        if self.wait().is_notified() {
+            self.report_wakers_after_wait(events, rounds);
         }
-        let now = now?;
-        let timer_slots = slots - events.list.len();
-        let earliest = self.timers().expire(now, &mut events.list, timer_slots)?;
-        Some(earliest.saturating_duration_since(now))
+        if events.list.is_empty() && self.wait().has_deadline() {
+            let slots = events.list.capacity();
+            self.timers().expire(self.wait(), Instant::now(), &mut events.list, slots);
+        }
+    }
+
+    /// Makes the descriptor readable again for an outer loop if wakers are pending, after a wait that consumed the
+    /// notifier's event. If the notification fails, only the outer loop misses it.
+    #[cold]
+    fn notify_outer_loop(&self) {
+        let _notify_failed = self.wait().notify_outer_loop(|| self.notifier.notify());
     }
 
     /// Reports the wakers whose `wake` was called before or during the wait, in front of the other events.
     #[cold]
     #[inline(never)]
-    fn report_wakers_after_wait(&self, events: &mut RawEvents) {
+    fn report_wakers_after_wait(&self, events: &mut RawEvents, rounds: &mut Rounds) {
         let other_events = events.list.len();
-        self.report_wakers(events, events.list.capacity() - other_events);
+        self.report_wakers(events, events.list.capacity() - other_events, rounds);
         let wakers = events.list.len() - other_events;
         events.list.rotate_right(wakers);
     }
 
-    /// Reports pending wakers, at most `slots`. The state is cleared before the flags are taken: a wake in between sets
-    /// the state again.
-    fn report_wakers(&self, events: &mut RawEvents, slots: usize) {
-        self.wait().clear();
-        if self.wakers().report_pending(&mut events.list, slots) {
-            // Some flags did not fit, so mark the state notified for the next poll. If the kernel notification fails,
+    /// Reports pending wakers, at most `slots`. The state is cleared before the wakers are taken: a wake in between
+    /// sets the state again.
+    fn report_wakers(&self, events: &mut RawEvents, slots: usize, rounds: &mut Rounds) {
+        let woken = self.wait().clear();
+        if rounds.pending_wakers.report(self.wakers(), woken, &mut events.list, slots) {
+            // Some wakers did not fit, so mark the state notified for the next poll. If the kernel notification fails,
             // only an outer loop that watches the descriptor misses it; returning an error would lose the events
             // already taken.
-            let _notify_failed = self.wakers_and_timers.notify();
+            let _notify_failed = self.wakers_and_timers.notify_hinted();
         }
     }
 }
 
 /// Returns the error of a wait. If the capacity is 0, replaces the error by one that names the capacity as the cause.
-/// Every queue, and also `poll_round`, returns an error for capacity 0.
+/// Every queue returns an error for capacity 0.
 #[cold]
 #[inline(never)]
 fn wait_error(events: &RawEvents, err: io::Error) -> io::Error {

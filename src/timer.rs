@@ -202,7 +202,7 @@ impl Timer {
                 *kept = schedule;
                 Ok(())
             }
-            Registration::Registered(wakers_and_timers, key) => match wakers_and_timers.timers.set(*key, schedule) {
+            Registration::Registered(wakers_and_timers, key) => match wakers_and_timers.set_timer(*key, schedule) {
                 true => wakers_and_timers.interrupt(),
                 false => Ok(()),
             },
@@ -214,7 +214,7 @@ impl TimerState {
     /// Ends the registration, if there is one, and keeps the schedule.
     fn end_registration(&mut self) {
         if let Registration::Registered(wakers_and_timers, key) = &self.registration {
-            let schedule = wakers_and_timers.timers.remove(*key);
+            let schedule = wakers_and_timers.remove_timer(*key);
             self.registration = Registration::Unregistered(schedule);
         }
         self.association = Association::default();
@@ -229,7 +229,7 @@ impl Source for Timer {
         // The timer may still be registered with a `Poll` that was dropped.
         state.end_registration();
         if let Registration::Unregistered(schedule) = state.registration {
-            let (key, is_earliest) = registry.shared.wakers_and_timers.timers.add(token, schedule);
+            let (key, is_earliest) = registry.shared.wakers_and_timers.add_timer(token, schedule);
             let wakers_and_timers = &registry.shared.wakers_and_timers;
             state.registration = Registration::Registered(Arc::clone(wakers_and_timers), key);
             state.association.associate(registry.id());

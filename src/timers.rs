@@ -3,10 +3,11 @@
 use std::cmp;
 use std::time::{Duration, Instant};
 
+use crate::blocks::{Blocks, BLOCK_SIZE};
 use crate::event::{Event, Token};
 use crate::queue::RawEvent;
-use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{lock, Mutex};
+use crate::wait::WaitState;
 
 /// The deadline of a timer (`None`: not set), and the period if the timer is periodic.
 #[derive(Clone, Copy)]
@@ -37,35 +38,27 @@ const NANOS_PER_SEC: u128 = 1_000_000_000;
 
 pub(crate) struct Timers {
     heap: Mutex<Heap>,
-    /// Whether the heap holds a deadline. The polling thread reads this to avoid the lock.
-    has_deadline: AtomicBool,
 }
 
 impl Timers {
     pub fn new() -> Timers {
-        Timers { heap: Mutex::new(Heap::default()), has_deadline: AtomicBool::new(false) }
-    }
-
-    #[inline]
-    pub fn has_deadline(&self) -> bool {
-        self.has_deadline.load(Ordering::Acquire)
+        Timers { heap: Mutex::new(Heap::default()) }
     }
 
     /// Returns the earliest deadline.
     pub fn next_deadline(&self) -> Option<Instant> {
-        if !self.has_deadline() {
-            return None;
-        }
         lock(&self.heap).earliest().map(|entry| entry.deadline)
+    }
+
+    /// Returns whether a timer is due.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.next_deadline().map_or(false, |deadline| deadline <= now)
     }
 
     /// Appends an event for each timer that is due, earliest deadline first, at most `slots` events. Equal deadlines
     /// expire in the order in which they were set. Returns the earliest remaining deadline.
-    pub fn expire(&self, now: Instant, events: &mut Vec<Event>, slots: usize) -> Option<Instant> {
-        if !self.has_deadline() {
-            return None;
-        }
-        self.with_heap(|heap| {
+    pub fn expire(&self, wait: &WaitState, now: Instant, events: &mut Vec<Event>, slots: usize) -> Option<Instant> {
+        self.with_heap(wait, |heap| {
             let end = events.len() + slots;
             loop {
                 match heap.earliest() {
@@ -82,16 +75,16 @@ impl Timers {
     }
 
     /// Adds a timer. Returns its key, and whether its deadline is now the earliest.
-    pub fn add(&self, token: Token, schedule: Schedule) -> (usize, bool) {
-        self.with_heap(|heap| {
+    pub fn add(&self, wait: &WaitState, token: Token, schedule: Schedule) -> (usize, bool) {
+        self.with_heap(wait, |heap| {
             let key = heap.records.insert(token);
             (key, heap.set(key, schedule))
         })
     }
 
     /// Changes the schedule of a timer. Returns whether its deadline is now the earliest.
-    pub fn set(&self, key: usize, schedule: Schedule) -> bool {
-        self.with_heap(|heap| heap.set(key, schedule))
+    pub fn set(&self, wait: &WaitState, key: usize, schedule: Schedule) -> bool {
+        self.with_heap(wait, |heap| heap.set(key, schedule))
     }
 
     pub fn get(&self, key: usize) -> Schedule {
@@ -103,14 +96,19 @@ impl Timers {
     }
 
     /// Removes a timer, and returns its schedule.
-    pub fn remove(&self, key: usize) -> Schedule {
-        self.with_heap(|heap| heap.remove(key))
+    pub fn remove(&self, wait: &WaitState, key: usize) -> Schedule {
+        self.with_heap(wait, |heap| heap.remove(key))
     }
 
-    fn with_heap<R>(&self, change: impl FnOnce(&mut Heap) -> R) -> R {
+    /// Changes the heap, and records in the wait state whether it holds a deadline now.
+    fn with_heap<R>(&self, wait: &WaitState, change: impl FnOnce(&mut Heap) -> R) -> R {
         let mut heap = lock(&self.heap);
+        let had_deadline = heap.earliest().is_some();
         let result = change(&mut heap);
-        self.has_deadline.store(heap.earliest().is_some(), Ordering::Release);
+        let has_deadline = heap.earliest().is_some();
+        if has_deadline != had_deadline {
+            wait.set_has_deadline(has_deadline);
+        }
         result
     }
 }
@@ -142,7 +140,7 @@ impl Heap {
     fn remove(&mut self, key: usize) -> Schedule {
         let schedule = self.records.get(key).schedule;
         self.set(key, Schedule::UNSET);
-        self.records.remove(key);
+        self.records.0.remove(key);
         schedule
     }
 
@@ -211,26 +209,6 @@ impl Heap {
     }
 }
 
-/// A record for each timer, under a key that stays the same. The records are allocated in blocks. The memory of the
-/// blocks without a timer is given back, except that of one block.
-#[derive(Default)]
-struct TimerRecords {
-    blocks: Vec<Block>,
-    /// All blocks before this one are full.
-    first_with_room: usize,
-    /// The memory of a block that has become unused, for the next block.
-    spare: Option<Box<[TimerRecord; BLOCK_SIZE]>>,
-}
-
-/// `BLOCK_SIZE` records.
-#[derive(Default)]
-struct Block {
-    /// A bit for each record: whether it holds a timer.
-    used: u64,
-    /// `None` if no record is used.
-    records: Option<Box<[TimerRecord; BLOCK_SIZE]>>,
-}
-
 #[derive(Clone, Copy)]
 struct TimerRecord {
     token: Token,
@@ -239,48 +217,27 @@ struct TimerRecord {
     index: Option<usize>,
 }
 
-const BLOCK_SIZE: usize = u64::BITS as usize;
+/// A record for each timer, under a key that stays the same.
+#[derive(Default)]
+struct TimerRecords(Blocks<Box<[TimerRecord; BLOCK_SIZE]>>);
 
 impl TimerRecords {
+    #[inline]
     fn get(&self, key: usize) -> &TimerRecord {
-        &self.blocks[key / BLOCK_SIZE].records.as_ref().expect("the record is used")[key % BLOCK_SIZE]
+        &self.0.block(key)[key % BLOCK_SIZE]
     }
 
+    #[inline]
     fn get_mut(&mut self, key: usize) -> &mut TimerRecord {
-        &mut self.blocks[key / BLOCK_SIZE].records.as_mut().expect("the record is used")[key % BLOCK_SIZE]
+        &mut self.0.block_mut(key)[key % BLOCK_SIZE]
     }
 
     /// Adds a record for an unset timer, and returns its key.
     fn insert(&mut self, token: Token) -> usize {
         let unset = TimerRecord { token, schedule: Schedule::UNSET, index: None };
-        while self.blocks.get(self.first_with_room).map_or(false, |block| block.used == u64::MAX) {
-            self.first_with_room += 1;
-        }
-        if self.first_with_room == self.blocks.len() {
-            self.blocks.push(Block::default());
-        }
-        let block = &mut self.blocks[self.first_with_room];
-        let spare = &mut self.spare;
-        let records =
-            block.records.get_or_insert_with(|| spare.take().unwrap_or_else(|| Box::new([unset; BLOCK_SIZE])));
-        let record = block.used.trailing_ones() as usize;
-        block.used |= 1 << record;
-        records[record] = unset;
-        self.first_with_room * BLOCK_SIZE + record
-    }
-
-    fn remove(&mut self, key: usize) {
-        let number = key / BLOCK_SIZE;
-        let block = &mut self.blocks[number];
-        block.used &= !(1 << (key % BLOCK_SIZE));
-        self.first_with_room = cmp::min(self.first_with_room, number);
-        if block.used == 0 {
-            self.spare = block.records.take();
-        }
-        while self.blocks.last().map_or(false, |block| block.used == 0) {
-            self.blocks.pop();
-        }
-        give_back(&mut self.blocks);
+        let key = self.0.insert(|_| Box::new([unset; BLOCK_SIZE]));
+        *self.get_mut(key) = unset;
+        key
     }
 }
 

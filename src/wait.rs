@@ -1,7 +1,7 @@
 //! The wait state: when the polling thread may block, when another thread must notify the kernel, and why no wake is
 //! lost.
 //!
-//! The state is one byte. Every thread changes it only with `AcqRel` read-modify-write operations. All changes
+//! The state is one word. Every thread changes it only with `AcqRel` read-modify-write operations. All changes
 //! therefore form one order, and a thread that changes the state sees everything that the threads of earlier changes
 //! stored before.
 //!
@@ -16,8 +16,14 @@
 //!   Interrupted              the notification failed                           Blocked
 //!   NotifyFailed             wake or interrupt: notifies the kernel again      Notified
 //!   Blocked, Interrupted     finish, or the guard is dropped                   Running
-//!   Notified, NotifyFailed   finish or clear; then the pending flags are taken Running
+//!   Notified, NotifyFailed   finish or clear; then the pending wakers are taken Running
 //! ```
+//!
+//! In the states `Notified` and `NotifyFailed`, the word also holds the number of the waker that was woken first. The
+//! polling thread then needs no search to find this waker. Each other waker that is woken before the polling thread
+//! clears the state sets a *hint* (see `wakers.rs`), and then the flag `HINTED` in the word. The flag `DEADLINE` is set
+//! while a timer is set. While no timer is set and no waker is pending, the polling thread thus checks nothing but this
+//! word.
 //!
 //! The queue is *exposed* if an outer event loop may watch its descriptor. An interrupt follows a change of a timer.
 //! However many threads change timers while the polling thread is blocked, they notify the kernel once. A wake does not
@@ -28,34 +34,46 @@
 //!
 //! - The polling thread sets the state to `Blocked` first, and *then* reads the timers. Another thread changes a timer
 //!   first, and *then* checks whether the polling thread is blocked.
-//! - A waker raises its pending flag first, and *then* sets the state to `Notified`. The polling thread clears the
-//!   state first, then takes the flags.
-//! - A round that ends without taking flags (after an error, or because `events` already holds other events) leaves
+//! - A wake marks the waker pending first, and *then* sets the state to `Notified`. The polling thread clears the state
+//!   first, then takes the pending wakers.
+//! - A round that ends without taking wakers (after an error, or because `events` already holds other events) leaves
 //!   `Notified` as it is.
 
 use std::mem;
 
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::yield_now;
 
 /// The polling thread runs, and has not been notified since it last cleared the state.
-const RUNNING: u8 = 0b00;
+const RUNNING: usize = 0b00;
 /// The polling thread blocks in the kernel, or is about to block: another thread can end the wait only by notifying the
 /// kernel.
-const BLOCKED: u8 = 0b01;
-/// The polling thread was notified since it last cleared the state, and will take the pending flags.
-const NOTIFIED: u8 = 0b10;
+const BLOCKED: usize = 0b01;
+/// The polling thread was notified since it last cleared the state, and will take the pending wakers.
+const NOTIFIED: usize = 0b10;
 /// As `NOTIFIED`, but the kernel notification has failed.
-const NOTIFY_FAILED: u8 = NOTIFIED | BLOCKED;
+const NOTIFY_FAILED: usize = NOTIFIED | BLOCKED;
 /// As `BLOCKED`, but a thread that changed a timer notifies the kernel or has notified it: no other thread that changes
 /// a timer needs to.
-const INTERRUPTED: u8 = BLOCKED | 0b100;
+const INTERRUPTED: usize = BLOCKED | 0b100;
+
+/// The bits of the state itself.
+const STATE: usize = 0b111;
+
+/// The flag of the word: besides the waker whose number is in the word, wakers with hints may be pending.
+const HINTED: usize = 0b1000;
+
+/// The flag of the word: a timer is set.
+const DEADLINE: usize = 0b10000;
+
+/// The position of a waker's number in the word. 0 is the number of no waker.
+const NUMBER_SHIFT: u32 = 5;
 
 /// The flag of `notifying`: the poll was dropped.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 pub(crate) struct WaitState {
-    state: AtomicU8,
+    word: AtomicUsize,
     /// The number of threads that are notifying the kernel, and [`CLOSED`].
     notifying: AtomicUsize,
     /// Whether an outer event loop may watch the queue's descriptor. If it may, pending wakes must make the descriptor
@@ -69,43 +87,72 @@ const MAX_YIELDS: usize = 10_000;
 /// Methods for wakers and other threads. `notify_kernel` ends the wait of the polling thread.
 impl WaitState {
     pub fn new() -> WaitState {
-        WaitState { state: AtomicU8::new(RUNNING), notifying: AtomicUsize::new(0), exposed: AtomicBool::new(false) }
+        WaitState { word: AtomicUsize::new(RUNNING), notifying: AtomicUsize::new(0), exposed: AtomicBool::new(false) }
     }
 
-    /// Records that a pending flag is raised. The caller raised the flag before, or left it raised because the event
-    /// list was full.
-    pub fn notify<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-        let must_notify = match self.state.swap(NOTIFIED, Ordering::AcqRel) {
-            BLOCKED | INTERRUPTED | NOTIFY_FAILED => true,
-            RUNNING => self.exposed.load(Ordering::Acquire),
-            _ => false,
-        };
-        match must_notify {
-            true => self.notify_unless_closed(notify_kernel),
-            false => Ok(()),
+    /// Records that the waker with this number is pending. The caller marked it pending before.
+    #[inline]
+    pub fn notify<E>(
+        &self,
+        number: usize,
+        set_hint: impl FnOnce(),
+        notify_kernel: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let old = self.word.load(Ordering::Acquire);
+        let new = NOTIFIED | number << NUMBER_SHIFT | old & DEADLINE;
+        if old == new {
+            return Ok(());
         }
+        if old & NOTIFIED == 0 && self.word.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            return self.notify_if_blocked(old, notify_kernel);
+        }
+        set_hint();
+        self.notify_hinted(notify_kernel)
+    }
+
+    /// Records that wakers with hints may be pending.
+    #[cold]
+    #[inline(never)]
+    pub fn notify_hinted<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        // This is a change even if the word stays the same, so the polling thread, which clears the state later, sees
+        // the hints.
+        let hinted = |word| Some(word & !STATE | NOTIFIED | HINTED);
+        let (Ok(old) | Err(old)) = self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, hinted);
+        self.notify_if_blocked(old, notify_kernel)
+    }
+
+    /// Notifies the kernel if the old state requires it.
+    #[inline]
+    fn notify_if_blocked<E>(&self, old: usize, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        // `INTERRUPTED` and `NOTIFY_FAILED` have the bit of `BLOCKED`.
+        if old & BLOCKED == 0 && (old & NOTIFIED != 0 || !self.exposed.load(Ordering::Acquire)) {
+            return Ok(());
+        }
+        self.notify_unless_closed(notify_kernel)
     }
 
     /// Ends the wait of a blocked polling thread, because the caller has changed a timer, which the polling thread
     /// reads before it blocks. The caller published the change before this call.
     pub fn interrupt<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
-        // `fetch_or(0)` takes a place in the order of changes. If it precedes `begin_block`, the polling thread sees
-        // what this thread published. If it follows `begin_block`, it returns `BLOCKED` or `NOTIFY_FAILED`, and this
-        // thread notifies the kernel; or another thread notifies the kernel, or the wait has ended.
-        let old = self.state.fetch_or(0, Ordering::AcqRel);
-        let new = match old {
-            BLOCKED => INTERRUPTED,
-            NOTIFY_FAILED => NOTIFIED,
+        // The lock of the timers orders this load: if the polling thread has read the timers before they were changed,
+        // this load sees that the thread is blocked, or that its wait has ended.
+        let old = self.word.load(Ordering::Acquire);
+        let new = match old & STATE {
+            BLOCKED => old & !STATE | INTERRUPTED,
+            NOTIFY_FAILED => old & !STATE | NOTIFIED,
             _ => return Ok(()),
         };
         // If this fails, another thread notifies the kernel, or the wait has ended.
-        match self.state.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed) {
+        match self.word.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => self.notify_unless_closed(notify_kernel),
             Err(_) => Ok(()),
         }
     }
 
-    /// Notifies the kernel. If that fails, records the failure, so that the next wake or interrupt tries again.
+    /// Notifies the kernel, unless the poll was dropped. If that fails, records the failure, so that the next wake or
+    /// interrupt tries again.
+    #[cold]
+    #[inline(never)]
     fn notify_unless_closed<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         let result = match self.notifying.fetch_add(1, Ordering::AcqRel) & CLOSED {
             0 => notify_kernel(),
@@ -113,13 +160,24 @@ impl WaitState {
         };
         self.notifying.fetch_sub(1, Ordering::AcqRel);
         if result.is_err() {
-            // In other states, the polling thread has cleared the state and takes the flags next, or another wake has
+            // In other states, the polling thread has cleared the state and takes the wakers next, or another wake has
             // recorded its own failure.
-            for (state, failed) in [(INTERRUPTED, BLOCKED), (NOTIFIED, NOTIFY_FAILED)] {
-                let _ = self.state.compare_exchange(state, failed, Ordering::AcqRel, Ordering::Relaxed);
-            }
+            let failed = |word| match word & STATE {
+                INTERRUPTED => Some(word & !STATE | BLOCKED),
+                NOTIFIED => Some(word & !STATE | NOTIFY_FAILED),
+                _ => None,
+            };
+            let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, failed);
         }
         result
+    }
+
+    /// Records whether a timer is set. The caller holds the lock of the timers.
+    pub fn set_has_deadline(&self, has_deadline: bool) {
+        match has_deadline {
+            true => self.word.fetch_or(DEADLINE, Ordering::AcqRel),
+            false => self.word.fetch_and(!DEADLINE, Ordering::AcqRel),
+        };
     }
 
     /// Ends the notifications, and waits until no thread notifies the kernel or is about to, for at most `MAX_YIELDS`
@@ -136,7 +194,7 @@ impl WaitState {
         }
     }
 
-    /// If pending flags are raised and an outer event loop may watch the queue's descriptor, makes the descriptor
+    /// If wakers are pending and an outer event loop may watch the queue's descriptor, makes the descriptor
     /// readable again.
     pub fn notify_outer_loop<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         match self.is_notified() && self.exposed.load(Ordering::Acquire) {
@@ -152,8 +210,9 @@ impl WaitState {
             return Ok(());
         }
         self.exposed.store(true, Ordering::Release);
-        // As in `interrupt`: a later wake sees `exposed`, and an earlier wake is seen here.
-        match self.state.fetch_or(0, Ordering::AcqRel) & NOTIFIED {
+        // `fetch_or(0)` takes a place in the order of changes: a later wake sees `exposed`, and an earlier wake is seen
+        // here.
+        match self.word.fetch_or(0, Ordering::AcqRel) & NOTIFIED {
             0 => Ok(()),
             _ => self.notify_unless_closed(notify_kernel),
         }
@@ -162,28 +221,82 @@ impl WaitState {
 
 /// Methods for the polling thread. Only one thread polls at a time.
 impl WaitState {
-    /// Declares that the polling thread is about to block. Returns `None` if it must not block, because a pending flag
-    /// may be raised.
+    /// Declares that the polling thread is about to block. Returns `None` if a waker may be pending or a timer is set.
     #[inline]
     pub fn begin_block(&self) -> Option<BlockedGuard<'_>> {
-        match self.state.compare_exchange(RUNNING, BLOCKED, Ordering::AcqRel, Ordering::Acquire) {
+        match self.word.compare_exchange(RUNNING, BLOCKED, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Some(BlockedGuard { wait: self }),
             Err(_) => None,
         }
     }
 
-    /// Returns whether a pending flag may be raised, for a poll that does not block. (No flag is raised if the polling
-    /// thread took the flag before the waker set the state.)
-    #[inline]
-    pub fn is_notified(&self) -> bool {
-        self.state.load(Ordering::Acquire) & NOTIFIED != 0
+    /// Declares that the polling thread is about to block, even if a timer is set. Returns `None` if a waker may be
+    /// pending.
+    pub fn begin_block_until_deadline(&self) -> Option<BlockedGuard<'_>> {
+        let block = |word| if word & STATE == RUNNING { Some(word | BLOCKED) } else { None };
+        match self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, block) {
+            Ok(_) => Some(BlockedGuard { wait: self }),
+            Err(_) => None,
+        }
     }
 
-    /// Clears the state, and returns whether a pending flag may be raised. The polling thread takes the flags *after*
-    /// this call: a later wake counts for the next poll.
+    /// Ends the blocked state. Returns whether a waker may be pending; the state then stays `Notified`.
     #[inline]
-    pub fn clear(&self) -> bool {
-        self.state.swap(RUNNING, Ordering::AcqRel) & NOTIFIED != 0
+    fn end_block(&self) -> bool {
+        let ended = self.word.compare_exchange(BLOCKED, RUNNING, Ordering::AcqRel, Ordering::Relaxed);
+        ended.is_err() && self.end_changed_block()
+    }
+
+    /// Ends the blocked state after another thread changed the word.
+    #[cold]
+    #[inline(never)]
+    fn end_changed_block(&self) -> bool {
+        let end = |word| match word & STATE {
+            BLOCKED | INTERRUPTED => Some(word & !STATE | RUNNING),
+            _ => None,
+        };
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, end).is_err()
+    }
+
+    /// Returns whether no waker can be pending and no timer is set, for a poll that does not block.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.word.load(Ordering::Acquire) == RUNNING
+    }
+
+    #[inline]
+    pub fn has_deadline(&self) -> bool {
+        self.word.load(Ordering::Acquire) & DEADLINE != 0
+    }
+
+    /// Returns whether a waker may be pending, for a poll that does not block. (None is pending if the polling thread
+    /// took the waker before the wake set the state.)
+    #[inline]
+    pub fn is_notified(&self) -> bool {
+        self.word.load(Ordering::Acquire) & NOTIFIED != 0
+    }
+
+    /// Clears the state. Returns the number of the waker that was woken first, or 0, and whether wakers with hints
+    /// may be pending. The polling thread takes the pending wakers *after* this call: a later wake counts for the
+    /// next poll.
+    #[cold]
+    #[inline(never)]
+    pub fn clear(&self) -> (usize, bool) {
+        let old = self.word.fetch_and(DEADLINE, Ordering::AcqRel);
+        (old >> NUMBER_SHIFT, old & HINTED != 0)
+    }
+
+    /// Clears the state, as `clear` does, and returns the number of the pending waker. If other wakers may be pending
+    /// or a timer is set, changes nothing and returns 0.
+    #[inline]
+    pub fn clear_only(&self) -> usize {
+        let old = self.word.load(Ordering::Acquire);
+        if old & (STATE | HINTED | DEADLINE) == NOTIFIED
+            && self.word.compare_exchange(old, RUNNING, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        {
+            return old >> NUMBER_SHIFT;
+        }
+        0
     }
 }
 
@@ -194,10 +307,10 @@ pub(crate) struct BlockedGuard<'a> {
 }
 
 impl BlockedGuard<'_> {
-    /// Ends the blocked state as [`WaitState::clear`] does.
+    /// Ends the blocked state. Returns whether a waker may be pending.
     #[inline]
     pub fn finish(self) -> bool {
-        let notified = self.wait.clear();
+        let notified = self.wait.end_block();
         mem::forget(self);
         notified
     }
@@ -206,13 +319,6 @@ impl BlockedGuard<'_> {
 impl Drop for BlockedGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        // In other states, a pending flag is raised, and the state stays notified for the next poll.
-        let mut state = BLOCKED;
-        while let BLOCKED | INTERRUPTED = state {
-            match self.wait.state.compare_exchange(state, RUNNING, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return,
-                Err(new) => state = new,
-            }
-        }
+        self.wait.end_block();
     }
 }

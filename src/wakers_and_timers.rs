@@ -4,10 +4,11 @@
 use std::io;
 use std::sync::Weak;
 
+use crate::event::Token;
 use crate::queue::Notifier;
-use crate::timers::Timers;
+use crate::timers::{Schedule, Timers};
 use crate::wait::WaitState;
-use crate::wakers::Wakers;
+use crate::wakers::{WakerSlot, Wakers};
 
 /// The state that wakers and registered timers share with their poll. They do not own the poll's descriptors: after the
 /// poll was dropped, a wake or an earlier deadline has no effect.
@@ -23,10 +24,40 @@ impl WakersAndTimers {
         WakersAndTimers { wait: WaitState::new(), wakers: Wakers::new(), timers: Timers::new(), notifier }
     }
 
-    /// Makes a `poll` report the wakers whose pending flags are raised.
+    /// Makes a `poll` report this waker.
     #[inline]
-    pub fn notify(&self) -> io::Result<()> {
-        self.wait.notify(|| self.notify_kernel())
+    pub fn wake(&self, slot: &WakerSlot) -> io::Result<()> {
+        slot.mark_pending();
+        self.wait.notify(slot.number(), || self.wakers.set_hints(slot), || self.notify_kernel())
+    }
+
+    /// Removes a waker and discards its event.
+    pub fn remove_waker(&self, slot: &WakerSlot) {
+        if self.wakers.remove(slot) {
+            // The polling thread gives back its memory of the removed blocks. If the notification fails, it does that
+            // at the end of its wait.
+            let _notify_failed = self.notify_hinted();
+        }
+    }
+
+    /// Makes a `poll` report the wakers that have hints.
+    pub fn notify_hinted(&self) -> io::Result<()> {
+        self.wait.notify_hinted(|| self.notify_kernel())
+    }
+
+    /// Adds a timer. Returns its key, and whether its deadline is now the earliest.
+    pub fn add_timer(&self, token: Token, schedule: Schedule) -> (usize, bool) {
+        self.timers.add(&self.wait, token, schedule)
+    }
+
+    /// Changes the schedule of a timer. Returns whether its deadline is now the earliest.
+    pub fn set_timer(&self, key: usize, schedule: Schedule) -> bool {
+        self.timers.set(&self.wait, key, schedule)
+    }
+
+    /// Removes a timer, and returns its schedule.
+    pub fn remove_timer(&self, key: usize) -> Schedule {
+        self.timers.remove(&self.wait, key)
     }
 
     /// Ends the wait of a blocked `poll`, because a timer was set to a deadline that is now the earliest.

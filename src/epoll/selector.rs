@@ -108,14 +108,9 @@ impl Selector {
         // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
         unsafe { list.set_len(kept + count as usize) };
 
-        let is_notifier = |event: &Event| event.0.data == notifier_data;
         let notified = match &list[kept..] {
-            [event] => is_notifier(event),
-            // Compare four events at a time, for speed: this search is the only work that `wait` does for each event.
-            many => {
-                let mut fours = many.chunks_exact(4);
-                fours.any(|four| four.iter().any(is_notifier)) || fours.remainder().iter().any(is_notifier)
-            }
+            [event] => event.0.data == notifier_data,
+            many => contains_notifier(many, notifier_data),
         };
         if notified {
             self.remove_notifier_event(events, kept);
@@ -191,6 +186,14 @@ impl Selector {
         };
         count as c_int
     }
+}
+
+/// Compares four events at a time, for speed: this search is the only work that `wait` does for each event.
+#[inline(never)]
+fn contains_notifier(events: &[Event], notifier_data: u64) -> bool {
+    let is_notifier = |event: &Event| event.0.data == notifier_data;
+    let mut fours = events.chunks_exact(4);
+    fours.any(|four| four.iter().any(is_notifier)) || fours.remainder().iter().any(is_notifier)
 }
 
 impl AsFd for Selector {

@@ -249,6 +249,71 @@ fn dropping_a_waker_discards_its_event() {
 }
 
 #[test]
+fn dropping_one_of_several_wakers_discards_only_its_event() {
+    let (mut poll, mut events) = poll();
+    let registry = poll.registry().try_clone().unwrap();
+    let new_waker = |token| (token, Waker::new(&registry, token).unwrap());
+    let mut wakers: Vec<_> = (0..200).map(|i| new_waker(Token(i))).collect();
+    for dropped in [0, 100, 197] {
+        wakers.iter().for_each(|(_, waker)| waker.wake().unwrap());
+        drop(wakers.remove(dropped));
+        let mut expected: Vec<_> = wakers.iter().map(|(token, _)| *token).collect();
+        // This waker is not woken, and may use the place of the dropped one.
+        wakers.push(new_waker(Token(1000 + dropped)));
+        let mut reported = Vec::new();
+        while reported.len() < expected.len() {
+            reported.extend(next_tokens(&mut poll, &mut events));
+        }
+        expected.sort();
+        reported.sort();
+        assert_eq!(reported, expected);
+        expect_no_event(&mut poll, &mut events);
+    }
+}
+
+#[test]
+fn ten_thousand_wakers_are_each_reported_once_in_batches_of_16() {
+    let mut poll = Poll::new().unwrap();
+    let mut events = Events::with_capacity(16);
+    const COUNT: usize = 10_000;
+    let wakers: Vec<_> = (0..COUNT).map(|i| Waker::new(poll.registry(), Token(i)).unwrap()).collect();
+    for round in 1..=2 {
+        wakers.iter().for_each(|waker| waker.wake().unwrap());
+        let mut reports = [0; COUNT];
+        for polls in 0.. {
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            if events.is_empty() {
+                break;
+            }
+            events.iter().for_each(|event| reports[event.token().0] += 1);
+            assert!(polls < COUNT / 8, "most batches are small");
+        }
+        assert!(reports.iter().all(|&count| count == 1), "round {round}");
+    }
+}
+
+#[test]
+fn a_waker_that_is_woken_before_every_poll_does_not_delay_the_others() {
+    for capacity in [1, 2, 16] {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(capacity);
+        let wakers: Vec<_> = (0..300).map(|i| Waker::new(poll.registry(), Token(i)).unwrap()).collect();
+        wakers.iter().for_each(|waker| waker.wake().unwrap());
+        let mut reports = [0; 300];
+        let mut polls = 0;
+        while reports.contains(&0) {
+            wakers[7].wake().unwrap();
+            let batch = next_tokens(&mut poll, &mut events);
+            assert!(batch.iter().filter(|&&token| token == Token(7)).count() <= 1, "one waker twice in a batch");
+            batch.iter().for_each(|token| reports[token.0] += 1);
+            polls += 1;
+            assert!(polls <= 1000, "capacity {capacity}: {reports:?}");
+        }
+        assert!((0..300).all(|i| i == 7 || reports[i] == 1), "capacity {capacity}: {reports:?}");
+    }
+}
+
+#[test]
 fn waking_a_dropped_poll_does_nothing() {
     let (poll, _) = poll();
     let waker = Waker::new(poll.registry(), WAKER).unwrap();

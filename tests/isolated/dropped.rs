@@ -40,7 +40,31 @@ fn the_memory_of_dropped_timers_is_given_back() {
 #[test]
 fn the_memory_of_dropped_wakers_is_given_back() {
     isolated(|| {
-        check_that_memory_is_given_back(5_000, |poll, token| Waker::new(poll.registry(), token).unwrap());
+        check_that_memory_is_given_back(100_000, |poll, token| Waker::new(poll.registry(), token).unwrap());
+    });
+}
+
+/// The polling thread gives back its part of the memory in the next poll, although no waker is woken.
+#[test]
+fn the_memory_of_dropped_wakers_that_a_poll_has_reported_is_given_back() {
+    isolated(|| {
+        let (mut poll, mut events) = poll();
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        let before = allocated_bytes();
+        for kept in [None, Some(0), Some(50_000), Some(99_999)] {
+            let mut wakers: Vec<_> =
+                (0..100_000).map(|number| Waker::new(poll.registry(), Token(number)).unwrap()).collect();
+            wakers.iter().for_each(|waker| waker.wake().unwrap());
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            while !events.is_empty() {
+                poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            }
+            let _kept = kept.map(|index| wakers.swap_remove(index));
+            drop(wakers);
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            let left = allocated_bytes() - before;
+            assert!(left <= MAX_LEFT, "{left} bytes are left, and number {kept:?} is kept");
+        }
     });
 }
 

@@ -11,6 +11,8 @@ mod queue;
 
 #[path = "../../../src/association.rs"]
 mod association;
+#[path = "../../../src/blocks.rs"]
+mod blocks;
 #[path = "../../../src/event.rs"]
 mod event;
 #[path = "../../../src/interest.rs"]
@@ -47,6 +49,10 @@ mod sync {
     pub(crate) use loom::sync::{atomic, Arc, Mutex, MutexGuard};
     pub(crate) use loom::thread::yield_now;
     use std::sync::PoisonError;
+
+    /// Few slots and bits, so a few wakers are in several blocks, and blocks share a bit.
+    pub(crate) const BLOCK_SIZE: usize = 2;
+    pub(crate) const SUMMARY_BITS: usize = 2;
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -48,47 +48,47 @@ fn two_wakers_with_capacity(capacity: usize, kind: KernelKind, interest: Option<
 
 #[test]
 fn one_slot_for_two_wakers() {
-    two_wakers_with_capacity(1, IN_SLOT, None, FOUR);
+    two_wakers_with_capacity(1, IN_SLOT, None, TWO);
 }
 
 #[test]
 fn one_slot_for_two_wakers_with_notifications_beside_the_events() {
-    two_wakers_with_capacity(1, BESIDE, None, FOUR);
+    two_wakers_with_capacity(1, BESIDE, None, TWO);
 }
 
 #[test]
 fn one_slot_for_two_wakers_and_an_edge() {
-    two_wakers_with_capacity(1, IN_SLOT, Some(Interest::READABLE), FOUR);
+    two_wakers_with_capacity(1, IN_SLOT, Some(Interest::READABLE), TWO);
 }
 
 #[test]
 fn one_slot_for_two_wakers_and_an_edge_with_notifications_beside_the_events() {
-    two_wakers_with_capacity(1, BESIDE, Some(Interest::READABLE), FOUR);
+    two_wakers_with_capacity(1, BESIDE, Some(Interest::READABLE), TWO);
 }
 
 #[test]
 fn one_slot_for_two_wakers_and_an_always_ready_source() {
-    two_wakers_with_capacity(1, IN_SLOT, Some(Interest::READABLE.level()), FOUR);
+    two_wakers_with_capacity(1, IN_SLOT, Some(Interest::READABLE.level()), TWO);
 }
 
 #[test]
 fn two_slots_for_two_wakers() {
-    two_wakers_with_capacity(2, IN_SLOT, None, FOUR);
+    two_wakers_with_capacity(2, IN_SLOT, None, TWO);
 }
 
 #[test]
 fn two_slots_for_two_wakers_and_an_edge() {
-    two_wakers_with_capacity(2, IN_SLOT, Some(Interest::READABLE), FOUR);
+    two_wakers_with_capacity(2, IN_SLOT, Some(Interest::READABLE), TWO);
 }
 
 #[test]
 fn two_slots_for_two_wakers_and_an_always_ready_source() {
-    two_wakers_with_capacity(2, IN_SLOT, Some(Interest::READABLE.level()), FOUR);
+    two_wakers_with_capacity(2, IN_SLOT, Some(Interest::READABLE.level()), TWO);
 }
 
 #[test]
 fn two_slots_for_two_wakers_and_an_always_ready_source_with_notifications_beside_the_events() {
-    two_wakers_with_capacity(2, BESIDE, Some(Interest::READABLE.level()), FOUR);
+    two_wakers_with_capacity(2, BESIDE, Some(Interest::READABLE.level()), TWO);
 }
 
 /// A waker, a due timer, and an always ready source together.

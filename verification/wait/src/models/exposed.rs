@@ -70,32 +70,32 @@ fn the_descriptor_is_exposed_during_a_wake_and_edges_count() {
 
 #[test]
 fn two_wakes_make_the_descriptor_readable() {
-    nested::<2>(FOUR, Outer::Level, 4, true);
+    nested::<2>(TWO, Outer::Level, 4, true);
 }
 
 #[test]
 fn two_wakes_are_an_edge_of_the_descriptor() {
-    nested::<2>(FOUR, Outer::Edge, 4, true);
+    nested::<2>(TWO, Outer::Edge, 4, true);
 }
 
 #[test]
 fn the_descriptor_is_exposed_during_two_wakes() {
-    nested::<2>(FOUR, Outer::Edge, 4, false);
+    nested::<2>(TWO, Outer::Edge, 4, false);
 }
 
 #[test]
 fn wakers_that_do_not_fit_make_the_descriptor_readable() {
-    nested::<2>(FOUR, Outer::Level, 1, true);
+    nested::<2>(TWO, Outer::Level, 1, true);
 }
 
 #[test]
 fn wakers_that_do_not_fit_are_an_edge_of_the_descriptor() {
-    nested::<2>(FOUR, Outer::Edge, 1, true);
+    nested::<2>(TWO, Outer::Edge, 1, true);
 }
 
 #[test]
 fn wakers_that_do_not_fit_into_two_slots_are_an_edge_of_the_descriptor() {
-    nested::<3>(TWO, Outer::Edge, 2, true);
+    nested::<3>(ONE, Outer::Edge, 2, true);
 }
 
 /// The program also polls when the outer loop reported nothing. If that poll consumes a notification, the outer loop
@@ -199,7 +199,7 @@ fn the_wake_after_a_failed_notification_makes_the_descriptor_readable() {
 /// notification of the second wake either reports the waker or notifies again.
 #[test]
 fn a_second_wake_during_a_poll_is_in_the_batch_once_or_makes_the_descriptor_readable() {
-    with_loop(ALL, |mut l| {
+    with_loop(FOUR, |mut l| {
         let mut watch = OuterLoop::new(&l, Outer::Level);
         let mut source = IoSource::new(Socket(7));
         l.poll.registry().register(&mut source, Token(7), Interest::READABLE).unwrap();

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_wake_after_a_failed_notification_brings_both_events() {
-    with_loop(ALL, |mut l| {
+    with_loop(FOUR, |mut l| {
         l.kernel.fail_notifications(1);
         let wakers = [l.waker(0), l.waker(1)];
         let thread = thread::spawn(move || {
@@ -42,7 +42,7 @@ fn a_waker_tries_again_after_its_notification_failed() {
 /// reported.
 #[test]
 fn one_of_two_notifications_fails_and_is_tried_again() {
-    with_loop(FOUR, |mut l| {
+    with_loop(TWO, |mut l| {
         l.kernel.fail_notifications(1);
         let threads = [0, 1].map(|token| {
             let waker = l.waker(token);
@@ -128,7 +128,7 @@ fn a_timer_is_set_although_the_notification_failed() {
 
 #[test]
 fn a_timer_set_after_a_failed_notification_ends_the_wait() {
-    with_loop(ALL, |mut l| {
+    with_loop(FOUR, |mut l| {
         let due = Instant::now();
         l.kernel.fail_notifications(1);
         let (timer, waker) = (l.timer(5), l.waker(0));
@@ -190,7 +190,7 @@ fn a_wake_survives_an_interrupted_short_wait() {
 /// If the state stayed interrupted, later polls would not block.
 #[test]
 fn a_wait_that_fails_while_a_timer_interrupts_it_leaves_running() {
-    with_loop(ALL, |mut l| {
+    with_loop(THREE, |mut l| {
         l.kernel.fail_waits(1);
         let (timer, waker) = (l.timer(5), l.waker(0));
         let thread = thread::spawn(move || {
@@ -206,7 +206,7 @@ fn a_wait_that_fails_while_a_timer_interrupts_it_leaves_running() {
 
 #[test]
 fn two_wakes_survive_an_interrupted_wait() {
-    with_loop(FOUR, |mut l| {
+    with_loop(TWO, |mut l| {
         l.kernel.fail_waits(1);
         let mut waking = WakingThreads::<2>::new(&l);
         while !waking.all_seen() {
@@ -231,7 +231,7 @@ fn a_wake_survives_a_signal() {
 
 #[test]
 fn a_due_timer_is_reported_before_the_error() {
-    with_loop(ALL, |mut l| {
+    with_loop(THREE, |mut l| {
         let timer = l.timer(5);
         timer.set(Duration::ZERO).unwrap();
         l.kernel.fail_waits(1);
@@ -260,6 +260,22 @@ fn an_error_that_persists_is_returned_although_a_timer_is_always_due() {
         }
         l.kernel.fail_waits(0);
         assert_eq!(l.poll(NO_LIMIT), [5]);
+    });
+}
+
+#[test]
+fn an_error_that_persists_is_returned_although_a_waker_is_always_woken() {
+    with_loop(ALL, |mut l| {
+        let waker = l.waker(0);
+        l.kernel.fail_waits(usize::MAX);
+        for _ in 0..2 {
+            waker.wake().unwrap();
+            assert_eq!(l.poll(NO_LIMIT), [0]);
+            waker.wake().unwrap();
+            assert!(l.try_poll(NO_LIMIT).is_err());
+        }
+        l.kernel.fail_waits(0);
+        assert_eq!(l.poll(NO_LIMIT), [0]);
     });
 }
 

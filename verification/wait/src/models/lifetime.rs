@@ -14,7 +14,7 @@ fn a_poll_is_dropped_during_a_wake() {
 
 #[test]
 fn a_poll_is_dropped_after_an_event_during_a_wake() {
-    with_loop(FOUR, |mut l| {
+    with_loop(TWO, |mut l| {
         let wakers = [l.waker(0), l.waker(1)];
         let threads = wakers.map(|waker| thread::spawn(move || waker.wake().unwrap()));
         l.poll(BRIEFLY);
@@ -73,7 +73,7 @@ fn a_waker_is_created_while_the_poll_waits() {
 /// it the wake that closes the queue, which a signal handler must not do.
 #[test]
 fn a_poll_that_is_dropped_during_wakes_closes_its_queue() {
-    with_loop(FOUR, |mut l| {
+    with_loop(TWO, |mut l| {
         let wakers = [l.waker(0), l.waker(1)];
         let timer = l.timer(5);
         let threads = wakers.map(|waker| {

@@ -4,6 +4,7 @@
 mod capacity;
 mod exposed;
 mod failure;
+mod hints;
 mod lifetime;
 mod timer;
 mod wake;
@@ -16,7 +17,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use loom::cell::Cell;
-use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use loom::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use loom::thread::{self, JoinHandle};
 
 use crate::queue::{Kernel, KernelKind, SHORT};
@@ -27,8 +31,12 @@ const ALL: Option<usize> = None;
 /// Interleavings with at most four preemptions (stops of a thread that could continue): enough for two threads beside
 /// the polling thread.
 const FOUR: Option<usize> = Some(4);
+/// At most three preemptions.
+const THREE: Option<usize> = Some(3);
 /// At most two preemptions, for three threads beside the polling thread.
 const TWO: Option<usize> = Some(2);
+/// At most one preemption: enough to stop a thread between any two of its steps.
+const ONE: Option<usize> = Some(1);
 
 /// Runs `model` in all interleavings with at most `preemptions` preemptions (`None`: in all). The environment variable
 /// `PREEMPTIONS=4`, or `PREEMPTIONS=all`, replaces the bound of models that have one.

@@ -101,7 +101,7 @@ fn two_threads_set_a_timer_each() {
 
 #[test]
 fn one_thread_wakes_and_another_sets_a_timer() {
-    with_loop(FOUR, |mut l| {
+    with_loop(TWO, |mut l| {
         let due = Instant::now();
         let timer = l.timer(5);
         let mut waking = WakingThreads::<1>::new(&l);
@@ -255,7 +255,7 @@ fn no_event_after_a_waker_was_woken_and_dropped() {
 
 #[test]
 fn dropping_a_waker_keeps_the_other_wakers() {
-    with_loop(FOUR, |mut l| {
+    with_loop(TWO, |mut l| {
         let dropped = l.waker(9);
         let mut waking = WakingThreads::<1>::new(&l);
         let thread = thread::spawn(move || {

@@ -24,12 +24,12 @@ fn a_wake_before_while_and_after_the_poll_begins_to_wait() {
 
 #[test]
 fn two_wakers_each_with_its_token() {
-    wakes::<2>(ALL, &[]);
+    wakes::<2>(TWO, &[]);
 }
 
 #[test]
 fn three_wakers_each_with_its_token() {
-    wakes::<3>(TWO, &[]);
+    wakes::<3>(ONE, &[]);
 }
 
 /// Two threads use one waker, each after a write. Their wakes may be one event, which then publishes both writes.
@@ -64,17 +64,17 @@ fn coalesced(preemptions: Option<usize>, timeouts: &'static [Option<Duration>]) 
 
 #[test]
 fn wakes_that_are_one_event_publish_the_writes_of_both_threads() {
-    coalesced(ALL, &[]);
+    coalesced(THREE, &[]);
 }
 
 #[test]
 fn wakes_that_are_one_event_publish_both_writes_to_non_blocking_polls() {
-    coalesced(FOUR, &[NON_BLOCKING]);
+    coalesced(THREE, &[NON_BLOCKING]);
 }
 
 #[test]
 fn one_thread_wakes_twice() {
-    with_loop(ALL, |mut l| {
+    with_loop(FOUR, |mut l| {
         let waker = l.waker(0);
         let written: [Rc<AtomicBool>; 2] = Default::default();
         let thread = thread::spawn({
@@ -101,7 +101,7 @@ fn one_thread_wakes_twice() {
 
 #[test]
 fn non_blocking_polls_see_a_wake_without_a_notification() {
-    with_loop(ALL, |mut l| {
+    with_loop(TWO, |mut l| {
         let mut waking = WakingThreads::<2>::new(&l);
         while !waking.all_seen() {
             waking.check_batch(&l.poll(NON_BLOCKING));
@@ -119,7 +119,7 @@ fn a_blocking_poll_after_non_blocking_ones() {
 
 #[test]
 fn a_blocking_poll_after_non_blocking_ones_with_two_wakers() {
-    wakes::<2>(FOUR, &[NON_BLOCKING, NON_BLOCKING]);
+    wakes::<2>(TWO, &[NON_BLOCKING, NON_BLOCKING]);
 }
 
 #[test]
@@ -129,12 +129,12 @@ fn a_timeout_that_passes_during_a_wake() {
 
 #[test]
 fn a_timeout_that_passes_during_two_wakes() {
-    wakes::<2>(FOUR, &[BRIEFLY, NON_BLOCKING]);
+    wakes::<2>(TWO, &[BRIEFLY, NON_BLOCKING]);
 }
 
 #[test]
 fn every_notification_may_be_a_packet_of_its_own() {
-    with_loop(FOUR, |mut l| {
+    with_loop(TWO, |mut l| {
         l.kernel.set_kind(KernelKind { coalesces: false, takes_a_slot: false, ..KernelKind::STRICT });
         let mut waking = WakingThreads::<2>::new(&l);
         for timeout in [BRIEFLY, NO_LIMIT, NO_LIMIT] {
@@ -168,7 +168,7 @@ fn a_wake_while_a_source_becomes_ready() {
 /// A waker that was woken, and is woken again during a poll beside an always ready source: it is in each batch at most
 /// once, and the second wake is not lost.
 fn woken_again(timeout: Option<Duration>) {
-    with_loop(ALL, move |mut l| {
+    with_loop(FOUR, move |mut l| {
         let mut source = IoSource::new(Socket(7));
         l.poll.registry().register(&mut source, Token(7), Interest::READABLE.level()).unwrap();
         l.kernel.make_ready(7);
