@@ -161,8 +161,8 @@ mod system {
         super::print_all(&mut SourceSocket(&socket), |buffer| receiver.read(buffer))
     }
 
-    /// Reads a pipe or a console in a thread, because Windows cannot wait for the bytes of a pipe that it has opened for
-    /// blocking reads.
+    /// Reads a pipe or a console in a thread, because Windows cannot wait for the bytes of a pipe that it has opened
+    /// for blocking reads.
     fn print_by_thread(mut file: File) -> io::Result<()> {
         let mut poll = Poll::new()?;
         let mut events = Events::with_capacity(16);

@@ -39,8 +39,8 @@ impl Signal {
     #[doc(alias("SIGTERM", "CTRL_CLOSE_EVENT", "CTRL_LOGOFF_EVENT", "CTRL_SHUTDOWN_EVENT"))]
     pub const TERMINATE: Signal = Signal(signal::TERMINATE);
 
-    /// The terminal has closed. Many daemons read their configuration again when they receive this signal. Windows never
-    /// sends it.
+    /// The terminal has closed. Many daemons read their configuration again when they receive this signal. Windows
+    /// never sends it.
     #[doc(alias = "SIGHUP")]
     pub const HANGUP: Signal = Signal(signal::HANGUP);
 
@@ -88,16 +88,16 @@ impl fmt::Debug for Signal {
 /// | system calls of the program | continue after the handler (`SA_RESTART`), but a blocked `poll` fails with `Interrupted` | are not interrupted |
 /// | descriptors or handles of a `Signals` | 2 (a pipe) | 0 |
 ///
-/// On Unix, the handler stores the signal's number and writes a byte to the pipe. The handler allocates nothing, takes no
-/// lock, and keeps `errno`. A `Signals` receives nothing while all threads of the program block the signal
+/// On Unix, the handler stores the signal's number and writes a byte to the pipe. The handler allocates nothing, takes
+/// no lock, and keeps `errno`. A `Signals` receives nothing while all threads of the program block the signal
 /// (`pthread_sigmask`). If other code installs its own handler after `new`, that handler must call the one that it has
 /// replaced; otherwise, no `Signals` receives the signal. When the last `Signals` is dropped while such a handler is
 /// installed, this crate does not change the action.
 ///
 /// On Windows, the system calls the handler in a thread of its own. It ends the process when the handler for a closed
 /// console, a log-off or a shutdown returns. So this crate's handler returns only after `receive` has returned
-/// [`TERMINATE`](Signal::TERMINATE) and the `Signals` was dropped, or when the system's time limit (five seconds in most
-/// cases) has passed.
+/// [`TERMINATE`](Signal::TERMINATE) and the `Signals` was dropped, or when the system's time limit (five seconds in
+/// most cases) has passed.
 ///
 /// # Fork
 ///

@@ -1,4 +1,5 @@
-//! `ChildExit` on Linux without `pidfd_open`: a handler of SIGCHLD reports the exits. Elsewhere, these tests do nothing.
+//! `ChildExit` on Linux without `pidfd_open`: a handler of SIGCHLD reports the exits. Elsewhere, these tests do
+//! nothing.
 
 #![cfg(unix)]
 

@@ -96,8 +96,8 @@ pub struct ProcessTarget {
 }
 
 impl ProcessTarget {
-    /// Returns this process. If `MINIMIO_SIGNAL_THIS_THREAD` is set, the signals go to this thread: ThreadSanitizer runs
-    /// no handler in a thread that is blocked in a call that the sanitizer does not know.
+    /// Returns this process. If `MINIMIO_SIGNAL_THIS_THREAD` is set, the signals go to this thread: ThreadSanitizer
+    /// runs no handler in a thread that is blocked in a call that the sanitizer does not know.
     pub fn current() -> ProcessTarget {
         let selects_thread = cfg!(all(target_os = "linux", target_arch = "x86_64"))
             && env::var_os("MINIMIO_SIGNAL_THIS_THREAD").is_some();
