@@ -292,8 +292,8 @@ fn a_signal_of_a_child_of_fork_is_not_reported_to_the_parent() {
             raise(Signal::USER1);
             true
         }));
-        assert_eq!(signals.receive(), None);
         expect_no_event(&mut poll, &mut events);
+        assert_eq!(signals.receive(), None);
         raise(Signal::USER1);
         assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
         assert_eq!(signals.receive(), Some(Signal::USER1));

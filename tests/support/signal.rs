@@ -170,6 +170,12 @@ impl Action {
         action
     }
 
+    /// Installs an action that was installed before.
+    pub fn install_again(self, signal: Signal) {
+        // SAFETY: `of` has returned the bytes of an action that was installed.
+        assert_eq!(unsafe { sigaction(signal.as_raw(), &self, ptr::null_mut()) }, 0);
+    }
+
     pub fn install_default(signal: Signal) -> Action {
         Action::install(signal, SIG_DFL)
     }
