@@ -203,8 +203,10 @@ impl State {
         if filter::has_exited(process.number()) && !self.settings.system.watches_zombies {
             return Err(Errno(ffi::ESRCH));
         }
-        // Closing the process descriptor removes the entry.
-        self.reading.add_process(&process, key.0)?;
+        if change.fflags & ffi::NOTE_EXIT != 0 {
+            // Closing the process descriptor removes the entry.
+            self.reading.add_process(&process, key.0)?;
+        }
         self.knotes.insert(key, Knote::of_process(change, process));
         self.knotes.activate(key);
         Ok(())

@@ -112,5 +112,6 @@ fn only_note_exit_reports_an_exit() {
     kq.change(child.id() as usize, PROC, EV_ADD).unwrap();
     end(&mut child);
     child.wait().unwrap();
+    assert!(!is_readable(kq.0));
     kq.stays_silent();
 }
