@@ -147,7 +147,10 @@ pub(crate) mod selector;
 mod selector_state;
 mod sock;
 mod source;
+mod source_handles;
 mod source_sockets;
+mod wait_source;
+mod waitable;
 mod winsock;
 
 pub(crate) use event::{RawEvent, RawEvents};
@@ -155,3 +158,4 @@ pub(crate) use notifier::Notifier;
 pub(crate) use pipe_source::PipeSource;
 pub(crate) use selector::Selector;
 pub(crate) use source::SourceState;
+pub(crate) use wait_source::WaitSource;

@@ -10,17 +10,31 @@ use std::os::raw::{c_char, c_int, c_long, c_ushort, c_void};
 
 pub(crate) type HANDLE = *mut c_void;
 pub(crate) type BOOL = i32;
+pub(crate) type BOOLEAN = u8;
 pub(crate) type DWORD = u32;
 
-// <handleapi.h>, <winbase.h>
+// <handleapi.h>, <processthreadsapi.h>, <winbase.h>, <winnt.h>
 
 pub(crate) const INVALID_HANDLE_VALUE: HANDLE = !0_usize as HANDLE;
 pub(crate) const HANDLE_FLAG_INHERIT: DWORD = 1;
+pub(crate) const DUPLICATE_SAME_ACCESS: DWORD = 2;
 
 #[cfg_attr(windows, link(name = "kernel32"))]
 extern "system" {
     /// <https://learn.microsoft.com/windows/win32/api/handleapi/nf-handleapi-closehandle>
     pub(crate) fn CloseHandle(hObject: HANDLE) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/api/handleapi/nf-handleapi-duplicatehandle>
+    pub(crate) fn DuplicateHandle(
+        hSourceProcessHandle: HANDLE,
+        hSourceHandle: HANDLE,
+        hTargetProcessHandle: HANDLE,
+        lpTargetHandle: *mut HANDLE,
+        dwDesiredAccess: DWORD,
+        bInheritHandle: BOOL,
+        dwOptions: DWORD,
+    ) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-getcurrentprocess>
+    pub(crate) fn GetCurrentProcess() -> HANDLE;
     /// <https://learn.microsoft.com/windows/win32/api/handleapi/nf-handleapi-sethandleinformation>
     pub(crate) fn SetHandleInformation(hObject: HANDLE, dwMask: DWORD, dwFlags: DWORD) -> BOOL;
 }

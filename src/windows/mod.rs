@@ -1,4 +1,4 @@
-//! Windows only: any socket as a source, named pipes, and the conversions between sources and sockets.
+//! Windows only: any socket or handle as a source, named pipes, and the conversions between sources and sockets.
 //!
 //! The queue can request the readiness of a socket (`iocp/sock.rs`), but not that of a pipe. A pipe reads ahead and
 //! writes from a buffer (`iocp/pipe.rs`), so it has a type of its own, [`NamedPipe`], which contains the buffers.
@@ -19,11 +19,13 @@ use crate::{Interest, Registry};
 pub(crate) mod ffi;
 mod named_pipe;
 pub(crate) mod socket;
+mod source_handle;
 
 /// Empty: on Windows, this crate has no sockets beyond those of `crate::net`.
 pub(crate) mod net {}
 
 pub use named_pipe::NamedPipe;
+pub use source_handle::SourceHandle;
 
 /// The system's identifier of a source: its socket.
 pub(crate) type Raw = ffi::SOCKET;
