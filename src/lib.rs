@@ -307,6 +307,37 @@ const _: () = {
     assert_send_sync::<(Selector, Notifier, RawEvents, SourceState)>();
 };
 
+// What `unix` and `windows` must provide for signals and child processes, beside the sockets.
+const _: () = {
+    use crate::handle::process::ChildSource;
+    use crate::handle::signal::{self, SignalSource};
+    use crate::signal::Signal;
+    use std::{io, process::Child};
+
+    // The numbers of the signals that exist everywhere, and the names of the others.
+    let _: [std::os::raw::c_int; 4] = [signal::INTERRUPT, signal::TERMINATE, signal::HANGUP, signal::QUIT];
+    let _: &[(Signal, &str)] = signal::OTHER_NAMES;
+
+    // Both are sources: they record their registration (`Association`), and receive the interest `READABLE` in one of
+    // the three modes. Dropping one while it is registered ends the registration.
+    //
+    // `SignalSource::new` returns `InvalidInput` for a signal that cannot be received. From its return on, no signal is
+    // lost: `receive` returns each pending number once, and the source is readable as long as a number is pending.
+    // `signals` returns the argument of `new`, for `Debug`.
+    let _: fn(&[Signal]) -> io::Result<SignalSource> = SignalSource::new;
+    let _: fn(&SignalSource) -> Option<Signal> = SignalSource::receive;
+    let _: fn(&SignalSource) -> &[Signal] = SignalSource::signals;
+
+    // A `ChildSource` is readable from the exit of the child on, for ever. In edge and oneshot mode, it is reported
+    // once after each `register` and `reregister`. `id` returns the child's process id, for `Debug`.
+    let _: fn(&Child) -> io::Result<ChildSource> = ChildSource::new;
+    let _: fn(&ChildSource) -> u32 = ChildSource::id;
+
+    const fn assert_sources<T: Send + Sync + event::Source>() {}
+    assert_sources::<SignalSource>();
+    assert_sources::<ChildSource>();
+};
+
 mod association;
 pub mod book;
 pub mod event;
@@ -315,7 +346,9 @@ mod interest;
 mod io_source;
 pub mod net;
 mod poll;
+pub mod process;
 mod shared;
+pub mod signal;
 mod source;
 mod sync;
 mod timer;

@@ -86,6 +86,12 @@ const SYSCALL_BASE: c_long = 0;
 /// does not allow.
 pub const TRY_PWAIT2: bool = !cfg!(target_os = "android");
 
+/// Returns a descriptor of a process, since Linux 5.3. This crate calls it by number, as above.
+pub const SYS_pidfd_open: c_long = SYSCALL_BASE + 434;
+
+/// Whether `pidfd_open` may be tried, as above.
+pub const TRY_PIDFD_OPEN: bool = !cfg!(target_os = "android");
+
 extern "C" {
     /// <https://man7.org/linux/man-pages/man2/syscall.2.html>
     pub fn syscall(number: c_long, ...) -> c_long;
@@ -100,3 +106,41 @@ extern "C" {
     /// <https://man7.org/linux/man-pages/man2/eventfd.2.html>
     pub fn eventfd(initval: c_uint, flags: c_int) -> c_int;
 }
+
+// <sys/wait.h>, <signal.h>
+
+pub const P_PID: c_uint = 1;
+pub const WNOHANG: c_int = 1;
+pub const WEXITED: c_int = 4;
+pub const WNOWAIT: c_int = 0x100_0000;
+
+/// What `waitid` returns. This crate only reads whether the kernel has written a signal number.
+#[repr(C)]
+pub struct siginfo_t {
+    pub si_signo: c_int,
+    pub rest: [c_int; SIGINFO_REST],
+}
+pub const SIGINFO_REST: usize = 31;
+const _: () = assert!(mem::size_of::<siginfo_t>() == 128);
+
+extern "C" {
+    /// <https://man7.org/linux/man-pages/man2/waitid.2.html>
+    pub fn waitid(idtype: c_uint, id: c_uint, infop: *mut siginfo_t, options: c_int) -> c_int;
+}
+
+// <errno.h>
+
+pub const EPERM: c_int = 1;
+pub const ESRCH: c_int = 3;
+#[cfg(any(target_arch = "mips", target_arch = "mips32r6", target_arch = "mips64", target_arch = "mips64r6"))]
+pub const ENOSYS: c_int = 89;
+#[cfg(target_arch = "sparc64")]
+pub const ENOSYS: c_int = 90;
+#[cfg(not(any(
+    target_arch = "mips",
+    target_arch = "mips32r6",
+    target_arch = "mips64",
+    target_arch = "mips64r6",
+    target_arch = "sparc64",
+)))]
+pub const ENOSYS: c_int = 38;
