@@ -20,12 +20,43 @@ pub(crate) struct WaitSource {
     shared: Weak<SelectorState>,
 }
 
+// Open and close.
+
 impl WaitSource {
-    /// Duplicates a handle.
-    pub fn duplicate(handle: HANDLE) -> io::Result<WaitSource> {
-        Ok(WaitSource { handle: Arc::new(duplicate(handle)?), waitable: None, shared: Weak::new() })
+    /// Takes ownership of a handle.
+    ///
+    /// # Safety
+    ///
+    /// The handle is open, and no other code closes it.
+    pub unsafe fn from_raw(raw: HANDLE) -> WaitSource {
+        // SAFETY: the caller promises the same.
+        WaitSource::new(unsafe { Handle::from_raw(raw) })
     }
 
+    /// Duplicates a handle.
+    pub fn duplicate(handle: HANDLE) -> io::Result<WaitSource> {
+        Ok(WaitSource::new(duplicate(handle)?))
+    }
+
+    fn new(handle: Handle) -> WaitSource {
+        WaitSource { handle: Arc::new(handle), waitable: None, shared: Weak::new() }
+    }
+
+    pub fn raw(&self) -> HANDLE {
+        self.handle.raw()
+    }
+}
+
+/// Ends the registration.
+impl Drop for WaitSource {
+    fn drop(&mut self) {
+        self.deregister();
+    }
+}
+
+// Register, reregister, deregister.
+
+impl WaitSource {
     /// Registers the handle.
     ///
     /// # Errors
@@ -57,11 +88,11 @@ impl WaitSource {
             waitable.deregister();
         }
     }
-}
 
-/// Ends the registration.
-impl Drop for WaitSource {
-    fn drop(&mut self) {
-        self.deregister();
+    /// In edge mode, makes the next `poll` report the object again if it is signalled.
+    pub fn rearm(&self) {
+        if let (Some(waitable), Some(shared)) = (&self.waitable, self.shared.upgrade()) {
+            shared.schedule_posting(waitable, waitable.rearm());
+        }
     }
 }

@@ -171,6 +171,17 @@ impl Waitable {
         Some(state.request_update())
     }
 
+    /// In edge mode, arms the object again.
+    pub fn rearm(&self) -> Update {
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
+        match &mut state.registration {
+            Some(registration) if registration.interest.is_edge() => registration.is_armed = true,
+            _ => {}
+        }
+        state.request_update()
+    }
+
     /// Ends the registration, and discards a signal that was consumed but not reported.
     pub fn deregister(self: &Arc<Waitable>) {
         let mut state = lock(&self.state);

@@ -18,6 +18,8 @@ use crate::{Interest, Registry};
 
 pub(crate) mod ffi;
 mod named_pipe;
+pub(crate) mod process;
+pub(crate) mod signal;
 pub(crate) mod socket;
 mod source_handle;
 
@@ -195,4 +197,11 @@ impl AsRawSocket for book::TcpStream {
     fn as_raw_socket(&self) -> RawSocket {
         self.source().as_raw_socket()
     }
+}
+
+/// Handles an event of the console as the handler does that [`Signals`](crate::signal::Signals) installs. Only the
+/// project's tests call this: Wine cannot generate such an event.
+#[doc(hidden)]
+pub fn handle_console_event(event: u32) -> bool {
+    signal::handle(event)
 }

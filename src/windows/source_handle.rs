@@ -89,25 +89,16 @@ pub struct SourceHandle<'a>(pub &'a RawHandle);
 
 impl Source for SourceHandle<'_> {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        check_readable(interests)?;
+        let interests = interests.only_readable("a handle")?;
         registry.selector().register_handle(*self.0, token, interests)
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        check_readable(interests)?;
+        let interests = interests.only_readable("a handle")?;
         registry.selector().reregister_handle(*self.0, token, interests)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         registry.selector().deregister_handle(*self.0)
-    }
-}
-
-pub(super) fn check_readable(interests: Interest) -> io::Result<()> {
-    if interests.is_readable() {
-        Ok(())
-    } else {
-        let reason = "cannot register or reregister a handle without READABLE interest: a handle is never writable";
-        Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
     }
 }
