@@ -89,7 +89,7 @@
 //!
 //! - Registering a source twice, or with two polls, fails with `AlreadyExists`. Reregistering or deregistering an
 //!   unregistered source fails with `NotFound`. mio checks this in debug builds, or where the kernel checks it. The
-//!   exceptions are `SourceFd` and `SourceSocket`, which do not record their registration.
+//!   exceptions are `SourceFd`, `SourceSocket` and `SourceHandle`, which do not record their registration.
 //! - On Windows in edge mode, if a program reads a part of the data, the next `poll` reports the rest. mio does not
 //!   report it.
 //! - On Linux since 5.11, timeouts are in nanoseconds. mio rounds up to milliseconds.
@@ -106,7 +106,8 @@
 //! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
 //!
 //! minimio adds the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), the conversion from
-//! `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which takes any socket, and `UdpSocket::set_connreset`.
+//! `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which takes any socket, `SourceHandle`, which takes any
+//! handle for which a thread can wait, and `UdpSocket::set_connreset`.
 //!
 //! # Policies
 //!
@@ -189,10 +190,10 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core and `epoll/` | 1,461 |
-//! | core and kqueue | the core and `kqueue/` | 1,737 |
-//! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,508 |
-//! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 670 |
+//! | core and epoll | the core and `epoll/` | 1,519 |
+//! | core and kqueue | the core and `kqueue/` | 1,769 |
+//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 2,636 |
+//! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,034 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]

@@ -311,7 +311,7 @@ extern "system" {
         dwMilliseconds: DWORD,
         dwFlags: DWORD,
     ) -> BOOL;
-    /// <https://learn.microsoft.com/windows/win32/api/threadpoollegacyapiset/nf-threadpoollegacyapiset-unregisterwaitex>
+    /// <https://learn.microsoft.com/windows/win32/sync/unregisterwaitex>
     pub fn UnregisterWaitEx(WaitHandle: HANDLE, CompletionEvent: HANDLE) -> BOOL;
     /// <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-waitforsingleobject>
     pub fn WaitForSingleObject(hHandle: HANDLE, dwMilliseconds: DWORD) -> DWORD;

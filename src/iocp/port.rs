@@ -20,8 +20,8 @@ pub(super) const KEY_NOTIFIER: usize = 0;
 /// The key of packets for poll requests. Their address is that of the [`Sock`](super::sock::Sock), and the packet owns
 /// one reference to the sock.
 pub(super) const KEY_AFD: usize = 1;
-/// The key of packets for waits. Their address is that of the [`Waitable`](super::waitable::Waitable), and the packet owns
-/// one reference to the waitable.
+/// The key of packets for waits. Their address is that of the [`Waitable`](super::waitable::Waitable), and the packet
+/// owns one reference to the waitable.
 pub(super) const KEY_WAITABLE: usize = 2;
 // Any other key is the address of a `Pipe`, and the packet owns one reference to the pipe. The packet's address is that
 // of the completed operation, or null if the pipe posted the packet itself.

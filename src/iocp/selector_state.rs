@@ -30,7 +30,8 @@ pub(super) struct SelectorState {
 }
 
 /// The sources to update when the next wait begins: socks whose request does not cover what is armed, pipes that must
-/// post a packet, and waitables that must post a packet or begin a wait. Several changes between two waits thus cost one request.
+/// post a packet, and waitables that must post a packet or begin a wait. Several changes between two waits thus cost
+/// one request.
 pub(super) struct UpdateQueue {
     socks: VecDeque<Arc<Sock>>,
     pipes: VecDeque<Arc<Pipe>>,

@@ -15,6 +15,7 @@ use super::ffi::{self, BOOL, DWORD};
 use crate::association::Association;
 use crate::event::{Source, Token};
 use crate::queue::WaitSource;
+// This module and `crate::signal` import each other: `Signals` is built on this module, which returns a `Signal`.
 use crate::signal::Signal;
 use crate::sync::lock;
 use crate::{Interest, Registry};

@@ -19,22 +19,22 @@ use crate::{Interest, Registry};
 ///
 /// A wait consumes the signal of some objects, as [`WaitForSingleObject`] does. While the handle is registered, the
 /// polling thread, the registering thread or the pool may consume a signal at any time. `poll` reports every consumed
-/// signal once, also if `reregister` is called in between. In edge and oneshot mode, this crate consumes no other signal
-/// until [`reregister`](Registry::reregister), so none is lost:
+/// signal once, also if `reregister` is called in between. In edge and oneshot mode, this crate consumes no other
+/// signal until [`reregister`](Registry::reregister), so none is lost:
 ///
 /// | mode | event or timer with manual reset, process, thread | event or timer with automatic reset | semaphore |
 /// |---|---|---|---|
 /// | level | reported by every `poll` while it is signalled | reported once for each signal | reported once for each unit |
 /// | edge, oneshot | reported once, then not until `reregister` | the same; the next signal stays in the object | the same; the other units stay in the object |
 ///
-/// `reregister` also reports an object that is signalled already. [`deregister`](Registry::deregister) discards a signal
-/// that was consumed and not reported, and so do a second `register` and the drop of the `Poll`. An event can be stale:
-/// the program may have reset the object since it was signalled.
+/// `reregister` also reports an object that is signalled already. [`deregister`](Registry::deregister) discards a
+/// signal that was consumed and not reported, and so do a second `register` and the drop of the `Poll`. An event can be
+/// stale: the program may have reset the object since it was signalled.
 ///
 /// The interest must contain [`READABLE`](Interest::READABLE). A handle is never writable.
 ///
-/// Do not register a mutex: a wait would give its ownership to a thread of the system. The handle of a file, a pipe or a
-/// socket does not report readiness; use [`NamedPipe`](super::NamedPipe) or [`SourceSocket`](super::SourceSocket).
+/// Do not register a mutex: a wait would give its ownership to a thread of the system. The handle of a file, a pipe or
+/// a socket does not report readiness; use [`NamedPipe`](super::NamedPipe) or [`SourceSocket`](super::SourceSocket).
 ///
 /// # Registration
 ///

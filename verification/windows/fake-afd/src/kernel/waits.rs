@@ -122,8 +122,8 @@ pub(crate) fn call_back() {
         wait.state = WaitState::Running(thread::current().id());
         let (callback, context) = (wait.callback, wait.context);
         drop(kernel);
-        // SAFETY: the caller of `RegisterWaitForSingleObject` promises that the callback may be called until the wait is
-        // ended. `UnregisterWaitEx` blocks while the callback runs.
+        // SAFETY: the caller of `RegisterWaitForSingleObject` promises that the callback may be called until the wait
+        // is ended. `UnregisterWaitEx` blocks while the callback runs.
         unsafe { callback(context as *mut c_void, 0) };
         let mut kernel = lock();
         if let Some(wait) = kernel.pool_waits.get_mut(&raw) {

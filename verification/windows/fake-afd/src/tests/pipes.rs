@@ -282,8 +282,8 @@ fn a_pipe_that_is_registered_while_another_thread_waits_is_reported_at_once() {
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
             world.until_blocked(1);
-            // Neither the packet of the first pipe nor that of the notifier can be posted, so the next wait reports that
-            // pipe.
+            // Neither the packet of the first pipe nor that of the notifier can be posted, so the next wait reports
+            // that pipe.
             world.kernel().faults.posts = 2;
             registry.register(&mut pipe, Token(1), BOTH).unwrap();
             registry.register(&mut other, Token(2), BOTH).unwrap();
