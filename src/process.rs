@@ -18,6 +18,7 @@ use crate::Registry;
 /// - The source is registered like any other: once, with one `Poll`, for `READABLE`, in any mode. It ignores other
 ///   readiness. In edge and oneshot mode, the exit is reported once, and again only after `reregister`. In level mode,
 ///   every `poll` reports it, even after the program has called `wait`: deregister or drop the source then.
+/// - The event is readable. Other predicates of the event have no meaning.
 /// - Dropping the source does not end the child. The source and the `Child` can be dropped in either order.
 ///
 /// | | Linux | Android, and Linux without `pidfd_open` | macOS and other Apple systems, BSDs | Windows |
@@ -30,8 +31,9 @@ use crate::Registry;
 /// Android kills an app that makes a system call which Android's filter does not allow, so this crate does not try
 /// `pidfd_open` there.
 ///
-/// On macOS, the kernel reports the exit an instant before the status is available. In this instant, `try_wait` returns
-/// `Ok(None)`. [`Child::wait`] waits for the rest of this instant, so `wait` is the portable call after an event.
+/// On macOS and the BSDs, the kernel reports the exit an instant before the status is available. In this instant,
+/// `try_wait` returns `Ok(None)`, and [`Child::wait`] waits until the instant has passed. So `wait` is the portable call
+/// after an event.
 ///
 /// # Examples
 ///

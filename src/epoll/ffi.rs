@@ -3,7 +3,7 @@
 #![allow(non_camel_case_types, non_upper_case_globals)]
 
 use std::mem;
-use std::os::raw::{c_int, c_long, c_uint};
+use std::os::raw::{c_int, c_long, c_uint, c_void};
 
 use crate::unix::ffi::{O_CLOEXEC, O_NONBLOCK};
 
@@ -114,18 +114,12 @@ pub const WNOHANG: c_int = 1;
 pub const WEXITED: c_int = 4;
 pub const WNOWAIT: c_int = 0x100_0000;
 
-/// What `waitid` returns. This crate only reads whether the kernel has written a signal number.
-#[repr(C)]
-pub struct siginfo_t {
-    pub si_signo: c_int,
-    pub rest: [c_int; SIGINFO_REST],
-}
-pub const SIGINFO_REST: usize = 31;
-const _: () = assert!(mem::size_of::<siginfo_t>() == 128);
+/// What `waitid` writes, as bytes. The first field of the struct is the number of the signal, a `c_int`.
+pub type siginfo_t = [u8; 128];
 
 extern "C" {
     /// <https://man7.org/linux/man-pages/man2/waitid.2.html>
-    pub fn waitid(idtype: c_uint, id: c_uint, infop: *mut siginfo_t, options: c_int) -> c_int;
+    pub fn waitid(idtype: c_uint, id: c_uint, infop: *mut c_void, options: c_int) -> c_int;
 }
 
 // <errno.h>

@@ -91,10 +91,11 @@ impl Receiver for ExitWatch {
 
 /// Returns whether a child has exited, also if the program has waited for it. Leaves its exit status to the program.
 fn has_exited(process: u32) -> bool {
-    let mut info = ffi::siginfo_t { si_signo: 0, rest: [0; ffi::SIGINFO_REST] };
+    let mut info: ffi::siginfo_t = [0; 128];
     let options = ffi::WEXITED | ffi::WNOHANG | ffi::WNOWAIT;
-    // SAFETY: `info` has room for the result and outlives the call.
-    let result = unsafe { ffi::waitid(ffi::P_PID, process, &mut info, options) };
-    // While the child runs, the call writes 0. The only error is ECHILD: the program has waited for the child.
-    result < 0 || info.si_signo != 0
+    // SAFETY: `info` has room for a `siginfo_t`, which the kernel writes to any address, and outlives the call.
+    let result = unsafe { ffi::waitid(ffi::P_PID, process, info.as_mut_ptr().cast(), options) };
+    // While the child runs, the number of the signal stays 0. The only error is ECHILD: the program has waited for the
+    // child.
+    result < 0 || info[..4] != [0; 4]
 }

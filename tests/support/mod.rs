@@ -26,11 +26,14 @@ pub mod pair;
 #[cfg(unix)]
 pub mod pipe;
 pub mod program;
+pub mod raise;
 pub mod random;
 #[cfg(windows)]
 pub mod raw_socket;
 pub mod readiness;
 pub mod reset;
+#[cfg(unix)]
+pub mod seccomp;
 #[cfg(unix)]
 pub mod signal;
 pub mod system;

@@ -157,3 +157,6 @@ pub const MESSAGES_CAN_BE_LATE: bool = cfg!(not(any(target_os = "linux", target_
 /// Whether the second direction of a oneshot source, which is not reported, takes a slot of a poll that reports other
 /// events.
 pub const SUPPRESSED_EVENTS_TAKE_SLOTS: bool = HAS_KQUEUE;
+
+/// How many children a test can have at once. The model of kqueue needs seven descriptors for each.
+pub const CHILDREN_AT_ONCE: usize = if cfg!(minimio_kqueue) { 100 } else { 1000 };
