@@ -183,7 +183,7 @@ fn signals_and_their_poll_can_be_dropped_in_any_order() {
             assert!(!is_signalled || send(CTRL_C_EVENT));
             drop(poll);
             assert!(send(CTRL_BREAK_EVENT));
-            assert_eq!(signals.receive().is_some(), true);
+            assert!(signals.receive().is_some());
             // The source can be registered with another poll.
             let mut signals = signals;
             let (mut poll, mut events) = poll_and_register(&mut signals);
