@@ -259,16 +259,15 @@ impl Waitable {
             None => return,
         };
         // SAFETY: the wait exists, and this is the only call that ends it.
-        if unsafe { ffi::UnregisterWaitEx(wait.raw, ffi::INVALID_HANDLE_VALUE) } == 0 {
-            // No case is known. The pool may still wait: it keeps its reference, and the handle stays open.
-            mem::forget(wait);
-            return;
-        }
+        let has_ended = unsafe { ffi::UnregisterWaitEx(wait.raw, ffi::INVALID_HANDLE_VALUE) } != 0;
         let callback = self.callback.swap(NOT_CALLED, Ordering::AcqRel);
         if callback != NOT_CALLED {
             state.ready |= AFD_POLL_RECEIVE;
         }
-        if callback != POSTED {
+        if !has_ended {
+            // No case is known. The pool may still wait: it keeps its reference, and the handle stays open.
+            mem::forget(wait);
+        } else if callback != POSTED {
             // SAFETY: `begin_wait` has passed this address to the pool. `signalled` has posted no packet, and will not
             // be called any more.
             unsafe { self.drop_kernel_ref(Arc::as_ptr(self) as *mut c_void) };

@@ -33,8 +33,8 @@ use crate::{Interest, Registry};
 ///
 /// The interest must contain [`READABLE`](Interest::READABLE). A handle is never writable.
 ///
-/// Do not register a mutex: a wait would give its ownership to a thread of the system. The handle of a file, a pipe or
-/// a socket does not report readiness; use [`NamedPipe`](super::NamedPipe) or [`SourceSocket`](super::SourceSocket).
+/// Do not register a mutex: a wait would make a thread its owner that does not release it. The handle of a file, a pipe
+/// or a socket does not report readiness; use [`NamedPipe`](super::NamedPipe) or [`SourceSocket`](super::SourceSocket).
 ///
 /// # Registration
 ///

@@ -144,6 +144,10 @@ impl Kernel {
                 self.object(key).handles.insert(duplicate);
                 Ok(duplicate)
             }
+            _ if handle == usize::MAX => {
+                self.violation("the pseudo handle of the process is duplicated");
+                Err(ERROR_INVALID_HANDLE)
+            }
             _ => Err(ERROR_INVALID_HANDLE),
         }
     }

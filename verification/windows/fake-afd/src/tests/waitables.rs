@@ -384,7 +384,55 @@ fn a_source_can_move_to_another_poll() {
 }
 
 #[test]
-fn a_signal_allocates_nothing_and_costs_four_calls() {
+fn no_signal_of_an_ended_registration_is_reported() {
+    with_loop(|_, mut queue| {
+        let handle = Handle::consuming();
+        let mut owned = handle.owned();
+        queue.register(&mut owned, 1, READ.level());
+        assert_eq!(queue.now(), []);
+        handle.signal();
+        queue.deregister(&mut owned);
+        queue.register(&mut owned, 2, READ.level());
+        assert_eq!(queue.now(), []);
+        // The same, with another poll.
+        handle.signal();
+        queue.deregister(&mut owned);
+        let mut second = Loop::new();
+        second.register(&mut owned, 3, READ.level());
+        assert_eq!((queue.now(), second.now()), (vec![], vec![]));
+        handle.signal();
+        assert_eq!((queue.now(), second.now()), (vec![], vec![(3, RECEIVE)]));
+    });
+}
+
+#[test]
+fn a_dropped_poll_consumes_no_signal_although_its_port_is_open() {
+    with_loop(|world, mut queue| {
+        let mut handle = Handle::consuming();
+        queue.register(&mut handle, 1, READ.level());
+        assert_eq!(queue.now(), []);
+        // A thread that notifies the poll keeps the port open.
+        let notifier = std::sync::Arc::clone(&queue.poll.registry().shared.notifier);
+        drop(queue);
+        assert_eq!(world.kernel().pool_waits(), 0);
+        handle.signal();
+        assert_eq!(handle.units(), 1);
+        drop(notifier);
+    });
+}
+
+#[test]
+fn invalid_handles_are_errors() {
+    with_loop(|_, queue| {
+        for number in [0, usize::MAX, 0x7777] {
+            let err = queue.registry().selector().register_handle(number as *mut _, Token(1), READ).unwrap_err();
+            assert_eq!(err.raw_os_error(), Some(ERROR_INVALID_HANDLE));
+        }
+    });
+}
+
+#[test]
+fn a_signal_allocates_nothing_and_posts_one_packet() {
     everywhere(|world| {
         let mut queue = Loop::new();
         let mut handle = Handle::consuming();
