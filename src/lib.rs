@@ -150,6 +150,7 @@
 //! | `delayed_load` | ten thousand requests that wait at the same time |
 //! | `wake` | a [`Waker`] beside a channel between two threads |
 //! | `timers` | a [`Timer`] as a source |
+//! | `supervisor` | Ctrl-C and the exits of child processes as sources |
 //! | `udp` | datagrams, and a timer that resends lost ones |
 //! | `echo` | level mode beside edge mode |
 //! | `any_fd` | a descriptor or socket for which the crate has no type |
