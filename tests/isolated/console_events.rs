@@ -201,3 +201,21 @@ fn poll_and_register(signals: &mut Signals) -> (minimio::Poll, minimio::Events) 
     poll.registry().register(signals, SOURCE, READ).unwrap();
     (poll, events)
 }
+
+/// The program of `verification/windows/ctrl-c.sh`, which presses Ctrl-C in its console.
+#[test]
+fn this_waits_for_ctrl_c_if_a_console_is_given() {
+    if std::env::var_os("MINIMIO_TEST_CONSOLE").is_none() {
+        return;
+    }
+    // Wine's console handles keys only while a program reads from the console.
+    thread::spawn(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+    let (mut poll, mut events) = poll();
+    let mut signals = Signals::new(&[Signal::INTERRUPT]).unwrap();
+    poll.registry().register(&mut signals, SOURCE, READ).unwrap();
+    println!("ready");
+    wait_until_readable(&mut poll, &mut events);
+    println!("received {:?}", signals.receive());
+    // The thread that reads does not end.
+    std::process::exit(0);
+}
