@@ -1,5 +1,6 @@
 //! Signals on Windows: the events of the console. Wine cannot generate such an event (`GenerateConsoleCtrlEvent`
 //! fails), so these tests call the crate's handler directly, in a thread of its own, as the system does.
+//! `verification/windows/ctrl-c.sh` checks that the system calls it.
 
 #![cfg(windows)]
 
