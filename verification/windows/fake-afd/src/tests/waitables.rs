@@ -266,11 +266,25 @@ fn a_wait_that_cannot_begin_is_tried_again() {
         assert_eq!(world.kernel().pool_waits(), 1);
         handle.signal();
         assert_eq!(queue.now(), [(1, RECEIVE)]);
-        // Even if no wait can begin, signals are reported.
+    });
+}
+
+#[test]
+fn signals_are_reported_although_no_wait_can_begin() {
+    everywhere(|world| {
+        let mut queue = Loop::new();
+        let mut handle = Handle::consuming();
+        queue.register(&mut handle, 1, READ.level());
         world.kernel().faults.pool_waits = usize::MAX;
         assert_eq!(queue.now(), []);
-        handle.signal();
-        assert_eq!(queue.wait(), [(1, RECEIVE)]);
+        for _ in 0..3 {
+            thread::scope(|scope| {
+                let waits = scope.spawn(|| queue.wait());
+                world.until_blocked(1);
+                handle.signal();
+                assert_eq!(waits.join().unwrap(), [(1, RECEIVE)]);
+            });
+        }
         world.kernel().faults.pool_waits = 0;
     });
 }
