@@ -319,7 +319,8 @@ fn reregistering_or_deregistering_an_unregistered_source_handle_fails_with_not_f
     let (poll, _) = poll();
     let event = Object::event(AUTO);
     event.set();
-    let mut source = SourceHandle(&event.raw());
+    let raw = event.raw();
+    let mut source = SourceHandle(&raw);
     assert_eq!(kind(poll.registry().reregister(&mut source, SOURCE, READ)), ErrorKind::NotFound);
     assert_eq!(kind(poll.registry().deregister(&mut source)), ErrorKind::NotFound);
     assert!(event.take_signal());
@@ -329,7 +330,8 @@ fn reregistering_or_deregistering_an_unregistered_source_handle_fails_with_not_f
 fn registering_a_handle_without_readable_interest_fails_with_invalid_input() {
     let (poll, _) = poll();
     let event = Object::event(AUTO);
-    let mut source = SourceHandle(&event.raw());
+    let raw = event.raw();
+    let mut source = SourceHandle(&raw);
     let err = poll.registry().register(&mut source, SOURCE, WRITE).unwrap_err();
     assert_eq!(err.kind(), ErrorKind::InvalidInput);
     assert!(err.to_string().contains("READABLE"), "{err}");

@@ -436,6 +436,19 @@ fn a_dropped_poll_consumes_no_signal_although_its_port_is_open() {
 }
 
 #[test]
+fn a_dropped_poll_ends_the_waits_of_its_sources() {
+    let world = World::new(Behaviour::WINDOWS);
+    let handle = Handle::consuming();
+    let mut owned = handle.owned();
+    let mut queue = Loop::new();
+    queue.register(&mut owned, 1, READ);
+    assert_eq!(queue.now(), []);
+    drop(queue);
+    assert_eq!(world.kernel().pool_waits(), 0);
+    drop((owned, handle));
+}
+
+#[test]
 fn invalid_handles_are_errors() {
     with_loop(|_, queue| {
         for number in [0, usize::MAX, 0x7777] {
