@@ -150,7 +150,7 @@ fn a_consumed_signal_is_reported_although_the_registration_changes() {
 #[test]
 fn a_signal_that_register_consumes_is_reported_once() {
     for mode in MODES {
-        with_loop(|_, mut queue| {
+        with_loop(|world, mut queue| {
             let mut handle = Handle::consuming();
             handle.signal();
             queue.register(&mut handle, 1, mode(READ));
@@ -158,6 +158,7 @@ fn a_signal_that_register_consumes_is_reported_once() {
             queue.reregister(&mut handle, 2, mode(READ));
             assert_eq!(queue.now(), [(2, RECEIVE)]);
             assert_eq!(queue.now(), []);
+            assert_eq!(world.counts().posts, 1);
         });
     }
 }
