@@ -345,11 +345,12 @@ fn registering_a_handle_without_readable_interest_fails_with_invalid_input() {
 fn registering_a_handle_for_which_no_thread_can_wait_is_an_error() {
     let (mut poll, mut events) = poll();
     let section = Object::section();
-    let closed = Object::event(AUTO).raw();
+    // Not the number of a closed handle: another test could open a handle with the same number.
+    let unused = 0x7fff_fff0 as RawHandle;
     let event = Object::event(AUTO).with_access(EVENT_MODIFY_STATE);
     // `ERROR_INVALID_HANDLE` and `ERROR_ACCESS_DENIED`.
     let cases: [(RawHandle, &[i32]); 5] = [
-        (closed, &[6]),
+        (unused, &[6]),
         (ptr::null_mut(), &[6]),
         (!0_usize as RawHandle, &[6]),
         (section.raw(), &[5, 6]),
