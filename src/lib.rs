@@ -95,7 +95,7 @@
 //!
 //! - Registering a source twice, or with two polls, fails with `AlreadyExists`. Reregistering or deregistering an
 //!   unregistered source fails with `NotFound`. mio checks this in debug builds, or where the kernel checks it. The
-//!   exceptions are `SourceFd` and `SourceSocket`, which do not record their registration.
+//!   exceptions are `SourceFd`, `SourceSocket` and `SourceHandle`, which do not record their registration.
 //! - On Windows in edge mode, if a program reads a part of the data, the next `poll` reports the rest. mio does not
 //!   report it.
 //! - On Linux since 5.11, timeouts are in nanoseconds. mio rounds up to milliseconds.
@@ -112,8 +112,8 @@
 //! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
 //!
 //! minimio adds the modes, [`Timer`], [`signal`], [`process`], [`Poll::next_deadline`], [`Events::len`](Events::len),
-//! the conversion from `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which takes any socket, and
-//! `UdpSocket::set_connreset`.
+//! the conversion from `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which takes any socket,
+//! `SourceHandle`, which takes any handle for which a thread can wait, and `UdpSocket::set_connreset`.
 //!
 //! # Policies
 //!
@@ -201,8 +201,8 @@
 //! |---|---|---:|
 //! | core and epoll | the core and `epoll/` | 1,513 |
 //! | core and kqueue | the core and `kqueue/` | 1,769 |
-//! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,534 |
-//! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 670 |
+//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 2,636 |
+//! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,033 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]

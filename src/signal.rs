@@ -86,7 +86,7 @@ impl fmt::Debug for Signal {
 /// | a handler that was installed before | is called too, after this crate's | is called only for events that this `Signals` lacks |
 /// | dropping the last `Signals` of a number | restores the action that `new` found | removes the handler when no `Signals` is left |
 /// | system calls of the program | continue after the handler (`SA_RESTART`), but a blocked `poll` fails with `Interrupted` | are not interrupted |
-/// | descriptors or handles of a `Signals` | 2 (a pipe) | 0 |
+/// | descriptors or handles of a `Signals` | 2 (a pipe) | 1 (an event) |
 ///
 /// On Unix, the handler stores the signal's number and writes a byte to the pipe. The handler allocates nothing, takes
 /// no lock, and keeps `errno`. A `Signals` receives nothing while all threads of the program block the signal
@@ -94,10 +94,12 @@ impl fmt::Debug for Signal {
 /// replaced; otherwise, no `Signals` receives the signal. When the last `Signals` is dropped while such a handler is
 /// installed, this crate does not change the action.
 ///
-/// On Windows, the system calls the handler in a thread of its own. It ends the process when the handler for a closed
-/// console, a log-off or a shutdown returns. So this crate's handler returns only after `receive` has returned
-/// [`TERMINATE`](Signal::TERMINATE) and the `Signals` was dropped, or when the system's time limit (five seconds in
-/// most cases) has passed.
+/// On Windows, the system calls the handler in a thread of its own, and ends the process when the handler for a closed
+/// console, a log-off or a shutdown returns. So this crate's handler returns only when no `Signals` with
+/// [`TERMINATE`](Signal::TERMINATE) is left: the program receives the signal, completes its work, and exits or drops
+/// the `Signals`. After a time limit, five seconds in most cases, the system ends the process. A service receives the
+/// log-off of each user as `TERMINATE`. A process that was started in a new process group (`CREATE_NEW_PROCESS_GROUP`)
+/// receives no [`INTERRUPT`](Signal::INTERRUPT), unless it enables Ctrl-C again.
 ///
 /// # Fork
 ///

@@ -77,10 +77,8 @@ fn in_edge_mode_each_signal_that_is_not_pending_is_reported() {
         assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
         expect_no_event(&mut poll, &mut events);
         raise(Signal::QUIT);
+        assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
         // A program that receives one signal for each event receives all.
-        if !system::REARMED_BY_THE_PROGRAM {
-            assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
-        }
         let first = signals.receive().unwrap();
         assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
         assert_ne!(signals.receive().unwrap(), first);

@@ -20,6 +20,8 @@ pub mod handles;
 pub mod isolation;
 #[cfg(windows)]
 pub mod named_pipe;
+#[cfg(windows)]
+pub mod object;
 pub mod pair;
 #[cfg(unix)]
 pub mod pipe;

@@ -11,3 +11,15 @@ pub fn raise(signal: Signal) {
     // SAFETY: `raise` takes no pointer. The tests raise only signals that they receive.
     assert_eq!(unsafe { raise(signal.as_raw()) }, 0);
 }
+
+/// As on Unix. Wine cannot generate an event of the console (`GenerateConsoleCtrlEvent` fails), so this calls the
+/// crate's handler directly. `TERMINATE` is not possible, because its handler waits until the `Signals` are dropped.
+#[cfg(windows)]
+pub fn raise(signal: Signal) {
+    let event = match signal {
+        Signal::INTERRUPT => 0,
+        Signal::QUIT => 1,
+        signal => panic!("{signal:?} cannot be raised"),
+    };
+    assert!(minimio::windows::handle_console_event(event), "no source receives {signal:?}");
+}
