@@ -1,5 +1,6 @@
-//! An event queue: one thread waits for many sockets, timers and wake-ups from other threads at once, and learns which
-//! of them are ready. It is built on the system calls of epoll, kqueue or IOCP, without any dependency.
+//! An event queue: one thread waits for many sockets, timers, wake-ups from other threads, signals and child processes
+//! at once, and learns which of them are ready. It is built on the system calls of epoll, kqueue or IOCP, without any
+//! dependency.
 //!
 //! A program registers each source with a [`Poll`], with a [`Token`] of its own choice and an [`Interest`], and then
 //! polls in a loop:
@@ -82,6 +83,11 @@
 //! deadline limits the wait, so setting a timer needs no system call, except to interrupt a blocked `poll` if the new
 //! deadline is the earliest. Cancelling a timer needs none. A timer never expires early.
 //!
+//! # Signals and child processes
+//!
+//! [`Signals`](signal::Signals) is a source that receives signals, such as Ctrl-C. [`ChildExit`](process::ChildExit) is
+//! a source that is readable once a child process has exited. The page of each lists what it replaces in the process.
+//!
 //! # Differences from mio
 //!
 //! A program written for mio compiles unchanged with `mio = { package = "minimio", … }` in its `Cargo.toml`, or after
@@ -105,9 +111,9 @@
 //!   Rust version is 1.63; mio 1.2 needs 1.71.
 //! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
 //!
-//! minimio adds the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), the conversion from
-//! `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which takes any socket, `SourceHandle`, which takes any
-//! handle for which a thread can wait, and `UdpSocket::set_connreset`.
+//! minimio adds the modes, [`Timer`], [`signal`], [`process`], [`Poll::next_deadline`], [`Events::len`](Events::len),
+//! the conversion from `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which takes any socket,
+//! `SourceHandle`, which takes any handle for which a thread can wait, and `UdpSocket::set_connreset`.
 //!
 //! # Policies
 //!
@@ -117,8 +123,9 @@
 //! can still take the lock. A poll may be dropped before its sources.
 //!
 //! **Signals.** A signal ends a wait with [`Interrupted`](std::io::ErrorKind::Interrupted), and no event is lost. A
-//! signal handler may call [`Waker::wake`]. A write to a socket whose peer is closed returns an error and raises no
-//! `SIGPIPE`; a write to a pipe may raise it.
+//! signal handler may call [`Waker::wake`]. The crate installs a signal handler only for [`signal::Signals`] and,
+//! without `pidfd_open`, for [`process::ChildExit`]. A write to a socket whose peer is closed returns an error and
+//! raises no `SIGPIPE`; a write to a pipe may raise it.
 //!
 //! **Fork.** After `fork`, the child must not use the parent's polls, sources and wakers ([details](Poll#fork)).
 //! Descriptors are close-on-exec from their creation, with these exceptions, which become close-on-exec immediately
@@ -162,7 +169,7 @@
 //! ```text
 //!       register, poll                      wake, set
 //!  ┌──────────┴───────────────────────────────┴───────────┐
-//!  │ poll  source  net        waker  timer                │   the public types
+//!  │ poll  source  net  signal  process  waker  timer     │   the public types
 //!  ├──────────────────────────────────────────────────────┤
 //!  │ shared: one poll round   wait  wakers  timers        │   the state of one poll
 //!  ├────────────────┬────────────────┬────────────────────┤
@@ -179,9 +186,10 @@
 //! 4. `poll.rs`, then `shared.rs`: the public type and one round of polling, with the pending flags in `wakers.rs`, the
 //!    deadlines in `timers.rs`, and the state that wakers and timers share with the poll in `wakers_and_timers.rs`.
 //! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs`
-//!    and `notifier.rs` follow in all three. `kqueue/` also has `oneshot.rs`; `iocp/` has one file for each of its
-//!    concepts, listed in its `mod.rs`.
-//! 6. `source.rs`, `io_source.rs`, `association.rs`, then `net/`, with `unix/` or `windows/`: the sources.
+//!    and `notifier.rs` follow in all three. `epoll/` and `kqueue/` also have `process.rs`, and `kqueue/` has
+//!    `oneshot.rs`; `iocp/` has one file for each of its concepts, listed in its `mod.rs`.
+//! 6. `source.rs`, `io_source.rs`, `association.rs`, then `net/`, `signal.rs` and `process.rs`, with `unix/` or
+//!    `windows/`: the sources.
 //! 7. `waker.rs`, `timer.rs`: the public types for waking and for deadlines.
 //! 8. `book.rs`: the book's names.
 //!
@@ -191,10 +199,10 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core and `epoll/` | 1,519 |
+//! | core and epoll | the core and `epoll/` | 1,513 |
 //! | core and kqueue | the core and `kqueue/` | 1,769 |
 //! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 2,636 |
-//! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,034 |
+//! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,033 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]

@@ -27,13 +27,13 @@ use crate::Registry;
 /// | descriptors or handles of a `ChildExit` | 1 | 2 | 1 | 1 |
 /// | what it replaces in the process | nothing | the action of `SIGCHLD`, as [`Signals`](crate::signal::Signals) does | nothing | nothing |
 ///
-/// On Linux, this crate uses the handler of `SIGCHLD` if the kernel does not have `pidfd_open`, or a sandbox forbids it.
-/// Android kills an app that makes a system call which Android's filter does not allow, so this crate does not try
+/// On Linux, this crate uses the handler of `SIGCHLD` if the kernel does not have `pidfd_open`, or a sandbox forbids
+/// it. Android kills an app that makes a system call which Android's filter does not allow, so this crate does not try
 /// `pidfd_open` there.
 ///
 /// On macOS and the BSDs, the kernel reports the exit an instant before the status is available. In this instant,
-/// `try_wait` returns `Ok(None)`, and [`Child::wait`] waits until the instant has passed. So `wait` is the portable call
-/// after an event.
+/// `try_wait` returns `Ok(None)`, and [`Child::wait`] waits until the instant has passed. So `wait` is the portable
+/// call after an event.
 ///
 /// # Examples
 ///
@@ -67,8 +67,8 @@ pub struct ChildExit {
 impl ChildExit {
     /// Creates a source that reports the exit of this child.
     ///
-    /// Create the source before `wait` or `try_wait` returns the exit status. On Unix, the system can give the number of
-    /// a child that was waited for to a new process, which this source would then watch.
+    /// Create the source before `wait` or `try_wait` returns the exit status. On Unix, the system can give the number
+    /// of a child that was waited for to a new process, which this source would then watch.
     ///
     /// # Errors
     ///

@@ -7,10 +7,10 @@ use crate::{Interest, Registry};
 
 /// A source of events: a socket, a timer, or a type that wraps one.
 ///
-/// The sockets in [`net`](crate::net) and [`Timer`](crate::Timer) implement this trait; on Unix also `SourceFd` and the
-/// ends of pipes, on Windows also `SourceSocket`, `SourceHandle` and `NamedPipe`. A type that wraps a source implements
-/// the trait by forwarding the calls. Only [`Registry`]'s methods and such wrappers should call the methods of this
-/// trait.
+/// The sockets in [`net`](crate::net), [`Timer`](crate::Timer), [`Signals`](crate::signal::Signals) and
+/// [`ChildExit`](crate::process::ChildExit) implement this trait; on Unix also `SourceFd` and the ends of pipes, on
+/// Windows also `SourceSocket`, `SourceHandle` and `NamedPipe`. A type that wraps a source implements the trait by
+/// forwarding the calls. Only [`Registry`]'s methods and such wrappers should call the methods of this trait.
 ///
 /// # Dropping
 ///

@@ -10,9 +10,9 @@ use crate::unix::descriptor::{close_on_exec, open_readable_pipe};
 
 /// A descriptor that is readable from the exit of a child on.
 ///
-/// The knote of a process (`EVFILT_PROC`) reports the exit once and is then deleted, so a poll whose kqueue had the knote
-/// could not report it in level mode, or again after `reregister`. This kqueue keeps the event, because no code takes it
-/// out. A kqueue with an event is readable, so a poll can watch it in every mode.
+/// The knote of a process (`EVFILT_PROC`) reports the exit once and is then deleted, so a poll whose kqueue had the
+/// knote could not report it in level mode, or again after `reregister`. This kqueue keeps the event, because no code
+/// takes it out. A kqueue with an event is readable, so a poll can watch it in every mode.
 pub(crate) struct ExitDescriptor {
     fd: OwnedFd,
 }

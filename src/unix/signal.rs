@@ -11,6 +11,7 @@ use super::ffi;
 use super::signal_handler::{self, Receiver, MAX_NUMBER};
 use crate::event::{Source, Token};
 use crate::io_source::IoSource;
+// This module and `crate::signal` import each other: `Signals` is built on `SignalSource`, which receives `Signal`s.
 use crate::signal::Signal;
 use crate::{Interest, Registry};
 
@@ -116,7 +117,8 @@ impl SignalSource {
     }
 
     pub fn receive(&self) -> Option<Signal> {
-        // The bytes are read before the signals are taken: a signal that arrives in between leaves its byte in the pipe.
+        // The bytes are read before the signals are taken: a signal that arrives in between leaves its byte in the
+        // pipe.
         let mut bytes = [0; 64];
         while matches!(self.pipe.get().read(&mut bytes), Ok(count) if count == bytes.len()) {}
         self.pending.take().map(Signal)

@@ -12,10 +12,10 @@
 //!   stores `list` and then loads `readers`. All four accesses are `SeqCst`, so a handler that the changing thread does
 //!   not see loads the new list.
 //! - *The previous action* is called after the handler has left the slot, because it may never return.
-//! - *Fork.* A child of `fork` has a copy of the table, in which another thread of the parent may have held the lock, or
-//!   may have been a reader. So a table belongs to a process: the child's first change creates a new table, and never
-//!   frees the old one. A handler that runs with the table of another process notifies no receiver, because that would
-//!   write to a pipe of the parent.
+//! - *Fork.* A child of `fork` has a copy of the table, in which another thread of the parent may have held the lock,
+//!   or may have been a reader. So a table belongs to a process: the child's first change creates a new table, and
+//!   never frees the old one. A handler that runs with the table of another process notifies no receiver, because that
+//!   would write to a pipe of the parent.
 
 use std::io;
 use std::mem;
@@ -33,8 +33,8 @@ use crate::sync::lock;
 
 /// What the handler notifies.
 pub(crate) trait Receiver: Send + Sync {
-    /// The process has received a signal with this number. The handler calls this, so this must be async-signal-safe: no
-    /// lock, no allocation, no panic.
+    /// The process has received a signal with this number. The handler calls this, so this must be async-signal-safe:
+    /// no lock, no allocation, no panic.
     fn signalled(&self, number: c_int);
 }
 
@@ -198,8 +198,8 @@ impl Slot {
                 thread::sleep(Duration::from_micros(100));
             }
         }
-        // SAFETY: `into_raw` has returned `old` in an earlier call. A handler that runs now has loaded the new list, and
-        // the caller, which holds the lock, does not use the old one.
+        // SAFETY: `into_raw` has returned `old` in an earlier call. A handler that runs now has loaded the new list,
+        // and the caller, which holds the lock, does not use the old one.
         drop(unsafe { Box::from_raw(old) });
     }
 }
@@ -277,8 +277,8 @@ fn is_ours(action: &sigaction) -> bool {
 /// Returns the installed action of a signal.
 fn query(number: c_int) -> io::Result<sigaction> {
     let mut action = mem::MaybeUninit::zeroed();
-    // SAFETY: `sigaction` accepts a null pointer for the new action. `action` has room for the old one, and outlives the
-    // call.
+    // SAFETY: `sigaction` accepts a null pointer for the new action. `action` has room for the old one, and outlives
+    // the call.
     check(unsafe { ffi::sigaction(number, ptr::null(), action.as_mut_ptr()) })?;
     // SAFETY: any bytes are valid for the fields, and all are initialised.
     Ok(unsafe { action.assume_init() })
@@ -294,7 +294,7 @@ fn install_ours(number: c_int, previous: &sigaction) -> io::Result<()> {
 }
 
 fn set(number: c_int, action: &sigaction) -> io::Result<()> {
-    // SAFETY: `action` outlives the call. Its handler is ours, which only notifies the receivers, or it is an action that
-    // was installed before.
+    // SAFETY: `action` outlives the call. Its handler is ours, which only notifies the receivers, or it is an action
+    // that was installed before.
     check(unsafe { ffi::sigaction(number, action, ptr::null_mut()) }).map(drop)
 }

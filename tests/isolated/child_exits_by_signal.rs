@@ -1,4 +1,5 @@
-//! `ChildExit` on Linux without `pidfd_open`: a handler of SIGCHLD reports the exits. Elsewhere, these tests do nothing.
+//! `ChildExit` on Linux without `pidfd_open`: a handler of SIGCHLD reports the exits. Elsewhere, these tests do
+//! nothing.
 
 #![cfg(unix)]
 
@@ -65,10 +66,23 @@ fn the_exit_of_another_child_is_not_reported() {
         drop(running.stdin.take());
         wait_until_readable(&mut poll, &mut events);
         running.wait().unwrap();
-        // The child was waited for, so the handler's `waitid` fails, and the handler restores `errno`.
-        let mut waited = Command::new("true").spawn().unwrap();
-        waited.wait().unwrap();
-        let _exit = ChildExit::new(&waited).unwrap();
+    });
+}
+
+#[test]
+fn the_handler_keeps_errno_when_it_finds_a_child_that_was_waited_for() {
+    isolated(|| {
+        if !forbid_pidfd_open(ENOSYS) {
+            return;
+        }
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let _exit = ChildExit::new(&child).unwrap();
+        // Our handler is not installed while the child exits, so that its `waitid` fails later.
+        let ours = signal::Action::of(Signal::CHILD);
+        signal::Action::install_default(Signal::CHILD);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        ours.install_again(Signal::CHILD);
         assert!(File::open("/there is no such file").is_err());
         let before = io::Error::last_os_error().raw_os_error();
         raise(Signal::CHILD);

@@ -32,12 +32,6 @@ pub fn start_child(work: impl FnOnce() -> bool) -> ForkedChild {
     ForkedChild { process }
 }
 
-/// Returns the parent of this process.
-pub fn parent() -> c_int {
-    // SAFETY: `getppid` has no preconditions.
-    unsafe { getppid() }
-}
-
 impl ForkedChild {
     /// Waits for the child, and returns whether its function returned true. Kills a child that does not end.
     pub fn has_succeeded(self) -> bool {
@@ -63,7 +57,6 @@ const SIGKILL: c_int = 9;
 
 extern "C" {
     fn fork() -> c_int;
-    fn getppid() -> c_int;
     fn _exit(status: c_int) -> !;
     fn waitpid(child: c_int, status: *mut c_int, options: c_int) -> c_int;
     fn kill(process: c_int, signal: c_int) -> c_int;

@@ -1,7 +1,9 @@
 //! Signals, for which the standard library has no functions.
 
+use std::env;
 use std::mem;
-use std::os::raw::{c_int, c_void};
+use std::os::raw::{c_int, c_long, c_void};
+use std::process;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::Once;
@@ -85,11 +87,41 @@ fn install() {
     });
 }
 
-/// Sends a signal to a process.
-pub fn send_to(process: c_int, signal: Signal) {
-    // SAFETY: `kill` takes no pointer.
-    assert_eq!(unsafe { kill(process, signal.as_raw()) }, 0);
+/// A process to which another process sends signals.
+#[derive(Clone, Copy)]
+pub struct ProcessTarget {
+    process: c_int,
+    /// The thread that gets the signals, or `None` if the system selects one.
+    thread: Option<c_long>,
 }
+
+impl ProcessTarget {
+    /// Returns this process. If `MINIMIO_SIGNAL_THIS_THREAD` is set, the signals go to this thread: ThreadSanitizer
+    /// runs no handler in a thread that is blocked in a call that the sanitizer does not know.
+    pub fn current() -> ProcessTarget {
+        let selects_thread = cfg!(all(target_os = "linux", target_arch = "x86_64"))
+            && env::var_os("MINIMIO_SIGNAL_THIS_THREAD").is_some();
+        let process = process::id() as c_int;
+        // SAFETY: `gettid` takes no argument.
+        ProcessTarget { process, thread: if selects_thread { Some(unsafe { syscall(SYS_GETTID) }) } else { None } }
+    }
+
+    pub fn send(self, signal: Signal) {
+        let result = match self.thread {
+            // SAFETY: `kill` takes no pointer.
+            None => unsafe { kill(self.process, signal.as_raw()) }.into(),
+            // SAFETY: `tgkill` takes no pointer.
+            Some(thread) => unsafe {
+                syscall(SYS_TGKILL, c_long::from(self.process), thread, c_long::from(signal.as_raw()))
+            },
+        };
+        assert_eq!(result, 0);
+    }
+}
+
+/// The numbers of Linux on x86_64.
+const SYS_GETTID: c_long = 186;
+const SYS_TGKILL: c_long = 234;
 
 /// Returns whether a signal has its default action. Installs the default action.
 pub fn is_default(number: Signal) -> bool {
@@ -136,6 +168,12 @@ impl Action {
             assert_eq!(result, 0);
         }
         action
+    }
+
+    /// Installs an action that was installed before.
+    pub fn install_again(self, signal: Signal) {
+        // SAFETY: `of` has returned the bytes of an action that was installed.
+        assert_eq!(unsafe { sigaction(signal.as_raw(), &self, ptr::null_mut()) }, 0);
     }
 
     pub fn install_default(signal: Signal) -> Action {
@@ -262,6 +300,7 @@ extern "C" {
     fn pthread_kill(thread: *mut c_void, sig: c_int) -> c_int;
     fn signal(signum: c_int, handler: usize) -> usize;
     fn kill(process: c_int, sig: c_int) -> c_int;
+    fn syscall(number: c_long, ...) -> c_long;
     #[cfg_attr(target_os = "netbsd", link_name = "__sigaction_siginfo")]
     fn sigaction(signum: c_int, act: *const Action, oldact: *mut Action) -> c_int;
     fn siginterrupt(sig: c_int, flag: c_int) -> c_int;

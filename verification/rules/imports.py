@@ -25,6 +25,7 @@ ALLOWED = [
     ("net/tcp", "windows/mod"),  # Sockets convert to and from handles.
     ("net/udp", "windows/mod"),
     ("book", "unix/mod"),
+    ("signal", "unix/signal"),  # `Signals` is built on the platform's source, which receives `Signal`s.
     ("book", "windows/mod"),
 ]
 ALIASES = {"queue": ["epoll", "kqueue", "iocp"], "handle": ["unix", "windows"]}

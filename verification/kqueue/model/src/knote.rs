@@ -55,8 +55,8 @@ impl Knote {
         }
     }
 
-    /// Creates a `PROC` knote. `NOTE_EXIT` is the only condition that the model knows. A process exits once, so the report
-    /// deletes the knote.
+    /// Creates a `PROC` knote. `NOTE_EXIT` is the only condition that the model knows. A process exits once, so the
+    /// report deletes the knote.
     pub fn of_process(change: &kevent, process: Descriptor) -> Knote {
         let flags = change.flags | ffi::EV_CLEAR | ffi::EV_ONESHOT;
         let fflags = change.fflags & ffi::NOTE_EXIT;

@@ -168,10 +168,16 @@ impl State {
         }
     }
 
-    fn add(&mut self, key: Key, change: &kevent) -> Result<(), Errno> {
+    /// Fails if the fault `enomem` happens.
+    fn allocate_knote(&mut self) -> Result<(), Errno> {
         if self.settings.faults.happens(self.settings.faults.enomem) {
             return Err(Errno(ffi::ENOMEM));
         }
+        Ok(())
+    }
+
+    fn add(&mut self, key: Key, change: &kevent) -> Result<(), Errno> {
+        self.allocate_knote()?;
         let kind = descriptor(key).map_or(Kind::NeverWaits, Kind::of);
         match self.settings.system.no_reader() {
             Some(errno) if key.1 == Filter::Write && kind == Kind::Pipe && filter::has_no_reader(key.0 as c_int) => {
@@ -192,9 +198,7 @@ impl State {
     }
 
     fn add_process(&mut self, key: Key, change: &kevent) -> Result<(), Errno> {
-        if self.settings.faults.happens(self.settings.faults.enomem) {
-            return Err(Errno(ffi::ENOMEM));
-        }
+        self.allocate_knote()?;
         let process = linux::open_process(key.0)?;
         if filter::has_exited(process.number()) && !self.settings.system.watches_zombies {
             return Err(Errno(ffi::ESRCH));

@@ -69,8 +69,8 @@ pub fn open_descriptors() -> Vec<c_int> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Returns a process descriptor, which is readable when the process has exited. The error is `ESRCH` if there is no such
-/// process.
+/// Returns a process descriptor, which is readable when the process has exited. The error is `ESRCH` if there is no
+/// such process.
 pub fn open_process(process: usize) -> Result<Descriptor, Errno> {
     let process = c_int::try_from(process).map_err(|_| Errno(ffi::ESRCH))?;
     // SAFETY: the call takes two integers.

@@ -1,5 +1,5 @@
-//! `EVFILT_PROC`: the exit of a process. The behaviour is that of the kernel sources: NetBSD's `filt_procattach` does not
-//! find a process that has exited, FreeBSD's does.
+//! `EVFILT_PROC`: the exit of a process. The behaviour is that of the kernel sources: NetBSD's `filt_procattach` does
+//! not find a process that has exited, FreeBSD's does.
 
 mod support;
 use std::os::raw::c_int;
