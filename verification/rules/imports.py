@@ -26,6 +26,7 @@ ALLOWED = [
     ("net/udp", "windows/mod"),
     ("book", "unix/mod"),
     ("signal", "unix/signal"),  # `Signals` is built on the platform's source, which receives `Signal`s.
+    ("signal", "windows/signal"),
     ("book", "windows/mod"),
 ]
 ALIASES = {"queue": ["epoll", "kqueue", "iocp"], "handle": ["unix", "windows"]}
