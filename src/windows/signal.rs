@@ -15,7 +15,7 @@ use super::ffi::{self, BOOL, DWORD};
 use crate::association::Association;
 use crate::event::{Source, Token};
 use crate::queue::WaitSource;
-// This module and `crate::signal` import each other: `Signals` is built on this module, which returns a `Signal`.
+// This module and `crate::signal` import each other: `Signals` is built on `SignalSource`, which receives `Signal`s.
 use crate::signal::Signal;
 use crate::sync::lock;
 use crate::{Interest, Registry};

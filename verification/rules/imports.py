@@ -27,6 +27,7 @@ ALLOWED = [
     ("book", "unix/mod"),
     ("signal", "windows/signal"),
     ("signal", "unix/signal"),  # `Signals` is built on the platform's source, which receives `Signal`s.
+    ("signal", "windows/signal"),
     ("book", "windows/mod"),
 ]
 ALIASES = {"queue": ["epoll", "kqueue", "iocp"], "handle": ["unix", "windows"]}
