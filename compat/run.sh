@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs real programs on minimio: published packages, unchanged, with `compat/mio` in the place of mio by `[patch.crates-io]`.
+# Runs real programs on minimio: published packages, unchanged, with `compat/mio` in the place of mio by `[patch.crates-io]`; and
+# two of mio's own examples, moved to minimio in each of the three ways that the README describes.
 #
 #     compat/run.sh             all parts
 #     compat/run.sh linux …     only the named parts
@@ -7,6 +8,7 @@
 # | part | what it checks |
 # |---|---|
 # | linux | `compat/programs/tokio`, which uses everything that tokio builds on mio, prints the same with mio and with minimio |
+# | examples | mio's examples `tcp_server` and `udp_server` do the same with mio and, in each of the three ways, with minimio |
 # | throughput | prints the program's TCP round trips a second with both, measured alternately, and the ratio; only an indication |
 # | wine | the program prints the same with both as a Windows program |
 # | kqueue | the program prints the same over the model of a kqueue as on Linux |
@@ -18,7 +20,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
-parts=(linux throughput wine kqueue tokio tokio_wine notify signal_hook serial)
+parts=(linux examples throughput wine kqueue tokio tokio_wine notify signal_hook serial)
 (($# == 0)) || parts=("$@")
 
 root=$PWD
@@ -85,6 +87,43 @@ linux() {
     run mio "$work/mio/release/tokio-program" 1000 &&
     run minimio "$work/minimio/release/tokio-program" 1000 || { not "the program on Linux" && return; }
   same mio minimio "the program prints the same with mio and with minimio, on Linux"
+}
+
+# build_examples WAY: builds mio's examples, whose source is in `$folder`. `mio` depends on mio, `patched` on the patched mio, `renamed` on
+# minimio under mio's name, and `replaced` on minimio, with `mio::` replaced by `minimio::` in the source.
+build_examples() {
+  local package=$work/examples/$1 features='features = ["os-poll", "net"]' crate=mio dependency used example
+  case $1 in
+  mio | patched) dependency="mio = { version = \"=$version\", $features }" used=mio ;;
+  renamed) dependency="mio = { package = \"minimio\", path = \"$root\", $features }" used="minimio ($root)" ;;
+  replaced) crate=minimio dependency="minimio = { path = \"$root\" }" used="minimio ($root)" ;;
+  esac
+  if [[ $1 == patched ]]; then
+    dependency+=$'\n[patch.crates-io]\n'"mio = { path = \"$root/compat/mio\" }"
+    used+=" ($root/compat/mio)"
+  fi
+  mkdir -p "$package/src/bin"
+  printf '%s\n' '[package]' 'name = "examples"' 'version = "0.0.0"' 'edition = "2021"' '[workspace]' '[dependencies]' \
+    'env_logger = { version = "0.11", default-features = false }' 'log = "0.4"' "$dependency" >"$package/Cargo.toml"
+  for example in tcp_server udp_server; do
+    sed "s/\\bmio::/$crate::/g" "$folder/examples/$example.rs" >"$package/src/bin/$example.rs" || return
+  done
+  CARGO_TARGET_DIR=$package/target logged 300 "$package/build" cargo build --manifest-path "$package/Cargo.toml" || return
+  cargo tree --quiet --manifest-path "$package/Cargo.toml" --prefix none --depth 1 | sed 's/ v[0-9.]*//' | grep -Fx "$used" ||
+    { echo "the examples are not built on $used" && return 1; }
+}
+
+# The examples listen on a fixed port, so each run has a network namespace of its own.
+examples() {
+  local name=mio version=1.2.5 folder=$work/published/mio way
+  verification/setup/debian.sh iproute2
+  fetch_source || { not "mio $version: its source" && return; }
+  for way in mio patched renamed replaced; do
+    build_examples "$way" &&
+      run "$way-examples" unshare --map-root-user --net sh -c 'ip link set lo up && exec "$@"' sh \
+        compat/programs/mio-examples.py "$work/examples/$way/target/debug" || { not "mio's examples, $way" && continue; }
+    [[ $way == mio ]] || same mio-examples "$way-examples" "mio's examples do the same with mio and with minimio, $way"
+  done
 }
 
 throughput() {

@@ -41,7 +41,7 @@ fn main() -> io::Result<()> {
         scope.spawn(|| work(sender, &waker));
         run_loop(&mut poll, &results)
     })?;
-    println!("{} wakes became {events} events: wakes between two polls are one event.", LIMITS.len() + 1);
+    println!("{} wakes, the last for the end, became {events} events: wakes between polls are one.", LIMITS.len() + 1);
     println!("Now try: more LIMITS in examples/wake.rs; then cargo run --example timers");
     Ok(())
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds and runs a small program in a workspace that has minimio in one of its folders: once the checkout, once the unpacked
 # package. The program depends on minimio by its own name and by mio's, with mio's features; on a patched mio; and on
-# `compat/mio` by its path.
+# `compat/mio` by its path. Also runs the package's tests of its examples there, which read the package's files.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD work=$(mktemp -d)
@@ -60,6 +60,11 @@ cargo package --quiet --allow-dirty --no-verify
 tar -xzf "$CARGO_TARGET_DIR"/package/minimio-*.crate -C "$work/package"
 mv "$work"/package/minimio-* "$work/package/minimio"
 workspace package own-name mio-name
+if (cd "$work/package" && timeout 300 cargo test --quiet --package minimio --test examples); then
+  echo "  ok  package, its tests of the examples" && passed=$((passed + 1))
+else
+  echo "  not package, its tests of the examples" && failed=$((failed + 1))
+fi
 
 echo "$passed passed, $failed failed"
 ((failed == 0))
