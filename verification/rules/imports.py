@@ -25,7 +25,6 @@ ALLOWED = [
     ("net/tcp", "windows/mod"),  # Sockets convert to and from handles.
     ("net/udp", "windows/mod"),
     ("book", "unix/mod"),
-    ("signal", "windows/signal"),
     ("signal", "unix/signal"),  # `Signals` is built on the platform's source, which receives `Signal`s.
     ("signal", "windows/signal"),
     ("book", "windows/mod"),
