@@ -141,7 +141,7 @@
 //! | macOS and other Apple systems | like Rust's standard library | |
 //! | FreeBSD | 12 (today's `struct kevent`) | |
 //! | NetBSD | 8 (`accept4`) | 10: a user event ends a wait, instead of a pipe |
-//! | OpenBSD, DragonFly | the releases that Rust supports | OpenBSD releases with user events (`EVFILT_USER`): as NetBSD 10 |
+//! | OpenBSD, DragonFly | the releases that Rust supports; DragonFly 5.8 (`__errno_location`) | OpenBSD releases with user events (`EVFILT_USER`): as NetBSD 10 |
 //! | Windows | 7 with SP1, as far as Rust's standard library supports it | |
 //!
 //! # Examples

@@ -191,7 +191,8 @@ pub(crate) const F_SETFL: c_int = 4;
 pub(crate) const FD_CLOEXEC: c_int = 1;
 
 extern "C" {
-    /// The address of the calling thread's `errno`, which the C libraries have under three names.
+    /// The address of the calling thread's `errno`. The C libraries have the function under three names, DragonFly's
+    /// since 5.8.
     #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
     pub(crate) fn __errno_location() -> *mut c_int;
     #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
