@@ -87,6 +87,11 @@ use crate::{Interest, Registry};
 #[doc(alias = "RegisterWaitForSingleObject")]
 pub struct SourceHandle<'a>(pub &'a RawHandle);
 
+// SAFETY: the handle is a number that is valid on every thread, although its type is a pointer.
+unsafe impl Send for SourceHandle<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for SourceHandle<'_> {}
+
 impl Source for SourceHandle<'_> {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         let interests = interests.only_readable("a handle")?;
