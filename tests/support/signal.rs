@@ -99,29 +99,56 @@ impl ProcessTarget {
     /// Returns this process. If `MINIMIO_SIGNAL_THIS_THREAD` is set, the signals go to this thread: ThreadSanitizer
     /// runs no handler in a thread that is blocked in a call that the sanitizer does not know.
     pub fn current() -> ProcessTarget {
-        let selects_thread = cfg!(all(target_os = "linux", target_arch = "x86_64"))
-            && env::var_os("MINIMIO_SIGNAL_THIS_THREAD").is_some();
-        let process = process::id() as c_int;
-        // SAFETY: `gettid` takes no argument.
-        ProcessTarget { process, thread: if selects_thread { Some(unsafe { syscall(SYS_GETTID) }) } else { None } }
+        let thread = env::var_os("MINIMIO_SIGNAL_THIS_THREAD").and_then(|_| one_thread::current());
+        ProcessTarget { process: process::id() as c_int, thread }
     }
 
     pub fn send(self, signal: Signal) {
         let result = match self.thread {
             // SAFETY: `kill` takes no pointer.
-            None => unsafe { kill(self.process, signal.as_raw()) }.into(),
-            // SAFETY: `tgkill` takes no pointer.
-            Some(thread) => unsafe {
-                syscall(SYS_TGKILL, c_long::from(self.process), thread, c_long::from(signal.as_raw()))
-            },
+            None => unsafe { kill(self.process, signal.as_raw()) },
+            Some(thread) => one_thread::kill(self.process, thread, signal.as_raw()),
         };
         assert_eq!(result, 0);
     }
 }
 
-/// The numbers of Linux on x86_64.
-const SYS_GETTID: c_long = 186;
-const SYS_TGKILL: c_long = 234;
+/// A thread of another process as the target of a signal.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod one_thread {
+    use super::{c_int, c_long};
+
+    const SYS_GETTID: c_long = 186;
+    const SYS_TGKILL: c_long = 234;
+
+    extern "C" {
+        fn syscall(number: c_long, ...) -> c_long;
+    }
+
+    pub fn current() -> Option<c_long> {
+        // SAFETY: `gettid` takes no argument.
+        Some(unsafe { syscall(SYS_GETTID) })
+    }
+
+    pub fn kill(process: c_int, thread: c_long, signal: c_int) -> c_int {
+        // SAFETY: `tgkill` takes no pointer.
+        unsafe { syscall(SYS_TGKILL, c_long::from(process), thread, c_long::from(signal)) as c_int }
+    }
+}
+
+/// On other systems, the system selects the thread.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+mod one_thread {
+    use super::{c_int, c_long};
+
+    pub fn current() -> Option<c_long> {
+        None
+    }
+
+    pub fn kill(_: c_int, _: c_long, _: c_int) -> c_int {
+        -1
+    }
+}
 
 /// Returns whether a signal has its default action. Installs the default action.
 pub fn is_default(number: Signal) -> bool {
@@ -300,7 +327,6 @@ extern "C" {
     fn pthread_kill(thread: *mut c_void, sig: c_int) -> c_int;
     fn signal(signum: c_int, handler: usize) -> usize;
     fn kill(process: c_int, sig: c_int) -> c_int;
-    fn syscall(number: c_long, ...) -> c_long;
     #[cfg_attr(target_os = "netbsd", link_name = "__sigaction_siginfo")]
     fn sigaction(signum: c_int, act: *const Action, oldact: *mut Action) -> c_int;
     fn siginterrupt(sig: c_int, flag: c_int) -> c_int;
