@@ -2,19 +2,26 @@
 //!
 //! ```text
 //! cargo run --example any_fd                  # prints lines from a pipe of another process (Windows: from a socket)
-//! ls | cargo run --example any_fd stdin       # prints its own standard input; on Unix only
+//! ls | cargo run --example any_fd stdin       # prints its own standard input
 //! ```
 //!
 //! The descriptor may be in blocking mode. This program must not make its standard input non-blocking, because the
 //! shell shares that open file. Level mode works with a blocking source: after an event, *one* read does not block.
 //! (Edge mode needs a non-blocking source, because the program reads until `WouldBlock`.)
 //!
-//! A regular file (`any_fd stdin <Cargo.toml`) never blocks, so it is not registered. Epoll would refuse the file with
-//! `PermissionDenied`; a kqueue would report it as readable until its end, and then not at all.
+//! Standard input can be a pipe, a terminal or a file, and what a program can register depends on it:
+//!
+//! | | Unix | Windows |
+//! |---|---|---|
+//! | a pipe, a terminal | the descriptor | nothing: a thread reads, and a waker reports what it has read |
+//! | a regular file, which never blocks | nothing: the program reads it to its end | nothing, as on Unix |
+//!
+//! Epoll would refuse a regular file (`any_fd stdin <Cargo.toml`) with `PermissionDenied`; a kqueue would report it as
+//! readable until its end, and then not at all.
 
 mod arguments;
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 
 use arguments::Arguments;
 use minimio::event::Source;
@@ -22,7 +29,7 @@ use minimio::{Events, Interest, Poll, Token};
 
 const USAGE: &str = "any_fd [stdin]
 
-stdin  print the standard input (not on Windows: only sockets can be registered)";
+stdin  print the standard input: a pipe, a terminal or a file";
 
 fn main() -> io::Result<()> {
     system::run(Arguments::read(USAGE))?;
@@ -62,6 +69,13 @@ fn print_all(source: &mut impl Source, mut read: impl FnMut(&mut [u8]) -> io::Re
     Ok(())
 }
 
+/// Prints a file that never blocks.
+fn print_without_poll(file: &mut impl Read) -> io::Result<()> {
+    io::copy(file, &mut io::stdout())?;
+    println!("No events: this source never blocks, so it was read to its end without a poll.");
+    Ok(())
+}
+
 #[cfg(unix)]
 mod system {
     use std::fs::File;
@@ -98,27 +112,41 @@ mod system {
                 result => return result,
             }
         }
-        io::copy(&mut file, &mut io::stdout())?;
-        println!("No events: this source never blocks, so it was read to its end without a poll.");
-        Ok(())
+        super::print_without_poll(&mut file)
     }
 }
 
 #[cfg(windows)]
 mod system {
-    use std::io::{self, Read, Write};
+    use std::fs::File;
+    use std::io::{self, ErrorKind, Read, Write};
     use std::net::{TcpListener, TcpStream};
-    use std::os::windows::io::AsRawSocket;
+    use std::os::windows::io::{AsHandle, AsRawSocket};
+    use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
 
     use minimio::windows::SourceSocket;
+    use minimio::{Events, Poll, Waker};
 
-    use super::Arguments;
+    use super::{Arguments, BUFFER_SIZE, SOURCE};
 
-    /// On Windows only sockets report readiness, so the source is a socket of the standard library.
-    pub fn run(arguments: Arguments) -> io::Result<()> {
+    pub fn run(mut arguments: Arguments) -> io::Result<()> {
+        let reads_stdin = arguments.word("stdin");
         arguments.end();
+        if !reads_stdin {
+            return print_socket();
+        }
+        let mut stdin = File::from(io::stdin().as_handle().try_clone_to_owned()?);
+        // A pipe and a console have no metadata.
+        match stdin.metadata() {
+            Ok(metadata) if metadata.is_file() => super::print_without_poll(&mut stdin),
+            _ => print_by_thread(stdin),
+        }
+    }
+
+    /// The source is a socket of the standard library.
+    fn print_socket() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let mut sender = TcpStream::connect(listener.local_addr()?)?;
         let (mut receiver, _) = listener.accept()?;
@@ -131,5 +159,45 @@ mod system {
         });
         let socket = receiver.as_raw_socket();
         super::print_all(&mut SourceSocket(&socket), |buffer| receiver.read(buffer))
+    }
+
+    /// Reads a pipe or a console in a thread, because Windows cannot wait for the bytes of a pipe that it has opened
+    /// for blocking reads.
+    fn print_by_thread(mut file: File) -> io::Result<()> {
+        let mut poll = Poll::new()?;
+        let mut events = Events::with_capacity(16);
+        let waker = Waker::new(poll.registry(), SOURCE)?;
+        let (sender, received) = mpsc::channel();
+        let reader = thread::spawn(move || {
+            let mut buffer = [0; BUFFER_SIZE];
+            loop {
+                let result = match file.read(&mut buffer) {
+                    // The process at the other end has closed the pipe.
+                    Err(err) if err.kind() == ErrorKind::BrokenPipe => Ok(Vec::new()),
+                    result => result.map(|count| buffer[..count].to_vec()),
+                };
+                let is_end = result.as_ref().map_or(true, Vec::is_empty);
+                // Send first, and wake then: the polling thread looks into the channel after the event.
+                if sender.send(result).is_err() || waker.wake().is_err() || is_end {
+                    // Dropping the waker would discard its event.
+                    return waker;
+                }
+            }
+        });
+        let mut count = 0;
+        loop {
+            poll.poll(&mut events, None)?;
+            count += 1;
+            // Several wakes can be one event.
+            while let Ok(bytes) = received.try_recv() {
+                let bytes = bytes?;
+                if bytes.is_empty() {
+                    let _waker = reader.join();
+                    println!("{count} events, each by the waker of a thread that reads: this thread never blocked.");
+                    return Ok(());
+                }
+                io::stdout().write_all(&bytes)?;
+            }
+        }
     }
 }

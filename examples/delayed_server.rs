@@ -5,6 +5,9 @@
 //! ```text
 //! cargo run --example delayed_server [ADDR]
 //! ```
+//!
+//! Ctrl-C and SIGTERM are events too. Then the server accepts no more connections, answers the requests in flight, and
+//! ends, at most three seconds later.
 
 mod arguments;
 mod http;
@@ -15,6 +18,7 @@ use std::net::SocketAddr;
 use std::process;
 
 use arguments::Arguments;
+use minimio::signal::{Signal, Signals};
 use server::{Limits, Server};
 
 const USAGE: &str = "delayed_server [ADDR]
@@ -38,7 +42,10 @@ fn main() {
 }
 
 fn serve(addr: SocketAddr) -> io::Result<()> {
-    let server = Server::bind(addr, Limits::default(), io::stdout())?;
+    // From now on, these signals do not end the process.
+    let signals = Signals::new(&[Signal::INTERRUPT, Signal::TERMINATE])?;
+    let mut server = Server::bind(addr, Limits::default(), io::stdout())?;
+    server.end_on(signals)?;
     let addr = server.addr()?;
     // An error means that standard output is closed. The server does not need it.
     let _ = writeln!(

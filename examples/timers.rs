@@ -66,7 +66,7 @@ fn main() -> io::Result<()> {
         }
     }
     println!("The missed ticks caused one event; the cancelled alarm caused no event.");
-    println!("Now try: another TEA_TIME in examples/timers.rs; then cargo run --example udp");
+    println!("Now try: TEA_TIME in examples/timers.rs; then cargo run --example supervisor");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `Interest`: which readiness a registration reports, and in which mode.
 
 use std::fmt;
+use std::io;
 use std::num::NonZeroU8;
 use std::ops::{BitOr, BitOrAssign};
 
@@ -139,6 +140,16 @@ impl Interest {
             0 => None,
             left => Some(self.with_bits(left | self.mode())),
         }
+    }
+
+    /// Returns `READABLE` in the same mode, for a source that has no other readiness. Returns `InvalidInput` if `self`
+    /// is not readable; `what` names the source.
+    pub(crate) fn only_readable(self, what: &str) -> io::Result<Interest> {
+        if !self.is_readable() {
+            let reason = format!("cannot register or reregister {what} without READABLE interest");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        Ok(self.with_bits(READABLE | self.mode()))
     }
 
     /// Returns the same readiness in edge mode, which reports a source when it becomes ready. This is the default.

@@ -1,5 +1,6 @@
-//! An event queue: one thread waits for many sockets, timers and wake-ups from other threads at once, and learns which
-//! of them are ready. It is built on the system calls of epoll, kqueue or IOCP, without any dependency.
+//! An event queue: one thread waits for many sockets, timers, wake-ups from other threads, signals and child processes
+//! at once, and learns which of them are ready. It is built on the system calls of epoll, kqueue or IOCP, without any
+//! dependency.
 //!
 //! A program registers each source with a [`Poll`], with a [`Token`] of its own choice and an [`Interest`], and then
 //! polls in a loop:
@@ -82,6 +83,11 @@
 //! deadline limits the wait, so setting a timer needs no system call, except to interrupt a blocked `poll` if the new
 //! deadline is the earliest. Cancelling a timer needs none. A timer never expires early.
 //!
+//! # Signals and child processes
+//!
+//! [`Signals`](signal::Signals) is a source that receives signals, such as Ctrl-C. [`ChildExit`](process::ChildExit) is
+//! a source that is readable once a child process has exited. The page of each lists what it replaces in the process.
+//!
 //! # Differences from mio
 //!
 //! A program written for mio compiles unchanged with `mio = { package = "minimio", … }` in its `Cargo.toml`, or after
@@ -89,7 +95,7 @@
 //!
 //! - Registering a source twice, or with two polls, fails with `AlreadyExists`. Reregistering or deregistering an
 //!   unregistered source fails with `NotFound`. mio checks this in debug builds, or where the kernel checks it. The
-//!   exceptions are `SourceFd` and `SourceSocket`, which do not record their registration.
+//!   exceptions are `SourceFd`, `SourceSocket` and `SourceHandle`, which do not record their registration.
 //! - On Windows in edge mode, if a program reads a part of the data, the next `poll` reports the rest. mio does not
 //!   report it.
 //! - On Linux since 5.11, timeouts are in nanoseconds. mio rounds up to milliseconds.
@@ -105,8 +111,9 @@
 //!   Rust version is 1.63; mio 1.2 needs 1.71.
 //! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
 //!
-//! minimio adds the modes, [`Timer`], [`Poll::next_deadline`], [`Events::len`](Events::len), the conversion from
-//! `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which takes any socket, and `UdpSocket::set_connreset`.
+//! minimio adds the modes, [`Timer`], [`signal`], [`process`], [`Poll::next_deadline`], [`Events::len`](Events::len),
+//! the conversion from `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which takes any socket,
+//! `SourceHandle`, which takes any handle for which a thread can wait, and `UdpSocket::set_connreset`.
 //!
 //! # Policies
 //!
@@ -116,8 +123,9 @@
 //! can still take the lock. A poll may be dropped before its sources.
 //!
 //! **Signals.** A signal ends a wait with [`Interrupted`](std::io::ErrorKind::Interrupted), and no event is lost. A
-//! signal handler may call [`Waker::wake`]. A write to a socket whose peer is closed returns an error and raises no
-//! `SIGPIPE`; a write to a pipe may raise it.
+//! signal handler may call [`Waker::wake`]. The crate installs a signal handler only for [`signal::Signals`] and,
+//! without `pidfd_open`, for [`process::ChildExit`]. A write to a socket whose peer is closed returns an error and
+//! raises no `SIGPIPE`; a write to a pipe may raise it.
 //!
 //! **Fork.** After `fork`, the child must not use the parent's polls, sources and wakers ([details](Poll#fork)).
 //! Descriptors are close-on-exec from their creation, with these exceptions, which become close-on-exec immediately
@@ -133,7 +141,7 @@
 //! | macOS and other Apple systems | like Rust's standard library | |
 //! | FreeBSD | 12 (today's `struct kevent`) | |
 //! | NetBSD | 8 (`accept4`) | 10: a user event ends a wait, instead of a pipe |
-//! | OpenBSD, DragonFly | the releases that Rust supports | OpenBSD releases with user events (`EVFILT_USER`): as NetBSD 10 |
+//! | OpenBSD, DragonFly | the releases that Rust supports; DragonFly 5.8 (`__errno_location`) | OpenBSD releases with user events (`EVFILT_USER`): as NetBSD 10 |
 //! | Windows | 7 with SP1, as far as Rust's standard library supports it | |
 //!
 //! # Examples
@@ -149,6 +157,7 @@
 //! | `delayed_load` | ten thousand requests that wait at the same time |
 //! | `wake` | a [`Waker`] beside a channel between two threads |
 //! | `timers` | a [`Timer`] as a source |
+//! | `supervisor` | Ctrl-C and the exits of child processes as sources |
 //! | `udp` | datagrams, and a timer that resends lost ones |
 //! | `echo` | level mode beside edge mode |
 //! | `any_fd` | a descriptor or socket for which the crate has no type |
@@ -160,7 +169,7 @@
 //! ```text
 //!       register, poll                      wake, set
 //!  ┌──────────┴───────────────────────────────┴───────────┐
-//!  │ poll  source  net        waker  timer                │   the public types
+//!  │ poll  source  net  signal  process  waker  timer     │   the public types
 //!  ├──────────────────────────────────────────────────────┤
 //!  │ shared: one poll round   wait  wakers  timers        │   the state of one poll
 //!  ├────────────────┬────────────────┬────────────────────┤
@@ -178,9 +187,10 @@
 //!    deadlines in `timers.rs`, and the state that wakers and timers share with the poll in `wakers_and_timers.rs`.
 //!    `blocks.rs` allocates what belongs to each waker and timer.
 //! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs`
-//!    and `notifier.rs` follow in all three. `kqueue/` also has `oneshot.rs`; `iocp/` has one file for each of its
-//!    concepts, listed in its `mod.rs`.
-//! 6. `source.rs`, `io_source.rs`, `association.rs`, then `net/`, with `unix/` or `windows/`: the sources.
+//!    and `notifier.rs` follow in all three. `epoll/` and `kqueue/` also have `process.rs`, and `kqueue/` has
+//!    `oneshot.rs`; `iocp/` has one file for each of its concepts, listed in its `mod.rs`.
+//! 6. `source.rs`, `io_source.rs`, `association.rs`, then `net/`, `signal.rs` and `process.rs`, with `unix/` or
+//!    `windows/`: the sources.
 //! 7. `waker.rs`, `timer.rs`: the public types for waking and for deadlines.
 //! 8. `book.rs`: the book's names.
 //!
@@ -190,10 +200,10 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core and `epoll/` | 1,776 |
-//! | core and kqueue | the core and `kqueue/` | 2,050 |
-//! | Windows for sockets | the core and `iocp/` without pipes and source sockets | 2,821 |
-//! | Windows pipes and source sockets | `pipe` `pipe_source` `source_sockets` of `iocp/` | 670 |
+//! | core and epoll | the core and `epoll/` | 1,835 |
+//! | core and kqueue | the core and `kqueue/` | 2,089 |
+//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 2,956 |
+//! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,033 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
@@ -308,6 +318,37 @@ const _: () = {
     assert_send_sync::<(Selector, Notifier, RawEvents, SourceState)>();
 };
 
+// What `unix` and `windows` must provide for signals and child processes, beside the sockets.
+const _: () = {
+    use crate::handle::process::ChildSource;
+    use crate::handle::signal::{self, SignalSource};
+    use crate::signal::Signal;
+    use std::{io, process::Child};
+
+    // The numbers of the signals that exist everywhere, and the names of the others.
+    let _: [std::os::raw::c_int; 4] = [signal::INTERRUPT, signal::TERMINATE, signal::HANGUP, signal::QUIT];
+    let _: &[(Signal, &str)] = signal::OTHER_NAMES;
+
+    // Both are sources: they record their registration (`Association`), and receive the interest `READABLE` in one of
+    // the three modes. Dropping one while it is registered ends the registration.
+    //
+    // `SignalSource::new` returns `InvalidInput` for a signal that cannot be received. From its return on, no signal is
+    // lost: `receive` returns each pending number once, and the source is readable as long as a number is pending.
+    // `signals` returns the argument of `new`, for `Debug`.
+    let _: fn(&[Signal]) -> io::Result<SignalSource> = SignalSource::new;
+    let _: fn(&SignalSource) -> Option<Signal> = SignalSource::receive;
+    let _: fn(&SignalSource) -> &[Signal] = SignalSource::signals;
+
+    // A `ChildSource` is readable from the exit of the child on, for ever. In edge and oneshot mode, it is reported
+    // once after each `register` and `reregister`. `id` returns the child's process id, for `Debug`.
+    let _: fn(&Child) -> io::Result<ChildSource> = ChildSource::new;
+    let _: fn(&ChildSource) -> u32 = ChildSource::id;
+
+    const fn assert_sources<T: Send + Sync + event::Source>() {}
+    assert_sources::<SignalSource>();
+    assert_sources::<ChildSource>();
+};
+
 mod association;
 mod blocks;
 pub mod book;
@@ -317,7 +358,9 @@ mod interest;
 mod io_source;
 pub mod net;
 mod poll;
+pub mod process;
 mod shared;
+pub mod signal;
 mod source;
 mod sync;
 mod timer;

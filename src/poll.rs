@@ -271,7 +271,8 @@ impl Registry {
     /// # Errors
     ///
     /// - `AlreadyExists`: the source is registered already, with this `Poll` or with another one that still exists. (A
-    ///   `SourceFd` or a `SourceSocket` does not record its registration; its own page lists what is checked instead.)
+    ///   `SourceFd`, a `SourceSocket` or a `SourceHandle` does not record its registration; its own page lists what is
+    ///   checked instead.)
     /// - `InvalidInput`: the source is a [`Timer`](crate::Timer), and `interests` does not contain `READABLE`.
     /// - The system's error, unchanged:
     ///

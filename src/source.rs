@@ -7,15 +7,16 @@ use crate::{Interest, Registry};
 
 /// A source of events: a socket, a timer, or a type that wraps one.
 ///
-/// The sockets in [`net`](crate::net) and [`Timer`](crate::Timer) implement this trait; on Unix also `SourceFd` and the
-/// ends of pipes, on Windows also `SourceSocket` and `NamedPipe`. A type that wraps a source implements the trait by
+/// The sockets in [`net`](crate::net), [`Timer`](crate::Timer), [`Signals`](crate::signal::Signals) and
+/// [`ChildExit`](crate::process::ChildExit) implement this trait; on Unix also `SourceFd` and the ends of pipes, on
+/// Windows also `SourceSocket`, `SourceHandle` and `NamedPipe`. A type that wraps a source implements the trait by
 /// forwarding the calls. Only [`Registry`]'s methods and such wrappers should call the methods of this trait.
 ///
 /// # Dropping
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|
-/// | drop while registered (not a `SourceFd` or `SourceSocket`, whose drop changes nothing) | ends the registration, unless a duplicate of the descriptor remains open (`try_clone`, `fork`) | ends the registration | ends the registration |
+/// | drop while registered (not a `SourceFd`, `SourceSocket` or `SourceHandle`, whose drop changes nothing) | ends the registration, unless a duplicate of the descriptor remains open (`try_clone`, `fork`) | ends the registration | ends the registration |
 ///
 /// On Linux, deregister a source that has duplicates before you drop it. Otherwise the kernel continues to report it,
 /// and the program cannot end the registration. On DragonFly, a `poll` that is blocked while another thread drops the

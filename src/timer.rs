@@ -223,7 +223,7 @@ impl TimerState {
 
 impl Source for Timer {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        check_readable(interests)?;
+        interests.only_readable("a timer")?;
         let mut state = lock(&self.state);
         state.association.check_unassociated(registry.id())?;
         // The timer may still be registered with a `Poll` that was dropped.
@@ -244,7 +244,7 @@ impl Source for Timer {
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        check_readable(interests)?;
+        interests.only_readable("a timer")?;
         let state = lock(&self.state);
         state.association.check(registry.id())?;
         if let Registration::Registered(wakers_and_timers, key) = &state.registration {
@@ -258,17 +258,6 @@ impl Source for Timer {
         state.association.check(registry.id())?;
         state.end_registration();
         Ok(())
-    }
-}
-
-fn check_readable(interests: Interest) -> io::Result<()> {
-    if interests.is_readable() {
-        Ok(())
-    } else {
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "cannot register or reregister a timer without READABLE interest",
-        ))
     }
 }
 

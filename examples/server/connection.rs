@@ -36,13 +36,15 @@ pub struct Shared {
     pub log: Log,
     /// No descriptor is free, and a client waits to be accepted.
     pub lacks_descriptors: bool,
+    /// The server ends: connections take no more requests.
+    pub is_ending: bool,
     /// The read buffer. All connections share it, so a waiting connection needs none.
     buffer: Box<[u8]>,
 }
 
 impl Shared {
     pub fn new(registry: Registry, limits: Limits, log: Log) -> Shared {
-        Shared { registry, limits, log, lacks_descriptors: false, buffer: vec![0; 16 * 1024].into() }
+        Shared { registry, limits, log, lacks_descriptors: false, is_ending: false, buffer: vec![0; 16 * 1024].into() }
     }
 
     fn set_timer(&self, token: Token, deadline: Instant) -> io::Result<Timer> {
@@ -154,6 +156,14 @@ impl Connection {
 
     /// Does as much as possible without blocking. Returns false if the connection must be closed.
     pub fn advance(&mut self, shared: &mut Shared) -> io::Result<bool> {
+        if shared.is_ending && self.phase == Phase::Open {
+            self.phase = Phase::Closing;
+            match self.answers.back_mut() {
+                Some(last) => last.keep_alive = false,
+                None if self.output.is_empty() => return Ok(false),
+                None => {}
+            }
+        }
         for _ in 0..MAX_READS {
             self.answer_requests(shared)?;
             if self.phase == Phase::Closing && self.answers.is_empty() && self.output.is_empty() {

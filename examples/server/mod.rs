@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use minimio::event::Event;
 use minimio::net::{TcpListener, TcpStream};
+use minimio::signal::Signals;
 use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 
 pub use background::Background;
@@ -54,21 +55,31 @@ impl Default for Limits {
 const LISTENER: Token = Token(usize::MAX);
 const RETRY: Token = Token(usize::MAX - 1);
 const STOP: Token = Token(usize::MAX - 2);
+const SIGNALS: Token = Token(usize::MAX - 3);
+const DEADLINE: Token = Token(usize::MAX - 4);
 
 /// How long to wait before the next accept when no descriptor is free.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// How long a signal that ends the server leaves for the requests in flight.
+const DRAIN_TIME: Duration = Duration::from_secs(3);
 
 /// How many connections are accepted before open connections are served again.
 const MAX_ACCEPTS: usize = 256;
 
 pub struct Server {
     poll: Poll,
-    listener: TcpListener,
+    /// `None` when the server ends.
+    listener: Option<TcpListener>,
     /// Repeats the accept. The listener is in edge mode, so a connection that was reported and not accepted is not
     /// reported again.
     retry: Timer,
     connections: Slab<Connection>,
     shared: Shared,
+    /// The signals that end the server.
+    signals: Option<Signals>,
+    /// Ends the server after a signal, even if requests are in flight.
+    deadline: Timer,
 }
 
 impl Server {
@@ -79,12 +90,15 @@ impl Server {
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let mut retry = Timer::new();
         poll.registry().register(&mut retry, RETRY, Interest::READABLE)?;
+        let mut deadline = Timer::new();
+        poll.registry().register(&mut deadline, DEADLINE, Interest::READABLE)?;
         let shared = Shared::new(poll.registry().try_clone()?, limits, Log::new(log));
-        Ok(Server { poll, listener, retry, connections: Slab::new(), shared })
+        let (listener, connections, signals) = (Some(listener), Slab::new(), None);
+        Ok(Server { poll, listener, retry, connections, shared, signals, deadline })
     }
 
     pub fn addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listener.as_ref().map_or(Err(ErrorKind::NotConnected.into()), TcpListener::local_addr)
     }
 
     /// Returns how many connections are open.
@@ -95,6 +109,15 @@ impl Server {
     /// Returns a waker that stops the server, from any thread.
     pub fn stopper(&self) -> io::Result<Waker> {
         Waker::new(self.poll.registry(), STOP)
+    }
+
+    /// Ends the server when one of these signals is received: it accepts no connection and takes no request from then
+    /// on, and ends when the requests in flight are answered, at most three seconds later. A second signal ends it
+    /// immediately.
+    pub fn end_on(&mut self, mut signals: Signals) -> io::Result<()> {
+        self.poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        self.signals = Some(signals);
+        Ok(())
     }
 
     /// Serves until it is stopped.
@@ -114,7 +137,12 @@ impl Server {
         let open = self.connections.len();
         for event in &*events {
             match event.token() {
-                STOP => return Ok(false),
+                STOP | DEADLINE => return Ok(false),
+                SIGNALS => {
+                    if !self.begin_to_end()? {
+                        return Ok(false);
+                    }
+                }
                 LISTENER | RETRY => self.accept()?,
                 token => self.serve(token, event),
             }
@@ -124,13 +152,34 @@ impl Server {
         }
         self.connections.end_of_batch();
         self.shared.log.flush();
+        Ok(!self.shared.is_ending || self.connections.len() > 0)
+    }
+
+    /// Handles a signal. Returns false if it is the second one.
+    fn begin_to_end(&mut self) -> io::Result<bool> {
+        while let Some(signal) = self.signals.as_ref().and_then(Signals::receive) {
+            if self.shared.is_ending {
+                return Ok(false);
+            }
+            self.shared.is_ending = true;
+            self.shared.log.line(format_args!("{signal:?}: answer the requests in flight, then end"));
+            self.listener = None;
+            self.deadline.set(DRAIN_TIME)?;
+            for key in self.connections.keys() {
+                self.advance(key);
+            }
+        }
         Ok(true)
     }
 
     /// Accepts the connections that wait, at most `MAX_ACCEPTS`.
     fn accept(&mut self) -> io::Result<()> {
         for _ in 0..MAX_ACCEPTS {
-            match self.listener.accept() {
+            let listener = match &self.listener {
+                Some(listener) => listener,
+                None => return Ok(()),
+            };
+            match listener.accept() {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(err) if err.kind() == ErrorKind::WouldBlock => {
                     self.shared.lacks_descriptors = false;
@@ -166,6 +215,12 @@ impl Server {
         // An earlier event of this batch may have closed the connection.
         if let Some(connection) = self.connections.get_mut(key) {
             connection.note(event);
+        }
+        self.advance(key);
+    }
+
+    fn advance(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key) {
             // A failed connection is closed like a finished one. Other connections are not affected.
             if !connection.advance(&mut self.shared).unwrap_or(false) {
                 self.connections.remove(key);

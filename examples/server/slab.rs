@@ -1,5 +1,7 @@
 //! A table of values with small numbers as keys.
 
+use std::ops::Range;
+
 /// A table whose keys are reused. The key of a removed value becomes free only at the end of the batch of events,
 /// because later events of the same batch may still carry the old value's token. Later batches do not: a source that
 /// was dropped is not reported any more.
@@ -32,6 +34,11 @@ impl<T> Slab<T> {
 
     pub fn get_mut(&mut self, key: usize) -> Option<&mut T> {
         self.slots.get_mut(key)?.as_mut()
+    }
+
+    /// Returns the keys that may have a value.
+    pub fn keys(&self) -> Range<usize> {
+        0..self.slots.len()
     }
 
     pub fn remove(&mut self, key: usize) {

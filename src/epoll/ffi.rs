@@ -3,7 +3,7 @@
 #![allow(non_camel_case_types, non_upper_case_globals)]
 
 use std::mem;
-use std::os::raw::{c_int, c_long, c_uint};
+use std::os::raw::{c_int, c_long, c_uint, c_void};
 
 use crate::unix::ffi::{O_CLOEXEC, O_NONBLOCK};
 
@@ -86,6 +86,12 @@ const SYSCALL_BASE: c_long = 0;
 /// does not allow.
 pub const TRY_PWAIT2: bool = !cfg!(target_os = "android");
 
+/// Returns a descriptor of a process, since Linux 5.3. This crate calls it by number, as above.
+pub const SYS_pidfd_open: c_long = SYSCALL_BASE + 434;
+
+/// Whether `pidfd_open` may be tried, as above.
+pub const TRY_PIDFD_OPEN: bool = !cfg!(target_os = "android");
+
 extern "C" {
     /// <https://man7.org/linux/man-pages/man2/syscall.2.html>
     pub fn syscall(number: c_long, ...) -> c_long;
@@ -100,3 +106,35 @@ extern "C" {
     /// <https://man7.org/linux/man-pages/man2/eventfd.2.html>
     pub fn eventfd(initval: c_uint, flags: c_int) -> c_int;
 }
+
+// <sys/wait.h>, <signal.h>
+
+pub const P_PID: c_uint = 1;
+pub const WNOHANG: c_int = 1;
+pub const WEXITED: c_int = 4;
+pub const WNOWAIT: c_int = 0x100_0000;
+
+/// What `waitid` writes, as bytes. The first field of the struct is the number of the signal, a `c_int`.
+pub type siginfo_t = [u8; 128];
+
+extern "C" {
+    /// <https://man7.org/linux/man-pages/man2/waitid.2.html>
+    pub fn waitid(idtype: c_uint, id: c_uint, infop: *mut c_void, options: c_int) -> c_int;
+}
+
+// <errno.h>
+
+pub const EPERM: c_int = 1;
+pub const ESRCH: c_int = 3;
+#[cfg(any(target_arch = "mips", target_arch = "mips32r6", target_arch = "mips64", target_arch = "mips64r6"))]
+pub const ENOSYS: c_int = 89;
+#[cfg(target_arch = "sparc64")]
+pub const ENOSYS: c_int = 90;
+#[cfg(not(any(
+    target_arch = "mips",
+    target_arch = "mips32r6",
+    target_arch = "mips64",
+    target_arch = "mips64r6",
+    target_arch = "sparc64",
+)))]
+pub const ENOSYS: c_int = 38;

@@ -10,6 +10,7 @@ use std::os::raw::c_void;
 use std::ptr;
 
 pub(super) use crate::windows::ffi::{CloseHandle, BOOL, DWORD, HANDLE, INVALID_HANDLE_VALUE, SOCKET};
+pub(super) use crate::windows::ffi::{DuplicateHandle, GetCurrentProcess, BOOLEAN, DUPLICATE_SAME_ACCESS};
 
 // <ioapiset.h>, <minwinbase.h>, <winbase.h>
 
@@ -293,3 +294,32 @@ pub const ERROR_PIPE_CONNECTED: i32 = 535;
 /// No client has opened the other end yet.
 pub const ERROR_PIPE_LISTENING: i32 = 536;
 pub const ERROR_IO_PENDING: i32 = 997;
+
+// <winnt.h>, <winbase.h>, <synchapi.h>, <winerror.h>: from here on, only waitables use the declarations.
+
+/// The callback of a wait: its context, and whether its timeout has passed.
+pub type WAITORTIMERCALLBACK = Option<unsafe extern "system" fn(*mut c_void, BOOLEAN)>;
+
+#[cfg_attr(windows, link(name = "kernel32"))]
+extern "system" {
+    /// <https://learn.microsoft.com/windows/win32/api/winbase/nf-winbase-registerwaitforsingleobject>
+    pub fn RegisterWaitForSingleObject(
+        phNewWaitObject: *mut HANDLE,
+        hObject: HANDLE,
+        Callback: WAITORTIMERCALLBACK,
+        Context: *mut c_void,
+        dwMilliseconds: DWORD,
+        dwFlags: DWORD,
+    ) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/sync/unregisterwaitex>
+    pub fn UnregisterWaitEx(WaitHandle: HANDLE, CompletionEvent: HANDLE) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-waitforsingleobject>
+    pub fn WaitForSingleObject(hHandle: HANDLE, dwMilliseconds: DWORD) -> DWORD;
+}
+
+/// The thread that waits also calls the callback, which must not block.
+pub const WT_EXECUTEINWAITTHREAD: DWORD = 4;
+/// The wait is over after the callback was called once.
+pub const WT_EXECUTEONLYONCE: DWORD = 8;
+pub const WAIT_FAILED: DWORD = u32::MAX;
+pub const ERROR_INVALID_HANDLE: i32 = 6;

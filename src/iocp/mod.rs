@@ -68,6 +68,12 @@
 //!
 //! The buffers have a cost that readiness avoids: two buffers for each pipe, and one more copy of every byte.
 //!
+//! # From a wait to a packet, for other handles
+//!
+//! The object of a process, an event or a semaphore has no operations, but a thread can wait for it. A thread of the
+//! system's pool waits ([`waitable`]), and when the object is signalled, that thread posts a packet to the port. A wait
+//! consumes the signal of some objects, so a waitable remembers each signal until it is reported.
+//!
 //! # What is special about this queue
 //!
 //! - *A request completes once*, like a oneshot, so only a new request can lead to another report. In level mode, the
@@ -83,8 +89,8 @@
 //!   the sock, a *kernel reference*. The packet returns this reference. The same holds for a pipe's operations and
 //!   their buffers.
 //! - *Any thread may submit a request*, even while another thread is blocked at the port.
-//! - *AFD works only for sockets*. For a pipe, but never for a socket, this crate starts a read before the program
-//!   calls `read`.
+//! - *AFD works only for sockets*. For other handles, a thread of the system's pool waits. For a pipe, but never for a
+//!   socket, this crate starts a read before the program calls `read`.
 //! - *A handle is associated with one port, permanently*, so a pipe belongs to one poll. A socket can be in several
 //!   polls, because the AFD device is associated with the port, and not the socket.
 //!
@@ -119,21 +125,27 @@
 //!
 //! Each file uses only files before it: [`ffi`], [`event`], [`port`], [`winsock`] (the socket that AFD knows), [`afd`]
 //! (the request), [`poll_group`] (AFD devices), [`sock`], [`pipe`], [`selector_state`] (the update queue), [`source`],
-//! [`source_sockets`] (sockets that the program registers by number), [`selector`], [`notifier`], [`pipe_source`]. A
-//! reader who wants only sockets skips [`pipe`], [`pipe_source`] and [`source_sockets`].
+//! [`source_sockets`] (sockets that the program registers by number), [`source_handles`] (other handles that the
+//! program registers by number), [`selector`], [`notifier`], [`pipe_source`], [`wait_source`]. [`waitable`] precedes
+//! [`selector_state`]. A reader who wants only sockets skips [`pipe`], [`pipe_source`], [`source_sockets`],
+//! [`waitable`], [`wait_source`] and [`source_handles`].
 //!
 //! # Invariants of this folder
 //!
 //! - A sock has at most one pending request, and `RequestState` records it. This crate writes the request only in the
-//!   state `Idle`. A pipe has at most one pending operation of each kind, and `OperationState` records it.
+//!   state `Idle`. A pipe has at most one pending operation of each kind, and `OperationState` records it. A waitable
+//!   has at most one wait.
 //! - Each pending request or operation owns one `Arc` reference, produces exactly one packet, and counts one in
 //!   [`Port::pending_packets`](port::Port::pending_packets). If the kernel rejects a request, this crate posts the
 //!   packet of that request itself.
+//! - A wait of the thread pool owns one `Arc` reference and counts one in the same number, until its callback posts a
+//!   packet, which takes over both, or until the wait is ended. The callback takes no lock.
 //! - The key of a packet determines what its `lpOverlapped` points to. The key is [`port::KEY_AFD`],
-//!   [`port::KEY_NOTIFIER`], or the address of a pipe. The port knows no tokens.
-//! - Locks are taken in this order: first the lock of `SourceSockets`; then one of `Sock::state`, `Pipe::state`,
-//!   `SelectorState::queue` and `SelectorState::pipes`; last the lock of `PollGroups`. No lock is held while the last
-//!   reference to [`selector_state::SelectorState`] is dropped.
+//!   [`port::KEY_WAITABLE`], [`port::KEY_NOTIFIER`], or the address of a pipe. The port knows no tokens.
+//! - Locks are taken in this order: first the lock of `SourceSockets` or `SourceHandles`; then one of `Sock::state`,
+//!   `Pipe::state`, `Waitable::state`, `SelectorState::queue`, `SelectorState::pipes` and `SelectorState::waitables`;
+//!   last the lock of `PollGroups`. No lock of a sock, a pipe or a waitable is held while the last reference to
+//!   [`selector_state::SelectorState`] is dropped.
 
 mod afd;
 pub(crate) mod event;
@@ -147,7 +159,10 @@ pub(crate) mod selector;
 mod selector_state;
 mod sock;
 mod source;
+mod source_handles;
 mod source_sockets;
+mod wait_source;
+mod waitable;
 mod winsock;
 
 pub(crate) use event::{RawEvent, RawEvents};
@@ -155,3 +170,4 @@ pub(crate) use notifier::Notifier;
 pub(crate) use pipe_source::PipeSource;
 pub(crate) use selector::Selector;
 pub(crate) use source::SourceState;
+pub(crate) use wait_source::WaitSource;

@@ -85,7 +85,7 @@ impl PipeSource {
 
     pub fn reregister(&self, selector: &Selector, token: Token, interest: Interest) {
         let shared = selector.shared();
-        shared.schedule_pipe(&self.pipe, self.pipe.register(&shared.port, token, interest));
+        shared.schedule_posting(&self.pipe, self.pipe.register(&shared.port, token, interest));
     }
 
     pub fn deregister(&self) {
@@ -118,7 +118,7 @@ impl PipeSource {
         // A client was connected already.
         let update = state.request_post();
         drop(state);
-        shared.schedule_pipe(&self.pipe, update);
+        shared.schedule_posting(&self.pipe, update);
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl PipeSource {
                 state.rearm_read();
                 let update = state.request_post();
                 drop(guard);
-                shared.schedule_pipe(&self.pipe, update);
+                shared.schedule_posting(&self.pipe, update);
             }
         }
         result

@@ -8,7 +8,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::raw::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::ffi::{self, DWORD, HANDLE, NTSTATUS, OVERLAPPED_ENTRY};
@@ -20,6 +20,9 @@ pub(super) const KEY_NOTIFIER: usize = 0;
 /// The key of packets for poll requests. Their address is that of the [`Sock`](super::sock::Sock), and the packet owns
 /// one reference to the sock.
 pub(super) const KEY_AFD: usize = 1;
+/// The key of packets for waits. Their address is that of the [`Waitable`](super::waitable::Waitable), and the packet
+/// owns one reference to the waitable.
+pub(super) const KEY_WAITABLE: usize = 2;
 // Any other key is the address of a `Pipe`, and the packet owns one reference to the pipe. The packet's address is that
 // of the completed operation, or null if the pipe posted the packet itself.
 
@@ -62,8 +65,11 @@ impl Drop for Handle {
 /// A completion port.
 pub(super) struct Port {
     handle: Handle,
-    /// The number of pending requests, operations and posted packets that own a reference to a sock or a pipe.
+    /// The number of pending requests, operations, waits and posted packets that own a reference to a sock, a pipe or a
+    /// waitable.
     pending_packets: AtomicUsize,
+    /// Whether a packet of a wait could not be posted.
+    has_failed_post: AtomicBool,
 }
 
 /// The number of threads that may run at the same time after they dequeued packets: a number that is never reached. If
@@ -81,7 +87,7 @@ impl Port {
         }
         // SAFETY: `CreateIoCompletionPort` has just returned the handle, and no other code owns it yet.
         let handle = unsafe { Handle::from_raw(handle) };
-        Ok(Port { handle, pending_packets: AtomicUsize::new(0) })
+        Ok(Port { handle, pending_packets: AtomicUsize::new(0), has_failed_post: AtomicBool::new(false) })
     }
 
     /// Associates the handle with this port: each operation on the handle that completes queues a packet with this key.
@@ -145,5 +151,15 @@ impl Port {
 
     pub fn pending_packets(&self) -> usize {
         self.pending_packets.load(Ordering::Relaxed)
+    }
+
+    /// Records that the thread pool could not post the packet of a wait. The next wait at the port posts it.
+    pub fn record_failed_post(&self) {
+        self.has_failed_post.store(true, Ordering::Release);
+    }
+
+    /// Returns whether `record_failed_post` was called since the last call.
+    pub fn take_failed_post(&self) -> bool {
+        self.has_failed_post.load(Ordering::Relaxed) && self.has_failed_post.swap(false, Ordering::Acquire)
     }
 }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::RawEvents;
-use super::ffi::SOCKET;
+use super::ffi::{HANDLE, SOCKET};
 use super::selector_state::{Outcome, SelectorState};
 use super::source::SourceState;
+use super::source_handles::SourceHandles;
 use super::source_sockets::SourceSockets;
 use crate::event::{Event, Token};
 use crate::Interest;
 
 pub(crate) struct Selector {
     source_sockets: SourceSockets,
+    source_handles: SourceHandles,
     shared: Arc<SelectorState>,
 }
 
@@ -21,7 +23,8 @@ pub(crate) struct Selector {
 
 impl Selector {
     pub fn new() -> io::Result<Selector> {
-        Ok(Selector { source_sockets: SourceSockets::new(), shared: Arc::new(SelectorState::new()?) })
+        let shared = Arc::new(SelectorState::new()?);
+        Ok(Selector { source_sockets: SourceSockets::new(), source_handles: SourceHandles::new(), shared })
     }
 
     pub(super) fn shared(&self) -> &Arc<SelectorState> {
@@ -69,6 +72,19 @@ impl Selector {
 
     pub fn deregister_raw(&self, socket: SOCKET) -> io::Result<()> {
         self.source_sockets.deregister(socket)
+    }
+
+    /// Registers a handle that the caller names only by its number.
+    pub fn register_handle(&self, handle: HANDLE, token: Token, interest: Interest) -> io::Result<()> {
+        self.source_handles.register(&self.shared, handle, token, interest)
+    }
+
+    pub fn reregister_handle(&self, handle: HANDLE, token: Token, interest: Interest) -> io::Result<()> {
+        self.source_handles.reregister(&self.shared, handle, token, interest)
+    }
+
+    pub fn deregister_handle(&self, handle: HANDLE) -> io::Result<()> {
+        self.source_handles.deregister(handle)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The state that a selector shares with its sources: the port, the poll groups, the update queue, and the pipes.
+//! The state that a selector shares with its sources: the port, the poll groups, the update queue, the pipes, and the
+//! waitables.
 
 use std::cmp;
 use std::collections::VecDeque;
@@ -13,23 +14,28 @@ use super::event::RawEvent;
 use super::ffi::{OVERLAPPED_ENTRY, SOCKET};
 use super::pipe::Pipe;
 use super::poll_group::PollGroups;
-use super::port::{Port, KEY_AFD, KEY_NOTIFIER};
+use super::port::{Port, KEY_AFD, KEY_NOTIFIER, KEY_WAITABLE};
 use super::sock::{Completion, Sock, Update};
+use super::waitable::Waitable;
 use crate::sync::lock;
 
 pub(super) struct SelectorState {
-    pub port: Port,
+    pub port: Arc<Port>,
     groups: PollGroups,
     queue: Mutex<UpdateQueue>,
     /// All pipes whose handles are associated with the port.
     pipes: Mutex<Vec<Weak<Pipe>>>,
+    /// All waitables for which the thread pool may wait.
+    waitables: Mutex<Vec<Weak<Waitable>>>,
 }
 
-/// The sources to update when the next wait begins: socks whose request does not cover what is armed, and pipes that
-/// must post a packet. Several changes between two waits thus cost one request.
-struct UpdateQueue {
+/// The sources to update when the next wait begins: socks whose request does not cover what is armed, pipes that must
+/// post a packet, and waitables that must post a packet or begin a wait. Several changes between two waits thus cost
+/// one request.
+pub(super) struct UpdateQueue {
     socks: VecDeque<Arc<Sock>>,
     pipes: VecDeque<Arc<Pipe>>,
+    waitables: VecDeque<Arc<Waitable>>,
     /// Whether a blocking wait is in progress. If it is, the thread that changes a source updates it at once: AFD
     /// accepts requests from any thread.
     waiting: bool,
@@ -39,12 +45,14 @@ struct UpdateQueue {
 
 impl SelectorState {
     pub fn new() -> io::Result<SelectorState> {
-        let queue = UpdateQueue { socks: VecDeque::new(), pipes: VecDeque::new(), waiting: false };
+        let queue =
+            UpdateQueue { socks: VecDeque::new(), pipes: VecDeque::new(), waitables: VecDeque::new(), waiting: false };
         Ok(SelectorState {
-            port: Port::new()?,
+            port: Arc::new(Port::new()?),
             groups: PollGroups::new(),
             queue: Mutex::new(queue),
             pipes: Mutex::new(Vec::new()),
+            waitables: Mutex::new(Vec::new()),
         })
     }
 
@@ -54,23 +62,62 @@ impl SelectorState {
 
     /// Adds a pipe to the list of pipes whose operations `SelectorState::drop` cancels.
     pub fn track_pipe(&self, pipe: &Arc<Pipe>) {
-        let mut pipes = lock(&self.pipes);
-        // Before the list grows, remove the pipes that no longer exist.
-        if pipes.len() == pipes.capacity() {
-            pipes.retain(|pipe| pipe.strong_count() > 0);
-            let len = pipes.len();
-            pipes.reserve(len + 1);
-        }
-        pipes.push(Arc::downgrade(pipe));
+        track(&self.pipes, pipe);
     }
+
+    /// Creates a waitable whose wait `SelectorState::drop` ends.
+    pub fn new_waitable(&self) -> Arc<Waitable> {
+        let waitable = Arc::new(Waitable::new(&self.port));
+        track(&self.waitables, &waitable);
+        waitable
+    }
+}
+
+fn track<T>(list: &Mutex<Vec<Weak<T>>>, source: &Arc<T>) {
+    let mut list = lock(list);
+    // Before the list grows, remove the sources that no longer exist.
+    if list.len() == list.capacity() {
+        list.retain(|source| source.strong_count() > 0);
+        let len = list.len();
+        list.reserve(len + 1);
+    }
+    list.push(Arc::downgrade(source));
 }
 
 // The update queue.
 //
 // A sock sets its `UpdateState` under its own lock. The push follows after that lock is released. This is safe: a
 // thread that sees `Queued` in between relies on the push, or on the immediate update, that the first thread is about
-// to make, and the update reads the newest `armed`. The same holds for a pipe and its `PostState`. So the queue's lock
-// is never taken while a sock or a pipe is locked.
+// to make, and the update reads the newest `armed`. The same holds for a pipe or a waitable and its `PostState`. So the
+// queue's lock is never taken while a sock, a pipe or a waitable is locked.
+
+/// A source that posts packets itself.
+pub(super) trait Posting: Sized {
+    /// Posts a packet, if there is something to report.
+    fn update(self: &Arc<Self>, port: &Port) -> Update;
+    /// Returns the sources of this type that the next wait updates.
+    fn queued(queue: &mut UpdateQueue) -> &mut VecDeque<Arc<Self>>;
+}
+
+impl Posting for Pipe {
+    fn update(self: &Arc<Pipe>, port: &Port) -> Update {
+        self.update(port)
+    }
+
+    fn queued(queue: &mut UpdateQueue) -> &mut VecDeque<Arc<Pipe>> {
+        &mut queue.pipes
+    }
+}
+
+impl Posting for Waitable {
+    fn update(self: &Arc<Waitable>, port: &Port) -> Update {
+        self.update(port)
+    }
+
+    fn queued(queue: &mut UpdateQueue) -> &mut VecDeque<Arc<Waitable>> {
+        &mut queue.waitables
+    }
+}
 
 impl SelectorState {
     /// Carries out the update that a method of the sock has returned.
@@ -102,45 +149,43 @@ impl SelectorState {
         }
     }
 
-    /// Carries out the update that a method of the pipe has returned.
-    pub fn schedule_pipe(&self, pipe: &Arc<Pipe>, update: Update) {
+    /// Carries out the update that a method of the pipe or the waitable has returned.
+    pub fn schedule_posting<T: Posting>(&self, source: &Arc<T>, update: Update) {
         let update = match update {
             Update::Enqueue => {
                 let mut queue = lock(&self.queue);
                 if !queue.waiting {
-                    push(&mut queue.pipes, pipe);
+                    push(T::queued(&mut queue), source);
                     return;
                 }
                 drop(queue);
-                pipe.update(&self.port)
+                source.update(&self.port)
             }
             update => update,
         };
-        // The packet could not be posted, for lack of memory, so a blocked wait cannot be ended either. The next wait
-        // posts the packet.
+        // The packet could not be posted, or the wait could not begin, for lack of memory. The next wait at the port
+        // tries again. To end a blocked wait, post a packet of the notifier; if this post fails too, the next attempt
+        // follows when the wait ends for another reason.
         if update == Update::Retry {
-            push(&mut lock(&self.queue).pipes, pipe);
+            push(T::queued(&mut lock(&self.queue)), source);
+            let _no_memory = self.port.post(KEY_NOTIFIER, ptr::null_mut());
         }
     }
 
-    /// Begins a wait: submits the requests of queued socks and posts the packets of queued pipes. If the wait may
-    /// block, each thread that changes a source updates it at once until the wait ends.
+    /// Begins a wait: submits the requests of queued socks, and posts the packets of queued pipes and waitables. If the
+    /// wait may block, each thread that changes a source updates it at once until the wait ends.
     pub fn begin_wait(&self, may_block: bool) -> WaitGuard<'_> {
-        let (socks, pipes) = {
+        if self.port.take_failed_post() {
+            self.repeat_failed_posts();
+        }
+        let (socks, pipes, waitables) = {
             let mut queue = lock(&self.queue);
             queue.waiting = may_block;
-            (queue.socks.len(), queue.pipes.len())
+            (queue.socks.len(), queue.pipes.len(), queue.waitables.len())
         };
         let mut wait = WaitGuard { shared: self, all_updated: true };
-        for _ in 0..pipes {
-            let pipe = match lock(&self.queue).pipes.pop_front() {
-                Some(pipe) => pipe,
-                None => break,
-            };
-            if pipe.update(&self.port) == Update::Retry {
-                push(&mut lock(&self.queue).pipes, &pipe);
-            }
-        }
+        self.update_postings::<Pipe>(pipes);
+        self.update_postings::<Waitable>(waitables);
         for _ in 0..socks {
             let sock = match lock(&self.queue).socks.pop_front() {
                 Some(sock) => sock,
@@ -152,9 +197,31 @@ impl SelectorState {
         }
         wait.all_updated = {
             let queue = lock(&self.queue);
-            queue.socks.is_empty() && queue.pipes.is_empty()
+            queue.socks.is_empty() && queue.pipes.is_empty() && queue.waitables.is_empty()
         };
         wait
+    }
+
+    /// Updates the first `count` sources in the queue.
+    fn update_postings<T: Posting>(&self, count: usize) {
+        for _ in 0..count {
+            let source = match T::queued(&mut lock(&self.queue)).pop_front() {
+                Some(source) => source,
+                None => break,
+            };
+            if source.update(&self.port) == Update::Retry {
+                push(T::queued(&mut lock(&self.queue)), &source);
+            }
+        }
+    }
+
+    /// Queues the waitables whose packet the thread pool could not post.
+    #[cold]
+    fn repeat_failed_posts(&self) {
+        let waitables: Vec<_> = lock(&self.waitables).iter().filter_map(Weak::upgrade).collect();
+        for waitable in waitables {
+            self.schedule_posting(&waitable, waitable.repeat_failed_post());
+        }
     }
 }
 
@@ -207,6 +274,7 @@ enum Packet {
     Sock(Arc<Sock>),
     /// The address is that of the completed operation, or null.
     Pipe(Arc<Pipe>, *mut c_void),
+    Waitable(Arc<Waitable>),
 }
 
 /// The meaning of a dequeued packet.
@@ -241,7 +309,12 @@ impl SelectorState {
             Packet::Pipe(pipe, operation) => {
                 // SAFETY: as above.
                 let (event, update) = unsafe { pipe.complete(&self.port, operation) };
-                self.schedule_pipe(&pipe, update);
+                self.schedule_posting(&pipe, update);
+                event.map_or(Outcome::Nothing, Outcome::Event)
+            }
+            Packet::Waitable(waitable) => {
+                let (event, update) = waitable.complete();
+                self.schedule_posting(&waitable, update);
                 event.map_or(Outcome::Nothing, Outcome::Event)
             }
         }
@@ -257,6 +330,8 @@ impl SelectorState {
             KEY_NOTIFIER => return Packet::Notifier,
             // SAFETY: the packet has this key; the caller promises the rest.
             KEY_AFD => Packet::Sock(unsafe { Sock::from_packet(packet.lpOverlapped) }),
+            // SAFETY: as above.
+            KEY_WAITABLE => Packet::Waitable(unsafe { Waitable::from_packet(packet.lpOverlapped) }),
             // SAFETY: every other key is that of a pipe; the caller promises the rest.
             key => Packet::Pipe(unsafe { Pipe::from_packet(key) }, packet.lpOverlapped),
         };
@@ -270,14 +345,18 @@ impl SelectorState {
 /// How long `drop` waits for each batch of packets that are still to come.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Memory that the kernel still writes to must not be freed. So `drop` cancels everything that is pending, and waits
-/// for the packets.
+/// Memory that the kernel still writes to must not be freed. So `drop` cancels everything that is pending, ends all
+/// waits of the thread pool, and waits for the packets.
 impl Drop for SelectorState {
     fn drop(&mut self) {
         self.groups.cancel_all();
         let pipes = mem::take(&mut *lock(&self.pipes));
         for pipe in pipes.iter().filter_map(Weak::upgrade) {
             pipe.cancel_all();
+        }
+        let waitables = mem::take(&mut *lock(&self.waitables));
+        for waitable in waitables.iter().filter_map(Weak::upgrade) {
+            waitable.deregister();
         }
         let mut buffer = [MaybeUninit::uninit(); 32];
         while self.port.pending_packets() > 0 {

@@ -86,8 +86,8 @@ enum UpdateState {
     Deferred,
 }
 
-/// The update that a method of a sock or a pipe makes necessary. The caller passes the update to
-/// `SelectorState::schedule` or `SelectorState::schedule_pipe`.
+/// The update that a method of a sock, a pipe or a waitable makes necessary. The caller passes the update to
+/// `SelectorState::schedule` or `SelectorState::schedule_posting`.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Update {

@@ -77,6 +77,7 @@ mod filters {
     pub const EVFILT_READ: filter_t = -1;
     pub const EVFILT_WRITE: filter_t = -2;
     pub const EVFILT_AIO: filter_t = -3;
+    pub const EVFILT_PROC: filter_t = -5;
     #[cfg(target_os = "freebsd")]
     pub const EVFILT_USER: filter_t = -11;
     #[cfg(target_os = "dragonfly")]
@@ -92,10 +93,11 @@ mod filters {
     pub const EVFILT_READ: filter_t = 0;
     pub const EVFILT_WRITE: filter_t = 1;
     pub const EVFILT_AIO: filter_t = 2;
+    pub const EVFILT_PROC: filter_t = 4;
     pub const EVFILT_USER: filter_t = 8;
 }
 
-pub use filters::{EVFILT_AIO, EVFILT_READ, EVFILT_USER, EVFILT_WRITE};
+pub use filters::{EVFILT_AIO, EVFILT_PROC, EVFILT_READ, EVFILT_USER, EVFILT_WRITE};
 /// The filter for lists of asynchronous I/O operations. Every FreeBSD release that this crate supports has this filter,
 /// and no other system has it.
 #[cfg(target_os = "freebsd")]
@@ -114,6 +116,7 @@ pub const EV_ERROR: flags_t = 0x4000;
 pub const EV_EOF: flags_t = 0x8000;
 
 pub const NOTE_TRIGGER: u32 = 0x0100_0000;
+pub const NOTE_EXIT: u32 = 0x8000_0000;
 /// The `fflags` of a knote for reading, and also its `data`: `NOTE_LOWAT` and the low-water mark are both 1. With
 /// `NOTE_LOWAT` and the `data` 1, macOS accepts devices such as `/dev/tty`, which it rejects otherwise. For other
 /// descriptors, a low-water mark of 1 changes nothing.
@@ -170,6 +173,7 @@ extern "C" {
 // <errno.h>
 
 pub const ENOENT: c_int = 2;
+pub const ESRCH: c_int = 3;
 pub const EBADF: c_int = 9;
 pub const EINVAL: c_int = 22;
 pub const EPIPE: c_int = 32;

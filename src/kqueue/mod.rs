@@ -44,9 +44,11 @@ pub(crate) mod event;
 mod ffi;
 pub(crate) mod notifier;
 mod oneshot;
+mod process;
 pub(crate) mod selector;
 
 pub(crate) use crate::unix::source_state::SourceState;
 pub(crate) use event::{RawEvent, RawEvents};
 pub(crate) use notifier::Notifier;
+pub(crate) use process::ExitDescriptor;
 pub(crate) use selector::Selector;

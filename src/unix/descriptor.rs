@@ -49,3 +49,9 @@ pub(crate) fn open_pipe() -> io::Result<[OwnedFd; 2]> {
     }
     Ok(ends)
 }
+
+/// Opens a pipe that stays readable, and returns its read end: the write end is closed.
+pub(crate) fn open_readable_pipe() -> io::Result<OwnedFd> {
+    let [receiver, _sender] = open_pipe()?;
+    Ok(receiver)
+}

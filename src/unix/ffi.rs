@@ -28,6 +28,17 @@ mod processor {
     pub(crate) const SOCK_DGRAM: c_int = 2;
     pub(crate) const EINPROGRESS: c_int = 115;
     pub(crate) const SOL_SOCKET: c_int = 1;
+
+    pub(crate) const SIGBUS: c_int = 7;
+    pub(crate) const SIGUSR1: c_int = 10;
+    pub(crate) const SIGUSR2: c_int = 12;
+    pub(crate) const SIGCHLD: c_int = 17;
+    pub(crate) const SIGCONT: c_int = 18;
+    pub(crate) const SIGSTOP: c_int = 19;
+    pub(crate) const SIGWINCH: c_int = 28;
+    pub(crate) const SA_SIGINFO: c_int = 0x4;
+    pub(crate) const SA_RESTART: c_int = 0x1000_0000;
+    pub(crate) const SA_RESETHAND: c_int = -0x8000_0000;
 }
 
 #[cfg(all(
@@ -43,6 +54,17 @@ mod processor {
     pub(crate) const SOCK_DGRAM: c_int = 1;
     pub(crate) const EINPROGRESS: c_int = 150;
     pub(crate) const SOL_SOCKET: c_int = 0xffff;
+
+    pub(crate) const SIGBUS: c_int = 10;
+    pub(crate) const SIGUSR1: c_int = 16;
+    pub(crate) const SIGUSR2: c_int = 17;
+    pub(crate) const SIGCHLD: c_int = 18;
+    pub(crate) const SIGCONT: c_int = 25;
+    pub(crate) const SIGSTOP: c_int = 23;
+    pub(crate) const SIGWINCH: c_int = 20;
+    pub(crate) const SA_SIGINFO: c_int = 0x8;
+    pub(crate) const SA_RESTART: c_int = 0x1000_0000;
+    pub(crate) const SA_RESETHAND: c_int = -0x8000_0000;
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), any(target_arch = "sparc", target_arch = "sparc64")))]
@@ -55,6 +77,17 @@ mod processor {
     pub(crate) const SOCK_DGRAM: c_int = 2;
     pub(crate) const EINPROGRESS: c_int = 36;
     pub(crate) const SOL_SOCKET: c_int = 0xffff;
+
+    pub(crate) const SIGBUS: c_int = 10;
+    pub(crate) const SIGUSR1: c_int = 30;
+    pub(crate) const SIGUSR2: c_int = 31;
+    pub(crate) const SIGCHLD: c_int = 20;
+    pub(crate) const SIGCONT: c_int = 19;
+    pub(crate) const SIGSTOP: c_int = 17;
+    pub(crate) const SIGWINCH: c_int = 28;
+    pub(crate) const SA_SIGINFO: c_int = 0x200;
+    pub(crate) const SA_RESTART: c_int = 0x2;
+    pub(crate) const SA_RESETHAND: c_int = 0x4;
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -92,6 +125,17 @@ mod processor {
     pub(crate) const SOCK_DGRAM: c_int = 2;
     pub(crate) const EINPROGRESS: c_int = 36;
     pub(crate) const SOL_SOCKET: c_int = 0xffff;
+
+    pub(crate) const SIGBUS: c_int = 10;
+    pub(crate) const SIGUSR1: c_int = 30;
+    pub(crate) const SIGUSR2: c_int = 31;
+    pub(crate) const SIGCHLD: c_int = 20;
+    pub(crate) const SIGCONT: c_int = 19;
+    pub(crate) const SIGSTOP: c_int = 17;
+    pub(crate) const SIGWINCH: c_int = 28;
+    pub(crate) const SA_SIGINFO: c_int = 0x40;
+    pub(crate) const SA_RESTART: c_int = 0x2;
+    pub(crate) const SA_RESETHAND: c_int = 0x4;
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -146,9 +190,25 @@ pub(crate) const F_SETFL: c_int = 4;
 pub(crate) const FD_CLOEXEC: c_int = 1;
 
 extern "C" {
+    /// The address of the calling thread's `errno`. The C libraries have the function under three names, DragonFly's
+    /// since 5.8.
+    #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
+    pub(crate) fn __errno_location() -> *mut c_int;
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+    pub(crate) fn __errno() -> *mut c_int;
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    pub(crate) fn __error() -> *mut c_int;
+
     /// <https://man7.org/linux/man-pages/man2/fcntl.2.html>
     pub(crate) fn fcntl(fd: c_int, cmd: c_int, ...) -> c_int;
 }
+
+#[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+pub(crate) use __errno as errno_location;
+#[cfg(any(target_os = "linux", target_os = "dragonfly"))]
+pub(crate) use __errno_location as errno_location;
+#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+pub(crate) use __error as errno_location;
 
 // <unistd.h>
 
@@ -252,6 +312,117 @@ extern "C" {
 #[cfg(target_vendor = "apple")]
 pub(crate) unsafe fn accept4(_: c_int, _: *mut sockaddr, _: *mut socklen_t, _: c_int) -> c_int {
     -1
+}
+
+// <signal.h>
+
+pub(crate) const SIGHUP: c_int = 1;
+pub(crate) const SIGINT: c_int = 2;
+pub(crate) const SIGQUIT: c_int = 3;
+pub(crate) const SIGILL: c_int = 4;
+pub(crate) const SIGFPE: c_int = 8;
+pub(crate) const SIGKILL: c_int = 9;
+pub(crate) const SIGSEGV: c_int = 11;
+pub(crate) const SIGPIPE: c_int = 13;
+pub(crate) const SIGALRM: c_int = 14;
+pub(crate) const SIGTERM: c_int = 15;
+pub(crate) use processor::{SA_RESETHAND, SA_RESTART, SA_SIGINFO};
+pub(crate) use processor::{SIGBUS, SIGCHLD, SIGCONT, SIGSTOP, SIGUSR1, SIGUSR2, SIGWINCH};
+
+/// The values of `sa_handler` that are not functions.
+pub(crate) const SIG_DFL: usize = 0;
+pub(crate) const SIG_IGN: usize = 1;
+
+/// The action of a signal. The order of the fields differs. This crate does not look at the mask, so the mask is bytes.
+#[cfg(not(any(
+    all(target_os = "linux", any(target_arch = "mips", target_arch = "mips32r6"), not(target_env = "musl")),
+    all(target_os = "linux", any(target_arch = "mips64", target_arch = "mips64r6"), not(target_env = "musl")),
+    all(target_os = "linux", target_arch = "s390x", not(target_env = "musl")),
+    all(target_os = "android", target_pointer_width = "64"),
+    target_os = "freebsd",
+    target_os = "dragonfly",
+)))]
+mod action {
+    use super::{c_int, c_void, sigset_t};
+
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    pub(crate) struct sigaction {
+        pub sa_handler: *mut c_void,
+        pub sa_mask: sigset_t,
+        #[cfg(all(target_os = "linux", target_arch = "sparc64", not(target_env = "musl")))]
+        pub __glibc_reserved0: c_int,
+        pub sa_flags: c_int,
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        pub sa_restorer: *mut c_void,
+    }
+}
+
+#[cfg(any(
+    all(target_os = "linux", any(target_arch = "mips", target_arch = "mips32r6"), not(target_env = "musl")),
+    all(target_os = "linux", any(target_arch = "mips64", target_arch = "mips64r6"), not(target_env = "musl")),
+    all(target_os = "android", target_pointer_width = "64"),
+))]
+mod action {
+    use super::{c_int, c_void, sigset_t};
+
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    pub(crate) struct sigaction {
+        pub sa_flags: c_int,
+        pub sa_handler: *mut c_void,
+        pub sa_mask: sigset_t,
+        pub sa_restorer: *mut c_void,
+        #[cfg(any(target_arch = "mips", target_arch = "mips32r6"))]
+        pub sa_resv: [c_int; 1],
+    }
+}
+
+#[cfg(all(target_os = "linux", target_arch = "s390x", not(target_env = "musl")))]
+mod action {
+    use super::{c_int, c_void, sigset_t};
+
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    pub(crate) struct sigaction {
+        pub sa_handler: *mut c_void,
+        pub __glibc_reserved0: c_int,
+        pub sa_flags: c_int,
+        pub sa_restorer: *mut c_void,
+        pub sa_mask: sigset_t,
+    }
+}
+
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+mod action {
+    use super::{c_int, c_void, sigset_t};
+
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    pub(crate) struct sigaction {
+        pub sa_handler: *mut c_void,
+        pub sa_flags: c_int,
+        pub sa_mask: sigset_t,
+    }
+}
+
+pub(crate) use action::sigaction;
+
+pub(crate) type sigset_t = [u8; SIGSET_SIZE];
+const SIGSET_SIZE: usize = if cfg!(target_os = "linux") {
+    128
+} else if cfg!(target_os = "android") {
+    mem::size_of::<usize>()
+} else if cfg!(any(target_vendor = "apple", target_os = "openbsd")) {
+    4
+} else {
+    16
+};
+
+extern "C" {
+    /// <https://man7.org/linux/man-pages/man2/sigaction.2.html>
+    #[cfg_attr(target_os = "netbsd", link_name = "__sigaction_siginfo")]
+    pub(crate) fn sigaction(signum: c_int, act: *const sigaction, oldact: *mut sigaction) -> c_int;
 }
 
 // <netinet/in.h>

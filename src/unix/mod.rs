@@ -17,6 +17,9 @@ pub(crate) mod descriptor;
 pub(crate) mod ffi;
 pub(crate) mod net;
 pub mod pipe;
+pub(crate) mod process;
+pub(crate) mod signal;
+pub(crate) mod signal_handler;
 pub(crate) mod socket;
 pub(crate) mod source_state;
 

@@ -10,19 +10,67 @@ use std::os::raw::{c_char, c_int, c_long, c_ushort, c_void};
 
 pub(crate) type HANDLE = *mut c_void;
 pub(crate) type BOOL = i32;
+pub(crate) type BOOLEAN = u8;
 pub(crate) type DWORD = u32;
 
-// <handleapi.h>, <winbase.h>
+// <handleapi.h>, <processthreadsapi.h>, <winbase.h>, <winnt.h>
 
 pub(crate) const INVALID_HANDLE_VALUE: HANDLE = !0_usize as HANDLE;
 pub(crate) const HANDLE_FLAG_INHERIT: DWORD = 1;
+pub(crate) const DUPLICATE_SAME_ACCESS: DWORD = 2;
 
 #[cfg_attr(windows, link(name = "kernel32"))]
 extern "system" {
     /// <https://learn.microsoft.com/windows/win32/api/handleapi/nf-handleapi-closehandle>
     pub(crate) fn CloseHandle(hObject: HANDLE) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/api/handleapi/nf-handleapi-duplicatehandle>
+    pub(crate) fn DuplicateHandle(
+        hSourceProcessHandle: HANDLE,
+        hSourceHandle: HANDLE,
+        hTargetProcessHandle: HANDLE,
+        lpTargetHandle: *mut HANDLE,
+        dwDesiredAccess: DWORD,
+        bInheritHandle: BOOL,
+        dwOptions: DWORD,
+    ) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-getcurrentprocess>
+    pub(crate) fn GetCurrentProcess() -> HANDLE;
     /// <https://learn.microsoft.com/windows/win32/api/handleapi/nf-handleapi-sethandleinformation>
     pub(crate) fn SetHandleInformation(hObject: HANDLE, dwMask: DWORD, dwFlags: DWORD) -> BOOL;
+}
+
+// <synchapi.h>
+
+#[cfg_attr(windows, link(name = "kernel32"))]
+extern "system" {
+    /// <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-createeventw>
+    pub(crate) fn CreateEventW(
+        lpEventAttributes: *mut c_void,
+        bManualReset: BOOL,
+        bInitialState: BOOL,
+        lpName: *const u16,
+    ) -> HANDLE;
+    /// <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-setevent>
+    pub(crate) fn SetEvent(hEvent: HANDLE) -> BOOL;
+    /// <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-resetevent>
+    pub(crate) fn ResetEvent(hEvent: HANDLE) -> BOOL;
+}
+
+// <wincon.h>, <consoleapi.h>
+
+/// The handler of console events. It returns whether it has handled the event.
+pub(crate) type PHANDLER_ROUTINE = Option<unsafe extern "system" fn(DWORD) -> BOOL>;
+
+pub(crate) const CTRL_C_EVENT: DWORD = 0;
+pub(crate) const CTRL_BREAK_EVENT: DWORD = 1;
+pub(crate) const CTRL_CLOSE_EVENT: DWORD = 2;
+pub(crate) const CTRL_LOGOFF_EVENT: DWORD = 5;
+pub(crate) const CTRL_SHUTDOWN_EVENT: DWORD = 6;
+
+#[cfg_attr(windows, link(name = "kernel32"))]
+extern "system" {
+    /// <https://learn.microsoft.com/windows/console/setconsolectrlhandler>
+    pub(crate) fn SetConsoleCtrlHandler(HandlerRoutine: PHANDLER_ROUTINE, Add: BOOL) -> BOOL;
 }
 
 // <namedpipeapi.h>, <winbase.h>

@@ -1,4 +1,4 @@
-//! Windows only: any socket as a source, named pipes, and the conversions between sources and sockets.
+//! Windows only: any socket or handle as a source, named pipes, and the conversions between sources and sockets.
 //!
 //! The queue can request the readiness of a socket (`iocp/sock.rs`), but not that of a pipe. A pipe reads ahead and
 //! writes from a buffer (`iocp/pipe.rs`), so it has a type of its own, [`NamedPipe`], which contains the buffers.
@@ -18,12 +18,16 @@ use crate::{Interest, Registry};
 
 pub(crate) mod ffi;
 mod named_pipe;
+pub(crate) mod process;
+pub(crate) mod signal;
 pub(crate) mod socket;
+mod source_handle;
 
 /// Empty: on Windows, this crate has no sockets beyond those of `crate::net`.
 pub(crate) mod net {}
 
 pub use named_pipe::NamedPipe;
+pub use source_handle::SourceHandle;
 
 /// The system's identifier of a source: its socket.
 pub(crate) type Raw = ffi::SOCKET;
@@ -193,4 +197,11 @@ impl AsRawSocket for book::TcpStream {
     fn as_raw_socket(&self) -> RawSocket {
         self.source().as_raw_socket()
     }
+}
+
+/// Handles an event of the console as the handler does that [`Signals`](crate::signal::Signals) installs. Only the
+/// project's tests call this: Wine cannot generate such an event.
+#[doc(hidden)]
+pub fn handle_console_event(event: u32) -> bool {
+    signal::handle(event)
 }

@@ -6,9 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
+use minimio::signal::{Signal, Signals};
 use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 
 use crate::allocation_count::allocations;
+use crate::support::raise::raise;
 use crate::support::*;
 
 const ROUNDS: usize = 100;
@@ -178,5 +180,22 @@ fn registering_a_source_again_allocates_nothing() {
         poll.registry().deregister(&mut stream).unwrap();
         poll.registry().register(&mut timer, Token(2), READ).unwrap();
         poll.registry().deregister(&mut timer).unwrap();
+    });
+}
+
+#[test]
+fn a_signal_allocates_nothing_in_the_handler_and_when_it_is_received() {
+    let (mut poll, mut events) = poll();
+    let mut signals: Vec<Signals> = (0..10).map(|_| Signals::new(&[Signal::QUIT]).unwrap()).collect();
+    for (i, signals) in signals.iter_mut().enumerate() {
+        poll.registry().register(signals, Token(i), READ.level()).unwrap();
+    }
+    expect_no_allocation("a signal", || {
+        raise(Signal::QUIT);
+        for (i, signals) in signals.iter().enumerate() {
+            poll_until(&mut poll, &mut events, Token(i));
+            assert_eq!(signals.receive(), Some(Signal::QUIT));
+            assert_eq!(signals.receive(), None);
+        }
     });
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::command_lines::{check_columns, check_next};
 use crate::http::{Response, Responses, MAX_HEAD};
 use crate::server::{Background, Limits, Server, Slab};
-use crate::support::program::{example, Program};
+use crate::support::program::{example, interrupt, Program};
 use crate::support::system::UNACCEPTED_CONNECTIONS_STAY;
 use crate::support::{loopback, SHORT_WAIT, WAIT_LIMIT};
 
@@ -615,6 +615,60 @@ fn the_client_reports_an_invalid_response() {
         drop(stream);
         let (code, output) = client.finish();
         assert_eq!((code, output.lines().count()), (Some(1), 1), "{output}");
+    }
+}
+
+#[test]
+fn a_server_that_is_interrupted_answers_the_requests_in_flight_and_ends() {
+    let (mut server, addr, mut log) = server_program(Command::new(example("delayed_server")).arg("127.0.0.1:0"));
+    // An idle connection does not delay the end.
+    let _idle = Client::connect(addr);
+    let mut client = Client::connect(addr);
+    client.get("/1/first");
+    assert_eq!(client.text(), "first");
+    client.get("/500/in%20flight");
+    wait_for_line(&mut log, "/500/in%20flight");
+    let start = Instant::now();
+    if !interrupt(&server) {
+        return;
+    }
+    wait_for_line(&mut log, "INTERRUPT");
+    assert!(TcpStream::connect(addr).is_err());
+    let response = client.response();
+    assert_eq!((response.status, response.text().trim_end()), (200, "in flight"));
+    client.expect_end();
+    drop(client);
+    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+    assert!(start.elapsed() < ms(3000), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_server_that_is_interrupted_ends_after_three_seconds_or_at_the_second_signal() {
+    for signals in [1, 2] {
+        let (mut server, addr, mut log) = server_program(Command::new(example("delayed_server")).arg("127.0.0.1:0"));
+        let mut client = Client::connect(addr);
+        client.get("/60000/late");
+        wait_for_line(&mut log, "/60000/late");
+        let start = Instant::now();
+        if !interrupt(&server) {
+            return;
+        }
+        wait_for_line(&mut log, "INTERRUPT");
+        if signals == 2 {
+            interrupt(&server);
+        }
+        assert_eq!(server.0.wait().unwrap().code(), Some(0));
+        assert_eq!(start.elapsed() >= ms(3000), signals == 1, "{:?}", start.elapsed());
+        client.expect_end();
+    }
+}
+
+/// Reads the log of a server until a line contains `text`.
+fn wait_for_line(log: &mut BufReader<ChildStdout>, text: &str) {
+    let mut line = String::new();
+    while !line.contains(text) {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "the log has ended before {text}");
     }
 }
 

@@ -8,13 +8,19 @@ mod support;
 
 #[path = "../support/allocated_bytes.rs"]
 mod allocated_bytes;
+mod child_exits;
+mod child_exits_by_signal;
 mod child_pipes;
 mod closed_sockets;
+mod console_events;
 mod descriptors;
 mod dropped;
 mod forked;
 mod handles;
 
 mod named_pipe_leaks;
+mod received_signals;
+mod signal_handlers;
 mod signals;
 mod sigpipe;
+mod source_handle_leaks;

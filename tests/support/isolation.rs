@@ -16,6 +16,14 @@ pub fn isolated<F: FnOnce()>(test: F) {
     run(Command::new(env::current_exe().unwrap()), test);
 }
 
+/// As `isolated`, in a process that can have at least 4096 descriptors open, if the system allows so many.
+pub fn isolated_with_many_descriptors<F: FnOnce()>(test: F) {
+    #[cfg(unix)]
+    return isolated_with_descriptor_limit(4096, test);
+    #[cfg(windows)]
+    return isolated(test);
+}
+
 /// As `isolated`, in a process that can have no more than `limit` descriptors open.
 #[cfg(unix)]
 pub fn isolated_with_descriptor_limit<F: FnOnce()>(limit: u32, test: F) {

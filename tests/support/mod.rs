@@ -20,15 +20,20 @@ pub mod handles;
 pub mod isolation;
 #[cfg(windows)]
 pub mod named_pipe;
+#[cfg(windows)]
+pub mod object;
 pub mod pair;
 #[cfg(unix)]
 pub mod pipe;
 pub mod program;
+pub mod raise;
 pub mod random;
 #[cfg(windows)]
 pub mod raw_socket;
 pub mod readiness;
 pub mod reset;
+#[cfg(unix)]
+pub mod seccomp;
 #[cfg(unix)]
 pub mod signal;
 pub mod system;

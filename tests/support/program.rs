@@ -32,6 +32,21 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
+/// Sends SIGINT to a program, as Ctrl-C does in its terminal. Returns false on a system without a command for that.
+#[cfg(unix)]
+pub fn interrupt(program: &Program) -> bool {
+    let status = Command::new("kill").args(["-s", "INT", &program.0.id().to_string()]).status();
+    assert!(status.unwrap().success());
+    true
+}
+
+/// Sends SIGINT to a program, as Ctrl-C does in its terminal. Returns false on a system without a command for that.
+#[cfg(not(unix))]
+pub fn interrupt(_: &Program) -> bool {
+    println!("not tested: no command sends Ctrl-C to one process");
+    false
+}
+
 /// A running program, which is killed when this is dropped.
 pub struct Program(pub Child);
 

@@ -1,11 +1,14 @@
 //! Signals, for which the standard library has no functions.
 
+use std::env;
 use std::mem;
-use std::os::raw::{c_int, c_void};
+use std::os::raw::{c_int, c_long, c_void};
+use std::process;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::Once;
 
+use minimio::signal::Signal;
 use minimio::Waker;
 
 /// A thread to which signals are sent.
@@ -20,6 +23,17 @@ impl Target {
         // SAFETY: `pthread_self` has no preconditions and always succeeds.
         let thread = unsafe { pthread_self() };
         Target { thread: thread as usize }
+    }
+
+    /// Returns this thread, without installing the handlers.
+    pub fn current_thread() -> Target {
+        // SAFETY: `pthread_self` has no preconditions and always succeeds.
+        Target { thread: unsafe { pthread_self() } as usize }
+    }
+
+    /// Sends a signal. The thread must still run.
+    pub fn send_signal(self, signal: Signal) {
+        self.kill(signal.as_raw());
     }
 
     /// Sends a signal whose handler does nothing. The thread must still run.
@@ -73,6 +87,197 @@ fn install() {
     });
 }
 
+/// A process to which another process sends signals.
+#[derive(Clone, Copy)]
+pub struct ProcessTarget {
+    process: c_int,
+    /// The thread that gets the signals, or `None` if the system selects one.
+    thread: Option<c_long>,
+}
+
+impl ProcessTarget {
+    /// Returns this process. If `MINIMIO_SIGNAL_THIS_THREAD` is set, the signals go to this thread: ThreadSanitizer
+    /// runs no handler in a thread that is blocked in a call that the sanitizer does not know.
+    pub fn current() -> ProcessTarget {
+        let thread = env::var_os("MINIMIO_SIGNAL_THIS_THREAD").and_then(|_| one_thread::current());
+        ProcessTarget { process: process::id() as c_int, thread }
+    }
+
+    pub fn send(self, signal: Signal) {
+        let result = match self.thread {
+            // SAFETY: `kill` takes no pointer.
+            None => unsafe { kill(self.process, signal.as_raw()) },
+            Some(thread) => one_thread::kill(self.process, thread, signal.as_raw()),
+        };
+        assert_eq!(result, 0);
+    }
+}
+
+/// A thread of another process as the target of a signal.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod one_thread {
+    use super::{c_int, c_long};
+
+    const SYS_GETTID: c_long = 186;
+    const SYS_TGKILL: c_long = 234;
+
+    extern "C" {
+        fn syscall(number: c_long, ...) -> c_long;
+    }
+
+    pub fn current() -> Option<c_long> {
+        // SAFETY: `gettid` takes no argument.
+        Some(unsafe { syscall(SYS_GETTID) })
+    }
+
+    pub fn kill(process: c_int, thread: c_long, signal: c_int) -> c_int {
+        // SAFETY: `tgkill` takes no pointer.
+        unsafe { syscall(SYS_TGKILL, c_long::from(process), thread, c_long::from(signal)) as c_int }
+    }
+}
+
+/// On other systems, the system selects the thread.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+mod one_thread {
+    use super::{c_int, c_long};
+
+    pub fn current() -> Option<c_long> {
+        None
+    }
+
+    pub fn kill(_: c_int, _: c_long, _: c_int) -> c_int {
+        -1
+    }
+}
+
+/// Returns whether a signal has its default action. Installs the default action.
+pub fn is_default(number: Signal) -> bool {
+    // SAFETY: `SIG_DFL` installs no handler.
+    unsafe { signal(number.as_raw(), SIG_DFL) == SIG_DFL }
+}
+
+/// The action of a signal: the bytes of a `struct sigaction`, whose fields differ between systems.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(16))]
+pub struct Action([u8; 256]);
+
+/// Compares the handler, the first bytes of the mask, and the flags. The other bytes of the mask are not initialised.
+impl PartialEq for Action {
+    fn eq(&self, other: &Action) -> bool {
+        let flags = FLAGS_OFFSET.map_or(0..0, |offset| offset..offset + 4);
+        self.0[..12] == other.0[..12] && self.0[flags.clone()] == other.0[flags]
+    }
+}
+
+/// The offset of `sa_flags`, on systems where `sa_handler` is the first field and the offset is known here.
+const FLAGS_OFFSET: Option<usize> = if IS_MIPS || cfg!(any(target_arch = "s390x", target_os = "android")) {
+    None
+} else if HAS_LINUX_NUMBERS {
+    Some(mem::size_of::<usize>() + 128)
+} else if cfg!(target_vendor = "apple") {
+    Some(mem::size_of::<usize>() + 4)
+} else {
+    None
+};
+
+impl Action {
+    /// Returns the action of a signal. Installs the action again, because the C library adds a flag to each action that
+    /// it installs.
+    pub fn of(signal: Signal) -> Action {
+        let number = signal.as_raw();
+        let mut action = Action([0; 256]);
+        for _ in 0..2 {
+            // SAFETY: `action` has room for the largest `struct sigaction`, and outlives the call.
+            let result = unsafe { sigaction(number, ptr::null(), &mut action) };
+            assert_eq!(result, 0);
+            // SAFETY: the call above has written an action that is installed.
+            let result = unsafe { sigaction(number, &action, ptr::null_mut()) };
+            assert_eq!(result, 0);
+        }
+        action
+    }
+
+    /// Installs an action that was installed before.
+    pub fn install_again(self, signal: Signal) {
+        // SAFETY: `of` has returned the bytes of an action that was installed.
+        assert_eq!(unsafe { sigaction(signal.as_raw(), &self, ptr::null_mut()) }, 0);
+    }
+
+    pub fn install_default(signal: Signal) -> Action {
+        Action::install(signal, SIG_DFL)
+    }
+
+    pub fn install_ignore(signal: Signal) -> Action {
+        Action::install(signal, SIG_IGN)
+    }
+
+    fn install(number: Signal, handler: usize) -> Action {
+        // SAFETY: `handler` is `SIG_DFL`, `SIG_IGN`, or a function that may be a signal handler.
+        assert_ne!(unsafe { signal(number.as_raw(), handler) }, SIG_ERR);
+        Action::of(number)
+    }
+}
+
+/// A signal handler that counts its calls.
+pub mod counted {
+    use super::*;
+
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    /// The handler that the counting handler calls.
+    static PREVIOUS: AtomicUsize = AtomicUsize::new(0);
+
+    /// Installs the handler. `with_information`: as a function with three parameters (`SA_SIGINFO`), on systems whose
+    /// `struct sigaction` is declared here.
+    pub fn install(signal: Signal, with_information: bool) -> Action {
+        PREVIOUS.store(0, Ordering::SeqCst);
+        let with_information = if with_information { FLAGS_OFFSET } else { None };
+        match with_information {
+            None => Action::install(signal, count as *const () as usize),
+            Some(offset) => {
+                let mut action = Action([0; 256]);
+                let handler = count_with_information as extern "C" fn(c_int, *mut c_int, *mut c_void) as usize;
+                action.0[..mem::size_of::<usize>()].copy_from_slice(&handler.to_ne_bytes());
+                action.0[offset..offset + 4].copy_from_slice(&SA_SIGINFO.to_ne_bytes());
+                // SAFETY: the bytes are a `struct sigaction`, and the handler is async-signal-safe.
+                assert_eq!(unsafe { sigaction(signal.as_raw(), &action, ptr::null_mut()) }, 0);
+                Action::of(signal)
+            }
+        }
+    }
+
+    /// Installs the handler. It calls the one that is installed now, as a function with three parameters.
+    pub fn install_and_call_previous(number: Signal) {
+        // SAFETY: `count_with_information` is async-signal-safe.
+        let previous = unsafe { signal(number.as_raw(), SIG_DFL) };
+        install(number, true);
+        PREVIOUS.store(previous, Ordering::SeqCst);
+    }
+
+    /// Returns how often the handler was called since the last call.
+    pub fn take() -> usize {
+        COUNT.swap(0, Ordering::SeqCst)
+    }
+
+    extern "C" fn count(_: c_int) {
+        COUNT.fetch_add(1, Ordering::SeqCst);
+    }
+
+    extern "C" fn count_with_information(number: c_int, information: *mut c_int, context: *mut c_void) {
+        // SAFETY: the first field of `siginfo_t` is the number of the signal, on every system.
+        assert_eq!(unsafe { *information }, number);
+        assert!(!context.is_null());
+        COUNT.fetch_add(1, Ordering::SeqCst);
+        let previous = PREVIOUS.load(Ordering::SeqCst);
+        if previous != 0 {
+            // SAFETY: the handler of `Signals` has this type.
+            let previous: extern "C" fn(c_int, *mut c_int, *mut c_void) = unsafe { mem::transmute(previous) };
+            previous(number, information, context);
+        }
+    }
+
+    const SA_SIGINFO: c_int = if HAS_LINUX_NUMBERS { 4 } else { 0x40 };
+}
+
 /// Runs `work` while SIGPIPE has its default action, which ends the process. Rust's runtime ignores SIGPIPE, but a
 /// program whose `main` function is not Rust's does not.
 pub fn with_default_sigpipe(work: impl FnOnce()) {
@@ -103,7 +308,17 @@ const SIGUSR2: c_int = if IS_MIPS {
 } else {
     31
 };
+/// The numbers of SIGSTOP and SIGBUS.
+pub const STOP: c_int = if IS_MIPS {
+    23
+} else if HAS_LINUX_NUMBERS {
+    19
+} else {
+    17
+};
+pub const BUS: c_int = if HAS_LINUX_NUMBERS && !IS_MIPS { 7 } else { 10 };
 const SIG_DFL: usize = 0;
+const SIG_IGN: usize = 1;
 const SIG_ERR: usize = usize::MAX;
 const _: () = assert!(mem::size_of::<usize>() == mem::size_of::<*mut c_void>());
 
@@ -111,5 +326,8 @@ extern "C" {
     fn pthread_self() -> *mut c_void;
     fn pthread_kill(thread: *mut c_void, sig: c_int) -> c_int;
     fn signal(signum: c_int, handler: usize) -> usize;
+    fn kill(process: c_int, sig: c_int) -> c_int;
+    #[cfg_attr(target_os = "netbsd", link_name = "__sigaction_siginfo")]
+    fn sigaction(signum: c_int, act: *const Action, oldact: *mut Action) -> c_int;
     fn siginterrupt(sig: c_int, flag: c_int) -> c_int;
 }

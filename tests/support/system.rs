@@ -157,3 +157,13 @@ pub const MESSAGES_CAN_BE_LATE: bool = cfg!(not(any(target_os = "linux", target_
 /// Whether the second direction of a oneshot source, which is not reported, takes a slot of a poll that reports other
 /// events.
 pub const SUPPRESSED_EVENTS_TAKE_SLOTS: bool = HAS_KQUEUE;
+
+/// How many children a test can have at once. The model of kqueue needs seven descriptors for each. Wine needs 0.2 s to
+/// start a process, so the tests start few on Windows.
+pub const CHILDREN_AT_ONCE: usize = if cfg!(any(minimio_kqueue, windows)) { 100 } else { 1000 };
+
+/// How many children a test can start one after the other.
+pub const CHILDREN: usize = if cfg!(windows) { 60 } else { 300 };
+
+/// How many handles the threads of the system's pool can have open. They start when they are needed.
+pub const POOL_HANDLES: usize = if cfg!(windows) { 8 } else { 0 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that tests notice broken code: changes one rule at a time in a copy, and runs the tests that must then fail.
 
-    run.py TABLE [WORD]      the mutants of a table (wait, iocp, kqueue-model or oracle), or those with WORD in their names
+    run.py TABLE [WORD]      the mutants of a table (wait, iocp, kqueue-model, oracle or signals), or those with WORD in their names
     run.py --check           checks that every mutant of all tables fits the sources, without building it
 
 A table is a text file beside this program. A mutant is a block of lines:
@@ -17,7 +17,7 @@ them must fail in the table kqueue-model, and at least one in the other tables.
 These are failures: a text that does not occur exactly once, a test that does not exist, a mutant that does not compile,
 a mutant with which too few tests fail, a test that fails without it. A test that hangs counts as failed if it runs
 alone.
-In the table oracle, the folder of the file selects the system: mutants of `src/kqueue` run over the kqueue model, those
+In the tables oracle and signals, the folder of the file selects the system: mutants of `src/kqueue` run over the kqueue model, those
 of `src/iocp` under Wine, the others natively.
 CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 """
@@ -54,6 +54,7 @@ TABLES = {
         "environment": {"ORACLE_STEPS": "100000"},
         "seconds": 300,
     },
+    "signals": {"package": ".", "arguments": ["--test", "isolated"], "environment": {}, "seconds": 100},
 }
 
 
@@ -65,7 +66,7 @@ def system_of(table, file):
     """The system on which the mutants of a file run: "kqueue", "windows", or "" for this machine's own."""
     folders = {"src/kqueue/": "kqueue", "src/iocp/": "windows", "src/windows/": "windows"}
     found = [system for folder, system in folders.items() if file.startswith(folder)]
-    return found[0] if table == "oracle" and found else ""
+    return found[0] if table in ("oracle", "signals") and found else ""
 
 
 def set_up(system):

@@ -25,6 +25,8 @@ ALLOWED = [
     ("net/tcp", "windows/mod"),  # Sockets convert to and from handles.
     ("net/udp", "windows/mod"),
     ("book", "unix/mod"),
+    ("signal", "unix/signal"),  # `Signals` is built on the platform's source, which receives `Signal`s.
+    ("signal", "windows/signal"),
     ("book", "windows/mod"),
 ]
 ALIASES = {"queue": ["epoll", "kqueue", "iocp"], "handle": ["unix", "windows"]}

@@ -17,7 +17,8 @@ PATHS = {
     "core and kqueue": f"{CORE} kqueue/mod kqueue/ffi kqueue/event kqueue/selector kqueue/oneshot kqueue/notifier",
     "Windows for sockets": f"{CORE} iocp/mod iocp/ffi iocp/event iocp/port iocp/winsock iocp/afd iocp/poll_group iocp/sock"
     " iocp/selector_state iocp/source iocp/selector iocp/notifier",
-    "Windows pipes and source sockets": "iocp/pipe iocp/pipe_source iocp/source_sockets",
+    "Windows pipes, source sockets and handles": "iocp/pipe iocp/pipe_source iocp/source_sockets iocp/waitable"
+    " iocp/wait_source iocp/source_handles",
 }
 TABLES = ["README.md", "src/lib.rs"]
 

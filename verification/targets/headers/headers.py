@@ -11,7 +11,7 @@ UNIX = """sys/types.h sys/socket.h sys/un.h sys/ioctl.h sys/time.h sys/uio.h sys
 FIRST_LINES = {
     "linux": ["#define _GNU_SOURCE 1"] + [
         f"#include <{header}>" for header in
-        UNIX + ["sys/epoll.h", "sys/eventfd.h", "sys/timerfd.h", "sys/syscall.h", "linux/time_types.h"]
+        UNIX + ["sys/epoll.h", "sys/eventfd.h", "sys/timerfd.h", "sys/wait.h", "sys/syscall.h", "linux/time_types.h"]
     ],
     "bsd": ["#define _NETBSD_SOURCE 1"] + [f"#include <{header}>" for header in UNIX + ["sys/event.h"]],
     "windows": """

@@ -8,6 +8,7 @@ const SIGNED: i128 = 2;
 const POINTER: i128 = 3;
 const ARRAY: i128 = 4;
 const RECORD: i128 = 5;
+const FUNCTION: i128 = 6;
 /// Used by Rust only: the target type of a `*mut c_void`.
 const ANYTHING: i128 = 8;
 
@@ -134,6 +135,10 @@ macro_rules! functions {
     (-) => {};
     (- $first:ident $($name:ident)*) => { functions!($($name)*); };
     (@ $abi:literal ($($parameters:tt)*) $($name:ident)*) => {
+        // A pointer to a function, as a type of C. The types of that function are not compared.
+        impl<R $(, $name)*> Type for Option<unsafe extern $abi fn($($parameters)*) -> R> {
+            const CODE: i128 = scalar::<Self>(POINTER) | target(FUNCTION << 16);
+        }
         impl<R: Type $(, $name: Type)*> Function for unsafe extern $abi fn($($parameters)*) -> R {
             const CODES: &'static [i128] = &[R::CODE $(, $name::CODE)*];
         }

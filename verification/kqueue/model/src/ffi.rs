@@ -23,6 +23,7 @@ const _: () = assert!(mem::size_of::<kevent>() == 32 && mem::align_of::<kevent>(
 pub const EVFILT_READ: i16 = -1;
 pub const EVFILT_WRITE: i16 = -2;
 pub const EVFILT_AIO: i16 = -3;
+pub const EVFILT_PROC: i16 = -5;
 pub const EVFILT_USER: i16 = -10;
 
 pub const EV_ADD: u16 = 0x0001;
@@ -37,6 +38,7 @@ pub const EV_ERROR: u16 = 0x4000;
 pub const EV_EOF: u16 = 0x8000;
 
 pub const NOTE_TRIGGER: u32 = 0x0100_0000;
+pub const NOTE_EXIT: u32 = 0x8000_0000;
 pub const NOTE_FFAND: u32 = 0x4000_0000;
 pub const NOTE_FFOR: u32 = 0x8000_0000;
 pub const NOTE_FFCOPY: u32 = 0xc000_0000;
@@ -54,6 +56,7 @@ pub struct timespec {
 
 pub const EPERM: c_int = 1;
 pub const ENOENT: c_int = 2;
+pub const ESRCH: c_int = 3;
 pub const EINTR: c_int = 4;
 pub const EBADF: c_int = 9;
 pub const ENOMEM: c_int = 12;
@@ -143,6 +146,7 @@ pub const EPOLLOUT: u32 = 0x004;
 pub const EPOLLRDHUP: u32 = 0x2000;
 pub const EPOLLET: u32 = 1 << 31;
 pub const SYS_epoll_pwait2: c_long = 441;
+pub const SYS_pidfd_open: c_long = 434;
 pub const EFD_CLOEXEC: c_int = O_CLOEXEC;
 pub const EFD_NONBLOCK: c_int = O_NONBLOCK;
 pub const POLLIN: c_short = 0x001;

@@ -15,6 +15,7 @@ pub enum Filter {
     Write,
     User,
     Aio,
+    Proc,
 }
 
 impl Filter {
@@ -23,6 +24,7 @@ impl Filter {
             ffi::EVFILT_READ => Some(Filter::Read),
             ffi::EVFILT_WRITE => Some(Filter::Write),
             ffi::EVFILT_USER => Some(Filter::User),
+            ffi::EVFILT_PROC => Some(Filter::Proc),
             // Only the kernel adds `AIO` knotes; a change that names this filter is an error.
             _ => None,
         }
@@ -34,6 +36,7 @@ impl Filter {
             Filter::Write => ffi::EVFILT_WRITE,
             Filter::User => ffi::EVFILT_USER,
             Filter::Aio => ffi::EVFILT_AIO,
+            Filter::Proc => ffi::EVFILT_PROC,
         }
     }
 }
@@ -126,6 +129,11 @@ pub fn write(fd: c_int, kind: Kind) -> Option<Ready> {
         Kind::Pipe if poll.has(ffi::POLLERR) => Some(Ready { data: 0, eof: true, error: 0 }),
         Kind::Pipe | Kind::Device => ready_if(poll.has(ffi::POLLOUT), room),
     }
+}
+
+/// Returns whether the process of this process descriptor has exited.
+pub fn has_exited(process: c_int) -> bool {
+    Poll::of(process).has(ffi::POLLIN)
 }
 
 /// Returns whether the reader of this pipe's write end is closed.

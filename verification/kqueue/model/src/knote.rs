@@ -5,15 +5,17 @@ use std::os::raw::{c_int, c_void};
 
 use crate::ffi::{self, kevent};
 use crate::filter::{self, Filter, Kind, Ready};
+use crate::linux::Descriptor;
 
-/// The key of a knote: an identifier, which is a descriptor if the filter is `READ` or `WRITE`, and a filter.
+/// The key of a knote: an identifier and a filter. The identifier is a descriptor if the filter is `READ` or `WRITE`,
+/// and a process number if the filter is `PROC`.
 pub type Key = (usize, Filter);
 
 /// Returns the descriptor of a knote, or `None` if its filter has none.
 pub fn descriptor((ident, filter): Key) -> Option<c_int> {
     match filter {
         Filter::Read | Filter::Write => c_int::try_from(ident).ok(),
-        Filter::User | Filter::Aio => None,
+        Filter::User | Filter::Aio | Filter::Proc => None,
     }
 }
 
@@ -32,6 +34,8 @@ pub struct Knote {
     triggered: bool,
     fflags: u32,
     data: isize,
+    /// The process of a `PROC` knote.
+    process: Option<Descriptor>,
 }
 
 impl Knote {
@@ -47,7 +51,16 @@ impl Knote {
             triggered: false,
             fflags: change.fflags & ffi::NOTE_FFLAGSMASK,
             data: change.data,
+            process: None,
         }
+    }
+
+    /// Creates a `PROC` knote. `NOTE_EXIT` is the only condition that the model knows. A process exits once, so the
+    /// report deletes the knote.
+    pub fn of_process(change: &kevent, process: Descriptor) -> Knote {
+        let flags = change.flags | ffi::EV_CLEAR | ffi::EV_ONESHOT;
+        let fflags = change.fflags & ffi::NOTE_EXIT;
+        Knote { flags, fflags, data: 0, process: Some(process), ..Knote::new(change, Kind::NeverWaits) }
     }
 
     pub fn has(&self, flag: u16) -> bool {
@@ -83,6 +96,12 @@ impl Knote {
             Filter::User => None,
             // The knote exists only because the operation completed. FreeBSD sets `EV_EOF` then.
             Filter::Aio => Some(Ready { eof: true, ..Ready::default() }),
+            Filter::Proc => match &self.process {
+                Some(process) if self.fflags != 0 && filter::has_exited(process.number()) => {
+                    Some(Ready { eof: true, ..Ready::default() })
+                }
+                _ => None,
+            },
         }
     }
 
@@ -91,7 +110,7 @@ impl Knote {
             ident,
             filter: filter.number(),
             flags: if ready.eof { self.flags | ffi::EV_EOF } else { self.flags },
-            fflags: if filter == Filter::User { self.fflags } else { ready.error as u32 },
+            fflags: if matches!(filter, Filter::User | Filter::Proc) { self.fflags } else { ready.error as u32 },
             data: ready.data,
             udata: self.udata as *mut c_void,
         }

@@ -20,7 +20,7 @@ use crate::call::{Errno, Signals};
 use crate::ffi::{self, kevent};
 use crate::filter::{self, Filter, Kind};
 use crate::knote::{descriptor, Key, Knote, Knotes};
-use crate::linux::{self, Descriptor, Epoll, EventFd};
+use crate::linux::{self, Descriptor, Edge, Epoll, EventFd};
 use crate::settings::{Pipes, Settings};
 
 pub struct Kqueue {
@@ -153,11 +153,12 @@ impl State {
             .filter(|filter| *filter != Filter::User || !self.settings.system.no_user)
             .ok_or(Errno(ffi::EINVAL))?;
         let key = (change.ident, filter);
-        if filter != Filter::User && !descriptor(key).map_or(false, linux::is_open) {
+        if !matches!(filter, Filter::User | Filter::Proc) && !descriptor(key).map_or(false, linux::is_open) {
             return Err(Errno(ffi::EBADF));
         }
         match self.knotes.get(key) {
             None if change.flags & ffi::EV_ADD == 0 => Err(Errno(ffi::ENOENT)),
+            None if filter == Filter::Proc => self.add_process(key, change),
             None => self.add(key, change),
             Some(_) if change.flags & ffi::EV_DELETE != 0 => {
                 self.delete(key);
@@ -167,10 +168,16 @@ impl State {
         }
     }
 
-    fn add(&mut self, key: Key, change: &kevent) -> Result<(), Errno> {
+    /// Fails if the fault `enomem` happens.
+    fn allocate_knote(&mut self) -> Result<(), Errno> {
         if self.settings.faults.happens(self.settings.faults.enomem) {
             return Err(Errno(ffi::ENOMEM));
         }
+        Ok(())
+    }
+
+    fn add(&mut self, key: Key, change: &kevent) -> Result<(), Errno> {
+        self.allocate_knote()?;
         let kind = descriptor(key).map_or(Kind::NeverWaits, Kind::of);
         match self.settings.system.no_reader() {
             Some(errno) if key.1 == Filter::Write && kind == Kind::Pipe && filter::has_no_reader(key.0 as c_int) => {
@@ -186,6 +193,21 @@ impl State {
             knote.kind = self.watch(key, kind)?;
         }
         self.knotes.insert(key, knote);
+        self.knotes.activate(key);
+        Ok(())
+    }
+
+    fn add_process(&mut self, key: Key, change: &kevent) -> Result<(), Errno> {
+        self.allocate_knote()?;
+        let process = linux::open_process(key.0)?;
+        if filter::has_exited(process.number()) && !self.settings.system.watches_zombies {
+            return Err(Errno(ffi::ESRCH));
+        }
+        if change.fflags & ffi::NOTE_EXIT != 0 {
+            // Closing the process descriptor removes the entry.
+            self.reading.add_process(&process, key.0)?;
+        }
+        self.knotes.insert(key, Knote::of_process(change, process));
         self.knotes.activate(key);
         Ok(())
     }
@@ -281,7 +303,7 @@ impl State {
         match filter {
             Filter::Read => Some((&self.reading, ffi::EPOLLIN | ffi::EPOLLRDHUP | ffi::EPOLLET)),
             Filter::Write => Some((&self.writing, ffi::EPOLLOUT | ffi::EPOLLET)),
-            Filter::User | Filter::Aio => None,
+            Filter::User | Filter::Aio | Filter::Proc => None,
         }
     }
 }
@@ -334,13 +356,15 @@ impl State {
     /// Takes the edges from both inner epolls and makes their knotes pending.
     fn collect_edges(&mut self) {
         let State { reading, writing, knotes, settings, .. } = self;
-        reading.take(|fd| knotes.activate((fd as usize, Filter::Read)));
+        reading.take(|edge| match edge {
+            Edge::Descriptor(fd) => knotes.activate((fd as usize, Filter::Read)),
+            Edge::Process(process) => knotes.activate((process, Filter::Proc)),
+        });
         // NetBSD wakes the writers of a pipe before it records that the reader is closed.
         let is_early = |fd| settings.system.pipes == Pipes::NetBsd && filter::is_full_without_a_reader(fd);
-        writing.take(|fd| {
-            if !is_early(fd) {
-                knotes.activate((fd as usize, Filter::Write))
-            }
+        writing.take(|edge| match edge {
+            Edge::Descriptor(fd) if !is_early(fd) => knotes.activate((fd as usize, Filter::Write)),
+            _ => {}
         });
         knotes.activate_partly_read();
     }

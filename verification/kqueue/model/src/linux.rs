@@ -69,6 +69,14 @@ pub fn open_descriptors() -> Vec<c_int> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// Returns a process descriptor, which is readable when the process has exited. The error is `ESRCH` if there is no
+/// such process.
+pub fn open_process(process: usize) -> Result<Descriptor, Errno> {
+    let process = c_int::try_from(process).map_err(|_| Errno(ffi::ESRCH))?;
+    // SAFETY: the call takes two integers.
+    Descriptor::new(unsafe { ffi::syscall(ffi::SYS_pidfd_open, c_long::from(process), 0 as c_long) } as c_int)
+}
+
 pub fn process() -> c_int {
     // SAFETY: the call takes no argument.
     unsafe { ffi::getpid() }
@@ -77,6 +85,17 @@ pub fn process() -> c_int {
 // Epoll.
 
 pub struct Epoll(pub Descriptor);
+
+/// What an entry of an epoll stands for.
+#[derive(Clone, Copy)]
+pub enum Edge {
+    Descriptor(c_int),
+    /// The number of a process.
+    Process(usize),
+}
+
+/// The bit of an entry's data that distinguishes processes from descriptors.
+const PROCESS: u64 = 1 << 63;
 
 /// How many events one `epoll_wait` takes.
 const BATCH: usize = 64;
@@ -88,7 +107,12 @@ impl Epoll {
     }
 
     pub fn add(&self, fd: c_int, events: u32) -> Result<(), Errno> {
-        self.control(ffi::EPOLL_CTL_ADD, fd, events)
+        self.control(ffi::EPOLL_CTL_ADD, fd, events, fd as u64)
+    }
+
+    /// Adds a process descriptor. `take` passes `ident` instead of its number.
+    pub fn add_process(&self, process: &Descriptor, ident: usize) -> Result<(), Errno> {
+        self.control(ffi::EPOLL_CTL_ADD, process.0, ffi::EPOLLIN | ffi::EPOLLET, PROCESS | ident as u64)
     }
 
     /// Returns whether the descriptor `epoll` is an epoll that contains `mark`. `EPOLL_CTL_MOD` succeeds only for an
@@ -101,23 +125,27 @@ impl Epoll {
     }
 
     pub fn remove(&self, fd: c_int) -> Result<(), Errno> {
-        self.control(ffi::EPOLL_CTL_DEL, fd, 0)
+        self.control(ffi::EPOLL_CTL_DEL, fd, 0, 0)
     }
 
-    fn control(&self, op: c_int, fd: c_int, events: u32) -> Result<(), Errno> {
-        let mut event = epoll_event { events, data: fd as u64 };
+    fn control(&self, op: c_int, fd: c_int, events: u32, data: u64) -> Result<(), Errno> {
+        let mut event = epoll_event { events, data };
         // SAFETY: `event` outlives the call, which only reads it. The kernel checks the descriptors.
         check(unsafe { ffi::epoll_ctl(self.0.number(), op, fd, &mut event) }).map(drop)
     }
 
-    /// Calls `each` for every descriptor with an edge since the last call.
-    pub fn take(&self, mut each: impl FnMut(c_int)) {
+    /// Calls `each` for every descriptor with an edge since the last call, and for every process that has exited.
+    pub fn take(&self, mut each: impl FnMut(Edge)) {
         let mut events = [epoll_event { events: 0, data: 0 }; BATCH];
         loop {
             // SAFETY: `events` holds `BATCH` events.
             let count = unsafe { ffi::epoll_wait(self.0.number(), events.as_mut_ptr(), BATCH as c_int, 0) };
             for event in events.iter().take(usize::try_from(count).unwrap_or(0)) {
-                each(event.data as c_int);
+                let data = event.data;
+                each(match data & PROCESS {
+                    0 => Edge::Descriptor(data as c_int),
+                    _ => Edge::Process((data & !PROCESS) as usize),
+                });
             }
             if count < BATCH as c_int {
                 return;

@@ -23,6 +23,8 @@ pub struct System {
     /// because tests would be slow.
     pub ticks: bool,
     pub pipes: Pipes,
+    /// A process that has exited can be watched until its parent has waited for it, and is reported at once. FreeBSD.
+    pub watches_zombies: bool,
 }
 
 /// What happens to the write end of a pipe whose reader is closed.
@@ -107,6 +109,7 @@ impl Settings {
                 "add-triggers" => self.system.add_triggers = true,
                 "ticks" => self.system.ticks = true,
                 "freebsd-pipes" => self.system.pipes = Pipes::FreeBsd,
+                "freebsd-zombies" => self.system.watches_zombies = true,
                 "trace" => self.trace = true,
                 "macos-pipes" => self.system.pipes = Pipes::MacOs,
                 _ => return None,

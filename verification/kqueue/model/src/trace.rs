@@ -58,6 +58,7 @@ fn describe(entry: &kevent) -> String {
         ffi::EVFILT_READ => "EVFILT_READ",
         ffi::EVFILT_WRITE => "EVFILT_WRITE",
         ffi::EVFILT_AIO => "EVFILT_AIO",
+        ffi::EVFILT_PROC => "EVFILT_PROC",
         ffi::EVFILT_USER => "EVFILT_USER",
         _ => "unknown",
     };
@@ -77,6 +78,8 @@ fn describe(entry: &kevent) -> String {
     let mut text = format!("{ident} {filter} {}", names.join("|"));
     if fflags == ffi::NOTE_TRIGGER {
         text += " NOTE_TRIGGER";
+    } else if filter == "EVFILT_PROC" && fflags == ffi::NOTE_EXIT {
+        text += " NOTE_EXIT";
     } else if fflags != 0 {
         text += &format!(" fflags={fflags:#x}");
     }
@@ -95,6 +98,7 @@ fn errno_name(number: isize) -> String {
     let name = match number as c_int {
         ffi::EPERM => "EPERM",
         ffi::ENOENT => "ENOENT",
+        ffi::ESRCH => "ESRCH",
         ffi::EINTR => "EINTR",
         ffi::EBADF => "EBADF",
         ffi::ENOMEM => "ENOMEM",

@@ -67,7 +67,7 @@ extern "system" fn CreateIoCompletionPort(file: usize, port: usize, key: usize, 
 }
 
 /// How long a wait without a timeout may last before it counts as a hang.
-const FOR_EVER: Duration = Duration::from_secs(5);
+pub(super) const FOR_EVER: Duration = Duration::from_secs(5);
 
 #[no_mangle]
 unsafe extern "system" fn GetQueuedCompletionStatusEx(
@@ -157,7 +157,88 @@ extern "system" fn PostQueuedCompletionStatus(port: usize, _bytes: u32, key: usi
         kernel.counts.lent += 1;
     }
     kernel.queue(port, Packet { key, address, request: None });
+    while kernel.behaviour.holds_posts {
+        kernel.blocked_in_post += 1;
+        kernel.sleep(FOR_EVER);
+        kernel.blocked_in_post -= 1;
+    }
     1
+}
+
+#[no_mangle]
+extern "system" fn GetCurrentProcess() -> usize {
+    usize::MAX
+}
+
+#[no_mangle]
+unsafe extern "system" fn DuplicateHandle(
+    source_process: usize,
+    source: usize,
+    target_process: usize,
+    target: *mut usize,
+    access: u32,
+    inherit: i32,
+    options: u32,
+) -> i32 {
+    let mut kernel = lock();
+    kernel.rule((source_process, target_process) == (usize::MAX, usize::MAX), "a duplicate for another process");
+    kernel.rule(!target.is_null() && (access, inherit, options) == (0, 0, 2), "an unexpected kind of duplicate");
+    match kernel.duplicate(source) {
+        Ok(duplicate) => {
+            // SAFETY: the caller has room for the handle.
+            unsafe { *target = duplicate };
+            1
+        }
+        Err(code) => {
+            set_last_error(code);
+            0
+        }
+    }
+}
+
+#[no_mangle]
+extern "system" fn WaitForSingleObject(handle: usize, milliseconds: u32) -> u32 {
+    let mut kernel = lock();
+    kernel.rule(milliseconds == 0, "a thread blocks until an object is signalled");
+    match kernel.wait_now(handle) {
+        Ok(true) => 0,
+        Ok(false) => WAIT_TIMEOUT as u32,
+        Err(code) => {
+            set_last_error(code);
+            u32::MAX
+        }
+    }
+}
+
+#[no_mangle]
+unsafe extern "system" fn RegisterWaitForSingleObject(
+    wait: *mut usize,
+    handle: usize,
+    callback: Option<unsafe extern "system" fn(*mut c_void, u8)>,
+    context: usize,
+    milliseconds: u32,
+    flags: u32,
+) -> i32 {
+    let mut kernel = lock();
+    kernel.rule(!wait.is_null() && milliseconds == u32::MAX && flags == 8 | 4, "an unexpected kind of wait");
+    match kernel.begin_pool_wait(handle, callback, context) {
+        Ok(raw) => {
+            // SAFETY: the caller has room for the handle.
+            unsafe { *wait = raw };
+            1
+        }
+        Err(code) => {
+            set_last_error(code);
+            0
+        }
+    }
+}
+
+#[no_mangle]
+extern "system" fn UnregisterWaitEx(wait: usize, completion_event: usize) -> i32 {
+    let mut kernel = lock();
+    kernel.rule(completion_event == INVALID_HANDLE_VALUE, "the end of a wait does not wait for the callback");
+    i32::from(super::waits::end_pool_wait(kernel, wait))
 }
 
 #[no_mangle]

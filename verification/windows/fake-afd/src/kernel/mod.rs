@@ -1,4 +1,4 @@
-//! The fake kernel: handles, completion ports, AFD devices, sockets, and pipes.
+//! The fake kernel: handles, completion ports, AFD devices, sockets, pipes, and objects with waits.
 //!
 //! The kernel is plain data behind one lock. The code under test calls the functions of `calls.rs`; the tests call
 //! [`lock`]. A broken rule is recorded in `violations` and fails the test at its end, because a panic cannot unwind
@@ -10,6 +10,7 @@ mod pipes;
 mod requests;
 mod sockets;
 mod trace;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Deref, DerefMut};
@@ -22,6 +23,8 @@ use pipes::{Operation, Pipe};
 pub(crate) use requests::PollResult;
 use requests::Request;
 pub(crate) use sockets::Endpoint;
+pub(crate) use waits::{call_back, signal};
+use waits::{PoolWait, WaitableObject};
 
 static KERNEL: Mutex<Kernel> = Mutex::new(Kernel::new());
 /// Notified when something changes for which a thread in the kernel may wait.
@@ -88,6 +91,8 @@ pub(crate) struct Behaviour {
     pub timeouts_are_stretched: bool,
     /// A thread that has dequeued packets returns only when the test lets it.
     pub holds: bool,
+    /// A thread that posts a packet returns only when the test lets it.
+    pub holds_posts: bool,
 }
 
 impl Behaviour {
@@ -103,6 +108,7 @@ impl Behaviour {
         timeouts_pass_at_once: false,
         timeouts_are_stretched: false,
         holds: false,
+        holds_posts: false,
     };
     pub const WINDOWS_WRITING_LATE: Behaviour =
         Behaviour { writes_late: true, cancels_completed: true, ..Behaviour::WINDOWS };
@@ -122,6 +128,10 @@ pub(crate) struct Faults {
     pub ports: usize,
     pub devices: usize,
     pub associations: usize,
+    /// Waits of the pool.
+    pub pool_waits: usize,
+    /// Waits without a timeout for an object.
+    pub checks: usize,
 }
 
 /// Counts a call of one kind, and returns whether it fails.
@@ -170,6 +180,14 @@ pub(crate) struct Kernel {
     held_back: Vec<(usize, PollResult)>,
     sockets: BTreeMap<usize, usize>,
     endpoints: Vec<Endpoint>,
+    waitables: BTreeMap<usize, WaitableObject>,
+    pool_waits: BTreeMap<usize, PoolWait>,
+    /// The last key of an object or a wait.
+    last_object: usize,
+    /// How many threads block in a post that the test holds.
+    pub blocked_in_post: usize,
+    /// How many threads block until a callback has returned.
+    pub blocked_in_unregister: usize,
     /// Calls since the last wait, to detect an endless loop.
     calls_since_wait: usize,
     random: u64,
@@ -179,6 +197,8 @@ enum Object {
     Port(Port),
     Device(Device),
     Pipe(Pipe),
+    /// A handle of the object with this key.
+    Waitable(usize),
 }
 
 #[derive(Default)]
@@ -205,7 +225,16 @@ impl Kernel {
     const fn new() -> Kernel {
         Kernel {
             behaviour: Behaviour::WINDOWS,
-            faults: Faults { posts: 0, cancels: 0, waits: 0, ports: 0, devices: 0, associations: 0 },
+            faults: Faults {
+                posts: 0,
+                cancels: 0,
+                waits: 0,
+                ports: 0,
+                devices: 0,
+                associations: 0,
+                pool_waits: 0,
+                checks: 0,
+            },
             counts: Counts {
                 submits: 0,
                 rejected: 0,
@@ -230,6 +259,11 @@ impl Kernel {
             held_back: Vec::new(),
             sockets: BTreeMap::new(),
             endpoints: Vec::new(),
+            waitables: BTreeMap::new(),
+            pool_waits: BTreeMap::new(),
+            last_object: 0,
+            blocked_in_post: 0,
+            blocked_in_unregister: 0,
             calls_since_wait: 0,
             random: 1,
         }
@@ -278,6 +312,8 @@ impl Kernel {
         self.rule(out == 0, &format!("the packets of {out} requests were not dequeued"));
         let out = self.operations.len();
         self.rule(out == 0, &format!("the packets of {out} operations were not dequeued"));
+        let waits = self.pool_waits.len();
+        self.rule(waits == 0, &format!("{waits} waits were not ended"));
         let Counts { lent, returned, lost, .. } = self.counts;
         self.rule(lost == 0, &format!("{lost} references were lost with the port"));
         self.rule(lent == returned + lost, &format!("{lent} references were lent, {returned} were returned"));
@@ -342,6 +378,7 @@ impl Kernel {
                     self.forget_operation(packet.address);
                 }
             }
+            Object::Waitable(key) => self.close_object(key, handle),
             Object::Pipe(pipe) if pipe.has_duplicate => {}
             Object::Pipe(_) => self.close_operations(handle),
             Object::Device(device) if self.behaviour.closing_completes => {
@@ -390,9 +427,10 @@ impl Kernel {
         Some(packet)
     }
 
-    /// Releases the threads that `holds` keeps in the kernel.
+    /// Releases the threads that `holds` and `holds_posts` keep in the kernel.
     pub fn let_go(&mut self) {
         self.behaviour.holds = false;
+        self.behaviour.holds_posts = false;
         CHANGED.notify_all();
     }
 }

@@ -23,6 +23,7 @@ impl Kernel {
             Some(Object::Port(_)) => "port",
             Some(Object::Device(_)) => "device",
             Some(Object::Pipe(_)) => "pipe",
+            Some(Object::Waitable(_)) => "object",
             None if self.sockets.contains_key(&handle) => "stream",
             None => "unknown",
         }

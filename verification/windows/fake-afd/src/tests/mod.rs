@@ -11,3 +11,4 @@ mod pipes;
 mod providers;
 mod reports;
 mod stress;
+mod waitables;

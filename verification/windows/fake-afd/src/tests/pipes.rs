@@ -282,13 +282,22 @@ fn a_pipe_that_is_registered_while_another_thread_waits_is_reported_at_once() {
         thread::scope(|scope| {
             let waits = scope.spawn(|| queue.wait());
             world.until_blocked(1);
-            // The packet of the first pipe cannot be posted, so the next wait reports that pipe.
-            world.kernel().faults.posts = 1;
+            // Neither the packet of the first pipe nor that of the notifier can be posted, so the next wait reports
+            // that pipe.
+            world.kernel().faults.posts = 2;
             registry.register(&mut pipe, Token(1), BOTH).unwrap();
             registry.register(&mut other, Token(2), BOTH).unwrap();
             assert_eq!(waits.join().unwrap(), [(2, SEND)]);
         });
         assert_eq!(queue.now(), [(1, SEND)]);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| queue.wait());
+            world.until_blocked(1);
+            // The notifier ends the wait, and the pipe posts its packet when the next wait begins.
+            world.kernel().faults.posts = 1;
+            registry.reregister(&mut pipe, Token(3), BOTH).unwrap();
+            assert_eq!(waits.join().unwrap(), [(3, SEND)]);
+        });
     });
 }
 

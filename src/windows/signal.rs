@@ -1,0 +1,197 @@
+//! Signals: the events of the console, and the source that receives them.
+//!
+//! The system calls a handler of console events in a thread of its own, so the handler may take locks. It stores the
+//! signal in each [`Receiver`] that wants it, and signals the receiver's event object.
+//!
+//! There are two locks. The handler takes only that of [`RECEIVERS`]. While the system calls handlers, it may hold the
+//! lock that `SetConsoleCtrlHandler` takes, so no thread calls that function while it holds the lock of `RECEIVERS`.
+
+use std::io;
+use std::os::raw::c_int;
+use std::ptr;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use super::ffi::{self, BOOL, DWORD};
+use crate::association::Association;
+use crate::event::{Source, Token};
+use crate::queue::WaitSource;
+// This module and `crate::signal` import each other: `Signals` is built on `SignalSource`, which receives `Signal`s.
+use crate::signal::Signal;
+use crate::sync::lock;
+use crate::{Interest, Registry};
+
+// The numbers are those of Unix.
+pub(crate) const INTERRUPT: c_int = 2;
+pub(crate) const TERMINATE: c_int = 15;
+/// Never received.
+pub(crate) const HANGUP: c_int = 1;
+pub(crate) const QUIT: c_int = 3;
+
+/// Windows has no other signals.
+pub(crate) const OTHER_NAMES: &[(Signal, &str)] = &[];
+
+/// A source that receives signals.
+pub(crate) struct SignalSource {
+    association: Association,
+    receiver: Arc<Receiver>,
+    signals: Vec<Signal>,
+}
+
+struct Receiver {
+    /// The bits of the signals to receive.
+    wanted: u32,
+    state: Mutex<ReceiverState>,
+}
+
+struct ReceiverState {
+    /// The bits of the signals that were received and not yet returned.
+    pending: u32,
+    /// An event with manual reset, which is signalled as long as a signal is pending.
+    event: WaitSource,
+}
+
+const fn bit(number: c_int) -> u32 {
+    1 << number
+}
+
+// Open and close.
+
+impl SignalSource {
+    pub fn new(signals: &[Signal]) -> io::Result<SignalSource> {
+        // SAFETY: null stands for no attributes and no name.
+        let event = unsafe { ffi::CreateEventW(ptr::null_mut(), 1, 0, ptr::null()) };
+        if event.is_null() {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `CreateEventW` has just returned the handle, and no other code owns it yet.
+        let event = unsafe { WaitSource::from_raw(event) };
+        let wanted = signals.iter().fold(0, |bits, signal| bits | bit(signal.0));
+        let receiver = Arc::new(Receiver { wanted, state: Mutex::new(ReceiverState { pending: 0, event }) });
+        add(&receiver)?;
+        Ok(SignalSource { association: Association::default(), receiver, signals: signals.to_vec() })
+    }
+
+    pub fn signals(&self) -> &[Signal] {
+        &self.signals
+    }
+
+    pub fn receive(&self) -> Option<Signal> {
+        let mut state = lock(&self.receiver.state);
+        if state.pending == 0 {
+            return None;
+        }
+        let number = state.pending.trailing_zeros() as c_int;
+        state.pending &= !bit(number);
+        if state.pending == 0 {
+            // SAFETY: the handle is open.
+            unsafe { ffi::ResetEvent(state.event.raw()) };
+        } else {
+            state.event.rearm();
+        }
+        Some(Signal(number))
+    }
+}
+
+impl Drop for SignalSource {
+    fn drop(&mut self) {
+        remove(&self.receiver);
+    }
+}
+
+impl Receiver {
+    /// Stores a signal. A signal whose number is not pending yet is an edge.
+    fn signalled(&self, number: c_int) {
+        let mut state = lock(&self.state);
+        if state.pending & bit(number) == 0 {
+            state.pending |= bit(number);
+            // Arm before the event is signalled: in the other order, a `poll` in between could report the signal, and
+            // would then report it again.
+            state.event.rearm();
+            // SAFETY: the handle is open.
+            unsafe { ffi::SetEvent(state.event.raw()) };
+        }
+    }
+}
+
+// The handler.
+
+static RECEIVERS: Mutex<Vec<Arc<Receiver>>> = Mutex::new(Vec::new());
+/// Notified when a receiver was removed.
+static REMOVED: Condvar = Condvar::new();
+/// The number of receivers for which the handler is installed. Locked during `SetConsoleCtrlHandler`.
+static INSTALLED_FOR: Mutex<usize> = Mutex::new(0);
+
+fn add(receiver: &Arc<Receiver>) -> io::Result<()> {
+    let mut installed_for = lock(&INSTALLED_FOR);
+    if *installed_for == 0 {
+        // SAFETY: the handler may be called at any time, from any thread.
+        if unsafe { ffi::SetConsoleCtrlHandler(Some(handler), 1) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    *installed_for += 1;
+    lock(&RECEIVERS).push(Arc::clone(receiver));
+    Ok(())
+}
+
+fn remove(receiver: &Arc<Receiver>) {
+    // The handler may wait for this. It must return before `SetConsoleCtrlHandler` is called.
+    lock(&RECEIVERS).retain(|other| !Arc::ptr_eq(other, receiver));
+    REMOVED.notify_all();
+    let mut installed_for = lock(&INSTALLED_FOR);
+    *installed_for -= 1;
+    if *installed_for == 0 {
+        // If this fails, the handler stays installed and handles no event.
+        // SAFETY: as in `add`.
+        unsafe { ffi::SetConsoleCtrlHandler(Some(handler), 0) };
+    }
+}
+
+/// Handles an event of the console. Returns whether a receiver wants the event. Otherwise the system calls the handler
+/// that was installed before.
+pub(super) fn handle(event: DWORD) -> bool {
+    let number = match event {
+        ffi::CTRL_C_EVENT => INTERRUPT,
+        ffi::CTRL_BREAK_EVENT => QUIT,
+        ffi::CTRL_CLOSE_EVENT | ffi::CTRL_LOGOFF_EVENT | ffi::CTRL_SHUTDOWN_EVENT => TERMINATE,
+        _ => return false,
+    };
+    let wants = |receiver: &&Arc<Receiver>| receiver.wanted & bit(number) != 0;
+    let mut receivers = lock(&RECEIVERS);
+    if !receivers.iter().any(|receiver| wants(&receiver)) {
+        return false;
+    }
+    receivers.iter().filter(wants).for_each(|receiver| receiver.signalled(number));
+    // The system ends the process when this returns. Until then, the program can receive the signal and end itself.
+    while number == TERMINATE && receivers.iter().any(|receiver| wants(&receiver)) {
+        receivers = REMOVED.wait(receivers).unwrap_or_else(PoisonError::into_inner);
+    }
+    true
+}
+
+unsafe extern "system" fn handler(event: DWORD) -> BOOL {
+    handle(event).into()
+}
+
+// Register, reregister, deregister.
+
+impl Source for SignalSource {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.association.check_unassociated(registry.id())?;
+        lock(&self.receiver.state).event.register(registry.selector(), token, interests)?;
+        self.association.associate(registry.id());
+        Ok(())
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.association.check(registry.id())?;
+        lock(&self.receiver.state).event.reregister(registry.selector(), token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.association.check(registry.id())?;
+        lock(&self.receiver.state).event.deregister();
+        self.association = Association::default();
+        Ok(())
+    }
+}

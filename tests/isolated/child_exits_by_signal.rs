@@ -1,0 +1,91 @@
+//! `ChildExit` on Linux without `pidfd_open`: a handler of SIGCHLD reports the exits. Elsewhere, these tests do
+//! nothing.
+
+#![cfg(unix)]
+
+use std::fs::File;
+use std::io;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use minimio::process::ChildExit;
+use minimio::signal::{Signal, Signals};
+
+use crate::child_exits;
+use crate::support::isolation::isolated;
+use crate::support::raise::raise;
+use crate::support::seccomp::forbid_pidfd_open;
+use crate::support::signal::counted;
+use crate::support::*;
+
+const EPERM: u32 = 1;
+const ENOSYS: u32 = 38;
+
+#[test]
+fn without_pidfd_open_every_exit_is_reported_in_every_mode() {
+    isolated(|| {
+        if forbid_pidfd_open(ENOSYS) {
+            child_exits::check_all();
+        }
+    });
+}
+
+#[test]
+fn a_sandbox_that_forbids_pidfd_open_makes_no_difference() {
+    isolated(|| {
+        if forbid_pidfd_open(EPERM) {
+            let before = signal::Action::of(Signal::CHILD);
+            child_exits::check_all();
+            assert_eq!(signal::Action::of(Signal::CHILD), before);
+        }
+    });
+}
+
+#[test]
+fn the_exit_of_another_child_is_not_reported() {
+    isolated(|| {
+        if !forbid_pidfd_open(ENOSYS) {
+            return;
+        }
+        let (mut poll, mut events) = poll();
+        // The program's own handler and its own `Signals` see SIGCHLD too.
+        counted::install(Signal::CHILD, true);
+        let signals = Signals::new(&[Signal::CHILD]).unwrap();
+        let mut running = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let mut exit = ChildExit::new(&running).unwrap();
+        poll.registry().register(&mut exit, SOURCE, READ).unwrap();
+        Command::new("true").status().unwrap();
+        let end = Instant::now() + WAIT_LIMIT;
+        while signals.receive().is_none() {
+            assert!(Instant::now() < end);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(counted::take() > 0);
+        while poll.poll(&mut events, Some(SHORT_WAIT)).is_err() {}
+        assert!(events.is_empty());
+        drop(running.stdin.take());
+        wait_until_readable(&mut poll, &mut events);
+        running.wait().unwrap();
+    });
+}
+
+#[test]
+fn the_handler_keeps_errno_when_it_finds_a_child_that_was_waited_for() {
+    isolated(|| {
+        if !forbid_pidfd_open(ENOSYS) {
+            return;
+        }
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let _exit = ChildExit::new(&child).unwrap();
+        // Our handler is not installed while the child exits, so that its `waitid` fails later.
+        let ours = signal::Action::of(Signal::CHILD);
+        signal::Action::install_default(Signal::CHILD);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        ours.install_again(Signal::CHILD);
+        assert!(File::open("/there is no such file").is_err());
+        let before = io::Error::last_os_error().raw_os_error();
+        raise(Signal::CHILD);
+        assert_eq!(io::Error::last_os_error().raw_os_error(), before);
+    });
+}
