@@ -182,10 +182,9 @@
 //! 1. `lib.rs`, this file: selects the queue for the system, and states what a queue must provide.
 //! 2. `event.rs`, `interest.rs`: the terms of the API: token, event, interest, mode.
 //! 3. `wait.rs`: the wait state, which prevents lost wakes. `sync.rs` has the atomics and locks of this file and of
-//!    those in step 4.
-//! 4. `poll.rs`, then `shared.rs`: the public type and one round of polling, with the pending wakers in `wakers.rs`, the
-//!    deadlines in `timers.rs`, and the state that wakers and timers share with the poll in `wakers_and_timers.rs`.
-//!    `blocks.rs` allocates what belongs to each waker and timer.
+//! those in step 4. 4. `poll.rs`, then `shared.rs`: the public type and one round of polling, with the pending wakers
+//! in `wakers.rs`, the deadlines in `timers.rs`, and the state that wakers and timers share with the poll in
+//! `wakers_and_timers.rs`. `blocks.rs` allocates what belongs to each waker and timer.
 //! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs`
 //!    and `notifier.rs` follow in all three. `epoll/` and `kqueue/` also have `process.rs`, and `kqueue/` has
 //!    `oneshot.rs`; `iocp/` has one file for each of its concepts, listed in its `mod.rs`.
