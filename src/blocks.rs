@@ -6,7 +6,7 @@ use std::cmp;
 pub(crate) use crate::sync::BLOCK_SIZE;
 
 /// A table of blocks, and which of their items are used. Inserting and removing an item takes constant time on average.
-/// The memory of unused blocks is given back, except that of a few.
+/// At most half of the blocks, or one, have no used item; the memory of others is given back.
 pub(crate) struct Blocks<B> {
     /// The blocks by their numbers, and a bit for each used item of a block. There is no block with the number 0.
     blocks: Vec<Option<B>>,

@@ -69,10 +69,10 @@
 //! # Wakers
 //!
 //! Any thread, and a signal handler, can use a [`Waker`] to make `poll` return with an event. A poll can have any
-//! number of wakers. Each has a pending flag, which a wake raises.
+//! number of wakers. A wake marks its waker pending.
 //!
 //! ```text
-//!   thread 1 ── wake ──▶ ● pending ──┐                         ┌─ running: reads the flags before it blocks
+//!   thread 1 ── wake ──▶ ● pending ──┐                         ┌─ running: takes the pending wakers before it blocks
 //!   thread 2 ── wake ──▶ ● pending ──┴──▶  the polling thread ─┤
 //!   thread 3             ○                                     └─ blocked: the first wake notifies the kernel
 //! ```
@@ -182,9 +182,10 @@
 //! 1. `lib.rs`, this file: selects the queue for the system, and states what a queue must provide.
 //! 2. `event.rs`, `interest.rs`: the terms of the API: token, event, interest, mode.
 //! 3. `wait.rs`: the wait state, which prevents lost wakes. `sync.rs` has the atomics and locks of this file and of
-//! those in step 4. 4. `poll.rs`, then `shared.rs`: the public type and one round of polling, with the pending wakers
-//! in `wakers.rs`, the deadlines in `timers.rs`, and the state that wakers and timers share with the poll in
-//! `wakers_and_timers.rs`. `blocks.rs` allocates what belongs to each waker and timer.
+//!    those in step 4.
+//! 4. `poll.rs`, then `shared.rs`: the public type and one round of polling, with the pending wakers in `wakers.rs`,
+//!    the deadlines in `timers.rs`, and the state that wakers and timers share with the poll in
+//!    `wakers_and_timers.rs`. `blocks.rs` allocates what belongs to each waker and timer.
 //! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs`
 //!    and `notifier.rs` follow in all three. `epoll/` and `kqueue/` also have `process.rs`, and `kqueue/` has
 //!    `oneshot.rs`; `iocp/` has one file for each of its concepts, listed in its `mod.rs`.
@@ -199,9 +200,9 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core and `epoll/` | 1,835 |
-//! | core and kqueue | the core and `kqueue/` | 2,089 |
-//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 2,956 |
+//! | core and epoll | the core and `epoll/` | 1,859 |
+//! | core and kqueue | the core and `kqueue/` | 2,113 |
+//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 2,980 |
 //! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,033 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]

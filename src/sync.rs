@@ -5,7 +5,7 @@ pub(crate) use std::sync::{atomic, Arc, Mutex};
 use std::sync::{MutexGuard, PoisonError};
 pub(crate) use std::thread::yield_now;
 
-/// How many wakers have their slots in one block, at most 32.
+/// How many items are in one block (see `blocks.rs`), at most 32.
 pub(crate) const BLOCK_SIZE: usize = 32;
 /// The number of bits that lead to blocks. If there are more blocks than bits, several blocks share a bit.
 pub(crate) const SUMMARY_BITS: usize = 512;

@@ -16,7 +16,7 @@
 //!   Interrupted              the notification failed                           Blocked
 //!   NotifyFailed             wake or interrupt: notifies the kernel again      Notified
 //!   Blocked, Interrupted     finish, or the guard is dropped                   Running
-//!   Notified, NotifyFailed   finish or clear; then the pending wakers are taken Running
+//!   Notified, NotifyFailed   clear; then the pending wakers are taken          Running
 //! ```
 //!
 //! In the states `Notified` and `NotifyFailed`, the word also holds the number of the waker that was woken first. The
@@ -32,10 +32,10 @@
 //! If one of these rules is broken, a wake or an earlier deadline can be lost (the models in `verification/wait` check
 //! the rules):
 //!
-//! - The polling thread sets the state to `Blocked` first, and *then* reads the timers. Another thread changes a timer
-//!   first, and *then* checks whether the polling thread is blocked.
+//! - The polling thread sets the state to `Blocked` first, and *then* reads the timers. If `DEADLINE` is not set, it
+//!   does not read them. Another thread changes a timer first, and *then* checks whether the polling thread is blocked.
 //! - A wake marks the waker pending first, and *then* sets the state to `Notified`. The polling thread clears the state
-//!   first, then takes the pending wakers.
+//!   first, then takes the pending wakers. (A wake leaves the word as it is if the word holds the waker's number.)
 //! - A round that ends without taking wakers (after an error, or because `events` already holds other events) leaves
 //!   `Notified` as it is.
 
@@ -66,7 +66,8 @@ const HINTED: usize = 0b1000;
 /// The flag of the word: a timer is set.
 const DEADLINE: usize = 0b10000;
 
-/// The position of a waker's number in the word. 0 is the number of no waker.
+/// The position of a waker's number in the word. 0 is the number of no waker. On a 32-bit system, a number has 27 bits:
+/// so many wakers with their slots need more than the address space.
 const NUMBER_SHIFT: u32 = 5;
 
 /// The flag of `notifying`: the poll was dropped.
@@ -99,7 +100,8 @@ impl WaitState {
         notify_kernel: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
         let old = self.word.load(Ordering::Acquire);
-        let new = NOTIFIED | number << NUMBER_SHIFT | old & DEADLINE;
+        let new = NOTIFIED | number << NUMBER_SHIFT | old & (DEADLINE | HINTED);
+        // The word already leads the polling thread to this waker; `wakers.rs` explains why this load suffices.
         if old == new {
             return Ok(());
         }
@@ -135,14 +137,16 @@ impl WaitState {
     /// reads before it blocks. The caller published the change before this call.
     pub fn interrupt<E>(&self, notify_kernel: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         // The lock of the timers orders this load: if the polling thread has read the timers before they were changed,
-        // this load sees that the thread is blocked, or that its wait has ended.
+        // this load sees that the thread is blocked, or that its wait has ended. If the polling thread blocked because
+        // no timer was set, `set_has_deadline` changed the word after `begin_block`, and this load sees it too.
         let old = self.word.load(Ordering::Acquire);
         let new = match old & STATE {
             BLOCKED => old & !STATE | INTERRUPTED,
             NOTIFY_FAILED => old & !STATE | NOTIFIED,
             _ => return Ok(()),
         };
-        // If this fails, another thread notifies the kernel, or the wait has ended.
+        // If this fails, another thread notifies the kernel, or the wait has ended. (The caller's timer is set, so
+        // `DEADLINE` has not changed meanwhile.)
         match self.word.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => self.notify_unless_closed(notify_kernel),
             Err(_) => Ok(()),
@@ -234,10 +238,7 @@ impl WaitState {
     /// pending.
     pub fn begin_block_until_deadline(&self) -> Option<BlockedGuard<'_>> {
         let block = |word| if word & STATE == RUNNING { Some(word | BLOCKED) } else { None };
-        match self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, block) {
-            Ok(_) => Some(BlockedGuard { wait: self }),
-            Err(_) => None,
-        }
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, block).ok().map(|_| BlockedGuard { wait: self })
     }
 
     /// Ends the blocked state. Returns whether a waker may be pending; the state then stays `Notified`.

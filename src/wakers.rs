@@ -13,26 +13,26 @@
 //!   sets the block's bit in the summary  (1)   clears the bits of each block whose bit was set
 //!   changes the wait state                     clears each slot whose bit was set
 //!
-//!   (1) unless the word of the wait state holds the waker's number
+//!   (1) unless the wake stores the waker's number in the word of the wait state, or finds it there
 //! ```
 //!
 //! *No wake is lost.* The steps of the polling thread are those of a wake in reverse order, and both change each word
 //! with `AcqRel` read-modify-write operations. (A wake omits the change of a word that already has the right bits. Its
-//! first step is always a change.) A wake whose first step follows the clearing of the slot sees that the other words
-//! were cleared, and changes them again. A wake whose first step precedes the clearing of the slot is reported with
-//! that clearing. The same holds for each pair of the later steps: if the wake sets a bit before the polling thread
-//! clears it, the polling thread continues with the next step; if the wake sets the bit later, then the wake sees that
-//! the words of the steps that follow were cleared.
+//! first step is always a change. The polling thread omits the change of a summary word that is 0.) A wake whose first
+//! step follows the clearing of the slot sees that the other words were cleared, and changes them again. A wake whose
+//! first step precedes the clearing of the slot is reported with that clearing. The same holds for each pair of the
+//! later steps: if the wake sets a bit before the polling thread clears it, the polling thread continues with the next
+//! step; if the wake sets the bit later, then the wake sees that the words of the steps that follow were cleared.
 //!
 //! *A slot is reused* after its waker was dropped. Each waker has an id, and a pending slot holds the id of the waker
-//! that was woken. If the slot has another id when the polling thread has read the token, the waker was dropped, and
-//! the polling thread does not report it.
+//! that was woken. The polling thread reads the token and then the id of the slot. If that id differs from the one in
+//! the pending slot, the waker was dropped, and the polling thread does not report it.
 //!
-//! *The polling thread has its own list of the blocks*, so it takes no lock. A thread that adds or removes a block
-//! changes the table, and then sets `changed`. If `changed` is set, the polling thread copies the table: before it
-//! fills the queue, after it has cleared the summary, and if it finds no pending waker in a slot. `changed` is one more
-//! word of the argument above: if the polling thread does not see a new block, the block's wakers see that the wait
-//! state and the summary were cleared.
+//! *The polling thread has its own list of the blocks*, and locks the table only to copy it. A thread that adds or
+//! removes a block changes the table with the lock, and sets `changed`. If `changed` is set, the polling thread copies
+//! the table: after it has cleared the summary, and if it finds no pending waker in a slot. `changed` is one more word
+//! of the argument above: if the polling thread does not see a new block, the block's wakers see that the wait state
+//! and the summary were cleared.
 //!
 //! *Fairness.* The polling thread puts the wakers that may be pending at the end of a queue, and reports them from its
 //! front. So a waker that is woken again and again does not delay the others, even if the event list is full in every
@@ -41,6 +41,8 @@
 use std::array;
 use std::cmp;
 use std::collections::VecDeque;
+use std::iter;
+use std::mem;
 
 use crate::blocks::{Blocks, BLOCK_SIZE};
 use crate::event::{Event, Token};
@@ -60,6 +62,9 @@ pub(crate) struct Wakers {
 #[derive(Default)]
 struct Table {
     blocks: Blocks<Arc<Block>>,
+    /// The numbers of the blocks that were added since the last copy, and whether blocks were removed since then.
+    added: Vec<usize>,
+    has_removed: bool,
     last_id: usize,
 }
 
@@ -141,8 +146,9 @@ impl Wakers {
 
     /// Adds a waker.
     pub fn add(&self, token: Token) -> WakerSlot {
-        let Table { blocks, last_id } = &mut *lock(&self.table);
+        let Table { blocks, added, last_id, .. } = &mut *lock(&self.table);
         let number = blocks.insert(|number| {
+            added.push(number);
             self.changed.swap(true, Ordering::AcqRel);
             Arc::new(Block::new(number))
         });
@@ -157,8 +163,11 @@ impl Wakers {
     /// Removes a waker and discards its event. Returns whether blocks were removed.
     pub fn remove(&self, slot: &WakerSlot) -> bool {
         slot.slot().pending.swap(0, Ordering::AcqRel);
-        let removed_blocks = lock(&self.table).blocks.remove(slot.number);
+        let table = &mut *lock(&self.table);
+        let removed_blocks = table.blocks.remove(slot.number);
         if removed_blocks {
+            table.has_removed = true;
+            table.added = Vec::new();
             self.changed.swap(true, Ordering::AcqRel);
         }
         removed_blocks
@@ -229,15 +238,12 @@ impl PendingWakers {
         events: &mut Vec<Event>,
         slots: usize,
     ) -> bool {
-        if !hinted && self.queue.is_empty() && slots > 0 {
+        if !hinted && slots > 0 {
+            debug_assert!(self.queue.is_empty(), "the state is hinted while wakers are in the queue");
             events.extend(self.take_only(wakers, first).map(|token| Event(RawEvent::readable(token))));
             return false;
         }
-        self.copy_changes(wakers);
-        self.enqueue(first);
-        if hinted {
-            self.enqueue_hinted(wakers);
-        }
+        self.enqueue_all(wakers, first);
         let queued = self.queue.len();
         let end = events.len() + slots;
         while let Some(&number) = self.queue.front() {
@@ -259,8 +265,7 @@ impl PendingWakers {
         false
     }
 
-    /// Puts a waker into the queue, unless it is there already. The polling thread knows the blocks of all wakers that
-    /// may be pending.
+    /// Puts a waker into the queue, unless it is there already. A number without a block belongs to a dropped waker.
     fn enqueue(&mut self, number: usize) {
         let must_enqueue = |slot: &Slot| !slot.is_queued.swap(true, Ordering::Relaxed);
         if self.slot(number).map_or(false, must_enqueue) {
@@ -268,14 +273,15 @@ impl PendingWakers {
         }
     }
 
-    /// Clears the hints, and puts the wakers that had hints into the queue.
-    fn enqueue_hinted(&mut self, wakers: &Wakers) {
+    /// Clears the hints, and puts the waker with the number `first` and the wakers that had hints into the queue.
+    fn enqueue_all(&mut self, wakers: &Wakers, first: usize) {
         let summary =
             array::from_fn::<u32, SUMMARY_WORDS, _>(|word| match wakers.summary[word].load(Ordering::Acquire) {
                 0 => 0,
                 _ => wakers.summary[word].swap(0, Ordering::AcqRel),
             });
         self.copy_changes(wakers);
+        self.enqueue(first);
         for (word, &bits) in summary.iter().enumerate() {
             for bit in each_bit(bits) {
                 for block in (word * 32 + bit..self.blocks.len()).step_by(SUMMARY_BITS) {
@@ -297,12 +303,34 @@ impl PendingWakers {
         if !wakers.changed.swap(false, Ordering::AcqRel) {
             return false;
         }
-        self.blocks = lock(&wakers.table).blocks.all().to_vec();
+        let old_blocks;
+        {
+            let Table { blocks, added, has_removed, .. } = &mut *lock(&wakers.table);
+            if mem::take(has_removed) {
+                old_blocks = mem::replace(&mut self.blocks, blocks.all().to_vec());
+            } else {
+                old_blocks = Vec::new();
+                for number in added.iter().copied() {
+                    self.blocks.resize(cmp::max(self.blocks.len(), number + 1), None);
+                    self.blocks[number] = blocks.all()[number].clone();
+                }
+            }
+            added.clear();
+        }
+        drop(old_blocks);
+        // A number in the queue may belong to a block that was removed and added again.
+        for slot in self.queue.iter().filter_map(|&number| self.slot(number)) {
+            slot.is_queued.store(true, Ordering::Relaxed);
+        }
         true
     }
 }
 
 /// Returns the numbers of the bits that are set.
-fn each_bit(bits: u32) -> impl Iterator<Item = usize> {
-    (0..32).filter(move |bit| bits & 1 << bit != 0)
+fn each_bit(mut bits: u32) -> impl Iterator<Item = usize> {
+    iter::from_fn(move || {
+        let bit = bits.trailing_zeros() as usize;
+        bits &= bits.checked_sub(1)?;
+        Some(bit)
+    })
 }

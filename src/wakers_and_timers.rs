@@ -34,8 +34,8 @@ impl WakersAndTimers {
     /// Removes a waker and discards its event.
     pub fn remove_waker(&self, slot: &WakerSlot) {
         if self.wakers.remove(slot) {
-            // The polling thread gives back its memory of the removed blocks. If the notification fails, it does that
-            // at the end of its wait.
+            // The next poll gives back the polling thread's part of the memory. (An outer loop may see the descriptor
+            // readable without an event.) If the notification fails, a later poll gives it back.
             let _notify_failed = self.notify_hinted();
         }
     }

@@ -44,6 +44,25 @@ fn the_memory_of_dropped_wakers_is_given_back() {
     });
 }
 
+/// Each poll reports only three of the pending wakers, so the wakers of earlier rounds are still queued when they are
+/// dropped.
+#[test]
+fn the_memory_of_pending_wakers_that_are_dropped_before_their_report_does_not_grow() {
+    isolated(|| {
+        let mut poll = Poll::new().unwrap();
+        let mut events = Events::with_capacity(4);
+        let before = allocated_bytes();
+        for _ in 0..2_000 {
+            let wakers: Vec<_> = (0..64).map(|number| Waker::new(poll.registry(), Token(number)).unwrap()).collect();
+            wakers.iter().for_each(|waker| waker.wake().unwrap());
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            assert_eq!(events.len(), 3);
+        }
+        let left = allocated_bytes() - before;
+        assert!(left <= MAX_LEFT, "{left} bytes are left");
+    });
+}
+
 /// The polling thread gives back its part of the memory in the next poll, although no waker is woken.
 #[test]
 fn the_memory_of_dropped_wakers_that_a_poll_has_reported_is_given_back() {

@@ -239,3 +239,85 @@ fn a_wake_is_reported_although_another_waking_thread_is_stopped() {
 fn the_wake_of_the_only_waker_is_reported_although_another_waking_thread_is_stopped() {
     another_thread_is_stopped(0);
 }
+
+/// Numbers stay in the queue while their blocks are removed and created again.
+#[test]
+fn blocks_are_created_again_while_their_numbers_are_queued() {
+    explore(TWO, || {
+        let mut l = Loop::new(3);
+        let old: Vec<_> = (0..4).map(|t| l.waker(t)).collect();
+        old.iter().for_each(|w| w.wake().unwrap());
+        assert_eq!(l.poll(NON_BLOCKING).len(), 2);
+        drop(old);
+        let new: Vec<_> = (0..4).map(|t| l.waker(10 + t)).collect();
+        new.iter().for_each(|w| w.wake().unwrap());
+        l.events = Events::with_capacity(16);
+        let thread = thread::spawn(move || {
+            new[0].wake().unwrap();
+            new[1].wake().unwrap();
+            new[2].wake().unwrap();
+            new
+        });
+        let mut batch = l.poll(NON_BLOCKING);
+        let _alive = thread.join().unwrap();
+        batch.sort_unstable();
+        let all = batch.clone();
+        batch.dedup();
+        assert_eq!(batch, all, "a waker twice in a batch");
+    });
+}
+
+/// A block is removed and created again by another thread, while the polling thread reports.
+#[test]
+fn a_block_is_created_again_while_the_polling_thread_reports() {
+    explore(TWO, || {
+        let mut l = Loop::new(4);
+        let old: Vec<_> = (0..3).map(|t| l.waker(t)).collect();
+        old.iter().for_each(|w| w.wake().unwrap());
+        let registry = l.poll.registry().try_clone().unwrap();
+        let cell = PlainCell::default();
+        let c = cell.clone();
+        let thread = thread::spawn(move || {
+            drop(old);
+            let new: Vec<_> = (0..3).map(|t| Waker::new(&registry, Token(10 + t)).unwrap()).collect();
+            c.write();
+            new[2].wake().unwrap();
+            (new, registry)
+        });
+        let mut tokens = Vec::new();
+        let polls = PollLimit::default();
+        while !tokens.contains(&12) {
+            tokens.extend(l.poll(NO_LIMIT));
+            polls.check(8);
+        }
+        assert!(cell.is_written());
+        let _x = thread.join().unwrap();
+        tokens.extend(l.poll(NON_BLOCKING));
+        assert_eq!(tokens.iter().filter(|&&t| t == 12).count(), 1);
+        assert!(!tokens.contains(&10) && !tokens.contains(&11));
+    });
+}
+
+/// Three threads: one removes blocks, one creates a waker in the removed number, exposed descriptor untouched.
+#[test]
+fn one_thread_removes_blocks_and_another_creates_one() {
+    explore(TWO, || {
+        let mut l = Loop::new(4);
+        let old: Vec<_> = (0..3).map(|t| l.waker(t)).collect();
+        old[0].wake().unwrap();
+        let registry = l.poll.registry().try_clone().unwrap();
+        let t1 = thread::spawn(move || drop(old));
+        let t2 = thread::spawn(move || {
+            let new = Waker::new(&registry, Token(12)).unwrap();
+            new.wake().unwrap();
+            (new, registry)
+        });
+        let mut tokens = Vec::new();
+        while !tokens.contains(&12) {
+            tokens.extend(l.poll(NO_LIMIT));
+        }
+        let _x = (t1.join().unwrap(), t2.join().unwrap());
+        tokens.extend(l.poll(NON_BLOCKING));
+        assert_eq!(tokens.iter().filter(|&&t| t == 12).count(), 1);
+    });
+}

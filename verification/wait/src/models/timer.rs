@@ -289,3 +289,24 @@ fn several_earlier_deadlines_cost_one_notification_for_each_wait() {
         assert!(l.kernel.notifications() <= l.kernel.waits() + 1);
     });
 }
+
+/// One thread cancels the only timer while another sets one: the flag in the word follows the timers.
+#[test]
+fn a_timer_is_cancelled_while_another_is_set() {
+    with_loop(THREE, |mut l| {
+        let (a, b) = (l.timer(5), l.timer(6));
+        b.set(Duration::from_secs(24 * 60 * 60)).unwrap();
+        let due = Instant::now();
+        let t1 = thread::spawn(move || {
+            b.cancel();
+            b.set(Duration::from_secs(24 * 60 * 60)).unwrap();
+            b.cancel();
+            b
+        });
+        let t2 = set_in_thread(a, due);
+        assert_eq!(l.poll(NO_LIMIT), [5]);
+        let _x = (t1.join().unwrap(), t2.join().unwrap());
+        assert_eq!(l.poll(NON_BLOCKING), []);
+        assert!(l.poll.next_deadline().is_none());
+    });
+}
