@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{self, ErrorKind, Read, Write};
+use std::iter;
 use std::net;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,18 +15,23 @@ use std::time::{Duration, Instant};
 use crate::libraries::Library;
 
 pub struct Scenario {
-    pub name: &'static str,
+    pub name: String,
     pub kind: Kind,
     /// How many operations a run does.
     pub count: usize,
-    pub run: fn(usize) -> Duration,
+    /// `None` if the library cannot do this work.
+    pub run: Option<Run>,
 }
+
+type Run = Box<dyn Fn(usize) -> Duration>;
 
 /// The kind of a scenario, which decides what is counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// One thread that never blocks: everything is counted.
     Work,
+    /// The same, among many objects: no times.
+    Among,
     /// One thread that waits for a timeout: no instructions, because valgrind does not know `epoll_pwait2`.
     Sleep,
     /// Two threads in turn: no instructions, because they depend on the scheduling.
@@ -40,29 +46,69 @@ const BATCH: usize = 64;
 const FOR_EVER: Option<Duration> = None;
 const NO_TIME: Option<Duration> = Some(Duration::ZERO);
 
-pub fn scenarios<L: Library>() -> [Scenario; 12] {
+/// Returns all scenarios of a library, without those among more than `most` objects.
+pub fn scenarios<L: Library + 'static>(most: usize) -> Vec<Scenario> {
     use Kind::*;
-    let scenario = |name, kind, count, run| Scenario { name, kind, count, run };
-    [
-        scenario("poll, nothing ready", Work, 128, nothing_ready::<L>),
-        scenario("ping-pong", Work, 128, |count| ping_pong::<L>(count, answer)),
-        scenario("ping-pong, drained", Work, 128, |count| ping_pong::<L>(count, answer_all)),
-        scenario("64 ready streams", Work, 128, |count| batch::<L>(count, take)),
-        scenario("64 ready streams, drained", Work, 128, |count| batch::<L>(count, take_all)),
-        scenario("register, reregister, deregister", Work, 128, register::<L>),
-        scenario("connect, accept, close", Work, 32, accept::<L>),
-        scenario("wake, then poll", Work, 128, wake_and_poll::<L>),
-        scenario("timeout of 100 µs", Sleep, 20, |count| sleep::<L>(count, Duration::from_micros(100))),
-        scenario("timeout of 1 ms", Sleep, 5, |count| sleep::<L>(count, Duration::from_millis(1))),
-        scenario("wake of a blocked thread", Alternating, 32, wake_blocked::<L>),
-        scenario("wake of a busy thread, by 4 threads", Concurrent, 1_000_000, wake_busy::<L>),
-    ]
+    let mut scenarios = Vec::new();
+    let mut add = |name: &str, kind, count, run: fn(usize) -> Duration| {
+        scenarios.push(Scenario { name: name.to_string(), kind, count, run: Some(Box::new(run)) });
+    };
+    add("poll, nothing ready", Work, 128, nothing_ready::<L>);
+    add("ping-pong", Work, 128, |count| ping_pong::<L>(count, answer));
+    add("ping-pong, with a waker and an unset timer", Work, 128, ping_pong_beside_others::<L>);
+    add("ping-pong, drained", Work, 128, |count| ping_pong::<L>(count, answer_all));
+    add("64 ready streams", Work, 128, |count| batch::<L>(count, take));
+    add("64 ready streams, drained", Work, 128, |count| batch::<L>(count, take_all));
+    add("register, reregister, deregister", Work, 128, |count| register::<L>(0, count));
+    add("connect, accept, close", Work, 32, accept::<L>);
+    add("wake, then poll", Work, 128, |count| wake_and_poll::<L>(1, count));
+    add("create and drop a poll", Work, 32, |count| create_poll::<L>(0, count));
+    add("timeout of 100 µs", Sleep, 20, |count| sleep::<L>(count, Duration::from_micros(100)));
+    add("timeout of 1 ms", Sleep, 5, |count| sleep::<L>(count, Duration::from_millis(1)));
+    add("wake of a blocked thread", Alternating, 32, wake_blocked::<L>);
+    add("wake of a busy thread, by 4 threads", Concurrent, 1_000_000, wake_busy::<L>);
+
+    let mut add_among = |name, objects, sizes: &[usize], possible, run: fn(usize, usize) -> Duration| {
+        for &size in sizes.iter().filter(|&&size| size <= most) {
+            let name = format!("{name}, among {} {objects}", thousands(size));
+            let run = move |count| run(size, count);
+            let run = (size <= possible).then(|| Box::new(run) as Run);
+            scenarios.push(Scenario { name, kind: Among, count: 512, run });
+        }
+    };
+    let (wakers, sources, any) = (&[10, 1_000, 50_000], &[10, 1_000, 19_000], usize::MAX);
+    add_among("wake, then poll", "wakers", wakers, L::MOST_WAKERS, wake_and_poll::<L>);
+    add_among("one of 64 wakes, then poll", "wakers", &[1_000, 50_000], L::MOST_WAKERS, wake_many::<L>);
+    add_among("create and drop a waker", "wakers", wakers, L::MOST_WAKERS, create_waker::<L>);
+    add_among("register, reregister, deregister", "sources", sources, any, register::<L>);
+    add_among("ping-pong", "idle sources", sources, any, ping_pong_among::<L>);
+    add_among("create and drop a poll", "polls", &[10, 1_000, 5_000], any, create_poll::<L>);
+    let timers = &[10, 1_000, 1_000_000];
+    let possible = if L::new().timer().is_some() { any } else { 0 };
+    add_among("set a timer again", "timers", timers, possible, set_timer::<L>);
+    add_among("cancel and set a timer", "timers", timers, possible, cancel_and_set_timer::<L>);
+    scenarios
 }
 
-fn timed(work: impl FnOnce()) -> Duration {
+/// Returns a number with a comma after each group of digits.
+fn thousands(number: usize) -> String {
+    match number {
+        0..=999 => number.to_string(),
+        _ => format!("{},{:03}", thousands(number / 1_000), number % 1_000),
+    }
+}
+
+fn timed(mut work: impl FnMut()) -> Duration {
     let start = Instant::now();
-    work();
+    compare_measured(&mut work);
     start.elapsed()
+}
+
+/// Does the work whose instructions are counted. Callgrind knows this function by its name.
+#[no_mangle]
+#[inline(never)]
+fn compare_measured(work: &mut dyn FnMut()) {
+    work();
 }
 
 fn nothing_ready<L: Library>(count: usize) -> Duration {
@@ -76,7 +122,23 @@ fn nothing_ready<L: Library>(count: usize) -> Duration {
 
 /// Two streams of one queue send a byte to each other. `serve` reads the byte and sends it back.
 fn ping_pong<L: Library>(count: usize, serve: impl Fn(&mut L::Stream, &mut [u8]) -> usize) -> Duration {
+    exchange(&mut L::new(), count, serve)
+}
+
+fn ping_pong_beside_others<L: Library>(count: usize) -> Duration {
     let mut library = L::new();
+    let _registered = (library.waker(), library.timer());
+    exchange(&mut library, count, answer)
+}
+
+fn ping_pong_among<L: Library>(sources: usize, count: usize) -> Duration {
+    let mut library = L::new();
+    let _sources = register_idle(&library, sources);
+    exchange(&mut library, count, answer)
+}
+
+#[inline(always)]
+fn exchange<L: Library>(library: &mut L, count: usize, serve: impl Fn(&mut L::Stream, &mut [u8]) -> usize) -> Duration {
     let mut ends = pair::<L>();
     for (key, stream) in ends.iter_mut().enumerate() {
         library.register(stream, key);
@@ -111,8 +173,9 @@ fn batch<L: Library>(count: usize, serve: impl Fn(&mut L::Stream, &mut [u8]) -> 
     })
 }
 
-fn register<L: Library>(count: usize) -> Duration {
+fn register<L: Library>(sources: usize, count: usize) -> Duration {
     let library = L::new();
+    let _sources = register_idle(&library, sources);
     let [mut stream, _peer] = pair::<L>();
     timed(|| {
         for _ in 0..count {
@@ -140,15 +203,119 @@ fn accept<L: Library>(count: usize) -> Duration {
     })
 }
 
-/// A wake before the poll, which then reports the wake without blocking.
-fn wake_and_poll<L: Library>(count: usize) -> Duration {
+/// A wake before the poll, which then reports the wake without blocking. Each time, another waker is woken.
+fn wake_and_poll<L: Library>(wakers: usize, count: usize) -> Duration {
     let mut library = L::new();
-    let waker = library.waker();
+    let wakers = new_wakers(&library, wakers);
+    let order: Vec<_> = wakers.iter().cycle().take(count).collect();
     timed(|| {
-        for _ in 0..count {
-            L::wake(&waker);
+        for waker in &order {
+            L::wake(waker);
             library.poll(FOR_EVER, |_| ());
         }
+    })
+}
+
+/// Wakes a batch of wakers before the poll, which then reports all of them.
+fn wake_many<L: Library>(wakers: usize, count: usize) -> Duration {
+    let mut library = L::new();
+    let wakers = new_wakers(&library, wakers);
+    let order: Vec<_> = wakers.iter().cycle().take(count).collect();
+    timed(|| {
+        for batch in order.chunks_exact(BATCH) {
+            for waker in batch {
+                L::wake(waker);
+            }
+            library.poll(FOR_EVER, |_| ());
+        }
+    })
+}
+
+/// Returns wakers in random order.
+fn new_wakers<L: Library>(library: &L, count: usize) -> Vec<L::Waker> {
+    let mut wakers: Vec<_> = (0..count).map(|_| library.waker()).collect();
+    for (index, random) in (1..count).zip(random_numbers()) {
+        wakers.swap(index, random % (index + 1));
+    }
+    wakers
+}
+
+fn create_waker<L: Library>(wakers: usize, count: usize) -> Duration {
+    let library = L::new();
+    let _wakers = new_wakers(&library, wakers);
+    timed(|| {
+        for _ in 0..count {
+            black_box(library.waker());
+        }
+    })
+}
+
+fn create_poll<L: Library>(polls: usize, count: usize) -> Duration {
+    let _polls: Vec<_> = (0..polls).map(|_| L::new_poll()).collect();
+    timed(|| {
+        for _ in 0..count {
+            black_box(L::new_poll());
+        }
+    })
+}
+
+/// Registers sources that never become ready: duplicates of one stream, whose peer is returned too.
+fn register_idle<L: Library>(library: &L, count: usize) -> (Vec<L::Stream>, net::TcpStream) {
+    let [stream, peer] = std_pair();
+    let duplicate = |key| {
+        let mut stream = L::adopt(stream.try_clone().unwrap());
+        library.register(&mut stream, key);
+        stream
+    };
+    ((BATCH..BATCH + count).map(duplicate).collect(), peer)
+}
+
+fn set_timer<L: Library>(timers: usize, count: usize) -> Duration {
+    let library = L::new();
+    let timers = set_timers(&library, timers);
+    let order: Vec<_> = timers.iter().cycle().zip(random_deadlines()).take(count).collect();
+    timed(|| {
+        for &(timer, deadline) in &order {
+            L::set(timer, deadline);
+        }
+    })
+}
+
+fn cancel_and_set_timer<L: Library>(timers: usize, count: usize) -> Duration {
+    let library = L::new();
+    let timers = set_timers(&library, timers);
+    let order: Vec<_> = timers.iter().cycle().zip(random_deadlines()).take(count).collect();
+    timed(|| {
+        for &(timer, deadline) in &order {
+            L::cancel(timer);
+            L::set(timer, deadline);
+        }
+    })
+}
+
+/// Returns timers that are set to random deadlines.
+fn set_timers<L: Library>(library: &L, count: usize) -> Vec<L::Timer> {
+    let set = |deadline| {
+        let timer = library.timer().expect("a timer");
+        L::set(&timer, deadline);
+        timer
+    };
+    random_deadlines().take(count).map(set).collect()
+}
+
+/// Returns deadlines between one and two hours from now.
+fn random_deadlines() -> impl Iterator<Item = Instant> {
+    let now = Instant::now();
+    const HOUR: usize = 3_600_000_000;
+    random_numbers().map(move |random| now + Duration::from_micros((HOUR + random % HOUR) as u64))
+}
+
+/// Returns the same random numbers each time: those of a linear congruential generator.
+fn random_numbers() -> impl Iterator<Item = usize> {
+    let mut state: u64 = 1;
+    iter::repeat_with(move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize
     })
 }
 
@@ -220,16 +387,20 @@ fn wake_busy<L: Library>(count: usize) -> Duration {
     })
 }
 
-/// Returns a connected pair that sends small writes immediately.
 fn pair<L: Library>() -> [L::Stream; 2] {
+    std_pair().map(L::adopt)
+}
+
+/// Returns a connected pair that sends small writes immediately.
+fn std_pair() -> [net::TcpStream; 2] {
     let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
     let one = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (other, _) = listener.accept().unwrap();
-    [one, other].map(|stream| {
+    for stream in [&one, &other] {
         stream.set_nonblocking(true).unwrap();
         stream.set_nodelay(true).unwrap();
-        L::adopt(stream)
-    })
+    }
+    [one, other]
 }
 
 // Four ways to serve a readable stream. All return the number of bytes read; `take_all` and `answer_all` read until

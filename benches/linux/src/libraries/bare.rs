@@ -1,5 +1,6 @@
 //! The minimum: only the system calls and the loop around them.
 
+use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::mem;
 use std::net::{self, SocketAddr};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use libc::{c_int, c_long, epoll_event, sockaddr_in, socklen_t, timespec};
 
-use super::{loopback, Library, CAPACITY, WAKER};
+use super::{loopback, Library, CAPACITY, MOST_WAKERS_WITH_DESCRIPTOR, WAKER};
 
 /// An epoll instance, and the buffer for its events. All registrations are edge-triggered.
 pub struct Bare {
@@ -26,11 +27,19 @@ impl Library for Bare {
     type Stream = Stream;
     type Listener = net::TcpListener;
     type Waker = OwnedFd;
+    type Timer = Infallible;
+    type Poll = OwnedFd;
+
+    const MOST_WAKERS: usize = MOST_WAKERS_WITH_DESCRIPTOR;
 
     fn new() -> Bare {
+        Bare { epoll: Bare::new_poll(), events: Vec::with_capacity(CAPACITY) }
+    }
+
+    #[inline(always)]
+    fn new_poll() -> OwnedFd {
         // SAFETY: `epoll_create1` takes no pointer.
-        let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        Bare { epoll: own(epoll), events: Vec::with_capacity(CAPACITY) }
+        own(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })
     }
 
     #[inline(always)]
@@ -57,6 +66,7 @@ impl Library for Bare {
     }
 
     /// Returns an eventfd. It is never read: each write to it is an edge.
+    #[inline(always)]
     fn waker(&self) -> OwnedFd {
         // SAFETY: `eventfd` takes no pointer.
         let eventfd = own(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) });

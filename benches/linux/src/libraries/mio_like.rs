@@ -1,13 +1,16 @@
 //! minimio and mio, each with its own sockets: one macro for both, because their names and signatures are equal.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{self, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{loopback, Library, CAPACITY, WAKER};
+use ::minimio::Timer;
+
+use super::{loopback, Library, CAPACITY, MOST_WAKERS_WITH_DESCRIPTOR, WAKER};
 
 macro_rules! library {
-    ($name:ident, $package:ident) => {
+    ($name:ident, $package:ident, $most_wakers:expr, { $($timers:item)* }) => {
         pub use self::$package::$name;
         mod $package {
             use ::$package::net::{TcpListener, TcpStream};
@@ -24,9 +27,19 @@ macro_rules! library {
                 type Stream = TcpStream;
                 type Listener = TcpListener;
                 type Waker = Waker;
+                type Poll = Poll;
+
+                const MOST_WAKERS: usize = $most_wakers;
+
+                $($timers)*
 
                 fn new() -> $name {
-                    $name { poll: Poll::new().unwrap(), events: Events::with_capacity(CAPACITY) }
+                    $name { poll: $name::new_poll(), events: Events::with_capacity(CAPACITY) }
+                }
+
+                #[inline(always)]
+                fn new_poll() -> Poll {
+                    Poll::new().unwrap()
                 }
 
                 #[inline(always)]
@@ -52,6 +65,7 @@ macro_rules! library {
                     self.poll.registry().deregister(stream).unwrap();
                 }
 
+                #[inline(always)]
                 fn waker(&self) -> Waker {
                     Waker::new(self.poll.registry(), Token(WAKER)).unwrap()
                 }
@@ -84,5 +98,25 @@ macro_rules! library {
         }
     };
 }
-library!(Minimio, minimio);
-library!(Mio, mio);
+library!(Minimio, minimio, usize::MAX, {
+    type Timer = Timer;
+
+    fn timer(&self) -> Option<Timer> {
+        let mut timer = Timer::new();
+        self.poll.registry().register(&mut timer, Token(WAKER), Interest::READABLE).unwrap();
+        Some(timer)
+    }
+
+    #[inline(always)]
+    fn set(timer: &Timer, deadline: Instant) {
+        timer.set_at(deadline).unwrap();
+    }
+
+    #[inline(always)]
+    fn cancel(timer: &Timer) {
+        timer.cancel();
+    }
+});
+library!(Mio, mio, MOST_WAKERS_WITH_DESCRIPTOR, {
+    type Timer = Infallible;
+});

@@ -1,6 +1,7 @@
 //! polling, with the sockets of the standard library, because it has none. It runs in edge mode, which needs the fewest
 //! system calls; in its default mode, oneshot, a program calls `modify` after each event.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{self, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -19,12 +20,19 @@ impl Library for Polling {
     type Stream = TcpStream;
     type Listener = TcpListener;
     type Waker = Arc<Poller>;
+    type Timer = Infallible;
+    type Poll = Poller;
+
+    /// A wake has no key, so more wakers would be the same one.
+    const MOST_WAKERS: usize = 1;
 
     fn new() -> Polling {
-        Polling {
-            poller: Arc::new(Poller::new().unwrap()),
-            events: Events::with_capacity(CAPACITY.try_into().unwrap()),
-        }
+        Polling { poller: Arc::new(Polling::new_poll()), events: Events::with_capacity(CAPACITY.try_into().unwrap()) }
+    }
+
+    #[inline(always)]
+    fn new_poll() -> Poller {
+        Poller::new().unwrap()
     }
 
     #[inline(always)]
@@ -52,6 +60,7 @@ impl Library for Polling {
         self.poller.delete(stream).unwrap();
     }
 
+    #[inline(always)]
     fn waker(&self) -> Arc<Poller> {
         Arc::clone(&self.poller)
     }
