@@ -85,8 +85,8 @@ pub fn scenarios<L: Library + 'static>(most: usize) -> Vec<Scenario> {
     add_among("create and drop a poll", "polls", &[10, 1_000, 5_000], any, create_poll::<L>);
     let timers = &[10, 1_000, 1_000_000];
     let possible = if L::new().timer().is_some() { any } else { 0 };
-    add_among("set a timer again", "timers", timers, possible, set_timer::<L>);
-    add_among("cancel and set a timer", "timers", timers, possible, cancel_and_set_timer::<L>);
+    add_among("set a timer to the earliest deadline", "timers", timers, possible, set_timer::<L>);
+    add_among("cancel and set the earliest timer", "timers", timers, possible, cancel_and_set_timer::<L>);
     scenarios
 }
 
@@ -270,10 +270,11 @@ fn register_idle<L: Library>(library: &L, count: usize) -> (Vec<L::Stream>, net:
     ((BATCH..BATCH + count).map(duplicate).collect(), peer)
 }
 
+/// Sets timers, each to an earlier deadline than all others.
 fn set_timer<L: Library>(timers: usize, count: usize) -> Duration {
     let library = L::new();
-    let timers = set_timers(&library, timers);
-    let order: Vec<_> = timers.iter().cycle().zip(random_deadlines()).take(count).collect();
+    let (timers, earliest) = set_timers(&library, timers);
+    let order: Vec<_> = timers.iter().cycle().zip(deadlines_before(earliest)).take(count).collect();
     timed(|| {
         for &(timer, deadline) in &order {
             L::set(timer, deadline);
@@ -283,31 +284,31 @@ fn set_timer<L: Library>(timers: usize, count: usize) -> Duration {
 
 fn cancel_and_set_timer<L: Library>(timers: usize, count: usize) -> Duration {
     let library = L::new();
-    let timers = set_timers(&library, timers);
-    let order: Vec<_> = timers.iter().cycle().zip(random_deadlines()).take(count).collect();
+    let (timers, earliest) = set_timers(&library, timers);
+    L::set(&timers[0], earliest);
+    let deadlines: Vec<_> = deadlines_before(earliest).take(count).collect();
     timed(|| {
-        for &(timer, deadline) in &order {
-            L::cancel(timer);
-            L::set(timer, deadline);
+        for &deadline in &deadlines {
+            L::cancel(&timers[0]);
+            L::set(&timers[0], deadline);
         }
     })
 }
 
-/// Returns timers that are set to random deadlines.
-fn set_timers<L: Library>(library: &L, count: usize) -> Vec<L::Timer> {
-    let set = |deadline| {
+/// Returns timers that are set to random deadlines, and a deadline that is earlier than all of them.
+fn set_timers<L: Library>(library: &L, count: usize) -> (Vec<L::Timer>, Instant) {
+    const HOUR: usize = 3_600_000_000;
+    let earliest = Instant::now() + Duration::from_micros(HOUR as u64);
+    let set = |random| {
         let timer = library.timer().expect("a timer");
-        L::set(&timer, deadline);
+        L::set(&timer, earliest + Duration::from_micros((1 + random % HOUR) as u64));
         timer
     };
-    random_deadlines().take(count).map(set).collect()
+    (random_numbers().take(count).map(set).collect(), earliest)
 }
 
-/// Returns deadlines between one and two hours from now.
-fn random_deadlines() -> impl Iterator<Item = Instant> {
-    let now = Instant::now();
-    const HOUR: usize = 3_600_000_000;
-    random_numbers().map(move |random| now + Duration::from_micros((HOUR + random % HOUR) as u64))
+fn deadlines_before(deadline: Instant) -> impl Iterator<Item = Instant> {
+    (1..).map(move |number| deadline - Duration::from_micros(number))
 }
 
 /// Returns the same random numbers each time: those of a linear congruential generator.

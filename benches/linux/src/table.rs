@@ -51,7 +51,7 @@ fn kind((_, subjects): &Row) -> Kind {
 }
 
 fn allocates((costs, _): &Row) -> bool {
-    costs.iter().flatten().any(|cost| cost.allocations != 0.0)
+    costs.iter().flatten().any(|cost| hundredths(cost.allocations) != "0")
 }
 
 /// Returns the versions and the number of rounds with which the tables were made.
