@@ -37,6 +37,7 @@ pub fn print(rows: &[Row], extent: Extent) -> Result<()> {
         }
         _ => Some(microseconds(median(cost.times.iter().copied()))),
     });
+    println!("The same work, and more, among many objects:\n");
     print_table("user-space instructions: release / LTO", &among, instructions);
     print_table("system calls", &among, system_calls);
     let allocating: Vec<_> = among.iter().copied().filter(|row| allocates(row)).collect();
