@@ -51,10 +51,12 @@ pub struct Extent {
     rounds: usize,
     /// The size of the largest scenario.
     most: usize,
+    /// How many descriptors the scenarios, this program and valgrind need.
+    descriptors: u64,
 }
 
-const FULL: Extent = Extent { rounds: 101, most: usize::MAX };
-const QUICK: Extent = Extent { rounds: 5, most: 1_000 };
+const FULL: Extent = Extent { rounds: 101, most: usize::MAX, descriptors: 19_050 };
+const QUICK: Extent = Extent { rounds: 5, most: 1_000, descriptors: 3_050 };
 
 /// Returns each scenario for all libraries.
 fn subjects(extent: Extent) -> Vec<[Subject; 4]> {
@@ -69,15 +71,15 @@ fn subjects(extent: Extent) -> Vec<[Subject; 4]> {
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
-    let run = || match &args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let done = match &args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => all(FULL),
         ["--quick"] => all(QUICK),
-        ["--count"] => measure::run_counted(FULL),
-        ["--count", "--quick"] => measure::run_counted(QUICK),
+        ["--count"] => count_all(FULL),
+        ["--count", "--quick"] => count_all(QUICK),
         [library, scenario, count] => work(library, scenario, count),
         _ => Err("usage: compare [--quick | <library> <scenario> <count>]".into()),
     };
-    match descriptors::raise_limit().and_then(|()| run()) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
             eprintln!("compare: {err}");
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
 }
 
 fn all(extent: Extent) -> Result<()> {
+    descriptors::raise_limit(extent.descriptors)?;
     measure::find_tools()?;
     let subjects = subjects(extent);
     let mut instructions = measure::instructions(&subjects, extent)?.into_iter();
@@ -98,7 +101,14 @@ fn all(extent: Extent) -> Result<()> {
     table::print(&rows, extent)
 }
 
+/// Does the work under callgrind.
+fn count_all(extent: Extent) -> Result<()> {
+    descriptors::raise_limit(0)?;
+    measure::run_counted(&subjects(extent))
+}
+
 fn work(library: &str, scenario: &str, count: &str) -> Result<()> {
+    descriptors::raise_limit(0)?;
     let count = count.parse()?;
     let wanted = |subject: &Subject| subject.library == library && subject.scenario.name == scenario;
     let subject = subjects(FULL).into_iter().flatten().find(|subject| wanted(subject) && subject.is_possible());

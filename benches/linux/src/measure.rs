@@ -140,8 +140,8 @@ fn total(file: &Path) -> Result<f64> {
 
 /// Runs each scenario whose instructions are counted three times. The first run does the work that a process does only
 /// once, such as resolving functions of the C library.
-pub fn run_counted(extent: Extent) -> Result<()> {
-    for subject in crate::subjects(extent).iter().flatten().filter(|subject| is_counted(subject)) {
+pub fn run_counted(subjects: &[[Subject; 4]]) -> Result<()> {
+    for subject in subjects.iter().flatten().filter(|subject| is_counted(subject)) {
         let count = subject.scenario.count;
         for count in [count, count, 2 * count] {
             subject.run(count);
