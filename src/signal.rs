@@ -14,7 +14,7 @@ use crate::Registry;
 /// | | Linux, Android, macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|
 /// | [`INTERRUPT`](Signal::INTERRUPT) | `SIGINT`: the user presses Ctrl-C | `CTRL_C_EVENT`: the user presses Ctrl-C |
-/// | [`TERMINATE`](Signal::TERMINATE) | `SIGTERM`: a program requests the end of the process | the console closes, the user logs off, or the system shuts down |
+/// | [`TERMINATE`](Signal::TERMINATE) | `SIGTERM`: a program requests the end of the process | the console closes, or the system shuts down |
 /// | [`QUIT`](Signal::QUIT) | `SIGQUIT`: the user presses Ctrl-\\ | `CTRL_BREAK_EVENT`: the user presses Ctrl-Break |
 /// | [`HANGUP`](Signal::HANGUP) | `SIGHUP`: the terminal has closed | never received |
 /// | other signals | constants such as `USER1`, and any number with `from_raw` | none |
@@ -36,7 +36,7 @@ impl Signal {
     pub const INTERRUPT: Signal = Signal(signal::INTERRUPT);
 
     /// A program or the system requests the end of the process.
-    #[doc(alias("SIGTERM", "CTRL_CLOSE_EVENT", "CTRL_LOGOFF_EVENT", "CTRL_SHUTDOWN_EVENT"))]
+    #[doc(alias("SIGTERM", "CTRL_CLOSE_EVENT", "CTRL_SHUTDOWN_EVENT"))]
     pub const TERMINATE: Signal = Signal(signal::TERMINATE);
 
     /// The terminal has closed. Many daemons read their configuration again when they receive this signal. Windows
@@ -95,11 +95,12 @@ impl fmt::Debug for Signal {
 /// installed, this crate does not change the action.
 ///
 /// On Windows, the system calls the handler in a thread of its own, and ends the process when the handler for a closed
-/// console, a log-off or a shutdown returns. So this crate's handler returns only when no `Signals` with
-/// [`TERMINATE`](Signal::TERMINATE) is left: the program receives the signal, completes its work, and exits or drops
-/// the `Signals`. After a time limit, five seconds in most cases, the system ends the process. A service receives the
-/// log-off of each user as `TERMINATE`. A process that was started in a new process group (`CREATE_NEW_PROCESS_GROUP`)
-/// receives no [`INTERRUPT`](Signal::INTERRUPT), unless it enables Ctrl-C again.
+/// console or a shutdown returns. So this crate's handler returns only when no `Signals` with
+/// [`TERMINATE`](Signal::TERMINATE) is left: the program receives the signal, completes its work, and exits. To
+/// complete work after the loop, keep the `Signals` until the process exits: when the last one is dropped, the system
+/// ends the process at once. After a time limit, five seconds in most cases, the system ends the process in any case.
+/// A process that was started in a new process group (`CREATE_NEW_PROCESS_GROUP`) receives no
+/// [`INTERRUPT`](Signal::INTERRUPT), unless it enables Ctrl-C again.
 ///
 /// # Fork
 ///

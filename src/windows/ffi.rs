@@ -64,7 +64,6 @@ pub(crate) type PHANDLER_ROUTINE = Option<unsafe extern "system" fn(DWORD) -> BO
 pub(crate) const CTRL_C_EVENT: DWORD = 0;
 pub(crate) const CTRL_BREAK_EVENT: DWORD = 1;
 pub(crate) const CTRL_CLOSE_EVENT: DWORD = 2;
-pub(crate) const CTRL_LOGOFF_EVENT: DWORD = 5;
 pub(crate) const CTRL_SHUTDOWN_EVENT: DWORD = 6;
 
 #[cfg_attr(windows, link(name = "kernel32"))]

@@ -153,7 +153,8 @@ pub(super) fn handle(event: DWORD) -> bool {
     let number = match event {
         ffi::CTRL_C_EVENT => INTERRUPT,
         ffi::CTRL_BREAK_EVENT => QUIT,
-        ffi::CTRL_CLOSE_EVENT | ffi::CTRL_LOGOFF_EVENT | ffi::CTRL_SHUTDOWN_EVENT => TERMINATE,
+        ffi::CTRL_CLOSE_EVENT | ffi::CTRL_SHUTDOWN_EVENT => TERMINATE,
+        // Only a service receives the log-off of a user, and the default handler of a service ignores it.
         _ => return false,
     };
     let wants = |receiver: &&Arc<Receiver>| receiver.wanted & bit(number) != 0;

@@ -121,7 +121,7 @@ fn several_signals_each_receive_and_the_others_ignore_the_event() {
 #[test]
 fn the_handler_of_a_closed_console_returns_when_the_signal_was_received_and_the_source_dropped() {
     isolated(|| {
-        for event in [CTRL_CLOSE_EVENT, CTRL_LOGOFF_EVENT, CTRL_SHUTDOWN_EVENT] {
+        for event in [CTRL_CLOSE_EVENT, CTRL_SHUTDOWN_EVENT] {
             let (mut poll, mut events) = poll();
             let mut signals = Signals::new(&[Signal::TERMINATE]).unwrap();
             let other = Signals::new(&[Signal::INTERRUPT]).unwrap();
@@ -136,6 +136,19 @@ fn the_handler_of_a_closed_console_returns_when_the_signal_was_received_and_the_
             handler.join().unwrap();
             assert_eq!(other.receive(), None);
         }
+    });
+}
+
+/// A service receives this event whenever a user logs off.
+#[test]
+fn the_log_off_of_a_user_is_not_handled() {
+    isolated(|| {
+        let signals = Signals::new(&ALL).unwrap();
+        // In a thread that is not joined, because a handler that handles the event waits for the drop of `signals`.
+        let (returned, has_returned) = mpsc::channel();
+        thread::spawn(move || returned.send(handle_console_event(CTRL_LOGOFF_EVENT)));
+        assert_eq!(has_returned.recv_timeout(WAIT_LIMIT), Ok(false));
+        assert_eq!(signals.receive(), None);
     });
 }
 
