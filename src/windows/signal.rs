@@ -3,8 +3,16 @@
 //! The system calls a handler of console events in a thread of its own, so the handler may take locks. It stores the
 //! signal in each [`Receiver`] that wants it, and signals the receiver's event object.
 //!
-//! There are two locks. The handler takes only that of [`RECEIVERS`]. While the system calls handlers, it may hold the
-//! lock that `SetConsoleCtrlHandler` takes, so no thread calls that function while it holds the lock of `RECEIVERS`.
+//! While the system calls handlers, it may hold the lock that `SetConsoleCtrlHandler` takes. So a thread that calls this
+//! function may hold only a lock that the handler never takes. That lock is [`INSTALLED_FOR`]. A thread that holds one
+//! of the following locks takes only locks below it:
+//!
+//! 1. `INSTALLED_FOR`.
+//! 2. [`RECEIVERS`]. The handler releases it before it signals the receivers.
+//! 3. `Receiver::state`.
+//! 4. The locks of the queue. `WaitSource::rearm` takes that of the waitable and that of the update queue. If another
+//!    thread drops the `Poll` at the same time, `rearm` also drops the `SelectorState`, which takes the locks of its
+//!    sources.
 
 use std::io;
 use std::os::raw::c_int;
@@ -95,6 +103,9 @@ impl SignalSource {
 impl Drop for SignalSource {
     fn drop(&mut self) {
         remove(&self.receiver);
+        // The handler may still have a reference to the receiver. End the registration here, so that `poll` reports no
+        // event of this source after the drop.
+        lock(&self.receiver.state).event.deregister();
     }
 }
 
@@ -158,12 +169,15 @@ pub(super) fn handle(event: DWORD) -> bool {
         _ => return false,
     };
     let wants = |receiver: &&Arc<Receiver>| receiver.wanted & bit(number) != 0;
-    let mut receivers = lock(&RECEIVERS);
-    if !receivers.iter().any(|receiver| wants(&receiver)) {
+    let receivers: Vec<Arc<Receiver>> = lock(&RECEIVERS).iter().filter(wants).cloned().collect();
+    if receivers.is_empty() {
         return false;
     }
-    receivers.iter().filter(wants).for_each(|receiver| receiver.signalled(number));
+    receivers.iter().for_each(|receiver| receiver.signalled(number));
+    // A receiver that the program has dropped in between is freed here, while this thread holds no lock.
+    drop(receivers);
     // The system ends the process when this returns. Until then, the program can receive the signal and end itself.
+    let mut receivers = lock(&RECEIVERS);
     while number == TERMINATE && receivers.iter().any(|receiver| wants(&receiver)) {
         receivers = REMOVED.wait(receivers).unwrap_or_else(PoisonError::into_inner);
     }
