@@ -70,7 +70,7 @@ fn run_again_with_more_descriptors() -> Option<i32> {
 
 /// Prints the address and serves until this process is killed.
 fn run_server() -> io::Result<bool> {
-    let server = Server::bind(([127, 0, 0, 1], 0).into(), Limits::default(), io::sink())?;
+    let mut server = Server::bind(([127, 0, 0, 1], 0).into(), Limits::default(), io::sink())?;
     println!("{}", server.addr()?);
     server.run().map(|()| true)
 }

@@ -30,18 +30,23 @@ fn main() {
     let mut arguments = Arguments::read(USAGE);
     let addr = arguments.addr("127.0.0.1:8080");
     arguments.end();
-    if let Err(err) = serve(addr) {
-        eprintln!("delayed_server: {addr}: {err}");
-        if err.kind() == ErrorKind::AddrInUse {
-            let free = SocketAddr::new(addr.ip(), 0);
-            eprintln!("Another program uses this port. To listen on a free port, run\n");
-            eprintln!("    cargo run --example delayed_server {free}");
-        }
-        process::exit(1);
-    }
+    let mut server = start(addr).unwrap_or_else(|err| fail(addr, &err));
+    // `main` owns the server, and so the signals, until the process exits: on Windows, dropping the signals ends the
+    // process at once if its console closes.
+    server.run().unwrap_or_else(|err| fail(addr, &err));
 }
 
-fn serve(addr: SocketAddr) -> io::Result<()> {
+fn fail(addr: SocketAddr, err: &io::Error) -> ! {
+    eprintln!("delayed_server: {addr}: {err}");
+    if err.kind() == ErrorKind::AddrInUse {
+        let free = SocketAddr::new(addr.ip(), 0);
+        eprintln!("Another program uses this port. To listen on a free port, run\n");
+        eprintln!("    cargo run --example delayed_server {free}");
+    }
+    process::exit(1);
+}
+
+fn start(addr: SocketAddr) -> io::Result<Server> {
     // From now on, these signals do not end the process.
     let signals = Signals::new(&[Signal::INTERRUPT, Signal::TERMINATE])?;
     let mut server = Server::bind(addr, Limits::default(), io::stdout())?;
@@ -54,5 +59,5 @@ fn serve(addr: SocketAddr) -> io::Result<()> {
          In another terminal, run: curl http://{addr}/1000/hello\n\
          Now try: other paths; then cargo run --example delayed_client {addr}"
     );
-    server.run()
+    Ok(server)
 }

@@ -76,7 +76,7 @@ pub struct Server {
     retry: Timer,
     connections: Slab<Connection>,
     shared: Shared,
-    /// The signals that end the server.
+    /// The signals that end the server. Windows may end the process when they are dropped.
     signals: Option<Signals>,
     /// Ends the server after a signal, even if requests are in flight.
     deadline: Timer,
@@ -121,7 +121,7 @@ impl Server {
     }
 
     /// Serves until it is stopped.
-    pub fn run(mut self) -> io::Result<()> {
+    pub fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         while self.poll_once(&mut events)? {}
         Ok(())
