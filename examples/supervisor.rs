@@ -46,7 +46,8 @@ fn main() -> io::Result<()> {
     let seconds = arguments.number(0, 3600);
     arguments.end();
 
-    // The first statement: from now on, Ctrl-C does not end this process.
+    // From now on, Ctrl-C does not end this process. `signals` is dropped last: on Windows, its drop ends the process
+    // at once if the console closes.
     let mut signals = Signals::new(&[Signal::INTERRUPT, Signal::TERMINATE])?;
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(64);
@@ -104,10 +105,21 @@ struct Supervised {
 }
 
 struct Running {
-    child: Child,
+    process: Process,
     /// Dropping it ends its registration.
     _exit: ChildExit,
     since: Instant,
+}
+
+/// A process that is killed when this is dropped, so that no error leaves it running.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both calls fail only if the process has already ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Supervised {
@@ -119,16 +131,27 @@ impl Supervised {
         Ok(new)
     }
 
+    /// Starts the child, or sets the timer of its restart if the start fails: the machine may lack a resource, such as
+    /// a free descriptor, only for a moment.
     fn start(&mut self, registry: &Registry) -> io::Result<()> {
+        match self.spawn(registry) {
+            Ok(running) => {
+                println!("{}: started as process {}", self.name, running.process.0.id());
+                self.running = Some(running);
+                Ok(())
+            }
+            Err(err) => self.restart_later(&format!("cannot start: {err}")),
+        }
+    }
+
+    fn spawn(&self, registry: &Registry) -> io::Result<Running> {
         // The child is this program, with other arguments.
         let lifetime = self.lifetime.as_millis().to_string();
-        let child = Command::new(env::current_exe()?).args(["child", &lifetime]).spawn()?;
-        println!("{}: started as process {}", self.name, child.id());
+        let process = Process(Command::new(env::current_exe()?).args(["child", &lifetime]).spawn()?);
         // If the child has exited already, its exit is reported nevertheless.
-        let mut exit = ChildExit::new(&child)?;
+        let mut exit = ChildExit::new(&process.0)?;
         registry.register(&mut exit, Token(2 * self.number), Interest::READABLE)?;
-        self.running = Some(Running { child, _exit: exit, since: Instant::now() });
-        Ok(())
+        Ok(Running { process, _exit: exit, since: Instant::now() })
     }
 
     /// Takes the exit status of the child, and sets the timer of its restart.
@@ -137,8 +160,9 @@ impl Supervised {
             Some(running) => running,
             None => return Ok(()),
         };
-        // This does not block, because the child has exited.
-        let status = running.child.wait()?;
+        // On macOS and the BSDs, the kernel reports the exit an instant before the status is available. `wait` blocks
+        // for this instant.
+        let status = running.process.0.wait()?;
         if is_ending {
             println!("{}: {status}", self.name);
             return Ok(());
@@ -146,7 +170,11 @@ impl Supervised {
         if running.since.elapsed() >= STABLE {
             self.delay = FIRST_DELAY;
         }
-        println!("{}: {status}; starts again in {} ms", self.name, self.delay.as_millis());
+        self.restart_later(&status.to_string())
+    }
+
+    fn restart_later(&mut self, reason: &str) -> io::Result<()> {
+        println!("{}: {reason}; starts again in {} ms", self.name, self.delay.as_millis());
         self.restart.set(self.delay)?;
         self.delay = MAX_DELAY.min(2 * self.delay);
         Ok(())
@@ -156,7 +184,7 @@ impl Supervised {
         self.restart.cancel();
         if let Some(running) = &mut self.running {
             // An error means that the child has exited already. Either way, its exit is reported.
-            let _ = running.child.kill();
+            let _ = running.process.0.kill();
         }
     }
 }

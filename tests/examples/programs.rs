@@ -92,6 +92,27 @@ fn supervisor_ends_all_children_when_it_is_interrupted() {
     check_supervisor(&text, "steady");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn supervisor_starts_a_child_later_if_no_descriptor_is_free() {
+    // The supervisor itself needs seven descriptors, and at least one more for each child.
+    let run = |limit: u32| {
+        let script = format!("ulimit -n {limit} && exec \"$0\" 1");
+        Program::start(Command::new("/bin/sh").arg("-c").arg(script).arg(example("supervisor")))
+    };
+    for (code, output) in [7, 8].map(run).map(Program::finish) {
+        assert_eq!(code, Some(0), "{output}");
+        let lines = output.lines().filter(|line| line.starts_with("broken: cannot start"));
+        let delays: Vec<_> = lines.map(|line| numbers(line.split("again in").nth(1).unwrap())[0]).collect();
+        assert!(
+            delays.len() >= 2 && delays.iter().zip([100., 200., 400., 800.]).all(|(is, set)| *is == set),
+            "{output}"
+        );
+        check_next("supervisor", output.lines().last());
+        check_columns(&output);
+    }
+}
+
 #[test]
 fn udp_repeats_each_request_until_it_is_answered_or_times_out() {
     let lines = run_example("udp");
