@@ -11,13 +11,16 @@ use std::time::Duration;
 use super::WAIT_LIMIT;
 
 /// Returns the path of an example program, built with the profile of this test. `cargo test` builds the examples, but
-/// `cargo test --test` does not, so this builds them if they are missing.
+/// `cargo test --test` does not, so this builds them if they are missing (except under Wine).
 pub fn example(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     let path = profile.join("examples").join(name.to_owned() + env::consts::EXE_SUFFIX);
     if !path.exists() {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+        // Under Wine, cargo is a program of Linux, which would create a folder with the name `Z:\…`.
+        let understands_path = Path::new(&cargo).is_absolute();
+        assert!(understands_path, "{} is missing: run `cargo build --examples` first", path.display());
         let name = match profile.file_name().and_then(|name| name.to_str()) {
             Some("debug") | None => "dev",
             Some(name) => name,
