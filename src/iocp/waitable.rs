@@ -1,5 +1,5 @@
-//! Waitables: handles on which a thread can wait, such as that of an event, a process or a semaphore. AFD does not know
-//! them, and no operation on them completes.
+//! Waitables: handles on which a thread can wait, such as the handle of an event, a process or a semaphore. AFD does not
+//! know them, and no operation on them completes.
 //!
 //! The system's thread pool waits for the object (`RegisterWaitForSingleObject`). When the object is signalled, a
 //! thread of the pool calls [`signalled`], which posts a packet:
@@ -16,9 +16,8 @@
 //!
 //! A wait ends when the object is signalled once. *This consumes the signal* of an event with automatic reset, of a
 //! semaphore and of a timer with automatic reset. Such a signal exists from then on only in the waitable, as
-//! `State::ready`, and must become an event, even if the program changes the registration first. So only the end of a
-//! registration ends a wait that is not over. While nothing is armed, the waitable does not wait, and the object keeps
-//! its signal.
+//! `State::ready`, and must become an event, even if the program changes the registration first. A pending wait is
+//! cancelled only by `deregister`. While nothing is armed, the waitable does not wait, and the object keeps its signal.
 //!
 //! The modes work by *arming* (defined in [`iocp`](super)): `register` arms, and a report disarms in edge and oneshot
 //! mode. A waitable cannot be armed after each report of edge mode: an object that stays signalled would be reported by

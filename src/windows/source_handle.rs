@@ -6,8 +6,8 @@ use std::os::windows::io::RawHandle;
 use crate::event::{Source, Token};
 use crate::{Interest, Registry};
 
-/// Any handle for which a thread can wait, as a source: that of an event, a process, a thread, a job, a semaphore, a
-/// timer, a change notification, or console input. Windows only.
+/// A waitable handle as a source: the handle of an event, a process, a thread, a job, a semaphore, a timer, a change
+/// notification, or console input. Windows only.
 ///
 /// `poll` reports the handle as readable when its object is signalled. This crate waits with
 /// [`RegisterWaitForSingleObject`], so a thread of the system's pool waits, and not the polling thread.
