@@ -20,6 +20,8 @@ mod windows;
 
 #[path = "../../../../src/association.rs"]
 mod association;
+#[path = "../../../../src/blocks.rs"]
+mod blocks;
 #[path = "../../../../src/event.rs"]
 mod event;
 #[path = "../../../../src/interest.rs"]
