@@ -24,7 +24,7 @@ use crate::Registry;
 /// | | Linux | Android, and Linux without `pidfd_open` | macOS and other Apple systems, BSDs | Windows |
 /// |---|---|---|---|---|
 /// | mechanism | a process descriptor ([`pidfd_open`], since Linux 5.3) | a handler of `SIGCHLD`, and a pipe | a kqueue with [`EVFILT_PROC`], which the poll watches | a wait on the process handle ([`RegisterWaitForSingleObject`]) |
-/// | descriptors or handles of a `ChildExit` | 1 | 2 | 1 | 1 |
+/// | descriptors or handles of a `ChildExit` | 1 | 2 | 1 | 1; a `Poll` that was dropped first leaves its port open until the next `register` or the drop |
 /// | what it replaces in the process | nothing | the action of `SIGCHLD`, as [`Signals`](crate::signal::Signals) does | nothing | nothing |
 ///
 /// On Linux, this crate uses the handler of `SIGCHLD` if the kernel does not have `pidfd_open`, or a sandbox forbids

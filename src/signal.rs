@@ -86,7 +86,7 @@ impl fmt::Debug for Signal {
 /// | a handler that was installed before | is called too, after this crate's | is called only for events that this `Signals` lacks |
 /// | dropping the last `Signals` of a number | restores the action that `new` found | removes the handler when no `Signals` is left |
 /// | system calls of the program | continue after the handler (`SA_RESTART`), but a blocked `poll` fails with `Interrupted` | are not interrupted |
-/// | descriptors or handles of a `Signals` | 2 (a pipe) | 1 (an event) |
+/// | descriptors or handles of a `Signals` | 2 (a pipe) | 1 (an event); a `Poll` that was dropped first leaves its port open until the next `register` or the drop |
 ///
 /// On Unix, the handler stores the signal's number and writes a byte to the pipe. The handler allocates nothing, takes
 /// no lock, and keeps `errno`. A `Signals` receives nothing while all threads of the program block the signal

@@ -12,9 +12,11 @@ use crate::association::not_registered;
 use crate::event::Token;
 use crate::Interest;
 
-/// A handle, and its waitable from the first registration on.
+/// A handle, and its waitable while it is registered.
 pub(crate) struct WaitSource {
     handle: Arc<Handle>,
+    /// The waitable keeps the port open. If the poll is dropped first, the port stays open until the source is
+    /// registered again or dropped.
     waitable: Option<Arc<Waitable>>,
     /// The selector of `waitable`. A source does not keep its poll alive.
     shared: Weak<SelectorState>,
@@ -66,10 +68,7 @@ impl WaitSource {
         // The source may still be registered with a `Poll` that was dropped.
         self.deregister();
         let shared = selector.shared();
-        let waitable = match self.waitable.take() {
-            Some(waitable) if self.shared.as_ptr() == Arc::as_ptr(shared) => waitable,
-            _ => shared.new_waitable(),
-        };
+        let waitable = shared.new_waitable();
         let update = waitable.register(Arc::clone(&self.handle), token, interest)?;
         shared.schedule_posting(&waitable, update);
         (self.waitable, self.shared) = (Some(waitable), Arc::downgrade(shared));
@@ -83,8 +82,8 @@ impl WaitSource {
         Ok(())
     }
 
-    pub fn deregister(&self) {
-        if let Some(waitable) = &self.waitable {
+    pub fn deregister(&mut self) {
+        if let Some(waitable) = self.waitable.take() {
             waitable.deregister();
         }
     }

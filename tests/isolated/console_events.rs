@@ -207,6 +207,11 @@ fn signals_and_their_poll_can_be_dropped_in_any_order() {
             drop(poll);
         }
         assert_eq!(handles::open_handles(), before);
+        // A source that was deregistered keeps only its event open.
+        let (poll, mut signals) = build();
+        poll.registry().deregister(&mut signals).unwrap();
+        drop(poll);
+        assert_eq!(handles::open_handles(), before.map(|open| open + 1));
     });
 }
 
