@@ -1,5 +1,5 @@
-//! Waitables: handles on which a thread can wait, such as the handle of an event, a process or a semaphore. AFD does not
-//! know them, and no operation on them completes.
+//! Waitables: handles on which a thread can wait, such as the handle of an event, a process or a semaphore. AFD does
+//! not know them, and no operation on them completes.
 //!
 //! The system's thread pool waits for the object (`RegisterWaitForSingleObject`). When the object is signalled, a
 //! thread of the pool calls [`signalled`], which posts a packet:

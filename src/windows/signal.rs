@@ -3,9 +3,9 @@
 //! The system calls a handler of console events in a thread of its own, so the handler may take locks. It stores the
 //! signal in each [`Receiver`] that wants it, and signals the receiver's event object.
 //!
-//! While the system calls handlers, it may hold the lock that `SetConsoleCtrlHandler` takes. So a thread that calls this
-//! function may hold only a lock that the handler never takes. That lock is [`INSTALLED_FOR`]. A thread that holds one
-//! of the following locks takes only locks below it:
+//! While the system calls handlers, it may hold the lock that `SetConsoleCtrlHandler` takes. So a thread that calls
+//! this function may hold only a lock that the handler never takes. That lock is [`INSTALLED_FOR`]. A thread that holds
+//! one of the following locks takes only locks below it:
 //!
 //! 1. `INSTALLED_FOR`.
 //! 2. [`RECEIVERS`]. The handler releases it before it signals the receivers.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::command_lines::{check_columns, check_next};
-use crate::support::program::{example, interrupt, Program};
+use crate::support::program::{example, interrupt, with_descriptors, Program};
 
 /// Runs an example without arguments, and returns the lines that it prints, except the last line. The last line must
 /// name the next example.
@@ -92,15 +92,12 @@ fn supervisor_ends_all_children_when_it_is_interrupted() {
     check_supervisor(&text, "steady");
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn supervisor_starts_a_child_later_if_no_descriptor_is_free() {
     // The supervisor itself needs seven descriptors, and at least one more for each child.
-    let run = |limit: u32| {
-        let script = format!("ulimit -n {limit} && exec \"$0\" 1");
-        Program::start(Command::new("/bin/sh").arg("-c").arg(script).arg(example("supervisor")))
-    };
-    for (code, output) in [7, 8].map(run).map(Program::finish) {
+    let commands = [7, 8].map(|limit| with_descriptors(limit, &example("supervisor")));
+    let programs: Vec<_> = commands.into_iter().flatten().map(|mut command| Program::start(command.arg("1"))).collect();
+    for (code, output) in programs.into_iter().map(Program::finish) {
         assert_eq!(code, Some(0), "{output}");
         let lines = output.lines().filter(|line| line.starts_with("broken: cannot start"));
         let delays: Vec<_> = lines.map(|line| numbers(line.split("again in").nth(1).unwrap())[0]).collect();
