@@ -301,6 +301,21 @@ fn a_signal_of_a_child_of_fork_is_not_reported_to_the_parent() {
 }
 
 #[test]
+fn a_child_of_fork_that_calls_receive_takes_no_signal_from_its_parent() {
+    isolated(|| {
+        let (mut poll, mut events) = poll();
+        let mut signals = Signals::new(&[Signal::USER1]).unwrap();
+        poll.registry().register(&mut signals, SOURCE, READ).unwrap();
+        for _ in 0..2 {
+            raise(Signal::USER1);
+            assert!(fork::start_child(|| signals.receive().is_none()).has_succeeded());
+            assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+            assert_eq!((signals.receive(), signals.receive()), (Some(Signal::USER1), None));
+        }
+    });
+}
+
+#[test]
 fn a_child_of_fork_can_create_signals_while_threads_of_its_parent_create_and_drop_signals() {
     isolated(|| {
         let stop = AtomicBool::new(false);
