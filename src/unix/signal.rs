@@ -109,6 +109,10 @@ impl SignalSource {
         let pipe = IoSource::new(receiver.into());
         let mut source = SignalSource { pipe, pending, signals: Vec::new(), process: process::id() };
         for signal in signals {
+            // A receiver that is added twice could receive the signal twice.
+            if source.signals.contains(signal) {
+                continue;
+            }
             let pending: Arc<PendingSignals> = Arc::clone(&source.pending);
             signal_handler::add(signal.0, pending)?;
             source.signals.push(*signal);

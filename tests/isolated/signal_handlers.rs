@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -257,6 +257,30 @@ fn send_bursts(mut requests: UnixStream, parent: signal::ProcessTarget, burst: S
         parent.send(last);
     }
     true
+}
+
+#[test]
+fn a_number_that_is_listed_twice_is_received_once() {
+    isolated(|| {
+        let signals = Signals::new(&[Signal::USER1, Signal::USER2, Signal::USER1]).unwrap();
+        assert_eq!(format!("{signals:?}"), "Signals([USER1, USER2])");
+        let raised = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            // While this thread runs the handler, the other one receives.
+            scope.spawn(|| {
+                for _ in 0..10_000 {
+                    raise(Signal::USER1);
+                    raised.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            let (mut received, mut has_ended) = (0, false);
+            while !has_ended {
+                has_ended = raised.load(Ordering::SeqCst) == 10_000;
+                received += std::iter::from_fn(|| signals.receive()).count();
+            }
+            assert!(received <= 10_000, "received {received} times");
+        });
+    });
 }
 
 #[test]
