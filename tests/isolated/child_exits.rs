@@ -190,7 +190,7 @@ fn check_exit_before() {
 }
 
 #[test]
-fn dropping_an_exit_leaves_the_child_alone_and_reports_nothing() {
+fn dropping_an_exit_does_not_end_the_child_and_reports_nothing() {
     isolated(|| {
         check_dropping();
     });

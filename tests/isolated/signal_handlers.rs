@@ -21,8 +21,8 @@ use crate::support::*;
 #[test]
 fn a_signal_that_cannot_be_received_is_invalid_input_and_replaces_no_action() {
     isolated(|| {
-        let (stop, bus) = (signal::STOP, signal::BUS);
-        for number in [9, stop, 11, bus, 4, 8, 0, -1, 127 + 2, i32::MIN, i32::MAX] {
+        let (stop, bus, sys) = (signal::STOP, signal::BUS, signal::SYS);
+        for number in [9, stop, 11, bus, sys, 4, 8, 0, -1, 127 + 2, i32::MIN, i32::MAX] {
             let before = Action::of(Signal::INTERRUPT);
             let result = Signals::new(&[Signal::INTERRUPT, Signal::from_raw(number), Signal::QUIT]);
             assert_eq!(kind(result), ErrorKind::InvalidInput, "{number}");
@@ -78,9 +78,9 @@ fn a_handler_that_other_code_installs_later_stays_installed() {
 }
 
 #[test]
-fn two_handlers_that_call_each_other_make_no_circle() {
+fn two_handlers_do_not_call_each_other_without_end() {
     isolated(|| {
-        // The other handler calls ours, then is left alone with it, and then `Signals` is created again.
+        // The other handler calls ours, also after the last `Signals` is dropped, and after a new one is created.
         let signals = Signals::new(&[Signal::USER1]).unwrap();
         counted::install_and_call_previous(Signal::USER1);
         for _ in 0..2 {
@@ -194,7 +194,7 @@ fn of_many_bursts_from_another_process_none_is_lost() {
             let _stop = SetOnDrop(&stop);
             for round in 0..SIGNALS / BURST {
                 if round % 10 == 9 {
-                    // No burst is under way, so these signals are dropped without a loss.
+                    // All signals of the last burst were received, so no signal is lost with the dropped `Signals`.
                     signals = Signals::new(&[burst, last]).unwrap();
                     poll.registry().register(&mut signals, SOURCE, READ).unwrap();
                 }
