@@ -19,6 +19,7 @@ use crate::Registry;
 ///   readiness. In edge and oneshot mode, the exit is reported once, and again only after `reregister`. In level mode,
 ///   every `poll` reports it, even after the program has called `wait`: deregister or drop the source then.
 /// - The event is readable. Other predicates of the event have no meaning.
+/// - A child that is stopped or continued is not reported.
 /// - Dropping the source does not end the child. The source and the `Child` can be dropped in either order.
 ///
 /// | | Linux | Android, and Linux without `pidfd_open` | macOS and other Apple systems, BSDs | Windows |
@@ -29,7 +30,9 @@ use crate::Registry;
 ///
 /// On Linux, this crate uses the handler of `SIGCHLD` if the kernel does not have `pidfd_open`, or a sandbox forbids
 /// it. Android kills an app that makes a system call which Android's filter does not allow, so this crate does not try
-/// `pidfd_open` there.
+/// `pidfd_open` there. With the handler, each `SIGCHLD` makes one call of `waitid` for each `ChildExit`. No exit is
+/// reported while all threads block `SIGCHLD`. If the program ignored `SIGCHLD` (`SIG_IGN`), the system no
+/// longer removes exited children: the program must call `wait`.
 ///
 /// On macOS and the BSDs, the kernel reports the exit an instant before the status is available. In this instant,
 /// `try_wait` returns `Ok(None)`, and [`Child::wait`] waits until the instant has passed. So `wait` is the portable
@@ -40,6 +43,7 @@ use crate::Registry;
 /// ```
 /// use minimio::process::ChildExit;
 /// use minimio::{Events, Interest, Poll, Token};
+/// use std::io::ErrorKind;
 /// use std::process::{Command, Stdio};
 ///
 /// # fn main() -> std::io::Result<()> {
@@ -49,7 +53,12 @@ use crate::Registry;
 /// let mut poll = Poll::new()?;
 /// let mut events = Events::with_capacity(8);
 /// poll.registry().register(&mut exit, Token(0), Interest::READABLE)?;
-/// poll.poll(&mut events, None)?;
+/// loop {
+///     match poll.poll(&mut events, None) {
+///         Err(err) if err.kind() == ErrorKind::Interrupted => continue,
+///         result => break result?,
+///     }
+/// }
 /// assert_eq!(events.iter().next().map(|event| event.token()), Some(Token(0)));
 /// println!("the child has exited: {}", child.wait()?);
 /// # Ok(())
@@ -72,7 +81,14 @@ impl ChildExit {
     ///
     /// # Errors
     ///
-    /// The system's error, above all when the process has no descriptors or handles left.
+    /// - `InvalidInput`: on Linux, the program has waited for the child, and the system has given its number to a
+    ///   thread (`EINVAL` of `pidfd_open`).
+    /// - `PermissionDenied`: on OpenBSD and NetBSD, the child has another real user, or executes a set-user-ID program
+    ///   (`EACCES` of `kevent`).
+    /// - Otherwise the system's error, above all when the process has no descriptors or handles left.
+    ///
+    /// On FreeBSD, if the sysctl `security.bsd.see_other_uids` is 0, the system does not show the children of another
+    /// real user: such a child is reported at once, before it exits.
     ///
     /// # Examples
     ///

@@ -74,7 +74,8 @@ impl fmt::Debug for Signal {
 /// - Signals of the same number that arrive before `receive` returns that number are one.
 /// - If several `Signals` contain the same signal, each receives it. They can be registered with different polls.
 /// - The source is registered like any other: once, with one `Poll`, for `READABLE`, in any mode. It ignores other
-///   readiness. In edge mode, a signal whose number is not pending yet is an edge.
+///   readiness. In edge mode, call `receive` until it returns `None`.
+/// - A signal often makes a blocked `poll` return `Interrupted`: poll again.
 /// - Any thread may call `receive`. Each signal is returned to one of the threads.
 ///
 /// # What this replaces
@@ -83,16 +84,24 @@ impl fmt::Debug for Signal {
 /// |---|---|---|
 /// | `new` installs | a handler for each number ([`sigaction`]) | a handler of the console for the process ([`SetConsoleCtrlHandler`]) |
 /// | the default action | does not happen | does not happen, except as described below |
-/// | a handler that was installed before | is called too, after this crate's | is called only for events that this `Signals` lacks |
-/// | dropping the last `Signals` of a number | restores the action that `new` found | removes the handler when no `Signals` is left |
+/// | a handler that was installed before | is called too, after this crate's | is called only for events that no `Signals` contains |
+/// | dropping the last `Signals` of a number | restores the action that the first `new` found | removes the handler when no `Signals` is left |
 /// | system calls of the program | continue after the handler (`SA_RESTART`), but a blocked `poll` fails with `Interrupted` | are not interrupted |
 /// | descriptors or handles of a `Signals` | 2 (a pipe) | 1 (an event); a `Poll` that was dropped first leaves its port open until the next `register` or the drop |
 ///
 /// On Unix, the handler stores the signal's number and writes a byte to the pipe. The handler allocates nothing, takes
 /// no lock, and keeps `errno`. A `Signals` receives nothing while all threads of the program block the signal
-/// (`pthread_sigmask`). If other code installs its own handler after `new`, that handler must call the one that it has
-/// replaced; otherwise, no `Signals` receives the signal. When the last `Signals` is dropped while such a handler is
-/// installed, this crate does not change the action.
+/// (`pthread_sigmask`). The system delivers the signal when a thread unblocks it.
+///
+/// `new` also replaces `SIG_IGN`: under `nohup`, leave out [`HANGUP`](Signal::HANGUP). Programs that the process starts
+/// then get the default action.
+///
+/// If other code installs its own handler after `new`, that handler must call the one that it has replaced. If it does
+/// not, no `Signals` receives the signal while that handler is installed, not even a `Signals` that is created later.
+/// When the last `Signals` is dropped while such a handler is installed, this crate does not change the action.
+///
+/// If a handler of another signal interrupts this crate's handler and leaves with `longjmp`, later calls of `new` and
+/// drops for the interrupted number block.
 ///
 /// On Windows, the system calls the handler in a thread of its own, and ends the process when the handler for a closed
 /// console or a shutdown returns. So this crate's handler returns only when no `Signals` with
@@ -104,14 +113,16 @@ impl fmt::Debug for Signal {
 ///
 /// # Fork
 ///
-/// A child of `fork` inherits the handler until it executes another program. A signal that the child receives is not
-/// returned to the parent. In the child, the `Signals` of the parent receive nothing, but the child can create its own.
+/// A child of `fork` has the handler until it executes another program. In the child, the parent's `Signals` return
+/// nothing, and the signal's default action does not happen: `SIGTERM` does not end a child that creates no `Signals`.
+/// A signal of the child is not reported to the parent.
 ///
 /// # Examples
 ///
 /// ```
 /// use minimio::signal::{Signal, Signals};
 /// use minimio::{Events, Interest, Poll, Token};
+/// use std::io::ErrorKind;
 /// use std::time::Duration;
 ///
 /// # fn main() -> std::io::Result<()> {
@@ -120,12 +131,18 @@ impl fmt::Debug for Signal {
 /// let mut signals = Signals::new(&[Signal::INTERRUPT, Signal::TERMINATE])?;
 /// poll.registry().register(&mut signals, Token(0), Interest::READABLE)?;
 ///
-/// // A server would pass `None`, and run until the user presses Ctrl-C.
-/// poll.poll(&mut events, Some(Duration::from_millis(1)))?;
-/// for _ in &events {
-///     while let Some(signal) = signals.receive() {
-///         println!("{signal:?}: the server ends after the requests in flight");
+/// loop {
+///     // A server would pass `None`, and run until the user presses Ctrl-C.
+///     match poll.poll(&mut events, Some(Duration::from_millis(1))) {
+///         Err(err) if err.kind() == ErrorKind::Interrupted => continue,
+///         result => result?,
 ///     }
+///     for _ in &events {
+///         while let Some(signal) = signals.receive() {
+///             println!("{signal:?}: the server ends after the requests in flight");
+///         }
+///     }
+///     # break;
 /// }
 /// # Ok(())
 /// # }
@@ -146,8 +163,8 @@ impl Signals {
     /// # Errors
     ///
     /// - `InvalidInput`: the system does not have a signal of this number, or the signal cannot be caught (`SIGKILL`,
-    ///   `SIGSTOP`), or the signal reports an error of an instruction (`SIGSEGV`, `SIGBUS`, `SIGILL`, `SIGFPE`): if its
-    ///   handler returned, the instruction would run again.
+    ///   `SIGSTOP`), or the signal reports an error of an instruction (`SIGSEGV`, `SIGBUS`, `SIGILL`, `SIGFPE`,
+    ///   `SIGSYS`): the thread cannot continue after it.
     /// - Otherwise the system's error, above all when the process has no descriptors left.
     ///
     /// After an error, no action is replaced.

@@ -114,8 +114,8 @@ pub const WNOHANG: c_int = 1;
 pub const WEXITED: c_int = 4;
 pub const WNOWAIT: c_int = 0x100_0000;
 
-/// What `waitid` writes, as bytes. The first field of the struct is the number of the signal, a `c_int`.
-pub type siginfo_t = [u8; 128];
+/// What `waitid` writes: 128 bytes. The first field of the struct is the number of the signal.
+pub type siginfo_t = [c_int; 32];
 
 extern "C" {
     /// <https://man7.org/linux/man-pages/man2/waitid.2.html>
@@ -126,6 +126,7 @@ extern "C" {
 
 pub const EPERM: c_int = 1;
 pub const ESRCH: c_int = 3;
+pub const ECHILD: c_int = 10;
 #[cfg(any(target_arch = "mips", target_arch = "mips32r6", target_arch = "mips64", target_arch = "mips64r6"))]
 pub const ENOSYS: c_int = 89;
 #[cfg(target_arch = "sparc64")]

@@ -91,11 +91,14 @@ impl Receiver for ExitWatch {
 
 /// Returns whether a child has exited, also if the program has waited for it. Leaves its exit status to the program.
 fn has_exited(process: u32) -> bool {
-    let mut info: ffi::siginfo_t = [0; 128];
+    let mut info: ffi::siginfo_t = [0; 32];
     let options = ffi::WEXITED | ffi::WNOHANG | ffi::WNOWAIT;
     // SAFETY: `info` has room for a `siginfo_t`, which the kernel writes to any address, and outlives the call.
     let result = unsafe { ffi::waitid(ffi::P_PID, process, info.as_mut_ptr().cast(), options) };
-    // While the child runs, the number of the signal stays 0. The only error is ECHILD: the program has waited for the
-    // child.
-    result < 0 || info[..4] != [0; 4]
+    if result < 0 {
+        // The program has waited for the child. This only reads `errno`, so a signal handler may call it.
+        return io::Error::last_os_error().raw_os_error() == Some(ffi::ECHILD);
+    }
+    // While the child runs, the number of the signal stays 0.
+    info[0] != 0
 }

@@ -36,7 +36,9 @@ mod processor {
     pub(crate) const SIGCONT: c_int = 18;
     pub(crate) const SIGSTOP: c_int = 19;
     pub(crate) const SIGWINCH: c_int = 28;
+    pub(crate) const SIGSYS: c_int = 31;
     pub(crate) const SA_SIGINFO: c_int = 0x4;
+    pub(crate) const SA_ONSTACK: c_int = 0x800_0000;
     pub(crate) const SA_RESTART: c_int = 0x1000_0000;
     pub(crate) const SA_RESETHAND: c_int = -0x8000_0000;
 }
@@ -62,7 +64,9 @@ mod processor {
     pub(crate) const SIGCONT: c_int = 25;
     pub(crate) const SIGSTOP: c_int = 23;
     pub(crate) const SIGWINCH: c_int = 20;
+    pub(crate) const SIGSYS: c_int = 12;
     pub(crate) const SA_SIGINFO: c_int = 0x8;
+    pub(crate) const SA_ONSTACK: c_int = 0x800_0000;
     pub(crate) const SA_RESTART: c_int = 0x1000_0000;
     pub(crate) const SA_RESETHAND: c_int = -0x8000_0000;
 }
@@ -85,7 +89,9 @@ mod processor {
     pub(crate) const SIGCONT: c_int = 19;
     pub(crate) const SIGSTOP: c_int = 17;
     pub(crate) const SIGWINCH: c_int = 28;
+    pub(crate) const SIGSYS: c_int = 12;
     pub(crate) const SA_SIGINFO: c_int = 0x200;
+    pub(crate) const SA_ONSTACK: c_int = 0x1;
     pub(crate) const SA_RESTART: c_int = 0x2;
     pub(crate) const SA_RESETHAND: c_int = 0x4;
 }
@@ -133,7 +139,9 @@ mod processor {
     pub(crate) const SIGCONT: c_int = 19;
     pub(crate) const SIGSTOP: c_int = 17;
     pub(crate) const SIGWINCH: c_int = 28;
+    pub(crate) const SIGSYS: c_int = 12;
     pub(crate) const SA_SIGINFO: c_int = 0x40;
+    pub(crate) const SA_ONSTACK: c_int = 0x1;
     pub(crate) const SA_RESTART: c_int = 0x2;
     pub(crate) const SA_RESETHAND: c_int = 0x4;
 }
@@ -326,8 +334,8 @@ pub(crate) const SIGSEGV: c_int = 11;
 pub(crate) const SIGPIPE: c_int = 13;
 pub(crate) const SIGALRM: c_int = 14;
 pub(crate) const SIGTERM: c_int = 15;
-pub(crate) use processor::{SA_RESETHAND, SA_RESTART, SA_SIGINFO};
-pub(crate) use processor::{SIGBUS, SIGCHLD, SIGCONT, SIGSTOP, SIGUSR1, SIGUSR2, SIGWINCH};
+pub(crate) use processor::{SA_ONSTACK, SA_RESETHAND, SA_RESTART, SA_SIGINFO};
+pub(crate) use processor::{SIGBUS, SIGCHLD, SIGCONT, SIGSTOP, SIGSYS, SIGUSR1, SIGUSR2, SIGWINCH};
 
 /// The values of `sa_handler` that are not functions.
 pub(crate) const SIG_DFL: usize = 0;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::raw::c_int;
+use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
@@ -84,6 +85,8 @@ pub(crate) struct SignalSource {
     pipe: IoSource<File>,
     pending: Arc<PendingSignals>,
     signals: Vec<Signal>,
+    /// The process that created the source. A child of `fork` has a copy of `pending`, but shares the pipe.
+    process: u32,
 }
 
 /// The signals that were received, as a set. The handler adds, and `receive` takes.
@@ -103,8 +106,13 @@ impl SignalSource {
         let [receiver, sender] = open_pipe()?;
         let pending = Arc::new(PendingSignals { words: Default::default(), sender: sender.into() });
         // If an addition fails, dropping the source removes the signals that were added before.
-        let mut source = SignalSource { pipe: IoSource::new(receiver.into()), pending, signals: Vec::new() };
+        let pipe = IoSource::new(receiver.into());
+        let mut source = SignalSource { pipe, pending, signals: Vec::new(), process: process::id() };
         for signal in signals {
+            // A receiver that is added twice could receive the signal twice.
+            if source.signals.contains(signal) {
+                continue;
+            }
             let pending: Arc<PendingSignals> = Arc::clone(&source.pending);
             signal_handler::add(signal.0, pending)?;
             source.signals.push(*signal);
@@ -117,6 +125,11 @@ impl SignalSource {
     }
 
     pub fn receive(&self) -> Option<Signal> {
+        // A child of `fork` would take the byte of a signal that is still pending in the parent. The parent's handler
+        // would then write no byte for this number again.
+        if process::id() != self.process {
+            return None;
+        }
         // The bytes are read before the signals are taken: a signal that arrives in between leaves its byte in the
         // pipe.
         let mut bytes = [0; 64];

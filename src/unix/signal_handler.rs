@@ -81,19 +81,26 @@ pub(crate) fn add(number: c_int, receiver: Arc<dyn Receiver>) -> io::Result<()> 
     let old = slot.list();
     let installed = query(number)?;
     let (previous, install) = match old {
-        // Our handler is installed, or other code has replaced it by a handler that should call ours. To install ours
-        // again could create a circle: ours would call the other, and the other would call ours.
+        // Our handler is installed, or other code has replaced it by a handler that should call ours. If ours were
+        // installed again, the two handlers could call each other without end.
         Some(old) if is_ours(&installed) || old.installed && !is_disposition(&installed) => (old.previous, false),
         _ => (installed, true),
     };
     let others = old.map_or(Vec::new(), |old| old.receivers.clone());
-    let receivers = others.iter().cloned().chain([receiver]).collect();
+    let receivers: Vec<_> = others.iter().cloned().chain([receiver]).collect();
     // The list comes first, because the handler may run as soon as it is installed.
-    slot.publish(List { receivers, previous, installed: true });
+    slot.publish(List { receivers: receivers.clone(), previous, installed: true });
     if install {
-        if let Err(err) = install_ours(number, &previous) {
-            slot.publish(List { receivers: others, previous, installed: false });
-            return Err(err);
+        match install_ours(number, &previous) {
+            // Other code has installed this handler after `query`. Ours has replaced it, and must call it.
+            Ok(replaced) if !is_ours(&replaced) && replaced.sa_handler != previous.sa_handler => {
+                slot.publish(List { receivers, previous: replaced, installed: true });
+            }
+            Ok(_) => {}
+            Err(err) => {
+                slot.publish(List { receivers: others, previous, installed: false });
+                return Err(err);
+            }
         }
     }
     Ok(())
@@ -121,8 +128,16 @@ pub(crate) fn remove(number: c_int, receiver: &Arc<impl Receiver>) {
     };
     let (previous, mut installed) = (old.previous, old.installed);
     if receivers.is_empty() && installed && query(number).map_or(false, |action| is_ours(&action)) {
-        // This cannot fail, because the action was accepted before. If it did, our handler would stay installed.
-        installed = set(number, &previous).is_err();
+        installed = match set(number, &previous) {
+            // Other code has replaced our handler after `query`, so its action stays.
+            Ok(replaced) if !is_ours(&replaced) => {
+                // This cannot fail, because the action was accepted before.
+                let _replaced = set(number, &replaced);
+                true
+            }
+            // As above. If it did fail, our handler would stay installed.
+            result => result.is_err(),
+        };
     }
     slot.publish(List { receivers, previous, installed });
 }
@@ -130,8 +145,8 @@ pub(crate) fn remove(number: c_int, receiver: &Arc<impl Receiver>) {
 fn check_number(number: c_int) -> io::Result<()> {
     let reason = match number {
         ffi::SIGKILL | ffi::SIGSTOP => "cannot receive SIGKILL or SIGSTOP: no process can catch them",
-        ffi::SIGSEGV | ffi::SIGBUS | ffi::SIGILL | ffi::SIGFPE => {
-            "cannot receive SIGSEGV, SIGBUS, SIGILL or SIGFPE: after the handler, the same instruction would run again"
+        ffi::SIGSEGV | ffi::SIGBUS | ffi::SIGILL | ffi::SIGFPE | ffi::SIGSYS => {
+            "cannot receive SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGSYS: they report an error of an instruction"
         }
         1..=MAX_NUMBER => return Ok(()),
         _ => "cannot receive a signal of this number: no system has it",
@@ -284,17 +299,32 @@ fn query(number: c_int) -> io::Result<sigaction> {
     Ok(unsafe { action.assume_init() })
 }
 
-/// Installs our handler. Keeps the mask and the flags of the previous action, which its handler expects.
-fn install_ours(number: c_int, previous: &sigaction) -> io::Result<()> {
+/// Installs our handler. Returns the action that it has replaced.
+///
+/// Keeps the mask and the flags of the previous action, which its handler expects. The exception is `SA_RESTART`: our
+/// handler must not interrupt the system calls of code that does not expect a signal.
+fn install_ours(number: c_int, previous: &sigaction) -> io::Result<sigaction> {
     let mut action = *previous;
     action.sa_handler = handler as *mut c_void;
     // `SA_RESETHAND` would remove our handler after the first signal.
     action.sa_flags = previous.sa_flags & !ffi::SA_RESETHAND | ffi::SA_SIGINFO | ffi::SA_RESTART;
+    if is_disposition(previous) {
+        // The runtime of Go requires this flag of every handler, because the stacks of its threads are small. A thread
+        // without an alternate stack uses its own stack.
+        action.sa_flags |= ffi::SA_ONSTACK;
+        // An alternate stack can be too small for a handler that interrupts another one: Rust's threads have 8 KiB. So
+        // this blocks all signals while our handler runs.
+        action.sa_mask.fill(0xff);
+    }
     set(number, &action)
 }
 
-fn set(number: c_int, action: &sigaction) -> io::Result<()> {
+/// Installs an action. Returns the action that it has replaced.
+fn set(number: c_int, action: &sigaction) -> io::Result<sigaction> {
+    let mut replaced = mem::MaybeUninit::zeroed();
     // SAFETY: `action` outlives the call. Its handler is ours, which only notifies the receivers, or it is an action
-    // that was installed before.
-    check(unsafe { ffi::sigaction(number, action, ptr::null_mut()) }).map(drop)
+    // that was installed before. `replaced` has room for an action, and outlives the call.
+    check(unsafe { ffi::sigaction(number, action, replaced.as_mut_ptr()) })?;
+    // SAFETY: any bytes are valid for the fields, and all are initialised.
+    Ok(unsafe { replaced.assume_init() })
 }

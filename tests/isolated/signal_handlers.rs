@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,8 @@ use crate::support::*;
 #[test]
 fn a_signal_that_cannot_be_received_is_invalid_input_and_replaces_no_action() {
     isolated(|| {
-        let (stop, bus) = (signal::STOP, signal::BUS);
-        for number in [9, stop, 11, bus, 4, 8, 0, -1, 127 + 2, i32::MIN, i32::MAX] {
+        let (stop, bus, sys) = (signal::STOP, signal::BUS, signal::SYS);
+        for number in [9, stop, 11, bus, sys, 4, 8, 0, -1, 127 + 2, i32::MIN, i32::MAX] {
             let before = Action::of(Signal::INTERRUPT);
             let result = Signals::new(&[Signal::INTERRUPT, Signal::from_raw(number), Signal::QUIT]);
             assert_eq!(kind(result), ErrorKind::InvalidInput, "{number}");
@@ -78,9 +78,9 @@ fn a_handler_that_other_code_installs_later_stays_installed() {
 }
 
 #[test]
-fn two_handlers_that_call_each_other_make_no_circle() {
+fn two_handlers_do_not_call_each_other_without_end() {
     isolated(|| {
-        // The other handler calls ours, then is left alone with it, and then `Signals` is created again.
+        // The other handler calls ours, also after the last `Signals` is dropped, and after a new one is created.
         let signals = Signals::new(&[Signal::USER1]).unwrap();
         counted::install_and_call_previous(Signal::USER1);
         for _ in 0..2 {
@@ -194,7 +194,7 @@ fn of_many_bursts_from_another_process_none_is_lost() {
             let _stop = SetOnDrop(&stop);
             for round in 0..SIGNALS / BURST {
                 if round % 10 == 9 {
-                    // No burst is under way, so these signals are dropped without a loss.
+                    // All signals of the last burst were received, so no signal is lost with the dropped `Signals`.
                     signals = Signals::new(&[burst, last]).unwrap();
                     poll.registry().register(&mut signals, SOURCE, READ).unwrap();
                 }
@@ -260,6 +260,30 @@ fn send_bursts(mut requests: UnixStream, parent: signal::ProcessTarget, burst: S
 }
 
 #[test]
+fn a_number_that_is_listed_twice_is_received_once() {
+    isolated(|| {
+        let signals = Signals::new(&[Signal::USER1, Signal::USER2, Signal::USER1]).unwrap();
+        assert_eq!(format!("{signals:?}"), "Signals([USER1, USER2])");
+        // While one thread runs the handler, the other one receives.
+        let received = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let sender = scope.spawn(|| {
+                for count in 1..=SIGNALS / 10 {
+                    raise(Signal::USER1);
+                    while received.load(Ordering::SeqCst) < count {
+                        thread::yield_now();
+                    }
+                }
+            });
+            while !sender.is_finished() {
+                received.fetch_add(signals.receive().iter().count(), Ordering::SeqCst);
+            }
+        });
+        assert_eq!((received.into_inner(), signals.receive()), (SIGNALS / 10, None));
+    });
+}
+
+#[test]
 fn threads_can_create_and_drop_signals_of_one_number_while_it_is_received() {
     isolated(|| {
         let end = Instant::now() + Duration::from_millis(500);
@@ -297,6 +321,21 @@ fn a_signal_of_a_child_of_fork_is_not_reported_to_the_parent() {
         raise(Signal::USER1);
         assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
         assert_eq!(signals.receive(), Some(Signal::USER1));
+    });
+}
+
+#[test]
+fn a_child_of_fork_that_calls_receive_takes_no_signal_from_its_parent() {
+    isolated(|| {
+        let (mut poll, mut events) = poll();
+        let mut signals = Signals::new(&[Signal::USER1]).unwrap();
+        poll.registry().register(&mut signals, SOURCE, READ).unwrap();
+        for _ in 0..2 {
+            raise(Signal::USER1);
+            assert!(fork::start_child(|| signals.receive().is_none()).has_succeeded());
+            assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+            assert_eq!((signals.receive(), signals.receive()), (Some(Signal::USER1), None));
+        }
     });
 }
 

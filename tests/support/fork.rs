@@ -52,6 +52,12 @@ impl ForkedChild {
     }
 }
 
+/// Returns whether this process has children that run or that were not waited for.
+pub fn has_children() -> bool {
+    // SAFETY: `waitpid` accepts a null pointer. The caller expects no child, so no other code waits for one.
+    unsafe { waitpid(-1, ptr::null_mut(), WNOHANG) >= 0 }
+}
+
 const WNOHANG: c_int = 1;
 const SIGKILL: c_int = 9;
 

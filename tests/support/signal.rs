@@ -308,7 +308,7 @@ const SIGUSR2: c_int = if IS_MIPS {
 } else {
     31
 };
-/// The numbers of SIGSTOP and SIGBUS.
+/// The numbers of SIGSTOP, SIGBUS and SIGSYS.
 pub const STOP: c_int = if IS_MIPS {
     23
 } else if HAS_LINUX_NUMBERS {
@@ -317,6 +317,7 @@ pub const STOP: c_int = if IS_MIPS {
     17
 };
 pub const BUS: c_int = if HAS_LINUX_NUMBERS && !IS_MIPS { 7 } else { 10 };
+pub const SYS: c_int = if HAS_LINUX_NUMBERS && !IS_MIPS { 31 } else { 12 };
 const SIG_DFL: usize = 0;
 const SIG_IGN: usize = 1;
 const SIG_ERR: usize = usize::MAX;
