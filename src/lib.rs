@@ -320,8 +320,7 @@ const _: () = {
 
 // What `unix` and `windows` must provide for signals and child processes, beside the sockets.
 const _: () = {
-    use crate::handle::process::ChildSource;
-    use crate::handle::signal::{self, SignalSource};
+    use crate::handle::{process, signal};
     use crate::signal::Signal;
     use std::{io, process::Child};
 
@@ -332,21 +331,21 @@ const _: () = {
     // Both are sources: they record their registration (`Association`), and receive the interest `READABLE` in one of
     // the three modes. Dropping one while it is registered ends the registration.
     //
-    // `SignalSource::new` returns `InvalidInput` for a signal that cannot be received. From its return on, no signal is
+    // `signal::SignalSource::new` returns `InvalidInput` for a signal that cannot be received. From its return on, no signal is
     // lost: `receive` returns each pending number once, and the source is readable as long as a number is pending.
     // `signals` returns the argument of `new`, for `Debug`.
-    let _: fn(&[Signal]) -> io::Result<SignalSource> = SignalSource::new;
-    let _: fn(&SignalSource) -> Option<Signal> = SignalSource::receive;
-    let _: fn(&SignalSource) -> &[Signal] = SignalSource::signals;
+    let _: fn(&[Signal]) -> io::Result<signal::SignalSource> = signal::SignalSource::new;
+    let _: fn(&signal::SignalSource) -> Option<Signal> = signal::SignalSource::receive;
+    let _: fn(&signal::SignalSource) -> &[Signal] = signal::SignalSource::signals;
 
     // A `ChildSource` is readable from the exit of the child on, for ever. In edge and oneshot mode, it is reported
     // once after each `register` and `reregister`. `id` returns the child's process id, for `Debug`.
-    let _: fn(&Child) -> io::Result<ChildSource> = ChildSource::new;
-    let _: fn(&ChildSource) -> u32 = ChildSource::id;
+    let _: fn(&Child) -> io::Result<process::ChildSource> = process::ChildSource::new;
+    let _: fn(&process::ChildSource) -> u32 = process::ChildSource::id;
 
     const fn assert_sources<T: Send + Sync + event::Source>() {}
-    assert_sources::<SignalSource>();
-    assert_sources::<ChildSource>();
+    assert_sources::<signal::SignalSource>();
+    assert_sources::<process::ChildSource>();
 };
 
 mod association;

@@ -5,7 +5,7 @@ use std::io;
 use std::process::Child;
 
 use crate::event::{Source, Token};
-use crate::handle::process::ChildSource;
+use crate::handle::process;
 use crate::interest::Interest;
 use crate::Registry;
 
@@ -70,7 +70,7 @@ use crate::Registry;
 /// [`RegisterWaitForSingleObject`]: https://learn.microsoft.com/windows/win32/api/winbase/nf-winbase-registerwaitforsingleobject
 #[doc(alias("pidfd_open", "SIGCHLD", "EVFILT_PROC", "NOTE_EXIT", "waitpid"))]
 pub struct ChildExit {
-    source: ChildSource,
+    source: process::ChildSource,
 }
 
 impl ChildExit {
@@ -102,7 +102,7 @@ impl ChildExit {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new(child: &Child) -> io::Result<ChildExit> {
-        Ok(ChildExit { source: ChildSource::new(child)? })
+        Ok(ChildExit { source: process::ChildSource::new(child)? })
     }
 }
 

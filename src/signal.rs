@@ -5,7 +5,7 @@ use std::io;
 use std::os::raw::c_int;
 
 use crate::event::{Source, Token};
-use crate::handle::signal::{self, SignalSource};
+use crate::handle::signal;
 use crate::interest::Interest;
 use crate::Registry;
 
@@ -152,7 +152,7 @@ impl fmt::Debug for Signal {
 /// [`SetConsoleCtrlHandler`]: https://learn.microsoft.com/windows/console/setconsolectrlhandler
 #[doc(alias("sigaction", "signalfd", "SetConsoleCtrlHandler"))]
 pub struct Signals {
-    source: SignalSource,
+    source: signal::SignalSource,
 }
 
 impl Signals {
@@ -179,7 +179,7 @@ impl Signals {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new(signals: &[Signal]) -> io::Result<Signals> {
-        Ok(Signals { source: SignalSource::new(signals)? })
+        Ok(Signals { source: signal::SignalSource::new(signals)? })
     }
 
     /// Returns a signal that the process has received, or `None` if it has received none since the last call.

@@ -204,7 +204,13 @@ extern "C" {
     pub(crate) fn __errno_location() -> *mut c_int;
     #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
     pub(crate) fn __errno() -> *mut c_int;
-    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "dragonfly",
+        target_os = "android",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    )))]
     pub(crate) fn __error() -> *mut c_int;
 
     /// <https://man7.org/linux/man-pages/man2/fcntl.2.html>
@@ -215,7 +221,13 @@ extern "C" {
 pub(crate) use __errno as errno_location;
 #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
 pub(crate) use __errno_location as errno_location;
-#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "dragonfly",
+    target_os = "android",
+    target_os = "netbsd",
+    target_os = "openbsd"
+)))]
 pub(crate) use __error as errno_location;
 
 // <unistd.h>
