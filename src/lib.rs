@@ -200,9 +200,9 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core and `epoll/` | 1,860 |
-//! | core and kqueue | the core and `kqueue/` | 2,113 |
-//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 2,980 |
+//! | core and epoll | the core and `epoll/` | 1,859 |
+//! | core and kqueue | the core and `kqueue/` | 2,112 |
+//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 2,979 |
 //! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,030 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
@@ -331,7 +331,7 @@ const _: () = {
     // Both are sources: they record their registration (`Association`), and receive the interest `READABLE` in one of
     // the three modes. Dropping one while it is registered ends the registration.
     //
-    // `signal::SignalSource::new` returns `InvalidInput` for a signal that cannot be received. From its return on, no signal is
+    // `SignalSource::new` returns `InvalidInput` for a signal that cannot be received. From its return on, no signal is
     // lost: `receive` returns each pending number once, and the source is readable as long as a number is pending.
     // `signals` returns the argument of `new`, for `Debug`.
     let _: fn(&[Signal]) -> io::Result<signal::SignalSource> = signal::SignalSource::new;
