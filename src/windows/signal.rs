@@ -126,7 +126,9 @@ impl Receiver {
 
 // The handler.
 
-static RECEIVERS: Mutex<Vec<Arc<Receiver>>> = Mutex::new(Vec::new());
+/// The existing receivers. The handler keeps a reference to the list while it signals them, and so allocates nothing.
+static RECEIVERS: Mutex<ReceiverList> = Mutex::new(None);
+type ReceiverList = Option<Arc<Vec<Arc<Receiver>>>>;
 /// Notified when a receiver was removed.
 static REMOVED: Condvar = Condvar::new();
 /// The number of receivers for which the handler is installed. Locked during `SetConsoleCtrlHandler`.
@@ -141,13 +143,13 @@ fn add(receiver: &Arc<Receiver>) -> io::Result<()> {
         }
     }
     *installed_for += 1;
-    lock(&RECEIVERS).push(Arc::clone(receiver));
+    Arc::make_mut(lock(&RECEIVERS).get_or_insert_with(Arc::default)).push(Arc::clone(receiver));
     Ok(())
 }
 
 fn remove(receiver: &Arc<Receiver>) {
     // The handler may wait for this. It must return before `SetConsoleCtrlHandler` is called.
-    lock(&RECEIVERS).retain(|other| !Arc::ptr_eq(other, receiver));
+    Arc::make_mut(lock(&RECEIVERS).get_or_insert_with(Arc::default)).retain(|other| !Arc::ptr_eq(other, receiver));
     REMOVED.notify_all();
     let mut installed_for = lock(&INSTALLED_FOR);
     *installed_for -= 1;
@@ -156,6 +158,11 @@ fn remove(receiver: &Arc<Receiver>) {
         // SAFETY: as in `add`.
         unsafe { ffi::SetConsoleCtrlHandler(Some(handler), 0) };
     }
+}
+
+/// Returns the receivers that want a signal.
+fn wanting(list: &ReceiverList, number: c_int) -> impl Iterator<Item = &Arc<Receiver>> {
+    list.iter().flat_map(|list| list.iter()).filter(move |receiver| receiver.wanted & bit(number) != 0)
 }
 
 /// Handles an event of the console. Returns whether a receiver wants the event. Otherwise the system calls the handler
@@ -168,17 +175,16 @@ pub(super) fn handle(event: DWORD) -> bool {
         // Only a service receives the log-off of a user, and the default handler of a service ignores it.
         _ => return false,
     };
-    let wants = |receiver: &&Arc<Receiver>| receiver.wanted & bit(number) != 0;
-    let receivers: Vec<Arc<Receiver>> = lock(&RECEIVERS).iter().filter(wants).cloned().collect();
-    if receivers.is_empty() {
+    let receivers = lock(&RECEIVERS).clone();
+    if wanting(&receivers, number).next().is_none() {
         return false;
     }
-    receivers.iter().for_each(|receiver| receiver.signalled(number));
+    wanting(&receivers, number).for_each(|receiver| receiver.signalled(number));
     // A receiver that the program has dropped in between is freed here, while this thread holds no lock.
     drop(receivers);
     // The system ends the process when this returns. Until then, the program can receive the signal and end itself.
     let mut receivers = lock(&RECEIVERS);
-    while number == TERMINATE && receivers.iter().any(|receiver| wants(&receiver)) {
+    while number == TERMINATE && wanting(&receivers, number).next().is_some() {
         receivers = REMOVED.wait(receivers).unwrap_or_else(PoisonError::into_inner);
     }
     true
