@@ -152,7 +152,7 @@ mod system {
         let (mut receiver, _) = listener.accept()?;
         thread::spawn(move || {
             ["one", "two", "three"].iter().try_for_each(|word| {
-                writeln!(sender, "{word}")?;
+                sender.write_all(format!("{word}\n").as_bytes())?;
                 thread::sleep(Duration::from_millis(100));
                 io::Result::Ok(())
             })
