@@ -245,6 +245,12 @@ pub mod counted {
         }
     }
 
+    /// Installs the handler with one system call.
+    pub fn install_at_once(number: Signal) {
+        // SAFETY: `count` is async-signal-safe.
+        assert_ne!(unsafe { signal(number.as_raw(), count as *const () as usize) }, SIG_ERR);
+    }
+
     /// Installs the handler. It calls the one that is installed now, as a function with three parameters.
     pub fn install_and_call_previous(number: Signal) {
         // SAFETY: `count_with_information` is async-signal-safe.
