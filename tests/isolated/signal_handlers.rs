@@ -67,6 +67,19 @@ fn the_default_action_and_an_ignored_signal_are_restored() {
 }
 
 #[test]
+fn a_handler_runs_on_the_alternate_stack_unless_the_previous_handler_does_not() {
+    isolated(|| {
+        let is_on_alternate_stack = || {
+            let _signals = Signals::new(&[Signal::USER1]).unwrap();
+            Action::of(Signal::USER1).is_on_alternate_stack()
+        };
+        assert_ne!(is_on_alternate_stack(), Some(false));
+        counted::install(Signal::USER1, false);
+        assert_ne!(is_on_alternate_stack(), Some(true));
+    });
+}
+
+#[test]
 fn a_handler_that_other_code_installs_later_stays_installed() {
     isolated(|| {
         let signals = Signals::new(&[Signal::USER1]).unwrap();
