@@ -1,6 +1,8 @@
 //! `Signals`: each test has a process of its own, because a signal is sent to a process.
 
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use minimio::signal::{Signal, Signals};
@@ -232,5 +234,32 @@ fn a_poll_that_is_blocked_reports_a_signal_of_another_thread() {
             assert_eq!(signals.receive(), Some(Signal::INTERRUPT));
             sender.join().unwrap();
         }
+    });
+}
+
+#[test]
+fn a_signal_that_arrives_during_receive_is_reported() {
+    isolated(|| {
+        const SIGNALS: usize = 2000;
+        let (mut poll, mut events) = poll();
+        let signals = registered(&poll, &[Signal::INTERRUPT], READ);
+        let received = Arc::new(AtomicUsize::new(0));
+        let count_received = Arc::clone(&received);
+        let sender = std::thread::spawn(move || {
+            for count in 0..SIGNALS {
+                while count_received.load(Ordering::SeqCst) < count {
+                    std::thread::yield_now();
+                }
+                raise(Signal::INTERRUPT);
+            }
+        });
+        while received.load(Ordering::SeqCst) < SIGNALS {
+            wait_until_readable(&mut poll, &mut events);
+            while signals.receive().is_some() {
+                // The sender sends the next signal while this thread calls `receive` again.
+                received.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        sender.join().unwrap();
     });
 }

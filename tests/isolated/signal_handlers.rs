@@ -15,6 +15,7 @@ use minimio::{Event, Events};
 use crate::support::fork;
 use crate::support::isolation::isolated;
 use crate::support::raise::raise;
+use crate::support::random::Random;
 use crate::support::signal::{counted, Action};
 use crate::support::*;
 
@@ -66,6 +67,19 @@ fn the_default_action_and_an_ignored_signal_are_restored() {
 }
 
 #[test]
+fn a_handler_runs_on_the_alternate_stack_unless_the_previous_handler_does_not() {
+    isolated(|| {
+        let is_on_alternate_stack = || {
+            let _signals = Signals::new(&[Signal::USER1]).unwrap();
+            Action::of(Signal::USER1).is_on_alternate_stack()
+        };
+        assert_ne!(is_on_alternate_stack(), Some(false));
+        counted::install(Signal::USER1, false);
+        assert_ne!(is_on_alternate_stack(), Some(true));
+    });
+}
+
+#[test]
 fn a_handler_that_other_code_installs_later_stays_installed() {
     isolated(|| {
         let signals = Signals::new(&[Signal::USER1]).unwrap();
@@ -74,6 +88,41 @@ fn a_handler_that_other_code_installs_later_stays_installed() {
         assert_eq!(Action::of(Signal::USER1), theirs);
         raise(Signal::USER1);
         assert_eq!(counted::take(), 1);
+    });
+}
+
+#[test]
+fn a_handler_that_another_thread_installs_at_the_same_time_is_called() {
+    isolated(|| {
+        let mut random = Random::new(3, 0);
+        let end = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < end {
+            for drops in [false, true] {
+                // `new` makes more system calls before it replaces the action than `drop`.
+                let delay = random.below(if drops { 100 } else { 3000 });
+                Action::install_ignore(Signal::USER1);
+                let signals = drops.then(|| Signals::new(&[Signal::USER1]).unwrap());
+                let started = AtomicBool::new(false);
+                let signals = thread::scope(|scope| {
+                    scope.spawn(|| {
+                        started.store(true, Ordering::SeqCst);
+                        (0..delay).for_each(|_| std::hint::spin_loop());
+                        counted::install_at_once(Signal::USER1);
+                    });
+                    while !started.load(Ordering::SeqCst) {
+                        std::hint::spin_loop();
+                    }
+                    match signals {
+                        Some(signals) => drop(signals),
+                        None => return Signals::new(&[Signal::USER1]).ok(),
+                    }
+                    None
+                });
+                raise(Signal::USER1);
+                assert_eq!(counted::take(), 1, "drops: {drops}");
+                drop(signals);
+            }
+        }
     });
 }
 

@@ -203,6 +203,14 @@ impl Action {
         assert_eq!(unsafe { sigaction(signal.as_raw(), &self, ptr::null_mut()) }, 0);
     }
 
+    /// Returns whether the handler runs on the thread's alternate stack, if the offset of the flags is known here.
+    pub fn is_on_alternate_stack(self) -> Option<bool> {
+        let sa_onstack: c_int = if HAS_LINUX_NUMBERS { 0x800_0000 } else { 1 };
+        let offset = FLAGS_OFFSET?;
+        let flags = c_int::from_ne_bytes(self.0[offset..offset + 4].try_into().unwrap());
+        Some(flags & sa_onstack != 0)
+    }
+
     pub fn install_default(signal: Signal) -> Action {
         Action::install(signal, SIG_DFL)
     }
@@ -243,6 +251,12 @@ pub mod counted {
                 Action::of(signal)
             }
         }
+    }
+
+    /// Installs the handler with one system call.
+    pub fn install_at_once(number: Signal) {
+        // SAFETY: `count` is async-signal-safe.
+        assert_ne!(unsafe { signal(number.as_raw(), count as *const () as usize) }, SIG_ERR);
     }
 
     /// Installs the handler. It calls the one that is installed now, as a function with three parameters.

@@ -29,6 +29,15 @@ pub const FIRST_WRITE_ERRORS: &[ErrorKind] = if IS_BSD {
     &[ErrorKind::ConnectionRefused]
 };
 
+/// Returns whether this process has children that run or that were not waited for. Windows keeps no exited child after
+/// its handles were closed.
+pub fn has_children() -> bool {
+    #[cfg(unix)]
+    return super::fork::has_children();
+    #[cfg(windows)]
+    return false;
+}
+
 /// Returns how many connections can wait for `accept`, if the program allows more. The limit of macOS and of some BSDs
 /// is 128.
 pub fn max_backlog() -> usize {
