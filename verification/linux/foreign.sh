@@ -11,8 +11,8 @@
 #
 # qemu-user translates the system calls that it knows. It does not know `epoll_pwait2`, so the crate's fallback runs
 # there. A program under qemu-user cannot start another program, so only i686 runs `tests/examples`, which starts the
-# example programs, and `tests/isolated/descriptors.rs`, which starts each test in a process with a low limit of
-# descriptors.
+# example programs, `tests/isolated/descriptors.rs`, which starts each test in a process with a low limit of
+# descriptors, and `tests/isolated/child_exits.rs`, whose children are the test program itself.
 # CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -62,7 +62,7 @@ fi
 status=0
 run --lib --test behaviour --test stress --test oracle --test mio -- "${left_out[@]}" || status=1
 # Run each of these tests directly as the child process that it would otherwise start.
-isolated=$(run --test isolated -- --list | sed -n 's/: test$//p' | grep -v '^descriptors::')
+isolated=$(run --test isolated -- --list | sed -n 's/: test$//p' | grep -vE '^(descriptors|child_exits)::')
 for test in $isolated; do
   MINIMIO_TEST_CHILD=$test run --test isolated -- --exact "$test" || status=1
 done
