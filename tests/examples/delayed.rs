@@ -49,13 +49,24 @@ impl Client {
         self.send(format!("GET {path} HTTP/1.1\r\n\r\n"));
     }
 
+    /// Reads, and reads again after `Interrupted`: a read with a timeout fails with this error if the process was stopped
+    /// and continued meanwhile.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.stream.read(buffer) {
+                Err(err) if err.kind() == ErrorKind::Interrupted => continue,
+                result => return result,
+            }
+        }
+    }
+
     fn response(&mut self) -> Response {
         let mut buffer = [0; 16 * 1024];
         loop {
             if let Some(response) = self.responses.take().expect("the server does not write HTTP") {
                 return response;
             }
-            match self.stream.read(&mut buffer).expect("no response from the server") {
+            match self.read(&mut buffer).expect("no response from the server") {
                 0 => panic!("the server closed the connection without a response"),
                 count => self.responses.push(&buffer[..count]),
             }
@@ -71,7 +82,7 @@ impl Client {
 
     /// Waits until the server closes the connection. The server must send nothing before.
     fn expect_end(&mut self) {
-        match self.stream.read(&mut [0; 1]) {
+        match self.read(&mut [0; 1]) {
             Ok(0) => {}
             Err(err) if matches!(err.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted) => {}
             result => panic!("the server should have closed the connection, but: {result:?}"),

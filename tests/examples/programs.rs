@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::command_lines::{check_columns, check_next};
-use crate::support::program::{example, interrupt, with_descriptors, Program};
+use crate::support::program::{example, interrupt, Program};
 
 /// Runs an example without arguments, and returns the lines that it prints, except the last line. The last line must
 /// name the next example.
@@ -90,24 +90,6 @@ fn supervisor_ends_all_children_when_it_is_interrupted() {
     assert_eq!(program.0.wait().unwrap().code(), Some(0), "{text}");
     assert!(text.contains("INTERRUPT: end all children\n"), "{text}");
     check_supervisor(&text, "steady");
-}
-
-#[test]
-fn supervisor_starts_a_child_later_if_no_descriptor_is_free() {
-    // The supervisor itself needs seven descriptors, and at least one more for each child.
-    let commands = [7, 8].map(|limit| with_descriptors(limit, &example("supervisor")));
-    let programs: Vec<_> = commands.into_iter().flatten().map(|mut command| Program::start(command.arg("1"))).collect();
-    for (code, output) in programs.into_iter().map(Program::finish) {
-        assert_eq!(code, Some(0), "{output}");
-        let lines = output.lines().filter(|line| line.starts_with("broken: cannot start"));
-        let delays: Vec<_> = lines.map(|line| numbers(line.split("again in").nth(1).unwrap())[0]).collect();
-        assert!(
-            delays.len() >= 2 && delays.iter().zip([100., 200., 400., 800.]).all(|(is, set)| *is == set),
-            "{output}"
-        );
-        check_next("supervisor", output.lines().last());
-        check_columns(&output);
-    }
 }
 
 #[test]

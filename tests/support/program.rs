@@ -50,17 +50,6 @@ pub fn interrupt(_: &Program) -> bool {
     false
 }
 
-/// Returns a command that runs a program with at most `limit` descriptors, or `None` if this system is not Linux with
-/// epoll. (A poll of another system uses another number of descriptors.)
-pub fn with_descriptors(limit: u32, program: &Path) -> Option<Command> {
-    if !cfg!(target_os = "linux") || cfg!(minimio_kqueue) {
-        return None;
-    }
-    let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(format!("ulimit -n {limit} && exec \"$0\" \"$@\"")).arg(program);
-    Some(shell)
-}
-
 /// A running program, which is killed when this is dropped.
 pub struct Program(pub Child);
 
