@@ -49,8 +49,8 @@ impl Client {
         self.send(format!("GET {path} HTTP/1.1\r\n\r\n"));
     }
 
-    /// Reads, and reads again after `Interrupted`: a read with a timeout fails with this error if the process was stopped
-    /// and continued meanwhile.
+    /// Reads, and reads again after `Interrupted`: a read with a timeout fails with this error if the process was
+    /// stopped and continued meanwhile.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.stream.read(buffer) {
