@@ -318,6 +318,8 @@ impl PendingWakers {
             added.clear();
         }
         drop(old_blocks);
+        // A few wakers that set hints later cause no allocation.
+        self.queue.reserve(BLOCK_SIZE);
         // A number in the queue may belong to a block that was removed and added again.
         for slot in self.queue.iter().filter_map(|&number| self.slot(number)) {
             slot.is_queued.store(true, Ordering::Relaxed);

@@ -272,14 +272,18 @@ pub mod counted {
         COUNT.swap(0, Ordering::SeqCst)
     }
 
-    extern "C" fn count(_: c_int) {
-        COUNT.fetch_add(1, Ordering::SeqCst);
+    extern "C" fn count(number: c_int) {
+        count_and_call_previous(number, ptr::null_mut(), ptr::null_mut());
     }
 
     extern "C" fn count_with_information(number: c_int, information: *mut c_int, context: *mut c_void) {
         // SAFETY: the first field of `siginfo_t` is the number of the signal, on every system.
         assert_eq!(unsafe { *information }, number);
         assert!(!context.is_null());
+        count_and_call_previous(number, information, context);
+    }
+
+    fn count_and_call_previous(number: c_int, information: *mut c_int, context: *mut c_void) {
         COUNT.fetch_add(1, Ordering::SeqCst);
         let previous = PREVIOUS.load(Ordering::SeqCst);
         if previous != 0 {
