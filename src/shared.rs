@@ -67,7 +67,7 @@ impl Shared {
 /// What the polling thread remembers of its rounds.
 #[derive(Default)]
 pub(crate) struct Rounds {
-    /// The number of the rounds with one or two slots, modulo 256.
+    /// The number of rounds in which the event list had a capacity of one or two, modulo 256.
     number: u8,
     /// Whether the kernel wait of the last round failed. That round returned the events of wakers or timers instead of
     /// the error.
