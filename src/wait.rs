@@ -145,8 +145,8 @@ impl WaitState {
             NOTIFY_FAILED => old & !STATE | NOTIFIED,
             _ => return Ok(()),
         };
-        // If this fails, another thread notifies the kernel, or the wait has ended, or no timer is set any more: another
-        // thread has cancelled the caller's timer, and the wait need not end.
+        // If this fails, another thread notifies the kernel, or the wait has ended, or no timer is set any more:
+        // another thread has cancelled the caller's timer, and the wait need not end.
         match self.word.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => self.notify_unless_closed(notify_kernel),
             Err(_) => Ok(()),

@@ -93,8 +93,8 @@ impl Receiver for ExitWatch {
 fn has_exited(process: u32) -> bool {
     let mut info: ffi::siginfo_t = [0; 32];
     let options = ffi::WEXITED | ffi::WNOHANG | ffi::WNOWAIT;
-    // SAFETY: `info` is as large as a `siginfo_t` and outlives the call. The kernel writes only fields of type `int`, for
-    // which an array of `c_int` is aligned.
+    // SAFETY: `info` is as large as a `siginfo_t` and outlives the call. The kernel writes only fields of type `int`,
+    // for which an array of `c_int` is aligned.
     let result = unsafe { ffi::waitid(ffi::P_PID, process, info.as_mut_ptr().cast(), options) };
     if result < 0 {
         // The program has waited for the child. This only reads `errno`, so a signal handler may call it.
