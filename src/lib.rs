@@ -200,9 +200,9 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core and `epoll/` | 1,860 |
-//! | core and kqueue | the core and `kqueue/` | 2,113 |
-//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 2,980 |
+//! | core and epoll | the core and `epoll/` | 1,870 |
+//! | core and kqueue | the core and `kqueue/` | 2,131 |
+//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 2,990 |
 //! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,030 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
@@ -294,7 +294,7 @@ const _: () = {
     let _: fn(&Selector, &mut RawEvents, usize, Option<Duration>) -> io::Result<bool> = Selector::wait;
 
     // Ends a wait from any thread. If two notifications precede a wait, the two together may end only one wait.
-    let _: fn(&mut Selector) -> io::Result<Notifier> = Notifier::new;
+    let _: fn(&Selector) -> io::Result<Notifier> = Notifier::new;
     let _: fn(&Notifier) -> io::Result<()> = Notifier::notify;
 
     // A list of events that never grows. `Wakers` and `Timers` append their events to it.

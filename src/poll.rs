@@ -98,7 +98,8 @@ impl Poll {
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
-    /// | opens | an epoll instance and an eventfd | a kqueue (and a pipe on NetBSD before 10 and older OpenBSD) | a completion port |
+    /// | opens | an epoll instance | a kqueue | a completion port |
+    /// | the poll's first waker or timer opens | an eventfd | a user event of the kqueue; a pipe on NetBSD before 10 and older OpenBSD | nothing |
     ///
     /// # Errors
     ///

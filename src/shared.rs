@@ -9,27 +9,42 @@ use std::time::{Duration, Instant};
 use crate::association::PollId;
 use crate::event::{Event, Token};
 use crate::queue::{Notifier, RawEvent, RawEvents, Selector};
-use crate::sync::Arc;
+use crate::sync::{lock, Arc, Mutex};
 use crate::timers::Timers;
 use crate::wait::WaitState;
 use crate::wakers::{PendingWakers, Wakers};
-use crate::wakers_and_timers::WakersAndTimers;
+use crate::wakers_and_timers::{PollHandle, WakersAndTimers};
 
 /// The state of one poll. It exists as long as the poll or any of its registries.
 pub(crate) struct Shared {
     pub id: PollId,
     pub selector: Selector,
-    /// The only owner of the notifier, except during a notification. (An `Arc` of std: loom has no `Weak`.)
-    pub notifier: sync::Arc<Notifier>,
-    pub wakers_and_timers: Arc<WakersAndTimers>,
+    /// The notifier, which is opened with the first waker or timer. This is its only owner, except during a
+    /// notification. (An `Arc` of std: loom has no `Weak`.)
+    notifier: Mutex<Option<sync::Arc<Notifier>>>,
+    wakers_and_timers: Arc<WakersAndTimers>,
 }
 
 impl Shared {
     pub fn new() -> io::Result<Shared> {
-        let mut selector = Selector::new()?;
-        let notifier = sync::Arc::new(Notifier::new(&mut selector)?);
-        let wakers_and_timers = Arc::new(WakersAndTimers::new(sync::Arc::downgrade(&notifier)));
-        Ok(Shared { id: PollId::new(), selector, notifier, wakers_and_timers })
+        let selector = Selector::new()?;
+        let wakers_and_timers = Arc::new(WakersAndTimers::new());
+        Ok(Shared { id: PollId::new(), selector, notifier: Mutex::new(None), wakers_and_timers })
+    }
+
+    /// Returns a handle for a waker or a timer, and opens the notifier if it is not open.
+    pub fn handle(&self) -> io::Result<PollHandle> {
+        let notifier = &mut *lock(&self.notifier);
+        let notifier = match notifier {
+            Some(notifier) => notifier,
+            None => notifier.insert(sync::Arc::new(Notifier::new(&self.selector)?)),
+        };
+        Ok(PollHandle { state: Arc::clone(&self.wakers_and_timers), notifier: sync::Arc::downgrade(notifier) })
+    }
+
+    /// Notifies the kernel, if the notifier is open: without it, there is no waker and no timer.
+    fn notify_kernel(&self) -> io::Result<()> {
+        lock(&self.notifier).as_ref().map_or(Ok(()), |notifier| notifier.notify())
     }
 
     #[inline]
@@ -53,7 +68,7 @@ impl Shared {
     pub fn expose_descriptor(&self) -> &Selector {
         // If this notification fails, the wakes that are pending now do not make the descriptor readable; the next wake
         // notifies the kernel again.
-        let _notify_failed = self.wait().expose(|| self.notifier.notify());
+        let _notify_failed = self.wait().expose(|| self.notify_kernel());
         &self.selector
     }
 
@@ -267,7 +282,7 @@ impl Shared {
             // state makes the next round call `report_before_wait`, which reads `wait_failed`.
             Err(_) if !events.list.is_empty() => {
                 rounds.wait_failed = true;
-                let _notify_failed = self.wakers_and_timers.notify_hinted();
+                let _notify_failed = self.wait().notify_hinted(|| self.notify_kernel());
             }
             Err(err) => return Err(wait_error(events, err)),
         }
@@ -292,7 +307,7 @@ impl Shared {
     /// notifier's event. If the notification fails, only the outer loop misses it.
     #[cold]
     fn notify_outer_loop(&self) {
-        let _notify_failed = self.wait().notify_outer_loop(|| self.notifier.notify());
+        let _notify_failed = self.wait().notify_outer_loop(|| self.notify_kernel());
     }
 
     /// Reports the wakers whose `wake` was called before or during the wait, in front of the other events.
@@ -313,7 +328,7 @@ impl Shared {
             // Some wakers did not fit, so mark the state notified for the next poll. If the kernel notification fails,
             // only an outer loop that watches the descriptor misses it; returning an error would lose the events
             // already taken.
-            let _notify_failed = self.wakers_and_timers.notify_hinted();
+            let _notify_failed = self.wait().notify_hinted(|| self.notify_kernel());
         }
     }
 }

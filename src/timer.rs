@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use crate::association::Association;
 use crate::event::{Source, Token};
-use crate::sync::{lock, Arc, Mutex};
+use crate::sync::{lock, Mutex};
 use crate::timers::Schedule;
-use crate::wakers_and_timers::WakersAndTimers;
+use crate::wakers_and_timers::PollHandle;
 use crate::{Interest, Registry};
 
 /// A source that becomes readable at a deadline, once or periodically.
 ///
-/// A timer needs no descriptor, and no system call except to interrupt a blocked `poll` if the new deadline is the
-/// earliest: a [`Poll`](crate::Poll) keeps the deadlines of its timers in a heap, and the earliest deadline limits the
-/// wait.
+/// A timer needs no descriptor of its own, and no system call except to interrupt a blocked `poll` if the new deadline
+/// is the earliest: a [`Poll`](crate::Poll) keeps the deadlines of its timers in a heap, and the earliest deadline
+/// limits the wait. (The poll's first waker or timer opens the poll's [notifier](crate::Poll::new).)
 /// Setting, cancelling and expiring a timer are `O(log n)`.
 ///
 /// - A timer never expires early. How late it can expire depends on the scheduler and the clock of the system: the
@@ -68,7 +68,7 @@ enum Registration {
     /// Not registered: the timer keeps the schedule.
     Unregistered(Schedule),
     /// Registered: the heap of this poll keeps the schedule, under this key.
-    Registered(Arc<WakersAndTimers>, usize),
+    Registered(PollHandle, usize),
 }
 
 impl Timer {
@@ -202,10 +202,7 @@ impl Timer {
                 *kept = schedule;
                 Ok(())
             }
-            Registration::Registered(wakers_and_timers, key) => match wakers_and_timers.set_timer(*key, schedule) {
-                true => wakers_and_timers.interrupt(),
-                false => Ok(()),
-            },
+            Registration::Registered(poll, key) => poll.set_timer(*key, schedule),
         }
     }
 }
@@ -213,8 +210,8 @@ impl Timer {
 impl TimerState {
     /// Ends the registration, if there is one, and keeps the schedule.
     fn end_registration(&mut self) {
-        if let Registration::Registered(wakers_and_timers, key) = &self.registration {
-            let schedule = wakers_and_timers.remove_timer(*key);
+        if let Registration::Registered(poll, key) = &self.registration {
+            let schedule = poll.remove_timer(*key);
             self.registration = Registration::Unregistered(schedule);
         }
         self.association = Association::default();
@@ -229,16 +226,14 @@ impl Source for Timer {
         // The timer may still be registered with a `Poll` that was dropped.
         state.end_registration();
         if let Registration::Unregistered(schedule) = state.registration {
-            let (key, is_earliest) = registry.shared.wakers_and_timers.add_timer(token, schedule);
-            let wakers_and_timers = &registry.shared.wakers_and_timers;
-            state.registration = Registration::Registered(Arc::clone(wakers_and_timers), key);
-            state.association.associate(registry.id());
-            if is_earliest {
-                if let Err(err) = wakers_and_timers.interrupt() {
-                    state.end_registration();
-                    return Err(err);
-                }
+            let poll = registry.shared.handle()?;
+            let key = poll.state.timers.add(token);
+            if let Err(err) = poll.set_timer(key, schedule) {
+                state.registration = Registration::Unregistered(poll.remove_timer(key));
+                return Err(err);
             }
+            state.registration = Registration::Registered(poll, key);
+            state.association.associate(registry.id());
         }
         Ok(())
     }
@@ -247,8 +242,8 @@ impl Source for Timer {
         interests.only_readable("a timer")?;
         let state = lock(&self.state);
         state.association.check(registry.id())?;
-        if let Registration::Registered(wakers_and_timers, key) = &state.registration {
-            wakers_and_timers.timers.set_token(*key, token);
+        if let Registration::Registered(poll, key) = &state.registration {
+            poll.state.timers.set_token(*key, token);
         }
         Ok(())
     }
@@ -278,7 +273,7 @@ impl fmt::Debug for Timer {
         let state = lock(&self.state);
         let (schedule, registered) = match &state.registration {
             Registration::Unregistered(schedule) => (*schedule, false),
-            Registration::Registered(wakers_and_timers, key) => (wakers_and_timers.timers.get(*key), true),
+            Registration::Registered(poll, key) => (poll.state.timers.get(*key), true),
         };
         f.debug_struct("Timer")
             .field("deadline", &schedule.deadline)

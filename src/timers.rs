@@ -74,12 +74,9 @@ impl Timers {
         })
     }
 
-    /// Adds a timer. Returns its key, and whether its deadline is now the earliest.
-    pub fn add(&self, wait: &WaitState, token: Token, schedule: Schedule) -> (usize, bool) {
-        self.with_heap(wait, |heap| {
-            let key = heap.records.insert(token);
-            (key, heap.set(key, schedule))
-        })
+    /// Adds a timer that is not set, and returns its key.
+    pub fn add(&self, token: Token) -> usize {
+        lock(&self.heap).records.insert(token)
     }
 
     /// Changes the schedule of a timer. Returns whether its deadline is now the earliest.

@@ -4,9 +4,8 @@ use std::fmt;
 use std::io;
 
 use crate::event::Token;
-use crate::sync::Arc;
 use crate::wakers::WakerSlot;
-use crate::wakers_and_timers::WakersAndTimers;
+use crate::wakers_and_timers::PollHandle;
 use crate::Registry;
 
 /// A handle with which any thread makes a [`Poll`](crate::Poll) return with an event, which has the waker's token.
@@ -57,7 +56,7 @@ use crate::Registry;
 /// [`EVFILT_USER`]: https://man.freebsd.org/cgi/man.cgi?query=kevent
 /// [posted]: https://learn.microsoft.com/windows/win32/fileio/postqueuedcompletionstatus
 pub struct Waker {
-    wakers_and_timers: Arc<WakersAndTimers>,
+    poll: PollHandle,
     slot: WakerSlot,
 }
 
@@ -66,7 +65,8 @@ impl Waker {
     ///
     /// # Errors
     ///
-    /// None today. A future system may need a resource for a waker.
+    /// The system's error if no descriptor is left and this is the first waker or timer of the poll, which
+    /// [opens](crate::Poll::new) a descriptor on most systems. Later wakers need none.
     ///
     /// # Examples
     ///
@@ -82,9 +82,9 @@ impl Waker {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
-        let wakers_and_timers = Arc::clone(&registry.shared.wakers_and_timers);
-        let slot = wakers_and_timers.wakers.add(token);
-        Ok(Waker { wakers_and_timers, slot })
+        let poll = registry.shared.handle()?;
+        let slot = poll.state.wakers.add(token);
+        Ok(Waker { poll, slot })
     }
 
     /// Makes the `poll` in progress, or else the next one, return with this waker's event.
@@ -109,13 +109,13 @@ impl Waker {
     /// ```
     #[inline]
     pub fn wake(&self) -> io::Result<()> {
-        self.wakers_and_timers.wake(&self.slot)
+        self.poll.wake(&self.slot)
     }
 }
 
 impl Drop for Waker {
     fn drop(&mut self) {
-        self.wakers_and_timers.remove_waker(&self.slot);
+        self.poll.remove_waker(&self.slot);
     }
 }
 

@@ -20,8 +20,9 @@
 //!
 //! Differences from the book's chapter:
 //!
-//! - *Wake.* The book's `close_loop` creates an eventfd, registers it, and never closes it. This crate keeps one
-//!   eventfd per poll, in the [`notifier`], because a program may wake a poll any number of times.
+//! - *Wake.* The book's `close_loop` creates an eventfd, registers it, and never closes it. This crate opens
+//!   one eventfd per poll, in the [`notifier`], with the first waker or timer, because a program may wake a poll any
+//!   number of times.
 //! - *Modes.* The book registers every stream with `EPOLL_CTL_ADD` and `EPOLLONESHOT`. This crate has all three modes,
 //!   and reregisters with `EPOLL_CTL_MOD`, because the report only disables the registration. (*It's not that easy*
 //!   says that the report removes it. But a second `EPOLL_CTL_ADD` fails with `EEXIST`.)

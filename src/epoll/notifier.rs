@@ -12,7 +12,7 @@ pub(crate) struct Notifier {
 
 impl Notifier {
     /// Creates a notifier and registers it with `selector`.
-    pub fn new(selector: &mut Selector) -> io::Result<Notifier> {
+    pub fn new(selector: &Selector) -> io::Result<Notifier> {
         // SAFETY: `eventfd` takes no pointer.
         let fd = unsafe { ffi::eventfd(0, ffi::EFD_CLOEXEC | ffi::EFD_NONBLOCK) };
         if fd < 0 {

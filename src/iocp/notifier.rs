@@ -14,7 +14,7 @@ pub(crate) struct Notifier {
 
 impl Notifier {
     /// Creates a notifier of this selector.
-    pub fn new(selector: &mut Selector) -> io::Result<Notifier> {
+    pub fn new(selector: &Selector) -> io::Result<Notifier> {
         Ok(Notifier { shared: Arc::clone(selector.shared()) })
     }
 

@@ -25,7 +25,7 @@ const USER_EVENT: usize = usize::MAX;
 
 impl Notifier {
     /// Creates a notifier and registers it with `selector`.
-    pub fn new(selector: &mut Selector) -> io::Result<Notifier> {
+    pub fn new(selector: &Selector) -> io::Result<Notifier> {
         match selector.register_notifier(USER_EVENT, ffi::EVFILT_USER) {
             Ok(()) => return Ok(Notifier::User(Arc::clone(selector.kqueue()))),
             // The system has no user events.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::raw::c_int;
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ use crate::Interest;
 
 pub(crate) struct Selector {
     kqueue: Arc<OwnedFd>,
-    /// The filter and the identifier (`ident`) of the notifier's knote.
-    notifier: (filter_t, usize),
+    /// The identifier (`ident`) of the notifier's knote. Before the notifier is opened, an identifier of no knote.
+    notifier: AtomicUsize,
     two_way_oneshots: TwoWayOneshots,
 }
 
@@ -36,7 +37,11 @@ impl Selector {
         let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
         // A child of `fork` does not inherit the kqueue, but a program that this process executes would.
         close_on_exec(&kqueue)?;
-        Ok(Selector { kqueue: Arc::new(kqueue), notifier: (0, 0), two_way_oneshots: TwoWayOneshots::new() })
+        Ok(Selector {
+            kqueue: Arc::new(kqueue),
+            notifier: AtomicUsize::new(usize::MAX),
+            two_way_oneshots: TwoWayOneshots::new(),
+        })
     }
 
     pub(super) fn kqueue(&self) -> &Arc<OwnedFd> {
@@ -44,8 +49,9 @@ impl Selector {
     }
 
     /// Registers the user event or the pipe of the [`Notifier`](super::Notifier), edge-triggered.
-    pub(super) fn register_notifier(&mut self, ident: usize, filter: filter_t) -> io::Result<()> {
-        self.notifier = (filter, ident);
+    pub(super) fn register_notifier(&self, ident: usize, filter: filter_t) -> io::Result<()> {
+        // The identifier is stored first, because another thread may be blocked in `wait`.
+        self.notifier.store(ident, Ordering::Release);
         let mut change = [kevent::new(ident, filter, ffi::EV_ADD | ffi::EV_CLEAR, 0)];
         self.apply_changes(&mut change)?;
         receipt(&change[0])
@@ -202,7 +208,6 @@ impl Selector {
     /// event is not in the list.
     #[inline(always)]
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
-        let is_notifier = |event: &Event| (event.0.filter, event.0.ident) == self.notifier;
         let list = &mut events.list;
         list.truncate(kept);
         let kept = list.len();
@@ -227,6 +232,10 @@ impl Selector {
             // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
             unsafe { list.set_len(kept + count as usize) };
 
+            let notifier = self.notifier.load(Ordering::Acquire);
+            let is_notifier = |event: &Event| {
+                event.0.ident == notifier && matches!(event.0.filter, ffi::EVFILT_USER | ffi::EVFILT_READ)
+            };
             if list[kept..].iter().any(is_notifier) {
                 notified = true;
                 list.retain(|event| !is_notifier(event));

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{mpsc, Arc};
+use std::sync::{mpsc, Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -331,6 +331,35 @@ fn a_waker_can_be_created_while_a_poll_is_blocked() {
     let waker = Waker::new(&registry, WAKER).unwrap();
     waker.wake().unwrap();
     assert_eq!(polling_thread.join().unwrap(), [WAKER]);
+}
+
+#[test]
+fn the_first_wakers_of_a_poll_can_be_created_by_several_threads_at_the_same_time() {
+    const THREADS: usize = 4;
+    for _ in 0..100 {
+        let (mut poll, mut events) = poll();
+        let start = Barrier::new(THREADS);
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS)
+                .map(|number| {
+                    let (start, registry) = (&start, poll.registry().try_clone().unwrap());
+                    scope.spawn(move || {
+                        start.wait();
+                        let waker = Waker::new(&registry, Token(number)).unwrap();
+                        waker.wake().unwrap();
+                        waker
+                    })
+                })
+                .collect();
+            let mut woken = Vec::new();
+            while woken.len() < THREADS {
+                woken.extend(next_tokens(&mut poll, &mut events));
+            }
+            woken.sort();
+            assert_eq!(woken, [0, 1, 2, 3].map(Token));
+            threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+        });
+    }
 }
 
 #[test]

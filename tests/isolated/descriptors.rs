@@ -52,7 +52,7 @@ fn is_exhausted(err: &std::io::Error) -> bool {
 fn creating_a_poll_without_free_descriptors_fails_and_leaks_none() {
     isolated_with_descriptor_limit(LIMIT, || {
         let mut files = use_up_descriptors();
-        // Each round leaves one more descriptor, until there are enough for the queue and its notifier.
+        // Each round leaves one more descriptor, until there are enough for the queue.
         let mut left = 0;
         let mut poll = loop {
             let before = files.len();
@@ -144,14 +144,32 @@ fn a_connection_that_no_descriptor_is_left_to_accept_stays_queued_or_is_closed()
 }
 
 #[test]
-fn wakers_timers_and_registries_need_no_descriptors() {
+fn the_first_waker_without_free_descriptors_fails_and_later_wakers_timers_and_registries_need_none() {
     isolated_with_descriptor_limit(LIMIT, || {
         let (mut poll, mut events) = poll();
         let (mut stream, _peer) = stream_and_peer();
-        let _files = use_up_descriptors();
+        let mut files = use_up_descriptors();
         let registry = poll.registry().try_clone().unwrap();
-        let wakers: Vec<_> = (0..100).map(|i| Waker::new(&registry, Token(i)).unwrap()).collect();
         let mut timer = Timer::new();
+        // Each round leaves one more descriptor, until there are enough for the notifier.
+        let mut left = 0;
+        let first = loop {
+            match Waker::new(&registry, Token(0)) {
+                Ok(waker) => break waker,
+                Err(err) => assert!(is_exhausted(&err) && err.raw_os_error().is_some(), "{left}: {err}"),
+            }
+            assert!(is_exhausted(&registry.register(&mut timer, Token(100), READ).unwrap_err()));
+            assert_eq!(registry.deregister(&mut timer).unwrap_err().kind(), ErrorKind::NotFound);
+            let before = files.len();
+            let extra = use_up_descriptors();
+            assert_eq!(extra.len(), left, "the failed `Waker::new` has kept descriptors");
+            files.truncate(before - 1);
+            left += 1;
+        };
+        assert!(left < 3, "a notifier has opened {left} descriptors");
+        assert!(is_exhausted(&File::open("/dev/null").unwrap_err()));
+        let mut wakers = vec![first];
+        wakers.extend((1..100).map(|i| Waker::new(&registry, Token(i)).unwrap()));
         registry.register(&mut timer, Token(100), READ).unwrap();
         registry.register(&mut stream, Token(101), READ).unwrap();
         timer.set(Duration::ZERO).unwrap();

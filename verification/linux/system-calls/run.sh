@@ -100,7 +100,7 @@ self_test() {
 }
 
 self_test
-run_traced polls 12
+run_traced polls 16
 run_traced timers 9
 run_traced wakes 13
 run_traced blocked 11

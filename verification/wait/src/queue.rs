@@ -409,7 +409,7 @@ pub(crate) struct Notifier {
 }
 
 impl Notifier {
-    pub fn new(selector: &mut Selector) -> io::Result<Notifier> {
+    pub fn new(selector: &Selector) -> io::Result<Notifier> {
         Ok(Notifier { kernel: selector.kernel() })
     }
 

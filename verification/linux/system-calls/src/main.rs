@@ -124,9 +124,15 @@ fn polls() {
         poll_ten_times(&mut poll, &mut events, Some(MILLISECOND), &[]);
     });
 
-    counted("a poll is created", "epoll_create1 eventfd2 epoll_ctl", Poll::new).unwrap();
+    counted("a poll is created", "epoll_create1", Poll::new).unwrap();
     let other = Poll::new().unwrap();
-    counted("a poll is dropped", "close*2", || drop(other));
+    counted("a poll is dropped", "close", || drop(other));
+    let other = Poll::new().unwrap();
+    let waker = || Waker::new(other.registry(), WAKER).unwrap();
+    let first = counted("the first waker of a poll is created", "eventfd2 epoll_ctl", waker);
+    counted("another waker is created and dropped", NOTHING, || drop(waker()));
+    counted("a poll with a waker is dropped", "close*2", || drop(other));
+    counted("a waker of a dropped poll is dropped", NOTHING, || drop(first));
     counted("a registry is cloned", NOTHING, || drop(registry.try_clone().unwrap()));
 }
 

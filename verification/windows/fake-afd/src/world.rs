@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::process;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use crate::handle::Socket;
 use crate::io_source::IoSource;
 use crate::kernel::layout::*;
 use crate::kernel::{self, Behaviour, Counts, KernelGuard};
+use crate::queue::Notifier;
 use crate::{Events, Interest, Poll, Registry, Token};
 
 /// All tests share one kernel, so they run one after the other.
@@ -363,6 +364,10 @@ impl Loop {
 
     pub fn registry(&self) -> &Registry {
         self.poll.registry()
+    }
+
+    pub fn notifier(&self) -> Arc<Notifier> {
+        self.registry().shared.handle().unwrap().notifier.upgrade().unwrap()
     }
 
     #[track_caller]

@@ -246,7 +246,7 @@ fn a_reused_number_is_detected_behind_packets_of_the_notifier() {
         let (socket, _) = queue.registered(world.raw(), Interest::READABLE);
         assert_eq!(queue.now(), []);
         for _ in 0..5 {
-            queue.registry().shared.notifier.notify().unwrap();
+            queue.notifier().notify().unwrap();
         }
         socket.close();
         let (mut socket, peer) = again(world, socket);

@@ -19,7 +19,7 @@ fn a_poll_that_does_not_block_reports_a_ready_source_behind_packets_of_the_notif
             queue.register(&mut stream, 1, Interest::READABLE.level());
             assert_eq!(queue.now(), []);
             for _ in 0..notifications {
-                queue.registry().shared.notifier.notify().unwrap();
+                queue.notifier().notify().unwrap();
             }
             peer.sends(1);
             assert_eq!(queue.now(), [(1, RECEIVE)], "{notifications} notifications, capacity {capacity}");

@@ -427,7 +427,7 @@ fn a_dropped_poll_consumes_no_signal_although_its_port_is_open() {
         queue.register(&mut handle, 1, READ.level());
         assert_eq!(queue.now(), []);
         // A thread that notifies the poll keeps the port open.
-        let notifier = std::sync::Arc::clone(&queue.poll.registry().shared.notifier);
+        let notifier = queue.notifier();
         drop(queue);
         assert_eq!(world.kernel().pool_waits(), 0);
         handle.signal();
