@@ -222,22 +222,21 @@ impl Poll {
         let shared = &*self.registry.shared;
         match timeout {
             Some(Duration::ZERO) => shared.poll_nonblocking(events, &mut self.rounds),
-            Some(timeout) => self.poll_until(events, timeout),
-            None => loop {
-                if let Some(result) = shared.poll_once(events, None, &mut self.rounds) {
-                    return result;
-                }
+            Some(timeout) => self.poll_until(events, Some(timeout)),
+            None => match shared.poll_once(events, None, &mut self.rounds) {
+                Some(result) => result,
+                None => self.poll_until(events, None),
             },
         }
     }
 
-    /// Waits with a timeout. After a wait that ended without an event, it computes the rest of the timeout from the
-    /// clock.
+    /// Polls until there is an event or the timeout has passed. After a wait that ended without an event, computes the
+    /// rest of the timeout from the clock.
     #[inline(never)]
-    fn poll_until(&mut self, events: &mut RawEvents, timeout: Duration) -> io::Result<()> {
+    fn poll_until(&mut self, events: &mut RawEvents, timeout: Option<Duration>) -> io::Result<()> {
         let mut now = Instant::now();
         // A deadline that an `Instant` cannot represent is no limit.
-        let deadline = now.checked_add(timeout);
+        let deadline = timeout.and_then(|timeout| now.checked_add(timeout));
         loop {
             let rest = deadline.map(|deadline| deadline.saturating_duration_since(now));
             if let Some(result) = self.registry.shared.poll_once(events, rest, &mut self.rounds) {

@@ -26,17 +26,22 @@ pub(crate) fn to_sockaddr(addr: &SocketAddr, sockaddr: &mut sockaddr) -> socklen
             sockaddr.v4 = v4;
             mem::size_of::<sockaddr_in>() as socklen_t
         }
-        SocketAddr::V6(addr) => {
-            let mut v6 = ffi::EMPTY_SOCKADDR_IN6;
-            v6.sin6_family = ffi::AF_INET6 as ffi::sa_family_t;
-            v6.sin6_port = addr.port().to_be_bytes();
-            v6.sin6_flowinfo = addr.flowinfo();
-            v6.sin6_addr = addr.ip().octets();
-            v6.sin6_scope_id = addr.scope_id();
-            sockaddr.v6 = v6;
-            mem::size_of::<sockaddr_in6>() as socklen_t
-        }
+        SocketAddr::V6(addr) => to_sockaddr_in6(addr, sockaddr),
     }
+}
+
+/// Writes an IPv6 address in its C form. Not inlined, for the reason that `from_sockaddr_in6` gives.
+#[cold]
+#[inline(never)]
+fn to_sockaddr_in6(addr: &SocketAddrV6, sockaddr: &mut sockaddr) -> socklen_t {
+    let mut v6 = ffi::EMPTY_SOCKADDR_IN6;
+    v6.sin6_family = ffi::AF_INET6 as ffi::sa_family_t;
+    v6.sin6_port = addr.port().to_be_bytes();
+    v6.sin6_flowinfo = addr.flowinfo();
+    v6.sin6_addr = addr.ip().octets();
+    v6.sin6_scope_id = addr.scope_id();
+    sockaddr.v6 = v6;
+    mem::size_of::<sockaddr_in6>() as socklen_t
 }
 
 /// Reads an IPv4 address.
