@@ -27,6 +27,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -69,6 +72,7 @@ def system_of(table, file):
     return found[0] if table in ("oracle", "signals") and found else ""
 
 
+@lru_cache(maxsize=None)
 def set_up(system):
     """Additional cargo arguments, additional environment, and the command that runs a program, for a system."""
     if system == "kqueue":
@@ -88,6 +92,10 @@ def set_up(system):
         exports["ORACLE_STEPS"] = "20000"
         return ["--target", "x86_64-pc-windows-gnu"], exports, [str(ROOT / "verification/setup/wine-run.sh")]
     return [], {}, []
+
+
+# Only one runner sets up a system at a time.
+SETTING_UP = threading.Lock()
 
 
 class Mutant:
@@ -152,11 +160,13 @@ def misfits(table):
 
 
 class Runner:
-    def __init__(self, table, work):
+    """Builds and tests mutants of a table in a copy of its own. `number` distinguishes runners that work in parallel."""
+
+    def __init__(self, table, work, number):
         self.settings = TABLES[table]
         self.work = Path(work)
+        self.number = str(number)
         self.package = self.work / self.settings["package"]
-        self.systems = {}
         self.copy("src")
         if self.package == self.work:
             for name in ("tests", "examples"):
@@ -173,11 +183,10 @@ class Runner:
 
     def select(self, system):
         """Builds and runs for this system from now on."""
-        if system not in self.systems:
-            self.systems[system] = set_up(system)
-        arguments, environment, self.command = self.systems[system]
+        with SETTING_UP:
+            arguments, environment, self.command = set_up(system)
         self.arguments = [*self.settings["arguments"], *arguments]
-        target = target_folder() / "mutations" / system
+        target = target_folder() / "mutations" / self.number / system
         common = dict(os.environ, CARGO_TARGET_DIR=str(target), RUST_BACKTRACE="0", **self.settings["environment"])
         self.environment = dict(common, **environment)
 
@@ -232,14 +241,19 @@ def run_table(table, word):
     all_or_any = any if table != "kqueue-model" else all
     misfit = dict(misfits(table))
     seen = set()
+    printing = threading.Lock()
 
     def result(kind, name, detail=""):
         nonlocal passed, failed
-        passed, failed = passed + (kind == "caught"), failed + (kind != "caught")
-        print(f"{kind:8} {name}" + (f"\n         {detail}" if detail else ""), flush=True)
+        with printing:
+            passed, failed = passed + (kind == "caught"), failed + (kind != "caught")
+            print(f"{kind:8} {name}" + (f"\n         {detail}" if detail else ""), flush=True)
 
-    with tempfile.TemporaryDirectory() as work:
-        runner = Runner(table, work)
+    def check(mutants, number):
+        with tempfile.TemporaryDirectory() as work:
+            check_in(work, mutants, Runner(table, work, number))
+
+    def check_in(work, mutants, runner):
         originals, good = {}, {}
         for mutant in mutants:
             if mutant.name in misfit:
@@ -269,13 +283,19 @@ def run_table(table, word):
                 result("FAILED", mutant.name, f"it does not compile: {error}")
             else:
                 noticed, output = runner.run(programs, mutant.tests)
-                seen |= noticed
+                seen.update(noticed)
                 if all_or_any(test in noticed for test in mutant.tests):
                     result("caught", mutant.name, " ".join(sorted(noticed)))
                 else:
                     missed = sorted(set(mutant.tests) - noticed)
                     result("SURVIVED", mutant.name, f"not noticed by {' '.join(missed)}: {output}")
             file.write_text(original)
+
+    # One worker for each processor, each with every n-th mutant.
+    workers = os.cpu_count()
+    with ThreadPoolExecutor(workers) as pool:
+        # `list` raises the exception of a worker that has ended by one.
+        list(pool.map(lambda number: check(mutants[number::workers], number), range(workers)))
     if table == "kqueue-model" and not word:
         # The model's tests are checked completely: each must have failed for a mutant.
         for name in sorted(test_functions(table) - {test.split("::")[-1] for test in seen}):
@@ -296,7 +316,7 @@ def main():
         print(f"{passed} passed, {failed} failed")
         return failed == 0
     if len(arguments) not in (1, 2) or arguments[0] not in TABLES:
-        sys.exit("usage: run.py wait | iocp | kqueue-model | oracle [WORD], or run.py --check")
+        sys.exit("usage: run.py wait | iocp | kqueue-model | oracle | signals [WORD], or run.py --check")
     return run_table(arguments[0], arguments[1] if len(arguments) == 2 else "")
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests as Windows programs under Wine, then the example `delayed`; with `release`, also `delayed_load`.
+# Runs the tests as Windows programs under Wine, then the example `delayed`; with `release`, also `delayed_load`. Only
+# `debug` runs the doctests.
 #
 #     tests.sh debug | release | i686 | rust-1.63
 #
@@ -11,9 +12,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
-cargo=cargo profile=() target=x86_64-pc-windows-gnu
+cargo=cargo profile=() tests=(--lib --tests) target=x86_64-pc-windows-gnu
 case ${1:-} in
-debug) ;;
+debug) tests=() ;;
 i686)
   target=i686-pc-windows-gnu
   # A 32-bit program crashes while it prints a backtrace, in Wine's dbghelp.dll.
@@ -35,7 +36,7 @@ if [[ $1 == rust-1.63 ]]; then
   $RUSTC -V | grep '^rustc 1\.63\.' || { echo "$RUSTC is not Rust 1.63" >&2 && exit 1; }
 fi
 status=0
-$cargo test --no-fail-fast --target "$target" "${profile[@]}" || status=1
+$cargo test --no-fail-fast --target "$target" "${profile[@]}" "${tests[@]}" || status=1
 $cargo run --quiet --target "$target" "${profile[@]}" --example delayed || status=1
 if [[ $1 == release ]]; then
   # A thousand requests wait at the same time.
