@@ -36,6 +36,8 @@ if [[ $1 == rust-1.63 ]]; then
   $RUSTC -V | grep '^rustc 1\.63\.' || { echo "$RUSTC is not Rust 1.63" >&2 && exit 1; }
 fi
 status=0
+# With a selection of targets, `cargo test` does not build the examples, which tests run.
+$cargo build --examples --target "$target" "${profile[@]}" || status=1
 $cargo test --no-fail-fast --target "$target" "${profile[@]}" "${tests[@]}" || status=1
 $cargo run --quiet --target "$target" "${profile[@]}" --example delayed || status=1
 if [[ $1 == release ]]; then
