@@ -34,8 +34,7 @@ pub(super) struct SelectorState {
 /// one request.
 pub(super) struct UpdateQueue {
     socks: VecDeque<Arc<Sock>>,
-    pipes: VecDeque<Arc<Pipe>>,
-    waitables: VecDeque<Arc<Waitable>>,
+    postings: VecDeque<Arc<dyn Posting>>,
     /// Whether a blocking wait is in progress. If it is, the thread that changes a source updates it at once: AFD
     /// accepts requests from any thread.
     waiting: bool,
@@ -45,8 +44,7 @@ pub(super) struct UpdateQueue {
 
 impl SelectorState {
     pub fn new() -> io::Result<SelectorState> {
-        let queue =
-            UpdateQueue { socks: VecDeque::new(), pipes: VecDeque::new(), waitables: VecDeque::new(), waiting: false };
+        let queue = UpdateQueue { socks: VecDeque::new(), postings: VecDeque::new(), waiting: false };
         Ok(SelectorState {
             port: Arc::new(Port::new()?),
             groups: PollGroups::new(),
@@ -91,31 +89,21 @@ fn track<T>(list: &Mutex<Vec<Weak<T>>>, source: &Arc<T>) {
 // to make, and the update reads the newest `armed`. The same holds for a pipe or a waitable and its `PostState`. So the
 // queue's lock is never taken while a sock, a pipe or a waitable is locked.
 
-/// A source that posts packets itself.
-pub(super) trait Posting: Sized {
+/// A source that posts packets itself: a pipe or a waitable.
+pub(super) trait Posting: Send + Sync {
     /// Posts a packet, if there is something to report.
-    fn update(self: &Arc<Self>, port: &Port) -> Update;
-    /// Returns the sources of this type that the next wait updates.
-    fn queued(queue: &mut UpdateQueue) -> &mut VecDeque<Arc<Self>>;
+    fn update(self: Arc<Self>, port: &Port) -> Update;
 }
 
 impl Posting for Pipe {
-    fn update(self: &Arc<Pipe>, port: &Port) -> Update {
-        self.update(port)
-    }
-
-    fn queued(queue: &mut UpdateQueue) -> &mut VecDeque<Arc<Pipe>> {
-        &mut queue.pipes
+    fn update(self: Arc<Pipe>, port: &Port) -> Update {
+        Pipe::update(&self, port)
     }
 }
 
 impl Posting for Waitable {
-    fn update(self: &Arc<Waitable>, port: &Port) -> Update {
-        self.update(port)
-    }
-
-    fn queued(queue: &mut UpdateQueue) -> &mut VecDeque<Arc<Waitable>> {
-        &mut queue.waitables
+    fn update(self: Arc<Waitable>, port: &Port) -> Update {
+        Waitable::update(&self, port)
     }
 }
 
@@ -127,7 +115,7 @@ impl SelectorState {
             Update::Enqueue => {
                 let mut queue = lock(&self.queue);
                 if !queue.waiting {
-                    push(&mut queue.socks, sock);
+                    push(&mut queue.socks, Arc::clone(sock));
                     return;
                 }
                 drop(queue);
@@ -143,23 +131,24 @@ impl SelectorState {
             // The submit or the cancel failed for lack of memory. End the blocking wait so that the next one tries
             // again. If this post fails too, the next attempt follows when the wait ends for another reason.
             Update::Retry => {
-                push(&mut lock(&self.queue).socks, sock);
+                push(&mut lock(&self.queue).socks, Arc::clone(sock));
                 let _no_memory = self.port.post(KEY_NOTIFIER, ptr::null_mut());
             }
         }
     }
 
     /// Carries out the update that a method of the pipe or the waitable has returned.
-    pub fn schedule_posting<T: Posting>(&self, source: &Arc<T>, update: Update) {
+    pub fn schedule_posting<T: Posting + 'static>(&self, source: &Arc<T>, update: Update) {
+        let posting = || Arc::clone(source) as Arc<dyn Posting>;
         let update = match update {
             Update::Enqueue => {
                 let mut queue = lock(&self.queue);
                 if !queue.waiting {
-                    push(T::queued(&mut queue), source);
+                    push(&mut queue.postings, posting());
                     return;
                 }
                 drop(queue);
-                source.update(&self.port)
+                posting().update(&self.port)
             }
             update => update,
         };
@@ -167,7 +156,7 @@ impl SelectorState {
         // tries again. To end a blocked wait, post a packet of the notifier; if this post fails too, the next attempt
         // follows when the wait ends for another reason.
         if update == Update::Retry {
-            push(T::queued(&mut lock(&self.queue)), source);
+            push(&mut lock(&self.queue).postings, posting());
             let _no_memory = self.port.post(KEY_NOTIFIER, ptr::null_mut());
         }
     }
@@ -178,41 +167,35 @@ impl SelectorState {
         if self.port.take_failed_post() {
             self.repeat_failed_posts();
         }
-        let (socks, pipes, waitables) = {
+        let (socks, postings) = {
             let mut queue = lock(&self.queue);
             queue.waiting = may_block;
-            (queue.socks.len(), queue.pipes.len(), queue.waitables.len())
+            (queue.socks.len(), queue.postings.len())
         };
         let mut wait = WaitGuard { shared: self, all_updated: true };
-        self.update_postings::<Pipe>(pipes);
-        self.update_postings::<Waitable>(waitables);
+        for _ in 0..postings {
+            let posting = match lock(&self.queue).postings.pop_front() {
+                Some(posting) => posting,
+                None => break,
+            };
+            if Arc::clone(&posting).update(&self.port) == Update::Retry {
+                push(&mut lock(&self.queue).postings, posting);
+            }
+        }
         for _ in 0..socks {
             let sock = match lock(&self.queue).socks.pop_front() {
                 Some(sock) => sock,
                 None => break,
             };
             if sock.update(&self.port, may_block) == Update::Retry {
-                push(&mut lock(&self.queue).socks, &sock);
+                push(&mut lock(&self.queue).socks, sock);
             }
         }
         wait.all_updated = {
             let queue = lock(&self.queue);
-            queue.socks.is_empty() && queue.pipes.is_empty() && queue.waitables.is_empty()
+            queue.socks.is_empty() && queue.postings.is_empty()
         };
         wait
-    }
-
-    /// Updates the first `count` sources in the queue.
-    fn update_postings<T: Posting>(&self, count: usize) {
-        for _ in 0..count {
-            let source = match T::queued(&mut lock(&self.queue)).pop_front() {
-                Some(source) => source,
-                None => break,
-            };
-            if source.update(&self.port) == Update::Retry {
-                push(T::queued(&mut lock(&self.queue)), &source);
-            }
-        }
     }
 
     /// Queues the waitables whose packet the thread pool could not post.
@@ -225,13 +208,13 @@ impl SelectorState {
     }
 }
 
-fn push<T>(queue: &mut VecDeque<Arc<T>>, source: &Arc<T>) {
+fn push<T: ?Sized>(queue: &mut VecDeque<Arc<T>>, source: Arc<T>) {
     // Before the queue grows, remove the sources that only the queue still references: they were dropped.
     if queue.len() == queue.capacity() {
         queue.retain(|source| Arc::strong_count(source) > 1);
         queue.reserve(queue.len() + 1);
     }
-    queue.push_back(Arc::clone(source));
+    queue.push_back(source);
 }
 
 /// A wait in progress. After the guard is dropped, even by an early return with an error, changed sources are queued
