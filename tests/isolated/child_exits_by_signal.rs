@@ -1,5 +1,5 @@
-//! `ChildExit` on Linux without `pidfd_open`: a handler of SIGCHLD reports the exits. Elsewhere, these tests do
-//! nothing.
+//! `ChildExit` on Linux if `pidfd_open` fails: on an older kernel and in a sandbox, a handler of SIGCHLD reports the
+//! exits. Elsewhere, these tests do nothing.
 
 #![cfg(unix)]
 
@@ -11,15 +11,19 @@ use std::time::{Duration, Instant};
 use minimio::process::ChildExit;
 use minimio::signal::{Signal, Signals};
 
-use crate::child_exits;
-use crate::support::isolation::isolated;
+use crate::support::isolation::{isolated, isolated_with_descriptor_limit};
 use crate::support::raise::raise;
 use crate::support::seccomp::forbid_pidfd_open;
 use crate::support::signal::counted;
 use crate::support::*;
+use crate::{child_exits, descriptors};
 
 const EPERM: u32 = 1;
 const ENOSYS: u32 = 38;
+const EMFILE: u32 = 24;
+const ENOMEM: u32 = 12;
+/// The kernel was built without the file system of process descriptors.
+const ENODEV: u32 = 19;
 
 #[test]
 fn without_pidfd_open_every_exit_is_reported_in_every_mode() {
@@ -37,6 +41,36 @@ fn a_sandbox_that_forbids_pidfd_open_makes_no_difference() {
             let before = signal::Action::of(Signal::CHILD);
             child_exits::check_all();
             assert_eq!(signal::Action::of(Signal::CHILD), before);
+        }
+    });
+}
+
+#[test]
+fn another_error_of_pidfd_open_is_returned_and_no_handler_hides_it() {
+    isolated(|| {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let (action, open) = (signal::Action::of(Signal::CHILD), handles::open_handles());
+        for errno in [EMFILE, ENOMEM, ENODEV] {
+            if !forbid_pidfd_open(errno) {
+                break;
+            }
+            for _ in 0..3 {
+                assert_eq!(ChildExit::new(&child).unwrap_err().raw_os_error(), Some(errno as i32));
+            }
+            assert_eq!((signal::Action::of(Signal::CHILD), handles::open_handles()), (action, open));
+        }
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    });
+}
+
+#[test]
+fn without_pidfd_open_and_without_free_descriptors_new_fails_and_leaves_nothing() {
+    isolated_with_descriptor_limit(descriptors::LIMIT, || {
+        if forbid_pidfd_open(ENOSYS) {
+            let action = signal::Action::of(Signal::CHILD);
+            descriptors::check_child_exit(2);
+            assert_eq!(signal::Action::of(Signal::CHILD), action);
         }
     });
 }

@@ -13,15 +13,19 @@ use std::process;
 use std::time::Duration;
 
 use minimio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+use minimio::process::ChildExit;
+use minimio::signal::{Signal, Signals};
 use minimio::unix::pipe::{self, Receiver, Sender};
 use minimio::unix::SourceFd;
 use minimio::{Events, Interest, Poll, Timer, Token, Waker};
 
 use crate::support::isolation::isolated_with_descriptor_limit;
+use crate::support::raise::raise;
+use crate::support::signal::Action;
 use crate::support::*;
 
 /// The number of descriptors that the process of a test can have open.
-const LIMIT: u32 = 64;
+pub const LIMIT: u32 = 64;
 
 /// Returns how many descriptors this process has open.
 fn open_descriptors() -> usize {
@@ -111,6 +115,51 @@ fn creating_a_pipe_without_free_descriptors_fails_and_leaks_none() {
         sender.write_all(b"x").unwrap();
         assert_eq!(receiver.read(&mut [0; 8]).unwrap(), 1);
     });
+}
+
+#[test]
+fn creating_signals_without_free_descriptors_fails_and_replaces_no_action() {
+    isolated_with_descriptor_limit(LIMIT, || {
+        let action = Action::of(Signal::USER1);
+        let mut files = use_up_descriptors();
+        for left in 0..2 {
+            for _ in 0..3 {
+                let err = Signals::new(&[Signal::USER1]).unwrap_err();
+                assert!(is_exhausted(&err) && err.raw_os_error().is_some(), "{left}: {err}");
+            }
+            assert_eq!(use_up_descriptors().len(), left, "the failed `Signals::new` has kept descriptors");
+            assert_eq!(Action::of(Signal::USER1), action);
+            files.truncate(files.len() - 1);
+        }
+        let signals = Signals::new(&[Signal::USER1]).unwrap();
+        raise(Signal::USER1);
+        assert_eq!(signals.receive(), Some(Signal::USER1));
+    });
+}
+
+#[test]
+fn creating_a_child_exit_without_a_free_descriptor_fails_and_leaks_none() {
+    isolated_with_descriptor_limit(LIMIT, || check_child_exit(1));
+}
+
+/// Creates a `ChildExit`, which needs `count` descriptors, first with fewer free descriptors.
+pub fn check_child_exit(count: usize) {
+    let (mut poll, mut events) = poll();
+    let mut child = process::Command::new("cat").stdin(process::Stdio::piped()).spawn().unwrap();
+    let mut files = use_up_descriptors();
+    for left in 0..count {
+        for _ in 0..3 {
+            let err = ChildExit::new(&child).unwrap_err();
+            assert!(is_exhausted(&err) && err.raw_os_error().is_some(), "{left}: {err}");
+        }
+        assert_eq!(use_up_descriptors().len(), left, "the failed `ChildExit::new` has kept descriptors");
+        files.truncate(files.len() - 1);
+    }
+    let mut exit = ChildExit::new(&child).unwrap();
+    poll.registry().register(&mut exit, SOURCE, READ).unwrap();
+    drop(child.stdin.take());
+    wait_until_readable(&mut poll, &mut events);
+    child.wait().unwrap();
 }
 
 #[test]

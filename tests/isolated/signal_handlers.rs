@@ -6,11 +6,12 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use minimio::signal::{Signal, Signals};
-use minimio::{Event, Events};
+use minimio::{Event, Events, Interest};
 
 use crate::support::fork;
 use crate::support::isolation::isolated;
@@ -48,6 +49,47 @@ fn the_handler_that_was_installed_before_is_called_too_and_restored() {
             assert_eq!(counted::take(), 1);
         }
     });
+}
+
+#[test]
+fn a_previous_handler_that_handles_only_one_signal_handles_each_and_is_restored_with_its_flag() {
+    isolated(|| {
+        for with_information in [false, true] {
+            counted::install(Signal::USER1, with_information);
+            let is_reset = Action::reset_after_one_signal(Signal::USER1);
+            let before = Action::of(Signal::USER1);
+            let signals = Signals::new(&[Signal::USER1]).unwrap();
+            for count in 1..=3 {
+                raise(Signal::USER1);
+                assert_eq!((signals.receive(), counted::take()), (Some(Signal::USER1), 1), "{count}");
+            }
+            drop(signals);
+            assert_eq!(Action::of(Signal::USER1), before);
+            raise(Signal::USER1);
+            assert_eq!(counted::take(), 1);
+            assert_eq!(signal::is_default(Signal::USER1), is_reset);
+        }
+    });
+}
+
+#[test]
+fn a_previous_handler_can_be_interrupted_by_its_own_signal_if_it_could_be_before() {
+    isolated(|| {
+        assert!(fork::child_succeeds(|| check_nested(false)));
+        assert!(fork::child_succeeds(|| check_nested(true)));
+    });
+}
+
+/// The previous handler raises its own signal, and must be interrupted by it, or be called again afterwards.
+fn check_nested(could_be_interrupted: bool) -> bool {
+    let is_interrupted = signal::nested::install(Signal::USER1, could_be_interrupted);
+    let before = Action::of(Signal::USER1);
+    let signals = Signals::new(&[Signal::USER1]).unwrap();
+    raise(Signal::USER1);
+    assert_eq!(signal::nested::calls_and_depth(), (2, if is_interrupted { 2 } else { 1 }));
+    assert_eq!((signals.receive(), signals.receive()), (Some(Signal::USER1), None));
+    drop(signals);
+    Action::of(Signal::USER1) == before
 }
 
 #[test]
@@ -213,6 +255,62 @@ fn interrupted_system_calls_continue() {
         assert_eq!(here.read(&mut [0]).unwrap(), 1);
         sender.join().unwrap();
     });
+}
+
+#[test]
+fn a_signal_is_reported_to_a_thread_that_blocks_it_and_does_not_interrupt_its_poll() {
+    isolated(|| {
+        let (mut poll, mut events) = poll();
+        let mut signals = Signals::new(&[Signal::USER1]).unwrap();
+        poll.registry().register(&mut signals, SOURCE, READ).unwrap();
+        signal::block(Signal::USER1);
+        let (here, mut there) = UnixStream::pair().unwrap();
+        let (sender, target) = mpsc::channel();
+        let receiver = thread::spawn(move || {
+            signal::unblock(Signal::USER1);
+            sender.send(signal::ProcessTarget::current()).unwrap();
+            // Until the test ends.
+            there.read(&mut [0]).unwrap()
+        });
+        let target = target.recv().unwrap();
+        for _ in 0..20 {
+            target.send(Signal::USER1);
+            poll.poll(&mut events, Some(WAIT_LIMIT)).unwrap();
+            assert_eq!(events.iter().map(Event::token).collect::<Vec<_>>(), [SOURCE]);
+            assert_eq!((signals.receive(), signals.receive()), (Some(Signal::USER1), None));
+        }
+        drop(here);
+        receiver.join().unwrap();
+    });
+}
+
+#[test]
+fn a_signal_that_all_threads_block_is_received_when_one_unblocks_it() {
+    // A child of `fork` has one thread.
+    isolated(|| assert!(fork::child_succeeds(receive_after_unblocking)));
+}
+
+fn receive_after_unblocking() -> bool {
+    for mode in [Interest::edge, Interest::level, Interest::oneshot] {
+        for sent_before in [false, true] {
+            let (mut poll, mut events) = poll();
+            signal::block(Signal::USER1);
+            if sent_before {
+                raise(Signal::USER1);
+            }
+            let mut signals = Signals::new(&[Signal::USER1]).unwrap();
+            poll.registry().register(&mut signals, SOURCE, mode(READ)).unwrap();
+            if !sent_before {
+                raise(Signal::USER1);
+            }
+            expect_no_event(&mut poll, &mut events);
+            assert_eq!(signals.receive(), None);
+            signal::unblock(Signal::USER1);
+            assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+            assert_eq!((signals.receive(), signals.receive()), (Some(Signal::USER1), None));
+        }
+    }
+    true
 }
 
 /// How many signals the next test sends.

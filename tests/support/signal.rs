@@ -211,12 +211,41 @@ impl Action {
         Some(flags & sa_onstack != 0)
     }
 
+    /// Adds `SA_RESETHAND` to the installed action: the default action replaces it when a signal arrives. Returns
+    /// whether the offset of the flags is known here.
+    pub fn reset_after_one_signal(signal: Signal) -> bool {
+        const SA_RESETHAND: c_int = if HAS_LINUX_NUMBERS { i32::MIN } else { 0x4 };
+        let offset = match FLAGS_OFFSET {
+            Some(offset) => offset,
+            None => return false,
+        };
+        let mut action = Action::of(signal);
+        let flags = c_int::from_ne_bytes(action.0[offset..offset + 4].try_into().unwrap());
+        action.0[offset..offset + 4].copy_from_slice(&(flags | SA_RESETHAND).to_ne_bytes());
+        action.install_again(signal);
+        true
+    }
+
     pub fn install_default(signal: Signal) -> Action {
         Action::install(signal, SIG_DFL)
     }
 
     pub fn install_ignore(signal: Signal) -> Action {
         Action::install(signal, SIG_IGN)
+    }
+
+    /// Installs a handler, with these flags and an empty mask, if the offset of the flags is known here.
+    fn install_with_flags(signal: Signal, handler: usize, flags: c_int) -> bool {
+        let offset = match FLAGS_OFFSET {
+            Some(offset) => offset,
+            None => return false,
+        };
+        let mut action = Action([0; 256]);
+        action.0[..mem::size_of::<usize>()].copy_from_slice(&handler.to_ne_bytes());
+        action.0[offset..offset + 4].copy_from_slice(&flags.to_ne_bytes());
+        // SAFETY: the bytes are a `struct sigaction`, and the handler is async-signal-safe.
+        assert_eq!(unsafe { sigaction(signal.as_raw(), &action, ptr::null_mut()) }, 0);
+        true
     }
 
     fn install(number: Signal, handler: usize) -> Action {
@@ -238,19 +267,11 @@ pub mod counted {
     /// `struct sigaction` is declared here.
     pub fn install(signal: Signal, with_information: bool) -> Action {
         PREVIOUS.store(0, Ordering::SeqCst);
-        let with_information = if with_information { FLAGS_OFFSET } else { None };
-        match with_information {
-            None => Action::install(signal, count as *const () as usize),
-            Some(offset) => {
-                let mut action = Action([0; 256]);
-                let handler = count_with_information as extern "C" fn(c_int, *mut c_int, *mut c_void) as usize;
-                action.0[..mem::size_of::<usize>()].copy_from_slice(&handler.to_ne_bytes());
-                action.0[offset..offset + 4].copy_from_slice(&SA_SIGINFO.to_ne_bytes());
-                // SAFETY: the bytes are a `struct sigaction`, and the handler is async-signal-safe.
-                assert_eq!(unsafe { sigaction(signal.as_raw(), &action, ptr::null_mut()) }, 0);
-                Action::of(signal)
-            }
+        let handler = count_with_information as extern "C" fn(c_int, *mut c_int, *mut c_void) as usize;
+        if with_information && Action::install_with_flags(signal, handler, SA_SIGINFO) {
+            return Action::of(signal);
         }
+        Action::install(signal, count as *const () as usize)
     }
 
     /// Installs the handler with one system call.
@@ -295,6 +316,67 @@ pub mod counted {
 
     const SA_SIGINFO: c_int = if HAS_LINUX_NUMBERS { 4 } else { 0x40 };
 }
+
+/// A signal handler that raises its own signal at the first call.
+pub mod nested {
+    use super::*;
+
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    static DEPTH: AtomicUsize = AtomicUsize::new(0);
+    static MAX_DEPTH: AtomicUsize = AtomicUsize::new(0);
+
+    /// Installs the handler, if possible with `SA_NODEFER`: the signal is not blocked while the handler runs. Returns
+    /// whether the handler can be interrupted by its signal.
+    pub fn install(signal: Signal, is_interruptible: bool) -> bool {
+        let handler = raise_again as *const () as usize;
+        if is_interruptible && Action::install_with_flags(signal, handler, SA_NODEFER) {
+            return true;
+        }
+        Action::install(signal, handler);
+        false
+    }
+
+    /// Returns how often the handler was called, and how many calls ran at the same time.
+    pub fn calls_and_depth() -> (usize, usize) {
+        (CALLS.load(Ordering::SeqCst), MAX_DEPTH.load(Ordering::SeqCst))
+    }
+
+    extern "C" fn raise_again(number: c_int) {
+        let depth = DEPTH.fetch_add(1, Ordering::SeqCst) + 1;
+        MAX_DEPTH.fetch_max(depth, Ordering::SeqCst);
+        if CALLS.fetch_add(1, Ordering::SeqCst) == 0 {
+            // SAFETY: `raise` takes no pointer.
+            assert_eq!(unsafe { raise(number) }, 0);
+        }
+        DEPTH.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    const SA_NODEFER: c_int = if HAS_LINUX_NUMBERS { 0x4000_0000 } else { 0x10 };
+}
+
+/// Blocks a signal in this thread.
+pub fn block(signal: Signal) {
+    change_mask(signal, if HAS_LINUX_NUMBERS && !IS_MIPS { 0 } else { 1 });
+}
+
+/// Unblocks a signal in this thread. If the signal is pending, its handler has run when this returns.
+pub fn unblock(signal: Signal) {
+    change_mask(signal, if HAS_LINUX_NUMBERS && !IS_MIPS { 1 } else { 2 });
+}
+
+fn change_mask(signal: Signal, how: c_int) {
+    let mut set = SignalSet([0; 16]);
+    // SAFETY: `set` has room for the largest `sigset_t`, and outlives the call.
+    assert_eq!(unsafe { sigemptyset(&mut set) }, 0);
+    // SAFETY: as above; the set is initialised.
+    assert_eq!(unsafe { sigaddset(&mut set, signal.as_raw()) }, 0);
+    // SAFETY: the set is initialised. The function accepts a null pointer for the old mask.
+    assert_eq!(unsafe { pthread_sigmask(how, &set, ptr::null_mut()) }, 0);
+}
+
+/// As large as the largest `sigset_t`.
+#[repr(C)]
+struct SignalSet([u64; 16]);
 
 /// Runs `work` while SIGPIPE has its default action, which ends the process. Rust's runtime ignores SIGPIPE, but a
 /// program whose `main` function is not Rust's does not.
@@ -349,4 +431,10 @@ extern "C" {
     #[cfg_attr(target_os = "netbsd", link_name = "__sigaction_siginfo")]
     fn sigaction(signum: c_int, act: *const Action, oldact: *mut Action) -> c_int;
     fn siginterrupt(sig: c_int, flag: c_int) -> c_int;
+    fn raise(sig: c_int) -> c_int;
+    #[cfg_attr(target_os = "netbsd", link_name = "__sigemptyset14")]
+    fn sigemptyset(set: *mut SignalSet) -> c_int;
+    #[cfg_attr(target_os = "netbsd", link_name = "__sigaddset14")]
+    fn sigaddset(set: *mut SignalSet, signum: c_int) -> c_int;
+    fn pthread_sigmask(how: c_int, set: *const SignalSet, oldset: *mut SignalSet) -> c_int;
 }
