@@ -8,6 +8,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+#[cfg(windows)]
+use {
+    minimio::signal::{Signal, Signals},
+    std::{io, net::TcpStream, sync::Once},
+};
+
 use super::WAIT_LIMIT;
 
 /// Returns the path of an example program, built with the profile of this test. `cargo test` builds the examples, but
@@ -35,7 +41,7 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
-/// Sends SIGINT to a program, as Ctrl-C does in its terminal. Returns false on a system without a command for that.
+/// Sends SIGINT to a program, as Ctrl-C does in its terminal. Returns whether this is possible.
 #[cfg(unix)]
 pub fn interrupt(program: &Program) -> bool {
     let status = Command::new("kill").args(["-s", "INT", &program.0.id().to_string()]).status();
@@ -43,11 +49,35 @@ pub fn interrupt(program: &Program) -> bool {
     true
 }
 
-/// Sends SIGINT to a program, as Ctrl-C does in its terminal. Returns false on a system without a command for that.
-#[cfg(not(unix))]
+/// Presses Ctrl-C in the console of all programs. Returns whether this is possible.
+#[cfg(windows)]
 pub fn interrupt(_: &Program) -> bool {
-    println!("not tested: no command sends Ctrl-C to one process");
-    false
+    press_ctrl_c()
+}
+
+/// Requests Ctrl-C from `verification/windows/ctrl-c.py`, and waits until this process has received it. Returns false
+/// if that program does not run the test, because only a terminal can press a key in a console.
+#[cfg(windows)]
+pub fn press_ctrl_c() -> bool {
+    let addr = match env::var("MINIMIO_TEST_CONSOLE") {
+        Ok(addr) => addr,
+        Err(_) => {
+            println!("not tested here: this needs a console, in which verification/windows/ctrl-c.sh runs this test");
+            return false;
+        }
+    };
+    static READ_INPUT: Once = Once::new();
+    READ_INPUT.call_once(|| {
+        // Wine's console handles keys only while a program reads from the console.
+        thread::spawn(|| io::copy(&mut io::stdin(), &mut io::sink()));
+    });
+    let (mut poll, mut events) = super::poll();
+    let mut signals = Signals::new(&[Signal::INTERRUPT]).unwrap();
+    poll.registry().register(&mut signals, super::SOURCE, super::READ).unwrap();
+    drop(TcpStream::connect(addr).unwrap());
+    super::wait_until_readable(&mut poll, &mut events);
+    assert_eq!((signals.receive(), signals.receive()), (Some(Signal::INTERRUPT), None));
+    true
 }
 
 /// A running program, which is killed when this is dropped.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Presses Ctrl-C in the console of a Windows program under Wine, and checks that `Signals` receives INTERRUPT. The tests
-# call the crate's handler directly, so only this check shows that the system calls the handler.
+# Runs the tests that need Ctrl-C, in a console of Wine: that `Signals` receives it, and that the examples
+# `delayed_server` and `supervisor` end as they promise. All other tests call the crate's handler directly, so only this
+# check shows that the system calls the handler.
 #
 # CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
@@ -8,8 +9,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 verification/setup/debian.sh python3-minimal
 . verification/setup/wine-setup.sh
 target=x86_64-pc-windows-gnu
-program=$(cargo test --no-run --target $target --test isolated --message-format json 2>/dev/null |
-  sed -n 's/.*"executable":"\([^"]*isolated[^"]*\)".*/\1/p')
-export MINIMIO_TEST_CONSOLE=1
-python3 verification/windows/ctrl-c.py verification/setup/wine-run.sh "$program" \
-  --exact console_events::this_waits_for_ctrl_c_if_a_console_is_given --nocapture
+cargo build --quiet --target $target --examples
+for tests in isolated examples; do
+  program=$(cargo test --no-run --target $target --test $tests --message-format json 2>/dev/null |
+    sed -n 's/.*"executable":"\([^"]*deps[^"]*'$tests'-[^"]*\)".*/\1/p')
+  python3 verification/windows/ctrl-c.py verification/setup/wine-run.sh "$program" ctrl_c_is_pressed is_interrupted --test-threads 1
+done
