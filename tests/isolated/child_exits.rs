@@ -236,7 +236,7 @@ fn an_exit_records_its_registration_like_every_source() {
 #[test]
 fn many_children_exit_at_once() {
     isolated_with_many_descriptors(|| {
-        check_many(system::CHILDREN_AT_ONCE);
+        check_many(count_from("MINIMIO_CHILDREN_AT_ONCE", system::CHILDREN_AT_ONCE));
     });
 }
 
@@ -264,13 +264,18 @@ fn check_many(count: usize) {
     expect_no_event(&mut poll, &mut events);
 }
 
-/// How many children of the next test run at the same time. `MINIMIO_CHILDREN` sets how many it starts.
+/// Returns the number in an environment variable, or the default.
+fn count_from(variable: &str, default: usize) -> usize {
+    env::var(variable).map_or(default, |count| count.parse().unwrap())
+}
+
+/// How many children of the next test run at the same time.
 const RUNNING: usize = 30;
 
 #[test]
 fn children_that_exit_after_random_delays_are_reported_once_and_leave_nothing() {
     isolated(|| {
-        let count = env::var("MINIMIO_CHILDREN").map_or(system::CHILDREN, |count| count.parse().unwrap());
+        let count = count_from("MINIMIO_CHILDREN", system::CHILDREN);
         let mut random = Random::new(7, 0);
         let (mut poll, mut events) = poll();
         // The first child opens what is opened once.

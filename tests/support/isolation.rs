@@ -16,10 +16,10 @@ pub fn isolated<F: FnOnce()>(test: F) {
     run(Command::new(env::current_exe().unwrap()), test);
 }
 
-/// As `isolated`, in a process that can have at least 4096 descriptors open, if the system allows so many.
+/// As `isolated`, in a process that can have at least 8192 descriptors open, if the system allows so many.
 pub fn isolated_with_many_descriptors<F: FnOnce()>(test: F) {
     #[cfg(unix)]
-    return isolated_with_descriptor_limit(4096, test);
+    return isolated_with_descriptor_limit(8192, test);
     #[cfg(windows)]
     return isolated(test);
 }

@@ -167,11 +167,11 @@ pub const MESSAGES_CAN_BE_LATE: bool = cfg!(not(any(target_os = "linux", target_
 /// events.
 pub const SUPPRESSED_EVENTS_TAKE_SLOTS: bool = HAS_KQUEUE;
 
-/// How many children a test can have at once. The model of kqueue needs seven descriptors for each. Wine needs 0.2 s to
-/// start a process, so the tests start few on Windows.
+/// How many children a test has at once. The model of kqueue needs 10 s for 1000, so `.ci/run` starts so many only once.
+/// Wine needs more than a minute.
 pub const CHILDREN_AT_ONCE: usize = if cfg!(any(minimio_kqueue, windows)) { 100 } else { 1000 };
 
-/// How many children a test can start one after the other.
+/// How many children a test starts one after the other. `.ci/run` starts 10,000 once.
 pub const CHILDREN: usize = if cfg!(windows) { 60 } else { 300 };
 
 /// How many handles the threads of the system's pool can have open. They start when they are needed.
