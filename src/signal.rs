@@ -90,7 +90,8 @@ impl fmt::Debug for Signal {
 /// | descriptors or handles of a `Signals` | 2 (a pipe) | 1 (an event); a `Poll` that was dropped first leaves its port open until the next `register` or the drop |
 ///
 /// On Unix, the handler stores the signal's number and writes a byte to the pipe. The handler allocates nothing, takes
-/// no lock, and keeps `errno`. A `Signals` receives nothing while all threads of the program block the signal
+/// no lock, and keeps `errno`. A handler that was installed before with `SA_RESETHAND` is called for each signal, not
+/// only for the first. A `Signals` receives nothing while all threads of the program block the signal
 /// (`pthread_sigmask`). The system delivers the signal when a thread unblocks it.
 ///
 /// `new` also replaces `SIG_IGN`: under `nohup`, leave out [`HANGUP`](Signal::HANGUP). Programs that the process starts

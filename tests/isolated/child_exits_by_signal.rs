@@ -69,7 +69,7 @@ fn without_pidfd_open_and_without_free_descriptors_new_fails_and_leaves_nothing(
     isolated_with_descriptor_limit(descriptors::LIMIT, || {
         if forbid_pidfd_open(ENOSYS) {
             let action = signal::Action::of(Signal::CHILD);
-            descriptors::check_child_exit(2);
+            assert_eq!(descriptors::check_child_exit(), 2);
             assert_eq!(signal::Action::of(Signal::CHILD), action);
         }
     });
