@@ -4,7 +4,7 @@
 #![cfg(unix)]
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -101,6 +101,31 @@ fn the_exit_of_another_child_is_not_reported() {
         wait_until_readable(&mut poll, &mut events);
         running.wait().unwrap();
     });
+}
+
+#[test]
+fn an_exit_while_all_threads_block_sigchld_is_reported_when_one_unblocks_it() {
+    isolated(|| {
+        if forbid_pidfd_open(ENOSYS) {
+            // A child of `fork` has one thread.
+            assert!(fork::child_succeeds(exit_while_blocked));
+        }
+    });
+}
+
+fn exit_while_blocked() -> bool {
+    let (mut poll, mut events) = poll();
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    signal::block(Signal::CHILD);
+    let mut exit = ChildExit::new(&child).unwrap();
+    poll.registry().register(&mut exit, SOURCE, READ).unwrap();
+    drop(child.stdin.take());
+    // The child closes its output when it ends.
+    child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap();
+    expect_no_event(&mut poll, &mut events);
+    signal::unblock(Signal::CHILD);
+    wait_until_readable(&mut poll, &mut events);
+    child.wait().unwrap().success()
 }
 
 #[test]
