@@ -134,6 +134,41 @@ fn a_handler_that_other_code_installs_later_stays_installed() {
 }
 
 #[test]
+fn the_drop_of_the_last_signals_does_not_replace_a_handler_of_other_code_even_for_an_instant() {
+    isolated(|| {
+        // While another thread raises the signal all the time, the default action would end the process.
+        let [may_raise, raises, stop] = [(); 3].map(|()| AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::SeqCst) {
+                    raises.store(true, Ordering::SeqCst);
+                    if may_raise.load(Ordering::SeqCst) {
+                        raise(Signal::USER1);
+                    }
+                    raises.store(false, Ordering::SeqCst);
+                }
+            });
+            let _stop = SetOnDrop(&stop);
+            let end = Instant::now() + Duration::from_millis(500);
+            while Instant::now() < end {
+                Action::install_default(Signal::USER1);
+                let signals = Signals::new(&[Signal::USER1]).unwrap();
+                counted::install_at_once(Signal::USER1);
+                may_raise.store(true, Ordering::SeqCst);
+                while counted::take() == 0 {
+                    thread::yield_now();
+                }
+                drop(signals);
+                may_raise.store(false, Ordering::SeqCst);
+                while raises.load(Ordering::SeqCst) {
+                    thread::yield_now();
+                }
+            }
+        });
+    });
+}
+
+#[test]
 fn a_handler_that_another_thread_installs_at_the_same_time_is_called() {
     isolated(|| {
         let mut random = Random::new(3, 0);
