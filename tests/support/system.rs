@@ -167,8 +167,8 @@ pub const MESSAGES_CAN_BE_LATE: bool = cfg!(not(any(target_os = "linux", target_
 /// events.
 pub const SUPPRESSED_EVENTS_TAKE_SLOTS: bool = HAS_KQUEUE;
 
-/// How many children a test has at once. The model of kqueue needs 10 s for 1000, so `.ci/run` starts so many only once.
-/// Wine needs more than a minute.
+/// How many children a test has at once. Over the model of kqueue, 1000 take 10 s, so `.ci/run` starts them only once.
+/// Under Wine, 1000 take two minutes.
 pub const CHILDREN_AT_ONCE: usize = if cfg!(any(minimio_kqueue, windows)) { 100 } else { 1000 };
 
 /// How many children a test starts one after the other. `.ci/run` starts 10,000 once.
