@@ -87,7 +87,7 @@ impl fmt::Debug for Signal {
 /// | a handler that was installed before | is called too, after this crate's | is called only for events that no `Signals` contains |
 /// | dropping the last `Signals` of a number | restores the action that the first `new` found | removes the handler when no `Signals` is left |
 /// | system calls of the program | continue after the handler (`SA_RESTART`), but a blocked `poll` fails with `Interrupted` | are not interrupted |
-/// | descriptors or handles of a `Signals` | 2 (a pipe) | 1 (an event); a `Poll` that was dropped first leaves its port open until the next `register` or the drop |
+/// | descriptors or handles of a `Signals` | 2 (a pipe) | none, but a `Poll` that was dropped first leaves its port open until the next `register` or the drop |
 ///
 /// On Unix, the handler stores the signal's number and writes a byte to the pipe. The handler allocates nothing, takes
 /// no lock, and keeps `errno`. A handler that was installed before with `SA_RESETHAND` is called for each signal, not

@@ -72,7 +72,8 @@
 //!
 //! The object of a process, an event or a semaphore has no operations, but a thread can wait for it. A thread of the
 //! system's pool waits ([`waitable`]), and when the object is signalled, that thread posts a packet to the port. A wait
-//! consumes the signal of some objects, so a waitable remembers each signal until it is reported.
+//! consumes the signal of some objects, so a waitable remembers each signal until it is reported. Instead of an object,
+//! a waitable can have a flag, which this crate sets when the console has an event.
 //!
 //! # What is special about this queue
 //!

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::ffi::HANDLE;
 use super::selector_state::SelectorState;
-use super::waitable::{duplicate, Waitable};
+use super::waitable::{duplicate, Object, Waitable};
 use crate::association::not_registered;
 use crate::event::Token;
 use crate::sync::lock;
@@ -44,7 +44,7 @@ impl SourceHandles {
     ) -> io::Result<()> {
         let mut waitables = lock(&self.0);
         let waitable = shared.new_waitable();
-        let update = waitable.register(Arc::new(duplicate(handle)?), token, interest)?;
+        let update = waitable.register(Object::Handle(Arc::new(duplicate(handle)?)), token, interest)?;
         shared.schedule_posting(&waitable, update);
         if let Some(old) = waitables.insert(handle as usize, waitable) {
             old.deregister();

@@ -1,20 +1,19 @@
-//! The program's side of a waitable, for a source that owns its handle.
+//! The program's side of a waitable, for a source that owns its handle or its flag.
 
 use std::io;
 use std::sync::{Arc, Weak};
 
 use super::ffi::HANDLE;
-use super::port::Handle;
 use super::selector_state::SelectorState;
-use super::waitable::{duplicate, Waitable};
+use super::waitable::{duplicate, Object, Waitable};
 use super::Selector;
 use crate::association::not_registered;
 use crate::event::Token;
 use crate::Interest;
 
-/// A handle, and its waitable while it is registered.
+/// An object, and its waitable while it is registered.
 pub(crate) struct WaitSource {
-    handle: Arc<Handle>,
+    object: Object,
     /// The waitable keeps the port open. If the poll is dropped first, the port stays open until the source is
     /// registered again or dropped.
     waitable: Option<Arc<Waitable>>,
@@ -25,27 +24,18 @@ pub(crate) struct WaitSource {
 // Open and close.
 
 impl WaitSource {
-    /// Takes ownership of a handle.
-    ///
-    /// # Safety
-    ///
-    /// The handle is open, and no other code closes it.
-    pub unsafe fn from_raw(raw: HANDLE) -> WaitSource {
-        // SAFETY: the caller promises the same.
-        WaitSource::new(unsafe { Handle::from_raw(raw) })
-    }
-
     /// Duplicates a handle.
     pub fn duplicate(handle: HANDLE) -> io::Result<WaitSource> {
-        Ok(WaitSource::new(duplicate(handle)?))
+        Ok(WaitSource::new(Object::Handle(Arc::new(duplicate(handle)?))))
     }
 
-    fn new(handle: Handle) -> WaitSource {
-        WaitSource { handle: Arc::new(handle), waitable: None, shared: Weak::new() }
+    /// Creates a source that is signalled while `set` has set it.
+    pub fn flag() -> WaitSource {
+        WaitSource::new(Object::Flag(false))
     }
 
-    pub fn raw(&self) -> HANDLE {
-        self.handle.raw()
+    fn new(object: Object) -> WaitSource {
+        WaitSource { object, waitable: None, shared: Weak::new() }
     }
 }
 
@@ -59,7 +49,7 @@ impl Drop for WaitSource {
 // Register, reregister, deregister.
 
 impl WaitSource {
-    /// Registers the handle.
+    /// Registers the object.
     ///
     /// # Errors
     ///
@@ -69,7 +59,7 @@ impl WaitSource {
         self.deregister();
         let shared = selector.shared();
         let waitable = shared.new_waitable();
-        let update = waitable.register(Arc::clone(&self.handle), token, interest)?;
+        let update = waitable.register(self.object.clone(), token, interest)?;
         shared.schedule_posting(&waitable, update);
         (self.waitable, self.shared) = (Some(waitable), Arc::downgrade(shared));
         Ok(())
@@ -88,10 +78,11 @@ impl WaitSource {
         }
     }
 
-    /// In edge mode, makes the next `poll` report the object again if it is signalled.
-    pub fn rearm(&self) {
+    /// Sets or clears the flag. In edge mode, each call that sets it makes a `poll` report it.
+    pub fn set(&mut self, is_set: bool) {
+        self.object = Object::Flag(is_set);
         if let (Some(waitable), Some(shared)) = (&self.waitable, self.shared.upgrade()) {
-            shared.schedule_posting(waitable, waitable.rearm());
+            shared.schedule_posting(waitable, waitable.set_flag(is_set));
         }
     }
 }

@@ -26,6 +26,9 @@
 //! An update first checks the object without blocking. If it is signalled, the waitable posts a packet itself, as a
 //! [`pipe`](super::pipe) does, so even a `poll` without a timeout reports it.
 //!
+//! The object of a waitable can also be a *flag*, which this crate sets and clears itself. A flag that is set counts as
+//! signalled. No thread waits for a flag, because the thread that sets it schedules the update.
+//!
 //! The thread pool uses a waitable until its wait has been *ended* (`UnregisterWaitEx`), which blocks while `signalled`
 //! runs. `signalled` takes no lock, so a thread may end a wait while it holds any lock of this crate.
 
@@ -67,10 +70,18 @@ struct State {
 }
 
 struct Registration {
-    handle: Arc<Handle>,
+    object: Object,
     token: Token,
     interest: Interest,
     is_armed: bool,
+}
+
+/// What can be signalled.
+#[derive(Clone)]
+pub(super) enum Object {
+    Handle(Arc<Handle>),
+    /// Whether the flag is set.
+    Flag(bool),
 }
 
 /// A wait of the thread pool. While it exists, the pool owns a reference to the waitable. If `signalled` posts the
@@ -117,12 +128,16 @@ pub(super) fn duplicate(handle: HANDLE) -> io::Result<Handle> {
     Ok(unsafe { Handle::from_raw(duplicate) })
 }
 
-/// Returns whether the object is signalled. If it is, this consumes the signal.
+/// Returns whether the object is signalled. If it is, this consumes the signal of some objects.
 ///
 /// # Errors
 ///
 /// The system's error: a thread cannot wait for the object, or the handle has no `SYNCHRONIZE` access.
-fn is_signalled(handle: &Handle) -> io::Result<bool> {
+fn is_signalled(object: &Object) -> io::Result<bool> {
+    let handle = match object {
+        Object::Handle(handle) => handle,
+        Object::Flag(is_set) => return Ok(*is_set),
+    };
     // SAFETY: the handle is open.
     match unsafe { ffi::WaitForSingleObject(handle.raw(), 0) } {
         ffi::WAIT_FAILED => Err(io::Error::last_os_error()),
@@ -140,16 +155,16 @@ impl Waitable {
 // Register, reregister, deregister.
 
 impl Waitable {
-    /// Registers a handle. The waitable is not registered.
+    /// Registers an object. The waitable is not registered.
     ///
     /// # Errors
     ///
     /// As for `is_signalled`.
-    pub fn register(&self, handle: Arc<Handle>, token: Token, interest: Interest) -> io::Result<Update> {
+    pub fn register(&self, object: Object, token: Token, interest: Interest) -> io::Result<Update> {
         let mut state = lock(&self.state);
         // Only a wait shows whether a thread can wait for the object.
-        state.ready = if is_signalled(&handle)? { AFD_POLL_RECEIVE } else { 0 };
-        state.registration = Some(Registration { handle, token, interest, is_armed: true });
+        state.ready = if is_signalled(&object)? { AFD_POLL_RECEIVE } else { 0 };
+        state.registration = Some(Registration { object, token, interest, is_armed: true });
         Ok(state.request_update())
     }
 
@@ -170,13 +185,16 @@ impl Waitable {
         Some(state.request_update())
     }
 
-    /// In edge mode, arms the object again.
-    pub fn rearm(&self) -> Update {
+    /// Sets or clears the flag. Each call that sets it is an edge.
+    pub fn set_flag(&self, is_set: bool) -> Update {
         let mut guard = lock(&self.state);
         let state = &mut *guard;
-        match &mut state.registration {
-            Some(registration) if registration.interest.is_edge() => registration.is_armed = true,
-            _ => {}
+        if let Some(registration) = &mut state.registration {
+            registration.object = Object::Flag(is_set);
+            registration.is_armed |= is_set && registration.interest.is_edge();
+        }
+        if !is_set {
+            state.ready = 0;
         }
         state.request_update()
     }
@@ -207,7 +225,7 @@ impl Waitable {
         }
         if state.ready == 0 {
             let is_signalled = match &state.registration {
-                Some(registration) => is_signalled(&registration.handle),
+                Some(registration) => is_signalled(&registration.object),
                 None => return Update::None,
             };
             state.ready = match is_signalled {
@@ -230,8 +248,9 @@ impl Waitable {
 
     fn begin_wait(self: &Arc<Waitable>, state: &mut State) -> io::Result<()> {
         let handle = match &state.registration {
-            Some(registration) => Arc::clone(&registration.handle),
-            None => return Ok(()),
+            Some(Registration { object: Object::Handle(handle), .. }) => Arc::clone(handle),
+            // The update that follows `set_flag` reports the flag.
+            _ => return Ok(()),
         };
         let (mut raw, context) = (ptr::null_mut(), self.add_kernel_ref());
         let flags = ffi::WT_EXECUTEONLYONCE | ffi::WT_EXECUTEINWAITTHREAD;

@@ -39,23 +39,6 @@ extern "system" {
     pub(crate) fn SetHandleInformation(hObject: HANDLE, dwMask: DWORD, dwFlags: DWORD) -> BOOL;
 }
 
-// <synchapi.h>
-
-#[cfg_attr(windows, link(name = "kernel32"))]
-extern "system" {
-    /// <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-createeventw>
-    pub(crate) fn CreateEventW(
-        lpEventAttributes: *mut c_void,
-        bManualReset: BOOL,
-        bInitialState: BOOL,
-        lpName: *const u16,
-    ) -> HANDLE;
-    /// <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-setevent>
-    pub(crate) fn SetEvent(hEvent: HANDLE) -> BOOL;
-    /// <https://learn.microsoft.com/windows/win32/api/synchapi/nf-synchapi-resetevent>
-    pub(crate) fn ResetEvent(hEvent: HANDLE) -> BOOL;
-}
-
 // <wincon.h>, <consoleapi.h>
 
 /// The handler of console events. It returns whether it has handled the event.

@@ -1,7 +1,7 @@
 //! Signals: the events of the console, and the source that receives them.
 //!
 //! The system calls a handler of console events in a thread of its own, so the handler may take locks. It stores the
-//! signal in each [`Receiver`] that wants it, and signals the receiver's event object.
+//! signal in each [`Receiver`] that wants it, and sets the receiver's flag.
 //!
 //! While the system calls handlers, it may hold the lock that `SetConsoleCtrlHandler` takes. So a thread that calls
 //! this function may hold only a lock that the handler never takes. That lock is [`INSTALLED_FOR`]. A thread that holds
@@ -10,13 +10,12 @@
 //! 1. `INSTALLED_FOR`.
 //! 2. [`RECEIVERS`]. The handler releases it before it signals the receivers.
 //! 3. `Receiver::state`.
-//! 4. The locks of the queue. `WaitSource::rearm` takes that of the waitable and that of the update queue. If another
-//!    thread drops the `Poll` at the same time, `rearm` also drops the `SelectorState`, which takes the locks of its
+//! 4. The locks of the queue. `WaitSource::set` takes that of the waitable and that of the update queue. If another
+//!    thread drops the `Poll` at the same time, `set` also drops the `SelectorState`, which takes the locks of its
 //!    sources.
 
 use std::io;
 use std::os::raw::c_int;
-use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::ffi::{self, BOOL, DWORD};
@@ -54,8 +53,8 @@ struct Receiver {
 struct ReceiverState {
     /// The bits of the signals that were received and not yet returned.
     pending: u32,
-    /// An event with manual reset, which is signalled as long as a signal is pending.
-    event: WaitSource,
+    /// A flag that is set as long as a signal is pending.
+    flag: WaitSource,
 }
 
 const fn bit(number: c_int) -> u32 {
@@ -66,15 +65,9 @@ const fn bit(number: c_int) -> u32 {
 
 impl SignalSource {
     pub fn new(signals: &[Signal]) -> io::Result<SignalSource> {
-        // SAFETY: null stands for no attributes and no name.
-        let event = unsafe { ffi::CreateEventW(ptr::null_mut(), 1, 0, ptr::null()) };
-        if event.is_null() {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: `CreateEventW` has just returned the handle, and no other code owns it yet.
-        let event = unsafe { WaitSource::from_raw(event) };
         let wanted = signals.iter().fold(0, |bits, signal| bits | bit(signal.0));
-        let receiver = Arc::new(Receiver { wanted, state: Mutex::new(ReceiverState { pending: 0, event }) });
+        let state = ReceiverState { pending: 0, flag: WaitSource::flag() };
+        let receiver = Arc::new(Receiver { wanted, state: Mutex::new(state) });
         add(&receiver)?;
         Ok(SignalSource { association: Association::default(), receiver, signals: signals.to_vec() })
     }
@@ -90,12 +83,8 @@ impl SignalSource {
         }
         let number = state.pending.trailing_zeros() as c_int;
         state.pending &= !bit(number);
-        if state.pending == 0 {
-            // SAFETY: the handle is open.
-            unsafe { ffi::ResetEvent(state.event.raw()) };
-        } else {
-            state.event.rearm();
-        }
+        let is_pending = state.pending != 0;
+        state.flag.set(is_pending);
         Some(Signal(number))
     }
 }
@@ -105,7 +94,7 @@ impl Drop for SignalSource {
         remove(&self.receiver);
         // The handler may still have a reference to the receiver. End the registration here, so that `poll` reports no
         // event of this source after the drop.
-        lock(&self.receiver.state).event.deregister();
+        lock(&self.receiver.state).flag.deregister();
     }
 }
 
@@ -115,11 +104,7 @@ impl Receiver {
         let mut state = lock(&self.state);
         if state.pending & bit(number) == 0 {
             state.pending |= bit(number);
-            // Arm before the event is signalled: in the other order, a `poll` in between could report the signal, and
-            // would then report it again.
-            state.event.rearm();
-            // SAFETY: the handle is open.
-            unsafe { ffi::SetEvent(state.event.raw()) };
+            state.flag.set(true);
         }
     }
 }
@@ -199,19 +184,19 @@ unsafe extern "system" fn handler(event: DWORD) -> BOOL {
 impl Source for SignalSource {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         self.association.check_unassociated(registry.id())?;
-        lock(&self.receiver.state).event.register(registry.selector(), token, interests)?;
+        lock(&self.receiver.state).flag.register(registry.selector(), token, interests)?;
         self.association.associate(registry.id());
         Ok(())
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         self.association.check(registry.id())?;
-        lock(&self.receiver.state).event.reregister(registry.selector(), token, interests)
+        lock(&self.receiver.state).flag.reregister(registry.selector(), token, interests)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         self.association.check(registry.id())?;
-        lock(&self.receiver.state).event.deregister();
+        lock(&self.receiver.state).flag.deregister();
         self.association = Association::default();
         Ok(())
     }
