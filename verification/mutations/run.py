@@ -18,7 +18,7 @@ These are failures: a text that does not occur exactly once, a test that does no
 a mutant with which too few tests fail, a test that fails without it. A test that hangs counts as failed if it runs
 alone.
 In the tables oracle and signals, the folder of the file selects the system: mutants of `src/kqueue` run over the kqueue model, those
-of `src/iocp` under Wine, the others natively.
+of `src/iocp` and `src/windows` under Wine, the others natively.
 CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 """
 import os
