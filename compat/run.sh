@@ -169,7 +169,8 @@ kqueue() {
   same mio minimio-kqueue "the program prints the same over the model of a kqueue as on Linux"
 }
 
-# Copies the published source of the package `$name` to `$folder`.
+# Copies the published source of the package `$name` to `$folder`. If that is the replaced package, an empty library takes the place of
+# its source, and its tests use the replacement.
 fetch_source() {
   mkdir -p "$work/fetch/src" "$work/published"
   printf '%s\n' '[package]' 'name = "fetch"' 'version = "0.0.0"' 'edition = "2021"' '[workspace]' '[dependencies]' \
@@ -181,13 +182,22 @@ fetch_source() {
 (manifest,) = [p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["name"] == sys.argv[1] and p["source"]]
 print(os.path.dirname(manifest))' "$name") &&
     cp -r "$source" "$folder" || return
+  if [[ $name == "$replaced" ]]; then
+    sed -i "s/^name = \"$name\"/name = \"published_$name\"/" "$folder/Cargo.toml"
+    printf '\n[dependencies.%s]\nversion = "=%s"\n' "$name" "$version" >>"$folder/Cargo.toml"
+    : >"$folder/src/lib.rs"
+  fi
   # The folder may be inside a workspace, but the package is not a part of that workspace.
   grep -q '^\[workspace\]' "$folder/Cargo.toml" || printf '\n[workspace]\n' >>"$folder/Cargo.toml"
 }
 
-# published NAME VERSION [argument of cargo test …]: runs the package's own tests, with its published lock file except for mio.
+# published NAME VERSION [argument of cargo test …]: runs the package's own tests, with its published lock file except for the replaced
+# package, `$replaced` (default: mio).
 published() {
-  local name=$1 version=$2 folder=$work/published/$1 flags=("${patch[@]}") updates=() other tests
+  local name=$1 version=$2 folder=$work/published/$1 replaced=${replaced:-mio} updates=() other tests
+  local flags=(--config "patch.crates-io.$replaced.path='$root/compat/$replaced'")
+  local replaced_version
+  replaced_version=$(sed -n 's/^version = "\(.*\)"/\1/p' "compat/$replaced/Cargo.toml")
   shift 2
   fetch_source || { not "$name $version: its source" && return; }
   # A dependency of the tests may depend on another version of this package. Replace that version with this folder too.
@@ -197,9 +207,9 @@ published() {
       updates+=(--package "$name@$other")
     fi
   done
-  # Cargo treats versions before 1.x as other crates, so they stay.
-  for other in $(locked mio); do
-    [[ $other != 1.* ]] || updates+=(--package "mio@$other")
+  # Cargo treats versions with another first number as other crates, so they stay.
+  for other in $(locked "$replaced"); do
+    [[ ${other%%.*} != "${replaced_version%%.*}" ]] || updates+=(--package "$replaced@$other")
   done
   cd "$folder"
   local -x CARGO_TARGET_DIR=$work/published-target
@@ -216,12 +226,15 @@ published() {
 }
 
 # locked NAME: prints the versions of a package in the lock file.
-locked() { sed -n "/^name = \"$1\"/{n;s/version = \"\(.*\)\"/\1/p}" "$folder/Cargo.lock"; }
+locked() {
+  # Some packages are published without a lock file.
+  [[ ! -e $folder/Cargo.lock ]] || sed -n "/^name = \"$1\"/{n;s/version = \"\(.*\)\"/\1/p}" "$folder/Cargo.lock"
+}
 
 is_patched() {
-  local mio
-  mio=$(cargo tree --quiet "${flags[@]}" --all-features --edges normal,dev --invert mio@1.2.5 --depth 0)
-  [[ $mio == *"/compat/mio)" ]] || { echo "the package uses $mio, not compat/mio" && return 1; }
+  local used
+  used=$(cargo tree --quiet "${flags[@]}" --all-features --edges normal,dev --invert "$replaced@$replaced_version" --depth 0)
+  [[ $used == *"/compat/$replaced)" ]] || { echo "the package uses $used, not compat/$replaced" && return 1; }
 }
 
 tokio() {
@@ -258,6 +271,18 @@ serial() {
   verification/setup/debian.sh socat pkg-config libudev-dev
   published mio-serial 5.0.7 --test test_serialstream -- --test-threads 1
 }
+
+polling() { replaced=polling published polling 3.11.0 --tests; }
+
+async_io() { replaced=polling published async-io 2.6.0; }
+
+async_process() { replaced=polling published async-process 2.5.0; }
+
+calloop() { replaced=polling published calloop 0.14.5 --features block_on,executor,futures-io,signals,stream; }
+
+async_net() { replaced=polling published async-net 2.0.0; }
+
+async_signal() { replaced=polling published async-signal 0.2.14; }
 
 for part in "${parts[@]}"; do
   echo "$part"
