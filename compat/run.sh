@@ -274,6 +274,19 @@ serial() {
 
 polling() { replaced=polling published polling 3.11.0 --tests; }
 
+# The examples are not compiled, because they are programs for Unix.
+polling_wine() {
+  . verification/setup/wine-setup.sh
+  local -x MINIMIO_WINE_LIMIT=200
+  replaced=polling published polling 3.11.0 --target x86_64-pc-windows-gnu --tests
+}
+
+async_io_wine() {
+  . verification/setup/wine-setup.sh
+  local -x MINIMIO_WINE_LIMIT=200
+  replaced=polling published async-io 2.6.0 --target x86_64-pc-windows-gnu
+}
+
 async_io() { replaced=polling published async-io 2.6.0; }
 
 async_process() { replaced=polling published async-process 2.5.0; }
