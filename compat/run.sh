@@ -156,13 +156,19 @@ wine() {
   same mio-windows minimio-windows "the program prints the same with mio and with minimio, under Wine"
 }
 
-# `--target` applies RUSTFLAGS to the program and its dependencies only, so build scripts are not linked to the model.
-kqueue() {
+# Builds the model of a kqueue, and sets `model_flags` to the RUSTFLAGS of programs that use it. Such a program is built with
+# `--target`, which applies the flags to the program and its dependencies only, so build scripts are not linked to the model.
+build_model() {
   local model=$target/kqueue-model/release
   CARGO_TARGET_DIR=$target/kqueue-model logged 600 "$work/model.build" \
-    cargo build --release --manifest-path verification/kqueue/model/Cargo.toml || { not "the model" && return; }
+    cargo build --release --manifest-path verification/kqueue/model/Cargo.toml || { not "the model" && return 1; }
+  model_flags="--cfg minimio_kqueue -L native=$model -l dylib=kqueue_model -C link-arg=-Wl,-rpath,$model"
+}
+
+kqueue() {
+  build_model || return 0
   build mio && run mio "$work/mio/release/tokio-program" 1000 || { not "the program on Linux" && return; }
-  local -x RUSTFLAGS="--cfg minimio_kqueue -L native=$model -l dylib=kqueue_model -C link-arg=-Wl,-rpath,$model"
+  local -x RUSTFLAGS=$model_flags
   build minimio-kqueue --target "$host" "${patch[@]}" &&
     run minimio-kqueue "$work/minimio-kqueue/$host/release/tokio-program" 1000 ||
     { not "the program over the model of a kqueue" && return; }
@@ -273,6 +279,17 @@ serial() {
 }
 
 polling() { replaced=polling published polling 3.11.0 --tests; }
+
+# Runs the tests over the model of a kqueue. async-io uses its code for Linux, because the model runs there.
+polling_kqueue() {
+  build_model || return 0
+  RUSTFLAGS=$model_flags replaced=polling published polling 3.11.0 --target "$host" --tests
+}
+
+async_io_kqueue() {
+  build_model || return 0
+  RUSTFLAGS=$model_flags replaced=polling published async-io 2.6.0 --target "$host" --lib --tests
+}
 
 # The examples are not compiled, because they are programs for Unix.
 polling_wine() {
