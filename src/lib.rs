@@ -202,8 +202,8 @@
 //! |---|---|---:|
 //! | core and epoll | the core and `epoll/` | 1,860 |
 //! | core and kqueue | the core and `kqueue/` | 2,113 |
-//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 2,968 |
-//! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,039 |
+//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 3,000 |
+//! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,036 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]

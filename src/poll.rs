@@ -65,6 +65,23 @@ use crate::Interest;
 /// An edge-triggered outer loop reports the descriptor when it becomes readable, and perhaps not again while events
 /// remain. So call `poll` until it returns no events. This loses no event, whatever the capacity of `Events`.
 ///
+/// # Completion port
+///
+/// On Windows, the poll and its registry give out the completion port ([`AsHandle`], [`AsRawHandle`]): for a type that
+/// must return a handle, and for system functions that take a port. `poll` dequeues the packets of the port.
+///
+/// | the program | Windows |
+/// |---|---|
+/// | posts a packet ([`PostQueuedCompletionStatus`]), or associates a handle or a job object | allowed: `poll` discards the packets |
+/// | chooses a key below `1 << (usize::BITS - 1)`, such as a small number, with any address | never mistaken for a packet of the crate |
+/// | chooses a larger key | mistaken only by chance: the crate's keys are random numbers |
+/// | dequeues packets | not allowed: sources and wakers whose packet it takes are not reported any more |
+/// | closes the handle | not allowed: the poll owns it |
+/// | waits for the handle with another event loop | not documented for a port, and a pending wake may have no packet |
+///
+/// `poll` neither dereferences the address of a discarded packet nor reports an event for it, and it does not return
+/// because of it. A program that has a result to deliver pushes the result into a queue of its own and wakes the poll.
+///
 /// # Fork
 ///
 /// A child process made by `fork` must not use the polls, sources and wakers of its parent.
@@ -78,6 +95,9 @@ use crate::Interest;
 ///
 /// [`AsRawFd`]: #impl-AsRawFd-for-Poll
 /// [`AsFd`]: #impl-AsFd-for-Poll
+/// [`AsHandle`]: https://doc.rust-lang.org/std/os/windows/io/trait.AsHandle.html
+/// [`AsRawHandle`]: https://doc.rust-lang.org/std/os/windows/io/trait.AsRawHandle.html
+/// [`PostQueuedCompletionStatus`]: https://learn.microsoft.com/windows/win32/fileio/postqueuedcompletionstatus
 #[doc(alias("epoll", "kqueue", "IOCP"))]
 pub struct Poll {
     registry: Registry,

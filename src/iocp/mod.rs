@@ -142,7 +142,8 @@
 //! - A wait of the thread pool owns one `Arc` reference and counts one in the same number, until its callback posts a
 //!   packet, which takes over both, or until the wait is ended. The callback takes no lock.
 //! - The key of a packet determines what its `lpOverlapped` points to. The key is [`port::KEY_AFD`],
-//!   [`port::KEY_WAITABLE`], [`port::KEY_NOTIFIER`], or the address of a pipe. The port knows no tokens.
+//!   [`port::KEY_WAITABLE`], [`port::KEY_NOTIFIER`], or that of a pipe. The port knows no tokens. A packet with another
+//!   key, or with the key of a pipe and an address outside it, is the program's: `decode` uses neither number.
 //! - Locks are taken in this order: first the lock of `SourceSockets` or `SourceHandles`; then one of `Sock::state`,
 //!   `Pipe::state`, `Waitable::state`, `SelectorState::queue`, `SelectorState::pipes` and `SelectorState::waitables`;
 //!   last the lock of `PollGroups`. No lock of a sock, a pipe or a waitable is held while the last reference to

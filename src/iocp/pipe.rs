@@ -45,10 +45,12 @@ use crate::event::Token;
 use crate::sync::lock;
 use crate::Interest;
 
+/// `repr(C)`: the operations are at the address of the pipe, for `is_packet`.
+#[repr(C)]
 pub(super) struct Pipe {
+    operations: [Operation; 3],
     /// The value of the handle inside `state`, for `NamedPipe::as_raw_handle` and `disconnect`.
     pub raw: HANDLE,
-    operations: [Operation; 3],
     pub state: Mutex<State>,
 }
 
@@ -135,6 +137,9 @@ pub(super) struct State {
     /// The port is closing, so no operation may start.
     port_closing: bool,
 }
+
+/// The key of a pipe's packets is its address divided by this number, which divides every address.
+const KEY_UNIT: usize = 4;
 
 /// The events of each direction.
 const PIPE_READ: u32 = AFD_POLL_RECEIVE | AFD_POLL_DISCONNECT;
@@ -249,7 +254,7 @@ impl Pipe {
             Some(handle) => handle,
             None => return Ok(false),
         };
-        port.associate(handle, Arc::as_ptr(self) as usize)?;
+        port.associate(handle, Arc::as_ptr(self) as usize / KEY_UNIT)?;
         state.end = pipe_end(handle);
         Ok(true)
     }
@@ -488,10 +493,10 @@ impl Pipe {
         Ok(())
     }
 
-    /// Creates the reference that a packet of this pipe owns. Returns the packet's key, which is the pipe's address.
+    /// Creates the reference that a packet of this pipe owns. Returns the packet's key.
     fn add_kernel_ref(self: &Arc<Pipe>, port: &Port) -> usize {
         port.add_pending_packet();
-        Arc::into_raw(Arc::clone(self)) as usize
+        Arc::into_raw(Arc::clone(self)) as usize / KEY_UNIT
     }
 
     /// Drops a reference that no packet owns.
@@ -514,7 +519,14 @@ impl Pipe {
     pub unsafe fn from_packet(key: usize) -> Arc<Pipe> {
         // SAFETY: `associate` has made the key from the pipe's address, and `add_kernel_ref` has created a reference
         // for this one packet.
-        unsafe { Arc::from_raw(key as *const Pipe) }
+        unsafe { Arc::from_raw((key * KEY_UNIT) as *const Pipe) }
+    }
+
+    /// Returns whether a packet with this key and this address is that of a pipe. This only compares the numbers: the
+    /// packet of another program part can have any key.
+    pub fn is_packet(key: usize, address: *mut c_void) -> bool {
+        let offset = (address as usize).wrapping_sub(key.wrapping_mul(KEY_UNIT));
+        offset % mem::size_of::<Operation>() == 0 && offset <= mem::size_of::<[Operation; 3]>()
     }
 
     /// Handles a packet of this pipe: stores the result of the completed operation, starts the operation that follows
@@ -633,7 +645,7 @@ impl Pipe {
         }
         let key = self.add_kernel_ref(port);
         state.post_state = PostState::Posted;
-        if port.post(key, ptr::null_mut()).is_err() {
+        if port.post(key, self.operations.as_ptr_range().end as *mut c_void).is_err() {
             // SAFETY: `add_kernel_ref` has just returned the key, and the port has not accepted the packet.
             unsafe { Pipe::drop_kernel_ref(port, key) };
             // The only known cause is that the kernel has no memory. The next wait tries again.

@@ -1,9 +1,12 @@
 //! The completion port: associates handles, posts and dequeues packets, and counts the packets that are to come.
 //!
 //! The book opens the port in the same way. This crate adds the count, because it must know when the kernel has written
-//! to the memory of this crate for the last time.
+//! to the memory of this crate for the last time. The program can have the port's handle and queue packets of its own,
+//! so this crate's keys are numbers that a program does not use.
 
 use std::cmp;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::Hasher;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::raw::c_void;
@@ -13,7 +16,8 @@ use std::time::Duration;
 
 use super::ffi::{self, DWORD, HANDLE, NTSTATUS, OVERLAPPED_ENTRY};
 
-// Each packet has a key and an address: the fields `lpCompletionKey` and `lpOverlapped` of `OVERLAPPED_ENTRY`.
+// Each packet has a key and an address: the fields `lpCompletionKey` and `lpOverlapped` of `OVERLAPPED_ENTRY`. The key
+// in the field is one of these keys plus `Port::key_offset`.
 
 /// The key of packets that only end a wait, such as a [`Notifier`](super::Notifier)'s. Their address is null.
 pub(super) const KEY_NOTIFIER: usize = 0;
@@ -23,8 +27,8 @@ pub(super) const KEY_AFD: usize = 1;
 /// The key of packets for waits. Their address is that of the [`Waitable`](super::waitable::Waitable), and the packet
 /// owns one reference to the waitable.
 pub(super) const KEY_WAITABLE: usize = 2;
-// Any other key is the address of a `Pipe`, and the packet owns one reference to the pipe. The packet's address is that
-// of the completed operation, or null if the pipe posted the packet itself.
+// Any other key is `Pipe::key`, and the packet owns one reference to the pipe. The packet's address is that of the
+// completed operation or, if the pipe posted the packet itself, the end of the array of operations.
 
 /// Converts the status of a native function to an error.
 pub(super) fn nt_error(status: NTSTATUS) -> io::Error {
@@ -65,6 +69,9 @@ impl Drop for Handle {
 /// A completion port.
 pub(super) struct Port {
     handle: Handle,
+    /// What this crate adds to each key. The program's packets have small numbers or addresses as keys, and no key of
+    /// this crate is one: the highest bit of each is set. Another number of the program equals a key only by chance.
+    key_offset: usize,
     /// The number of pending requests, operations, waits and posted packets that own a reference to a sock, a pipe or a
     /// waitable.
     pending_packets: AtomicUsize,
@@ -87,13 +94,27 @@ impl Port {
         }
         // SAFETY: `CreateIoCompletionPort` has just returned the handle, and no other code owns it yet.
         let handle = unsafe { Handle::from_raw(handle) };
-        Ok(Port { handle, pending_packets: AtomicUsize::new(0), has_failed_post: AtomicBool::new(false) })
+        let mut hasher = DefaultHasher::new();
+        ptr::hash(&handle, &mut hasher);
+        // The two highest bits are 1 and 0, and each key is less than a quarter of all numbers, so no sum overflows.
+        // The two lowest bits are 0, so the sums end in the bits of the three keys above.
+        let key_offset = (hasher.finish() as usize >> 2 | 1 << (usize::BITS - 1)) & !3;
+        Ok(Port { handle, key_offset, pending_packets: AtomicUsize::new(0), has_failed_post: AtomicBool::new(false) })
+    }
+
+    pub fn raw(&self) -> HANDLE {
+        self.handle.raw()
+    }
+
+    /// Returns the key of a packet without the offset, or `None` if the program has queued the packet.
+    pub fn key_of(&self, packet: &OVERLAPPED_ENTRY) -> Option<usize> {
+        packet.lpCompletionKey.checked_sub(self.key_offset)
     }
 
     /// Associates the handle with this port: each operation on the handle that completes queues a packet with this key.
     pub fn associate(&self, handle: &Handle, key: usize) -> io::Result<()> {
         // SAFETY: both handles are open, and `CreateIoCompletionPort` takes no other pointer.
-        let port = unsafe { ffi::CreateIoCompletionPort(handle.raw(), self.handle.raw(), key, 0) };
+        let port = unsafe { ffi::CreateIoCompletionPort(handle.raw(), self.handle.raw(), self.key_offset + key, 0) };
         if port.is_null() {
             return Err(io::Error::last_os_error());
         }
@@ -103,7 +124,7 @@ impl Port {
     /// Queues a packet.
     pub fn post(&self, key: usize, address: *mut c_void) -> io::Result<()> {
         // SAFETY: the handle is open, and the kernel only returns the address with the packet, without using it.
-        match unsafe { ffi::PostQueuedCompletionStatus(self.handle.raw(), 0, key, address) } {
+        match unsafe { ffi::PostQueuedCompletionStatus(self.handle.raw(), 0, self.key_offset + key, address) } {
             0 => Err(io::Error::last_os_error()),
             _ => Ok(()),
         }

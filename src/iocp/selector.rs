@@ -27,6 +27,11 @@ impl Selector {
         Ok(Selector { source_sockets: SourceSockets::new(), source_handles: SourceHandles::new(), shared })
     }
 
+    /// Returns the handle of the port, which is open as long as this selector.
+    pub fn port(&self) -> HANDLE {
+        self.shared.port.raw()
+    }
+
     pub(super) fn shared(&self) -> &Arc<SelectorState> {
         &self.shared
     }

@@ -253,9 +253,11 @@ impl Drop for WaitGuard<'_> {
 
 /// A dequeued packet, and the kernel reference that it owned, if any.
 enum Packet {
+    /// The program has queued the packet.
+    Foreign,
     Notifier,
     Sock(Arc<Sock>),
-    /// The address is that of the completed operation, or null.
+    /// The address is that of the completed operation, or another one.
     Pipe(Arc<Pipe>, *mut c_void),
     Waitable(Arc<Waitable>),
 }
@@ -278,6 +280,7 @@ impl SelectorState {
     pub unsafe fn complete(&self, packet: &OVERLAPPED_ENTRY) -> Outcome {
         // SAFETY: the caller promises the same.
         match unsafe { self.decode(packet) } {
+            Packet::Foreign => Outcome::Nothing,
             Packet::Notifier => Outcome::Notified,
             Packet::Sock(sock) => {
                 // SAFETY: the caller promises that the packet was dequeued, and that this is called once for it.
@@ -309,14 +312,17 @@ impl SelectorState {
     ///
     /// As for `complete`.
     unsafe fn decode(&self, packet: &OVERLAPPED_ENTRY) -> Packet {
-        let decoded = match packet.lpCompletionKey {
-            KEY_NOTIFIER => return Packet::Notifier,
+        let decoded = match self.port.key_of(packet) {
+            Some(KEY_NOTIFIER) => return Packet::Notifier,
             // SAFETY: the packet has this key; the caller promises the rest.
-            KEY_AFD => Packet::Sock(unsafe { Sock::from_packet(packet.lpOverlapped) }),
+            Some(KEY_AFD) => Packet::Sock(unsafe { Sock::from_packet(packet.lpOverlapped) }),
             // SAFETY: as above.
-            KEY_WAITABLE => Packet::Waitable(unsafe { Waitable::from_packet(packet.lpOverlapped) }),
-            // SAFETY: every other key is that of a pipe; the caller promises the rest.
-            key => Packet::Pipe(unsafe { Pipe::from_packet(key) }, packet.lpOverlapped),
+            Some(KEY_WAITABLE) => Packet::Waitable(unsafe { Waitable::from_packet(packet.lpOverlapped) }),
+            Some(key) if Pipe::is_packet(key, packet.lpOverlapped) => {
+                // SAFETY: the key and the address are those of a pipe's packet; the caller promises the rest.
+                Packet::Pipe(unsafe { Pipe::from_packet(key) }, packet.lpOverlapped)
+            }
+            _ => return Packet::Foreign,
         };
         self.port.remove_pending_packet();
         decoded

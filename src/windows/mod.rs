@@ -5,7 +5,8 @@
 
 use std::io;
 use std::os::windows::io::{
-    AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket, RawSocket,
+    AsHandle, AsRawHandle, AsRawSocket, AsSocket, BorrowedHandle, BorrowedSocket, FromRawSocket, IntoRawSocket,
+    OwnedSocket, RawHandle, RawSocket,
 };
 
 // This module and `crate::book` import each other, because `AsRawSocket` exists only on Windows.
@@ -14,7 +15,7 @@ use crate::event::{Source, Token};
 // This module and `crate::net` import each other: the conversions between the public sockets and the system's sockets
 // are here, and the public sockets are built on `windows/socket.rs`.
 use crate::net::{TcpListener, TcpStream, UdpSocket};
-use crate::{Interest, Registry};
+use crate::{Interest, Poll, Registry};
 
 pub(crate) mod ffi;
 mod named_pipe;
@@ -109,6 +110,35 @@ impl Source for SourceSocket<'_> {
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         registry.selector().deregister_raw(self.raw())
+    }
+}
+
+/// Returns the completion port ([what a program may do with it](Poll#completion-port)).
+impl AsHandle for Registry {
+    fn as_handle(&self) -> BorrowedHandle<'_> {
+        // SAFETY: the port is open as long as its selector, which the registry keeps.
+        unsafe { BorrowedHandle::borrow_raw(self.selector().port()) }
+    }
+}
+
+/// Returns the completion port ([what a program may do with it](Poll#completion-port)).
+impl AsRawHandle for Registry {
+    fn as_raw_handle(&self) -> RawHandle {
+        self.selector().port()
+    }
+}
+
+/// Returns the completion port ([what a program may do with it](Poll#completion-port)).
+impl AsHandle for Poll {
+    fn as_handle(&self) -> BorrowedHandle<'_> {
+        self.registry().as_handle()
+    }
+}
+
+/// Returns the completion port ([what a program may do with it](Poll#completion-port)).
+impl AsRawHandle for Poll {
+    fn as_raw_handle(&self) -> RawHandle {
+        self.registry().as_raw_handle()
     }
 }
 

@@ -13,6 +13,7 @@ mod support;
 
 mod allocation;
 mod book;
+mod completion_port;
 mod events;
 mod events_unix;
 mod interest;

@@ -87,6 +87,12 @@ impl Object {
 // SAFETY: a handle is a number that is valid on every thread.
 unsafe impl Sync for Object {}
 
+/// Posts a packet to a completion port.
+pub fn post_packet(port: RawHandle, key: usize, address: usize) {
+    // SAFETY: the port is open, and the kernel does not use the address.
+    succeeded(unsafe { PostQueuedCompletionStatus(port, 0, key, address) });
+}
+
 fn succeeded(result: i32) {
     assert_ne!(result, 0, "{}", io::Error::last_os_error());
 }
@@ -140,6 +146,8 @@ extern "system" {
         inherit: i32,
         options: u32,
     ) -> i32;
+    /// <https://learn.microsoft.com/windows/win32/fileio/postqueuedcompletionstatus>. `overlapped` is a pointer in C.
+    fn PostQueuedCompletionStatus(port: RawHandle, bytes: u32, key: usize, overlapped: usize) -> i32;
     /// <https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-getcurrentprocess>
     fn GetCurrentProcess() -> RawHandle;
 }

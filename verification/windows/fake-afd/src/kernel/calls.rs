@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::layout::*;
 use super::pipes::{OperationKind, Start};
 use super::requests::SubmitArguments;
-use super::trace::{events_name, status_name, TracedPackets};
+use super::trace::{events_name, key_name, status_name, TracedPackets};
 use super::{fails, lock, Device, Object, Packet, Pipe, Port};
 
 extern "C" {
@@ -61,6 +61,7 @@ extern "system" fn CreateIoCompletionPort(file: usize, port: usize, key: usize, 
     };
     kernel.rule(free, "a device is associated with a port twice");
     kernel.record(|kernel| {
+        let key = key_name(key);
         format!("CreateIoCompletionPort({}, {}, key {key}) = port", kernel.name(file), kernel.name(port))
     });
     port
@@ -139,7 +140,7 @@ extern "system" fn PostQueuedCompletionStatus(port: usize, _bytes: u32, key: usi
     let mut kernel = lock();
     kernel.count_call();
     kernel.counts.posts += 1;
-    kernel.record(|kernel| format!("PostQueuedCompletionStatus({}, key {key})", kernel.name(port)));
+    kernel.record(|kernel| format!("PostQueuedCompletionStatus({}, key {})", kernel.name(port), key_name(key)));
     if kernel.port(port).is_none() {
         set_last_error(ERROR_INVALID_HANDLE);
         return 0;
@@ -156,7 +157,7 @@ extern "system" fn PostQueuedCompletionStatus(port: usize, _bytes: u32, key: usi
         }
         kernel.counts.lent += 1;
     }
-    kernel.queue(port, Packet { key, address, request: None });
+    kernel.queue(port, Packet { key, address, request: None, is_foreign: false });
     while kernel.behaviour.holds_posts {
         kernel.blocked_in_post += 1;
         kernel.sleep(FOR_EVER);

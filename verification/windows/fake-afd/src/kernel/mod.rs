@@ -211,6 +211,8 @@ struct Packet {
     address: usize,
     /// `None`: a posted packet.
     request: Option<usize>,
+    /// The test has posted the packet. It owns no reference.
+    is_foreign: bool,
 }
 
 #[derive(Default)]
@@ -369,7 +371,7 @@ impl Kernel {
         self.closed.insert(handle);
         match object {
             Object::Port(port) => {
-                for packet in port.packets.into_iter().filter(|packet| packet.address != 0) {
+                for packet in port.packets.into_iter().filter(|packet| packet.address != 0 && !packet.is_foreign) {
                     self.counts.lost += 1;
                     // The kernel does not write to the memory of the request or operation any more.
                     if let Some(request) = packet.request {
@@ -397,7 +399,7 @@ impl Kernel {
 
     /// Queues a packet in a port. If the port was closed, the packet is lost.
     fn queue(&mut self, port: usize, packet: Packet) {
-        let completes = packet.request.is_some() || self.operations.contains_key(&packet.address);
+        let completes = packet.request.is_some() || !packet.is_foreign && self.operations.contains_key(&packet.address);
         let shuffled = self.behaviour.shuffles && completes;
         let random = if shuffled { self.random() as usize } else { 0 };
         if let Some(Object::Port(port)) = self.objects.get_mut(&port) {
@@ -407,9 +409,17 @@ impl Kernel {
         }
     }
 
+    /// Queues a packet that the crate has not posted.
+    pub fn post_foreign(&mut self, port: usize, key: usize, address: usize) {
+        self.queue(port, Packet { key, address, request: None, is_foreign: true });
+    }
+
     /// Dequeues the next packet of a port.
     fn take(&mut self, port: usize) -> Option<Packet> {
         let packet = self.port(port)?.packets.pop_front()?;
+        if packet.is_foreign {
+            return Some(packet);
+        }
         if packet.address != 0 {
             self.counts.returned += 1;
         }

@@ -93,6 +93,11 @@ impl Kernel {
         self.operations.values().find(is_meant).map(|operation| operation.room)
     }
 
+    /// Returns the address of a pending operation.
+    pub fn operation_address(&self) -> Option<usize> {
+        self.operations.keys().next().copied()
+    }
+
     /// Returns how many operations have packets that were not dequeued.
     pub fn operations_pending(&self) -> usize {
         self.operations.len()
@@ -201,7 +206,7 @@ impl Kernel {
         if !self.behaviour.writes_late {
             self.write_operation(address);
         }
-        self.queue(port, Packet { key, address, request: None });
+        self.queue(port, Packet { key, address, request: None, is_foreign: false });
     }
 
     /// Writes the status of an operation, and the bytes that were read, to the caller's memory.

@@ -282,7 +282,7 @@ impl Kernel {
         if !self.behaviour.writes_late {
             self.write(id);
         }
-        self.queue(port, Packet { key, address, request: Some(id) });
+        self.queue(port, Packet { key, address, request: Some(id), is_foreign: false });
     }
 
     /// Writes the result of a request to the caller's memory.

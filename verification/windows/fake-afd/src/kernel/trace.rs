@@ -43,7 +43,7 @@ impl Kernel {
             None => "posted".to_owned(),
         };
         let address = if packet.request.is_some() { "sock" } else { "address" };
-        packets.0.push(format!("packet: key {}, {address}; request: {result}", packet.key));
+        packets.0.push(format!("packet: key {}, {address}; request: {result}", key_name(packet.key)));
     }
 
     pub(super) fn trace_wait(&mut self, port: usize, room: u32, milliseconds: u32, packets: TracedPackets) {
@@ -82,4 +82,9 @@ pub(super) fn events_name(events: u32) -> String {
     ];
     let names: Vec<_> = names.iter().filter(|(event, _)| events & event != 0).map(|(_, name)| *name).collect();
     names.join("|")
+}
+
+/// Returns a key without its random offset, a multiple of 4.
+pub(super) fn key_name(key: usize) -> usize {
+    key % 4
 }

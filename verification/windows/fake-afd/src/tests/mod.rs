@@ -5,6 +5,7 @@ mod closing;
 mod costs;
 mod explore;
 mod failures;
+mod foreign;
 mod guide;
 mod modes;
 mod pipes;

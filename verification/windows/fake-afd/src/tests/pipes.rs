@@ -15,7 +15,7 @@ const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 const READ: Interest = Interest::READABLE;
 
 /// Like the crate's `NamedPipe`.
-struct Pipe {
+pub(super) struct Pipe {
     association: Association,
     state: PipeSource,
     handle: usize,
@@ -26,7 +26,7 @@ impl Pipe {
         Pipe::new(true)
     }
 
-    fn client() -> Pipe {
+    pub(super) fn client() -> Pipe {
         Pipe::new(false)
     }
 
