@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs real programs on minimio: published packages, unchanged, with `compat/mio` in the place of mio by `[patch.crates-io]`; and
-# two of mio's own examples, moved to minimio in each of the three ways that the README describes.
+# Runs real programs on minimio: published packages, unchanged, with `compat/mio` in the place of mio, or `compat/polling` in the place
+# of polling, by `[patch.crates-io]`; and two of mio's own examples, moved to minimio in each of the three ways that the README
+# describes.
 #
 #     compat/run.sh             all parts
 #     compat/run.sh linux …     only the named parts
@@ -14,13 +15,19 @@
 # | kqueue | the program prints the same over the model of a kqueue as on Linux |
 # | tokio, notify, signal_hook, serial | the package's own tests pass on Linux |
 # | tokio_wine | tokio's own tests for Windows pass under Wine |
+# | smol, calloop_program | `compat/programs/smol` and `compat/programs/calloop` print the same with polling and with minimio |
+# | smol_throughput | as throughput, for the smol program |
+# | polling, async_io, async_process, calloop, async_net, async_signal | the package's own tests pass on Linux |
+# | polling_wine, async_io_wine | the package's own tests for Windows pass under Wine |
+# | polling_kqueue, async_io_kqueue | the package's own tests, without those of its documentation, pass over the model of a kqueue |
 #
 # The packages and the dependencies of their tests come from crates.io. CARGO_TARGET_DIR: where to build (default: `target` in
 # the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
-parts=(linux examples throughput wine kqueue tokio tokio_wine notify signal_hook serial)
+parts=(linux examples throughput wine kqueue tokio tokio_wine notify signal_hook serial smol calloop_program smol_throughput polling
+  async_io async_process calloop async_net async_signal polling_wine async_io_wine polling_kqueue async_io_kqueue)
 (($# == 0)) || parts=("$@")
 
 root=$PWD
@@ -29,6 +36,7 @@ work=$target/compat
 host=$(rustc -vV | sed -n 's/^host: //p')
 mkdir -p "$work"
 patch=(--config "patch.crates-io.mio.path='$root/compat/mio'")
+patch_polling=(--config "patch.crates-io.polling.path='$root/compat/polling'")
 export CARGO_PROFILE_TEST_DEBUG=0 CARGO_PROFILE_DEV_DEBUG=0 CARGO_TERM_COLOR=never
 # The programs open more connections at the same time than the default limit of some shells allows.
 ulimit -n "$(ulimit -H -n)"
@@ -50,18 +58,18 @@ logged() {
   return "$status"
 }
 
-# build NAME [argument of cargo build …]: builds the tokio program, with mio or with the patch. Each build has its own folder, so
-# that later parts can reuse it.
+# build NAME [argument of cargo build …]: builds `$program` (default: tokio), with `$replaced` (default: mio) or with the patch. Each
+# build has its own folder, so that later parts can reuse it.
 build() {
-  local name=$1
+  local name=$1 program=${program:-tokio} replaced=${replaced:-mio}
   shift
-  (cd compat/programs/tokio && CARGO_TARGET_DIR=$work/$name logged 900 "$work/$name.build" cargo build --release "$@") || return
-  local mio
-  mio=$(cd compat/programs/tokio && cargo tree --quiet --invert mio --depth 0 "$@")
+  (cd "compat/programs/$program" && CARGO_TARGET_DIR=$work/$name logged 900 "$work/$name.build" cargo build --release "$@") || return
+  local used
+  used=$(cd "compat/programs/$program" && cargo tree --quiet --invert "$replaced" --depth 0 "$@")
   case $name in
-  *minimio*) [[ $mio == "mio v"*"/compat/mio)" ]] ;;
-  *) [[ $mio == "mio v"* && $mio != *"("* ]] ;;
-  esac || { echo "$name is built on $mio" && return 1; }
+  *minimio*) [[ $used == "$replaced v"*"/compat/$replaced)" ]] ;;
+  *) [[ $used == "$replaced v"* && $used != *"("* ]] ;;
+  esac || { echo "$name is built on $used" && return 1; }
 }
 
 # run NAME COMMAND…: runs a command and keeps its output, with Unix line ends.
@@ -128,19 +136,48 @@ examples() {
 
 throughput() {
   build mio && build minimio "${patch[@]}" || { not "the program on Linux" && return; }
-  local name round
+  measure mio tokio-program mio minimio
+}
+
+smol_throughput() {
+  build_smol && measure polling smol-program smol-polling smol-minimio || not "the smol program"
+}
+
+# measure OTHER PROGRAM BUILD BUILD: runs the benchmark of a program, built with the other library and with minimio, alternately, and
+# prints the medians and their ratio.
+measure() {
+  local other=$1 program=$2 names=("$3" "$4") name round
   for round in 1 2 3 4 5; do
-    for name in mio minimio; do
-      timeout 60 "$work/$name/release/tokio-program" throughput 1 >>"$work/throughput.$name.$$"
+    for name in "${names[@]}"; do
+      timeout 60 "$work/$name/release/$program" throughput 1 >>"$work/throughput.$name.$$"
     done
   done
-  for name in mio minimio; do
+  for name in "${names[@]}"; do
     sort -n "$work/throughput.$name.$$" | sed -n 3p >"$work/throughput.$name"
     rm "$work/throughput.$name.$$"
   done
-  paste "$work/throughput.mio" "$work/throughput.minimio" |
-    awk '{ printf "  round trips a second, median of five rounds: mio %d, minimio %d, ratio %.2f\n", $1, $2, $2 / $1 }'
+  paste "${names[@]/#/$work/throughput.}" |
+    awk -v other="$other" '{ printf "  round trips a second, median of five rounds: %s %d, minimio %d, ratio %.2f\n", other, $1, $2, $2 / $1 }'
   ok "both made round trips"
+}
+
+build_smol() {
+  local program=smol replaced=polling
+  build smol-polling && build smol-minimio "${patch_polling[@]}"
+}
+
+smol() {
+  build_smol && run smol-polling "$work/smol-polling/release/smol-program" &&
+    run smol-minimio "$work/smol-minimio/release/smol-program" || { not "the smol program" && return; }
+  same smol-polling smol-minimio "the smol program prints the same with polling and with minimio"
+}
+
+calloop_program() {
+  local program=calloop replaced=polling
+  build calloop-polling && build calloop-minimio "${patch_polling[@]}" &&
+    run calloop-polling "$work/calloop-polling/release/calloop-program" &&
+    run calloop-minimio "$work/calloop-minimio/release/calloop-program" || { not "the calloop program" && return; }
+  same calloop-polling calloop-minimio "the calloop program prints the same with polling and with minimio"
 }
 
 # The second run has only 100 connections: Wine's work grows with the square of their number, and Wine keeps some memory
