@@ -1,0 +1,368 @@
+// The scenarios, included twice: `polling` is one of the two crates.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::os::unix::io::AsRawFd;
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{fmt, io, thread};
+
+use polling::{Event, Events, PollMode, Poller};
+
+use crate::sockets::{self, SITUATIONS};
+
+const MODES: [PollMode; 4] = [PollMode::Oneshot, PollMode::Level, PollMode::Edge, PollMode::EdgeOneshot];
+const ZERO: Option<Duration> = Some(Duration::ZERO);
+const LONG: Option<Duration> = Some(Duration::from_secs(10));
+
+fn interests() -> [(&'static str, Event); 7] {
+    [
+        ("readable", Event::readable(7)),
+        ("writable", Event::writable(7)),
+        ("all", Event::all(7)),
+        ("none", Event::none(7)),
+        ("interrupt", Event::none(7).with_interrupt()),
+        ("priority", Event::none(7).with_priority()),
+        ("readable, interrupt, priority", Event::readable(7).with_interrupt().with_priority()),
+    ]
+}
+
+/// Returns all scenarios, each with what it observed.
+pub fn all() -> Vec<(String, String)> {
+    let mut results = Vec::new();
+    for (situation, create) in SITUATIONS {
+        for (name, interest) in interests() {
+            for mode in MODES {
+                let observed = observe(create(), interest, mode).unwrap_or_else(|err| format!("{:?}", err.kind()));
+                results.push((format!("{situation}: {name}, {mode:?}"), observed));
+            }
+        }
+    }
+    let others: [(&str, fn() -> io::Result<String>); 14] = [
+        ("errors", errors),
+        ("data arrives later", data_arrives_later),
+        ("modify in each mode", modify_in_each_mode),
+        ("delete", delete),
+        ("delete while waiting", delete_while_waiting),
+        ("notify", notify),
+        ("notify with an event", notify_with_an_event),
+        ("append", append),
+        ("small list", small_list),
+        ("two waits", two_waits),
+        ("two keys of one source", duplicate),
+        ("deadline", deadline),
+        ("signal", signal),
+        ("events", parts),
+    ];
+    for (name, scenario) in others {
+        results.push((name.into(), scenario().unwrap_or_else(|err| format!("{:?}", err.kind()))));
+    }
+    results
+}
+
+fn show(events: &Events) -> String {
+    let mut shown: Vec<String> = events
+        .iter()
+        .map(|event| {
+            let parts = [
+                (event.readable, "r"),
+                (event.writable, "w"),
+                (event.is_interrupt(), "i"),
+                (event.is_priority(), "p"),
+                (event.is_err() == Some(true), "e"),
+            ];
+            let parts: String = parts.iter().filter(|(set, _)| *set).map(|(_, part)| *part).collect();
+            format!("{}{parts}", event.key)
+        })
+        .collect();
+    // The order of events is the kernel's.
+    shown.sort();
+    format!("[{}]", shown.join(" "))
+}
+
+fn wait(poller: &Poller, timeout: Option<Duration>) -> io::Result<String> {
+    let mut events = Events::new();
+    let count = poller.wait(&mut events, timeout)?;
+    assert_eq!(count, events.iter().count());
+    Ok(show(&events))
+}
+
+fn kind<T: fmt::Debug>(result: io::Result<T>) -> String {
+    match result {
+        Ok(_) => "Ok".into(),
+        Err(err) => format!("{:?}", err.kind()),
+    }
+}
+
+/// Three waits, then `modify` with the same interest and mode, then two waits.
+fn observe((source, _others): sockets::Situation, interest: Event, mode: PollMode) -> io::Result<String> {
+    let poller = Poller::new()?;
+    // SAFETY: the source is deleted below.
+    unsafe { poller.add_with_mode(&source, interest, mode)? };
+    let mut observed = String::new();
+    for _ in 0..3 {
+        observed += &wait(&poller, ZERO)?;
+    }
+    poller.modify_with_mode(&source, interest, mode)?;
+    for _ in 0..2 {
+        observed += &wait(&poller, ZERO)?;
+    }
+    poller.delete(&source)?;
+    Ok(observed + &wait(&poller, ZERO)?)
+}
+
+fn errors() -> io::Result<String> {
+    let poller = Poller::new()?;
+    let (source, _peer) = sockets::connect();
+    let mut observed = Vec::new();
+    observed.push(kind(poller.modify(&source, Event::none(1))));
+    observed.push(kind(poller.delete(&source)));
+    // SAFETY: epoll removes a source that is closed.
+    unsafe {
+        observed.push(kind(poller.add(&source, Event::all(usize::MAX))));
+        observed.push(kind(poller.add(&source, Event::all(usize::MAX - 1))));
+        observed.push(kind(poller.add(&source, Event::all(1))));
+        observed.push(kind(poller.add(999_999_999, Event::all(1))));
+        observed.push(kind(poller.add(&std::fs::File::open("/dev/null")?, Event::all(1))));
+        observed.push(kind(poller.add(poller.as_raw_fd(), Event::all(1))));
+    }
+    observed.push(kind(poller.modify(&source, Event::all(usize::MAX))));
+    observed.push(kind(poller.delete(&source)));
+    observed.push(kind(poller.delete(&source)));
+    observed.push(format!("{} {}", poller.supports_level(), poller.supports_edge()));
+    Ok(observed.join(", "))
+}
+
+fn data_arrives_later() -> io::Result<String> {
+    let mut observed = String::new();
+    for mode in MODES {
+        for urgent in [false, true] {
+            let poller = Poller::new()?;
+            let (source, mut peer) = sockets::connect();
+            // SAFETY: the source is deleted below.
+            unsafe { poller.add_with_mode(&source, Event::readable(7), mode)? };
+            for drain in [false, false, true, false] {
+                if drain {
+                    sockets::drain(&source);
+                }
+                if urgent {
+                    sockets::send_urgent(&peer);
+                } else {
+                    peer.write_all(b"more")?;
+                }
+                observed += &wait(&poller, ZERO)?;
+            }
+            drop(peer);
+            sockets::drain(&source);
+            observed += &wait(&poller, ZERO)?;
+            poller.delete(&source)?;
+        }
+    }
+    Ok(observed)
+}
+
+fn modify_in_each_mode() -> io::Result<String> {
+    let mut observed = String::new();
+    for first in MODES {
+        for second in MODES {
+            let poller = Poller::new()?;
+            let (source, mut peer) = sockets::connect();
+            peer.write_all(b"data")?;
+            // SAFETY: the source is deleted below.
+            unsafe { poller.add_with_mode(&source, Event::all(1), first)? };
+            observed += &wait(&poller, ZERO)?;
+            poller.modify_with_mode(&source, Event::readable(2), second)?;
+            for _ in 0..2 {
+                observed += &wait(&poller, ZERO)?;
+            }
+            poller.modify(&source, Event::none(3))?;
+            observed += &wait(&poller, ZERO)?;
+            poller.delete(&source)?;
+        }
+    }
+    Ok(observed)
+}
+
+fn delete() -> io::Result<String> {
+    let poller = Poller::new()?;
+    let (source, mut peer) = sockets::connect();
+    peer.write_all(b"data")?;
+    let mut observed = String::new();
+    for key in 0..3 {
+        // SAFETY: the source is deleted below.
+        unsafe { poller.add_with_mode(&source, Event::readable(key), PollMode::Level)? };
+        observed += &wait(&poller, LONG)?;
+        poller.delete(&source)?;
+        observed += &wait(&poller, ZERO)?;
+    }
+    Ok(observed)
+}
+
+fn delete_while_waiting() -> io::Result<String> {
+    let poller = Poller::new()?;
+    let (source, mut peer) = sockets::connect();
+    // SAFETY: the source is deleted below.
+    unsafe { poller.add(&source, Event::readable(1))? };
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait(&poller, LONG));
+        thread::sleep(Duration::from_millis(20));
+        poller.delete(&source)?;
+        peer.write_all(b"data")?;
+        thread::sleep(Duration::from_millis(20));
+        poller.notify()?;
+        waiting.join().unwrap()
+    })
+}
+
+fn notify() -> io::Result<String> {
+    let poller = Poller::new()?;
+    poller.notify()?;
+    poller.notify()?;
+    let mut observed = wait(&poller, None)?;
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait(&poller, None));
+        thread::sleep(Duration::from_millis(20));
+        poller.notify()?;
+        observed += &waiting.join().unwrap()?;
+        Ok(observed)
+    })
+}
+
+fn notify_with_an_event() -> io::Result<String> {
+    let poller = Poller::new()?;
+    let (source, _peer) = sockets::connect();
+    // SAFETY: the source is deleted below.
+    unsafe { poller.add(&source, Event::writable(1))? };
+    poller.notify()?;
+    let observed = wait(&poller, LONG)? + &wait(&poller, ZERO)?;
+    poller.delete(&source)?;
+    Ok(observed)
+}
+
+fn append() -> io::Result<String> {
+    let poller = Poller::new()?;
+    let (source, _peer) = sockets::connect();
+    let mut events = Events::new();
+    let mut observed = Vec::new();
+    // SAFETY: the source is deleted below.
+    unsafe { poller.add(&source, Event::writable(1))? };
+    for key in 2..5 {
+        observed.push(format!("{} {}", poller.wait(&mut events, LONG)?, show(&events)));
+        poller.modify(&source, Event::writable(key))?;
+    }
+    poller.delete(&source)?;
+    observed.push(format!("{} {}", poller.wait(&mut events, ZERO)?, show(&events)));
+    events.clear();
+    observed.push(format!("{} {} {}", events.len(), events.is_empty(), events.capacity()));
+    Ok(observed.join(", "))
+}
+
+/// More sources than the list has room for: every source is reported in the end.
+fn small_list() -> io::Result<String> {
+    let mut observed = String::new();
+    for capacity in 1..5 {
+        let poller = Poller::new()?;
+        let sources: Vec<_> = (0..6).map(|_| sockets::connect()).collect();
+        for (key, (source, _)) in sources.iter().enumerate() {
+            // SAFETY: the sources are deleted below.
+            unsafe { poller.add(source, Event::writable(key))? };
+        }
+        let mut events = Events::with_capacity(NonZeroUsize::new(capacity).unwrap());
+        let mut seen = [0; 6];
+        for _ in 0..20 {
+            events.clear();
+            poller.wait(&mut events, ZERO)?;
+            assert!(events.len() <= capacity);
+            events.iter().for_each(|event| seen[event.key] += 1);
+        }
+        for (source, _) in &sources {
+            poller.delete(source)?;
+        }
+        observed += &format!("{seen:?}");
+    }
+    Ok(observed)
+}
+
+fn two_waits() -> io::Result<String> {
+    let poller = Poller::new()?;
+    thread::scope(|scope| {
+        let (started, has_started) = mpsc::channel();
+        let poller = &poller;
+        let waiting = scope.spawn(move || {
+            started.send(()).unwrap();
+            wait(poller, LONG)
+        });
+        has_started.recv().unwrap();
+        thread::sleep(Duration::from_millis(20));
+        let second = wait(poller, LONG)?;
+        poller.notify()?;
+        Ok(second + &waiting.join().unwrap()?)
+    })
+}
+
+fn duplicate() -> io::Result<String> {
+    let poller = Poller::new()?;
+    let (source, _peer) = sockets::connect();
+    let other = source.try_clone()?;
+    // SAFETY: the sources are deleted below.
+    unsafe {
+        poller.add(&source, Event::writable(1))?;
+        poller.add(&other, Event::writable(2))?;
+    }
+    let observed = wait(&poller, LONG)?;
+    poller.delete(&source)?;
+    poller.delete(&other)?;
+    Ok(observed)
+}
+
+fn deadline() -> io::Result<String> {
+    use std::time::Instant;
+    let poller = Poller::new()?;
+    let (mut events, start) = (Events::new(), Instant::now());
+    let mut observed = Vec::new();
+    observed.push(poller.wait_deadline(&mut events, start + Duration::from_millis(10))?.to_string());
+    observed.push((start.elapsed() >= Duration::from_millis(10)).to_string());
+    observed.push(poller.wait_deadline(&mut events, start)?.to_string());
+    poller.notify()?;
+    observed.push(poller.wait(&mut events, Some(Duration::MAX))?.to_string());
+    Ok(observed.join(", "))
+}
+
+/// A signal does not end a wait. Events of earlier waits are in the list.
+fn signal() -> io::Result<String> {
+    extern "C" fn ignore(_signal: libc::c_int) {}
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGUSR1, ignore as *const () as usize) };
+    let poller = Poller::new()?;
+    let (source, _peer) = sockets::connect();
+    let mut events = Events::new();
+    // SAFETY: the source is deleted below.
+    unsafe { poller.add(&source, Event::writable(1))? };
+    poller.wait(&mut events, LONG)?;
+    // SAFETY: the call has no precondition.
+    let thread = unsafe { libc::pthread_self() } as usize;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(20));
+            // SAFETY: the thread waits for this one.
+            unsafe { libc::pthread_kill(thread as libc::pthread_t, libc::SIGUSR1) };
+            thread::sleep(Duration::from_millis(20));
+            poller.notify().unwrap();
+        });
+        poller.wait(&mut events, LONG)
+    })?;
+    poller.delete(&source)?;
+    Ok(show(&events))
+}
+
+fn parts() -> io::Result<String> {
+    let mut event = Event::new(3, true, false).with_interrupt().with_priority();
+    let mut observed = vec![format!("{} {}", event.is_interrupt(), event.is_priority())];
+    event.set_interrupt(false);
+    observed.push(format!("{} {}", event.is_interrupt(), event.is_priority()));
+    observed.push(format!("{}", event == event.with_no_extra()));
+    event.clear_extra();
+    observed.push(format!("{}", event == Event::readable(3)));
+    observed.push(format!("{:?}", event.is_err()));
+    Ok(observed.join(", "))
+}
