@@ -39,24 +39,24 @@ impl From<usize> for Token {
 /// The table shows the event of a source that is registered for `READABLE | WRITABLE` in edge mode (an end of a pipe:
 /// for its own direction). `■` is set, `·` is clear, and `?` may be either:
 ///
-/// | what happened | readable | writable | read closed | write closed | error |
-/// |---|---|---|---|---|---|
-/// | data arrived | ■ | ? | · | · | · |
-/// | the peer shut down writing | ■ | ? | ■ | · | · |
-/// | the peer reset the connection | ■ | ■ | ■ | ■ | ■ |
-/// | local `shutdown(Read)` | ? | ? | ? | · | · |
-/// | local `shutdown(Write)` | ? | ? | · | ? | · |
-/// | both ends have shut down writing | ■ | ■ | ■ | ■ | · |
-/// | a connection was made | · | ■ | · | · | · |
-/// | a connection was refused | ■ | ■ | ■ | ■ | ■ |
-/// | a listener has a connection | ■ | · | · | · | · |
-/// | a datagram arrived | ■ | ? | · | · | · |
-/// | a datagram that the socket sent was refused | ■ | ? | · | ? | ? |
-/// | an out-of-band byte arrived (with `PRIORITY`) | ■ | ? | · | · | · |
-/// | a Unix stream's peer was closed | ■ | ■ | ■ | ■ | ? |
-/// | a pipe's writer was closed | ■ | · | ■ | ? | · |
-/// | a pipe's reader was closed | ? | ■ | · | ■ | ? |
-/// | `wake` was called on a waker, a timer is due | ■ | · | · | · | · |
+/// | what happened | readable | writable | read closed | write closed | error | hang-up |
+/// |---|---|---|---|---|---|---|
+/// | data arrived | ■ | ? | · | · | · | · |
+/// | the peer shut down writing | ■ | ? | ■ | · | · | · |
+/// | the peer reset the connection | ■ | ■ | ■ | ■ | ■ | ■ |
+/// | local `shutdown(Read)` | ? | ? | ? | · | · | · |
+/// | local `shutdown(Write)` | ? | ? | · | ? | · | · |
+/// | both ends have shut down writing | ■ | ■ | ■ | ■ | · | ■ |
+/// | a connection was made | · | ■ | · | · | · | · |
+/// | a connection was refused | ■ | ■ | ■ | ■ | ■ | ■ |
+/// | a listener has a connection | ■ | · | · | · | · | · |
+/// | a datagram arrived | ■ | ? | · | · | · | · |
+/// | a datagram that the socket sent was refused | ■ | ? | · | ? | ? | ? |
+/// | an out-of-band byte arrived (with `PRIORITY`) | ■ | ? | · | · | · | · |
+/// | a Unix stream's peer was closed | ■ | ■ | ■ | ■ | ? | ■ |
+/// | a pipe's writer was closed | ■ | · | ■ | ? | · | ? |
+/// | a pipe's reader was closed | ? | ■ | · | ■ | ? | · |
+/// | `wake` was called on a waker, a timer is due | ■ | · | · | · | · | · |
 ///
 /// Writable is `?` where the source was writable before: epoll reports writable again with each edge of the readable
 /// direction.
@@ -76,13 +76,15 @@ impl From<usize> for Token {
 /// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | error | `EPOLLERR` | `EV_ERROR`, or `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
+/// | hang-up | `EPOLLHUP` | `EV_EOF` with an error number, or `EV_EOF` of both filters in one `poll` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | priority | `EPOLLPRI` | never | never |
 /// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`](crate::Interest)) | never |
 ///
-/// A kqueue reports the two directions of a source as two events. On Windows, `poll` may also report the two directions
+/// A kqueue reports the two directions of a source as two events. So a source that is registered for one direction is a
+/// hang-up there only with an error, and so is a pipe, unless it is registered for `HANG_UP` alone. On Windows, `poll` may also report the two directions
 /// of a named pipe as two events. If a program adds its own knote (a condition that the kernel watches) to the poll's
 /// kqueue, `poll` reports the knote with the knote's `udata` as the token. If Windows rejects the request for a source,
-/// `poll` reports the source once, with readable, writable, read closed, write closed and error set.
+/// `poll` reports the source once, with readable, writable, read closed, write closed, error and hang-up set.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);
@@ -137,6 +139,17 @@ impl Event {
         self.0.is_write_closed()
     }
 
+    /// Returns whether both directions have ended: no more data will arrive, and none can be sent.
+    ///
+    /// This differs from [`is_read_closed`](Event::is_read_closed) with [`is_write_closed`](Event::is_write_closed), which
+    /// an error can set that leaves the source open. [`Interest::HANG_UP`] reports hang-ups and errors alone.
+    #[doc(alias("is_interrupt", "EPOLLHUP"))]
+    #[must_use]
+    #[inline]
+    pub fn is_hang_up(&self) -> bool {
+        self.0.is_hang_up()
+    }
+
     /// Returns whether priority data has arrived, such as an out-of-band byte. Always false where `Interest::PRIORITY`
     /// does not exist.
     #[must_use]
@@ -174,6 +187,7 @@ impl fmt::Debug for Event {
             .field("priority", &self.is_priority())
             .field("aio", &self.is_aio())
             .field("lio", &self.is_lio())
+            .field("hang_up", &self.is_hang_up())
             .field("raw", &self.0)
             .finish()
     }

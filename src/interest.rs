@@ -10,9 +10,10 @@ const WRITABLE: u8 = 1 << 1;
 pub(crate) const AIO: u8 = 1 << 2;
 pub(crate) const LIO: u8 = 1 << 3;
 pub(crate) const PRIORITY: u8 = 1 << 4;
+const HANG_UP: u8 = 1 << 5;
 
-/// The bits that can hold readiness: the constants above, and one unused bit. The two highest bits hold the mode. A
-/// stronger mode has a larger number: oneshot > level > edge.
+/// The bits that can hold readiness: the constants above. The two highest bits hold the mode. A stronger mode has a
+/// larger number: oneshot > level > edge.
 const READINESS_MASK: u8 = 0b0011_1111;
 const EDGE: u8 = 0;
 const LEVEL: u8 = 1 << 6;
@@ -21,8 +22,8 @@ const ONESHOT: u8 = 2 << 6;
 /// The kinds of readiness for which a source is registered, and the mode in which they are reported.
 ///
 /// An interest is never empty: it contains at least one of [`READABLE`](Interest::READABLE),
-/// [`WRITABLE`](Interest::WRITABLE) and, on systems that have them, `PRIORITY`, `AIO` and `LIO`. The mode selects how
-/// often a ready source is reported:
+/// [`WRITABLE`](Interest::WRITABLE), [`HANG_UP`](Interest::HANG_UP) and, on systems that have them, `PRIORITY`, `AIO`
+/// and `LIO`. The mode selects how often a ready source is reported:
 ///
 /// | mode | `poll` reports the source | the program |
 /// |---|---|---|
@@ -39,6 +40,7 @@ const ONESHOT: u8 = 2 << 6;
 /// | readable | `EPOLLIN`, `EPOLLRDHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT`, `CONNECT_FAIL` |
 /// | writable | `EPOLLOUT` | `EVFILT_WRITE` | `SEND`, `ABORT`, `CONNECT_FAIL` |
 /// | priority | `EPOLLPRI` | none | none |
+/// | hang-up alone | no flag | both filters with `EV_CLEAR`, in every mode | `ABORT`, `CONNECT_FAIL`; see [`HANG_UP`](Interest::HANG_UP) |
 /// | aio, lio | none | none: the control block selects `EVFILT_AIO`, `EVFILT_LIO` (FreeBSD only) | none |
 /// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | no flag; see below |
 ///
@@ -79,6 +81,55 @@ impl Interest {
 
     /// Writable: room for data, or a connection attempt that has succeeded or failed.
     pub const WRITABLE: Interest = Interest::from_bit(WRITABLE);
+
+    /// Hang-up: the end of both directions, and errors. For a source that the program does not want to read or write now.
+    ///
+    /// `READABLE` and `WRITABLE` report hang-ups too, so `HANG_UP` adds nothing to them. `HANG_UP` alone reports neither
+    /// data, nor priority data, nor room for data, nor that only the peer has shut down writing. It reports:
+    ///
+    /// | what happened | Linux, Android | macOS and other Apple systems, BSDs | Windows |
+    /// |---|---|---|---|
+    /// | the connection was reset or refused | yes | yes | yes |
+    /// | both ends of a stream have shut down writing | yes | yes | if this end used [`TcpStream::shutdown`](crate::TcpStream::shutdown) |
+    /// | the peer of a Unix stream was closed | yes | yes | |
+    /// | the other end of a pipe was closed | yes | yes | a client's server, once the bytes before are read |
+    /// | a datagram that the socket sent was refused | yes | no | depends on the system |
+    /// | a TCP stream was not connected yet | at once | no | no |
+    ///
+    /// Such an event also sets the predicates that [`Event`](crate::Event#what-an-event-means) lists.
+    ///
+    /// On macOS and the BSDs, the kernel reports data too, and the crate discards these reports: each costs one system
+    /// call of a `poll` that is blocked. For a pipe's write end whose reader was already closed at registration, some of
+    /// these systems report nothing, as for `WRITABLE`.
+    ///
+    /// A source that is only ever readable, such as [`Signals`](crate::signal::Signals), cannot be registered for
+    /// `HANG_UP` alone: `InvalidInput`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use minimio::{net::TcpStream, Events, Interest, Poll, Token};
+    /// use std::net::{Shutdown, TcpListener};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut stream = TcpStream::connect(listener.local_addr()?)?;
+    /// let (peer, _) = listener.accept()?;
+    /// let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(8));
+    /// # poll.registry().register(&mut stream, Token(0), Interest::WRITABLE)?;
+    /// # poll.poll(&mut events, None)?;
+    /// # poll.registry().deregister(&mut stream)?;
+    /// // The program waits for something else, but it wants to know when the stream is of no use any more.
+    /// poll.registry().register(&mut stream, Token(0), Interest::HANG_UP)?;
+    /// stream.shutdown(Shutdown::Write)?;
+    /// peer.shutdown(Shutdown::Write)?;
+    /// poll.poll(&mut events, None)?;
+    /// assert!(events.iter().any(|event| event.token() == Token(0) && event.is_hang_up()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias = "EPOLLHUP")]
+    pub const HANG_UP: Interest = Interest::from_bit(HANG_UP);
 
     /// Creates an interest in edge mode. The queue of a system that has more kinds of readiness defines a public
     /// constant for each additional kind.
@@ -264,6 +315,13 @@ impl Interest {
         self.0.get() & PRIORITY != 0
     }
 
+    /// Returns whether the interest contains `HANG_UP`.
+    #[must_use]
+    #[inline]
+    pub const fn is_hang_up(self) -> bool {
+        self.0.get() & HANG_UP != 0
+    }
+
     /// Returns whether the mode is edge.
     #[must_use]
     #[inline]
@@ -310,6 +368,7 @@ impl fmt::Debug for Interest {
             (self.is_priority(), "PRIORITY"),
             (self.is_aio(), "AIO"),
             (self.is_lio(), "LIO"),
+            (self.is_hang_up(), "HANG_UP"),
         ];
         let mut separator = "";
         for (_, name) in names.iter().filter(|(set, _)| *set) {

@@ -36,7 +36,7 @@
 //! # What an event means
 //!
 //! An [`Event`] contains the token, and one or more predicates: readable, writable, read closed, write closed, error,
-//! and on some systems priority, aio or lio. An event is a hint and not a promise: another thread may use the source
+//! hang-up, and on some systems priority, aio or lio. An event is a hint and not a promise: another thread may use the source
 //! first, so every operation may still return [`WouldBlock`](std::io::ErrorKind::WouldBlock). [One
 //! table](Event#what-an-event-means) has the predicates for each situation. The project's tests read the table and
 //! check it on every system on which they run.
@@ -104,14 +104,14 @@
 //!   a waker discards an event that was not reported.
 //! - On Linux, an event with `EPOLLHUP` is also readable, and an event with `EPOLLERR` is also readable and writable.
 //! - The backlog of a TCP listener is 4096 connections, or the system's limit; in mio 128.
-//! - The `Debug` output of an [`Event`] ends with a field `raw`, the kernel's flags.
+//! - The `Debug` output of an [`Event`] ends with the fields `hang_up` and `raw`, the kernel's flags.
 //! - Polling with [`Events`] of capacity 0 fails with `InvalidInput` on every system; in mio only on Linux.
 //! - `Interest` contains the mode, and comparisons (`==`, `<`) include the mode.
 //! - mio's cargo features exist but have no effect: everything is always available. The crate logs nothing. Its minimum
 //!   Rust version is 1.63; mio 1.2 needs 1.71.
 //! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
 //!
-//! minimio adds the modes, [`Timer`], [`signal`], [`process`], [`Poll::next_deadline`], [`Events::len`](Events::len),
+//! minimio adds the modes, [`Interest::HANG_UP`], [`Timer`], [`signal`], [`process`], [`Poll::next_deadline`], [`Events::len`](Events::len),
 //! the conversion from `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which takes any socket,
 //! `SourceHandle`, which takes any handle for which a thread can wait, and `UdpSocket::set_connreset`.
 //!
@@ -188,7 +188,7 @@
 //!    `wakers_and_timers.rs`. `blocks.rs` allocates what belongs to each waker and timer.
 //! 5. `epoll/`, `kqueue/` or `iocp/`: the queue. `mod.rs` explains how it works; `ffi.rs`, `event.rs`, `selector.rs`
 //!    and `notifier.rs` follow in all three. `epoll/` and `kqueue/` also have `process.rs`, and `kqueue/` has
-//!    `oneshot.rs`; `iocp/` has one file for each of its concepts, listed in its `mod.rs`.
+//!    `knote_pairs.rs`; `iocp/` has one file for each of its concepts, listed in its `mod.rs`.
 //! 6. `source.rs`, `io_source.rs`, `association.rs`, then `net/`, `signal.rs` and `process.rs`, with `unix/` or
 //!    `windows/`: the sources.
 //! 7. `waker.rs`, `timer.rs`: the public types for waking and for deadlines.
@@ -200,10 +200,10 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core and `epoll/` | 1,860 |
-//! | core and kqueue | the core and `kqueue/` | 2,113 |
-//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 3,000 |
-//! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,036 |
+//! | core and epoll | the core and `epoll/` | 1,881 |
+//! | core and kqueue | the core and `kqueue/` | 2,212 |
+//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 3,032 |
+//! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,037 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
@@ -302,7 +302,7 @@ const _: () = {
     let _: fn(&mut RawEvents) -> &mut Vec<event::Event> = |events| &mut events.list;
     let _: fn(Token) -> RawEvent = RawEvent::readable;
     let _: fn(&RawEvent) -> Token = RawEvent::token;
-    let _: [fn(&RawEvent) -> bool; 8] = [
+    let _: [fn(&RawEvent) -> bool; 9] = [
         RawEvent::is_readable,
         RawEvent::is_writable,
         RawEvent::is_error,
@@ -311,6 +311,7 @@ const _: () = {
         RawEvent::is_priority,
         RawEvent::is_aio,
         RawEvent::is_lio,
+        RawEvent::is_hang_up,
     ];
 
     // Any thread may own and use these.

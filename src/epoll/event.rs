@@ -104,6 +104,11 @@ impl epoll_event {
     }
 
     #[inline]
+    pub(crate) const fn is_hang_up(&self) -> bool {
+        self.has(ffi::EPOLLHUP)
+    }
+
+    #[inline]
     const fn has(&self, any: u32) -> bool {
         self.events & any != 0
     }

@@ -38,7 +38,16 @@ pub(super) const fn flags(interest: Interest) -> u32 {
     if interest.is_writable() {
         flags |= WRITE_EVENTS;
     }
+    if interest.is_hang_up() {
+        flags |= FAILED;
+    }
     flags
+}
+
+/// Returns whether the interest is in hang-ups alone. The events that close both directions are not those of a
+/// direction then: the peer's `AFD_POLL_DISCONNECT` after this end has shut down, and `WRITE_CLOSED` of a pipe.
+pub(super) const fn is_only_hang_up(interest: Interest) -> bool {
+    interest.is_hang_up() && !interest.is_readable() && !interest.is_writable()
 }
 
 /// An event: its flags, and the token that its source has when the packet is handled.
@@ -100,6 +109,11 @@ impl RawEvent {
     #[inline]
     pub(crate) const fn is_lio(&self) -> bool {
         false
+    }
+
+    #[inline]
+    pub(crate) const fn is_hang_up(&self) -> bool {
+        self.has(FAILED | WRITE_CLOSED | POLL_REJECTED)
     }
 
     #[inline]

@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::afd::PollRequest;
-use super::event::{flags, RawEvent, FAILED, INPUT, POLL_REJECTED, WRITE_CLOSED};
+use super::event::{flags, is_only_hang_up, RawEvent, FAILED, INPUT, POLL_REJECTED, WRITE_CLOSED};
 use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, SOCKET};
 use super::poll_group::{GroupMember, PollGroups};
 use super::port::{Port, KEY_AFD};
@@ -168,7 +168,8 @@ impl Sock {
         }
         state.interest = Some(interest);
         state.token = token;
-        self.armed.store(flags(interest) | self.always_armed(), Ordering::Release);
+        let hang_up = if is_only_hang_up(interest) && state.write_shut_down { AFD_POLL_DISCONNECT } else { 0 };
+        self.armed.store(flags(interest) | hang_up | self.always_armed(), Ordering::Release);
         Ok(self.request_update(&mut state))
     }
 
@@ -228,14 +229,17 @@ impl Sock {
     pub fn write_shut_down(&self) -> Update {
         let mut state = lock(&self.state);
         state.write_shut_down = true;
-        match state.interest {
+        let disconnect = match state.interest {
             // If `AFD_POLL_DISCONNECT` was reported before, report it again, now with `WRITE_CLOSED`.
-            Some(interest) if interest.is_edge() => {
-                self.armed.fetch_or(flags(interest) & AFD_POLL_DISCONNECT, Ordering::AcqRel);
-                self.request_update(&mut state)
+            Some(interest) if interest.is_edge() && interest.is_readable() => AFD_POLL_DISCONNECT,
+            // The peer's end is a hang-up from now on. A oneshot registration that was reported stays disarmed.
+            Some(interest) if is_only_hang_up(interest) && self.armed.load(Ordering::Acquire) & FAILED != 0 => {
+                AFD_POLL_DISCONNECT
             }
-            _ => Update::None,
-        }
+            _ => return Update::None,
+        };
+        self.armed.fetch_or(disconnect, Ordering::AcqRel);
+        self.request_update(&mut state)
     }
 }
 
@@ -276,13 +280,15 @@ impl Sock {
     /// Before a blocking wait (`may_block`), the submit is deferred, for one wait of at most 1 ms, if only closing
     /// events are armed (`FAILED`, `AFD_POLL_DISCONNECT` and `AFD_POLL_LOCAL_CLOSE`). The program was probably just
     /// notified of data and will read, which arms `AFD_POLL_RECEIVE`; a request that is submitted now would have to be
-    /// cancelled then.
+    /// cancelled then. A registration for hang-ups alone is not deferred, because reading arms nothing more.
     pub fn update(self: &Arc<Sock>, port: &Port, may_block: bool) -> Update {
         let mut state = lock(&self.state);
         let only_closing =
             self.armed.load(Ordering::Acquire) & !(FAILED | AFD_POLL_DISCONNECT | AFD_POLL_LOCAL_CLOSE) == 0;
         // A sock that was deferred is not deferred again.
-        let may_defer = may_block && state.update_state == UpdateState::Queued;
+        let may_defer = may_block
+            && state.update_state == UpdateState::Queued
+            && state.interest.map_or(true, |interest| !is_only_hang_up(interest));
         state.update_state = UpdateState::NotQueued;
         if !self.needs_update(&state) {
             // Another change, or the end of a request, has made the update superfluous.

@@ -47,10 +47,17 @@ impl Interest {
     pub const PRIORITY: Interest = Interest::from_bit(crate::interest::PRIORITY);
 }
 
+/// Returns whether the interest is in hang-ups alone, for which both directions are registered (see
+/// [`knote_pairs`](super::knote_pairs)).
+#[inline]
+pub(super) const fn is_only_hang_up(interest: Interest) -> bool {
+    interest.is_hang_up() && !interest.is_readable() && !interest.is_writable()
+}
+
 /// Returns the flags with which `kevent` registers an interest. Both directions have the same flags.
 #[inline]
 pub(super) const fn flags(interest: Interest) -> flags_t {
-    if interest.is_edge() {
+    if interest.is_edge() || is_only_hang_up(interest) {
         ffi::EV_CLEAR
     } else if interest.is_oneshot() {
         // A report disables the knote. `EV_ONESHOT` would delete it, and a later `deregister` would fail.
@@ -59,6 +66,9 @@ pub(super) const fn flags(interest: Interest) -> flags_t {
         0
     }
 }
+
+/// A flag that this crate adds to events: both directions have ended. It is a flag of changes, and no event has it.
+const HANG_UP: flags_t = ffi::EV_DELETE;
 
 /// An event as the kernel writes it to memory.
 pub(crate) use super::ffi::kevent as RawEvent;
@@ -88,7 +98,7 @@ impl kevent {
     /// With `EV_EOF`, `fflags` is the error that ended the connection, or 0.
     #[inline]
     pub(crate) const fn is_error(&self) -> bool {
-        self.has(ffi::EV_ERROR) || self.has(ffi::EV_EOF) && self.fflags != 0
+        self.has(ffi::EV_ERROR) || self.has_ended() && self.fflags != 0
     }
 
     #[inline]
@@ -119,6 +129,22 @@ impl kevent {
         }
     }
 
+    /// An error ends both directions.
+    #[inline]
+    pub(crate) const fn is_hang_up(&self) -> bool {
+        self.has(HANG_UP) || self.has_ended() && self.fflags != 0
+    }
+
+    pub(super) fn mark_hang_up(&mut self) {
+        self.flags |= HANG_UP;
+    }
+
+    /// Returns whether the direction has ended that the event is about.
+    #[inline]
+    pub(super) const fn has_ended(&self) -> bool {
+        self.is_read_closed() || self.is_write_closed()
+    }
+
     #[inline]
     const fn has(&self, flag: flags_t) -> bool {
         self.flags & flag != 0
@@ -137,7 +163,7 @@ impl fmt::Debug for kevent {
             // A knote that the program has added through the poll's descriptor.
             filter => write!(f, "filter {filter}"),
         }?;
-        for (flag, name) in [(ffi::EV_EOF, "EV_EOF"), (ffi::EV_ERROR, "EV_ERROR")] {
+        for (flag, name) in [(ffi::EV_EOF, "EV_EOF"), (ffi::EV_ERROR, "EV_ERROR"), (HANG_UP, "HANG_UP")] {
             if self.has(flag) {
                 write!(f, " | {name}")?;
             }

@@ -170,6 +170,13 @@ extern "C" {
     ) -> c_int;
 }
 
+// <sys/socket.h>
+
+#[cfg(not(minimio_kqueue))]
+pub const SO_TYPE: c_int = 0x1008;
+#[cfg(minimio_kqueue)]
+pub const SO_TYPE: c_int = 3;
+
 // <errno.h>
 
 pub const ENOENT: c_int = 2;

@@ -15,7 +15,10 @@
 //!   the knote after a report. Not every system can change the mode of a knote, so this crate deletes a knote and adds
 //!   it again, in one call. The new knote is reported if its condition holds.
 //! - *A oneshot registration of both directions is two knotes*, each of which reports once. This crate suppresses the
-//!   second report ([`oneshot`]).
+//!   second report ([`knote_pairs`]).
+//! - *The end of both directions is two events.* `EPOLLHUP` is one flag in epoll. This crate marks the two events if they
+//!   arrive in one batch, and for a source that is registered for hang-ups alone, it remembers the first
+//!   ([`knote_pairs`]).
 //! - *A knote belongs to a descriptor number.* Closing that descriptor deletes the knote, even if a duplicate of the
 //!   descriptor remains open.
 //! - *The end of a stream is a flag* of an event (`EV_EOF`). The same event has the number of bytes that remain
@@ -42,8 +45,8 @@
 
 pub(crate) mod event;
 mod ffi;
+mod knote_pairs;
 pub(crate) mod notifier;
-mod oneshot;
 mod process;
 pub(crate) mod selector;
 

@@ -2,6 +2,7 @@
 
 use std::cmp;
 use std::io;
+use std::mem;
 use std::os::raw::c_int;
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -9,19 +10,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{flags, RawEvents};
+use super::event::{flags, is_only_hang_up, RawEvents};
 use super::ffi::{self, count_t, filter_t, kevent, time_t, timespec};
-use super::oneshot::TwoWayOneshots;
+use super::knote_pairs::KnotePairs;
 use super::SourceState;
 use crate::event::{Event, Token};
 use crate::unix::descriptor::close_on_exec;
+use crate::unix::ffi::{getsockopt, socklen_t, SOL_SOCKET};
 use crate::Interest;
 
 pub(crate) struct Selector {
     kqueue: Arc<OwnedFd>,
     /// The identifier (`ident`) of the notifier's knote. Before the notifier is opened, an identifier of no knote.
     notifier: AtomicUsize,
-    two_way_oneshots: TwoWayOneshots,
+    knote_pairs: KnotePairs,
 }
 
 // Open.
@@ -37,11 +39,8 @@ impl Selector {
         let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
         // A child of `fork` does not inherit the kqueue, but a program that this process executes would.
         close_on_exec(&kqueue)?;
-        Ok(Selector {
-            kqueue: Arc::new(kqueue),
-            notifier: AtomicUsize::new(usize::MAX),
-            two_way_oneshots: TwoWayOneshots::new(),
-        })
+        let notifier = AtomicUsize::new(usize::MAX);
+        Ok(Selector { kqueue: Arc::new(kqueue), notifier, knote_pairs: KnotePairs::new() })
     }
 
     pub(super) fn kqueue(&self) -> &Arc<OwnedFd> {
@@ -62,11 +61,11 @@ impl Selector {
 
 impl Selector {
     pub fn register(&self, _: &mut SourceState, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.two_way_oneshots.register(fd, token, interest, || self.replace_knotes(fd, token, interest).map(drop))
+        self.knote_pairs.register(fd, token, interest, || self.replace_knotes(fd, token, interest).map(drop))
     }
 
     pub fn reregister(&self, _: &mut SourceState, fd: RawFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.two_way_oneshots.register(fd, token, interest, || match self.replace_knotes(fd, token, interest)? {
+        self.knote_pairs.register(fd, token, interest, || match self.replace_knotes(fd, token, interest)? {
             true => Ok(()),
             false => {
                 self.delete_knotes(fd)?;
@@ -76,7 +75,7 @@ impl Selector {
     }
 
     pub fn deregister(&self, _: &mut SourceState, fd: RawFd) -> io::Result<()> {
-        match self.two_way_oneshots.deregister(fd, || self.delete_knotes(fd))? {
+        match self.knote_pairs.deregister(fd, || self.delete_knotes(fd))? {
             true => Ok(()),
             false => Err(io::Error::from_raw_os_error(ffi::ENOENT)),
         }
@@ -91,7 +90,8 @@ impl Selector {
         (read.fflags, read.data) = (ffi::READ_FFLAGS, ffi::READ_FFLAGS as _);
         let mut changes = [delete_change(fd, ffi::EVFILT_READ), delete_change(fd, ffi::EVFILT_WRITE), read, write];
         // Take a prefix of the array: the two deletions, then the additions that are needed.
-        let changes = match (interest.is_readable(), interest.is_writable()) {
+        let both = is_only_hang_up(interest);
+        let changes = match (both || interest.is_readable(), both || interest.is_writable()) {
             (true, true) => &mut changes[..],
             (true, false) => &mut changes[..3],
             (false, true) => {
@@ -161,6 +161,13 @@ impl Selector {
     }
 }
 
+pub(super) fn is_socket(fd: RawFd) -> bool {
+    let (mut kind, mut len) = (0, mem::size_of::<c_int>() as socklen_t);
+    let value: *mut c_int = &mut kind;
+    // SAFETY: `value` has room for `len` bytes, and both outlive the call.
+    unsafe { getsockopt(fd, SOL_SOCKET, ffi::SO_TYPE, value.cast(), &mut len) == 0 }
+}
+
 fn delete_change(fd: RawFd, filter: filter_t) -> kevent {
     kevent::new(fd as usize, filter, ffi::EV_DELETE, 0)
 }
@@ -221,7 +228,7 @@ impl Selector {
         });
         let mut notified = false;
         loop {
-            let wait_number = self.two_way_oneshots.begin_wait();
+            let wait_number = self.knote_pairs.begin_wait();
             // SAFETY: the list has `kept` events, so the result is within its allocation.
             let buffer = unsafe { list.as_mut_ptr().add(kept) }.cast::<kevent>();
             let count = self.kevent(buffer, slots as count_t, timeout.as_ref());
@@ -240,8 +247,11 @@ impl Selector {
                 notified = true;
                 list.retain(|event| !is_notifier(event));
             }
+            if list[kept..].iter().any(|event| event.0.is_write_closed()) {
+                mark_hang_ups(&mut list[kept..]);
+            }
             let enable = |fd, token| self.enable_knotes(fd, token);
-            let suppressed = self.two_way_oneshots.suppress(list, kept, wait_number, enable);
+            let suppressed = self.knote_pairs.suppress(list, kept, wait_number, enable);
             // If no event remains, but the batch was full or an event was suppressed (then knotes may have been
             // enabled), more events may be queued, so check again without blocking. If that check finds no event, this
             // returns before the timeout, and `Poll` waits again for the rest of the timeout.
@@ -258,6 +268,22 @@ impl Selector {
         // SAFETY: `wait` passes a buffer with room for `slots` events, which only this call uses until it returns, and
         // a timeout that outlives the call. The list of changes is empty.
         unsafe { ffi::kevent(self.kqueue.as_raw_fd(), ptr::null(), 0, events, slots, timeout) }
+    }
+}
+
+/// Marks the two events of each source whose directions have both ended.
+#[cold]
+#[inline(never)]
+fn mark_hang_ups(events: &mut [Event]) {
+    for write in 0..events.len() {
+        let ident = events[write].0.ident;
+        if events[write].0.is_write_closed() {
+            let is_other = |event: &Event| event.0.ident == ident && event.0.is_read_closed();
+            if let Some(read) = events.iter().position(is_other) {
+                events[read].0.mark_hang_up();
+                events[write].0.mark_hang_up();
+            }
+        }
     }
 }
 

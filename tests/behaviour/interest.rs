@@ -63,6 +63,21 @@ fn the_debug_output_of_an_interest_lists_its_readiness_and_its_mode() {
 }
 
 #[test]
+fn hang_up_is_a_separate_interest() {
+    const HANG_UP: Interest = Interest::HANG_UP;
+    assert!(HANG_UP.is_hang_up() && HANG_UP.is_edge());
+    assert!(!HANG_UP.is_readable() && !HANG_UP.is_writable() && !HANG_UP.is_priority());
+    assert!(!HANG_UP.is_aio() && !HANG_UP.is_lio());
+    assert!(!(READ | WRITE).is_hang_up() && (READ | HANG_UP).is_hang_up());
+    assert_eq!((READ | HANG_UP.oneshot()).remove(READ), Some(HANG_UP.oneshot()));
+    assert_eq!((READ | HANG_UP).level().remove(HANG_UP), Some(READ.level()));
+    assert_eq!(HANG_UP.level().remove(HANG_UP), None);
+    assert!(WRITE < HANG_UP && HANG_UP < HANG_UP.level() && HANG_UP.level() < HANG_UP.oneshot());
+    assert_eq!(format!("{:?}", (READ | HANG_UP).level()), "READABLE | HANG_UP (level)");
+    assert_eq!(format!("{HANG_UP:?}"), "HANG_UP");
+}
+
+#[test]
 fn interests_can_be_constants() {
     const BOTH: Interest = READ.add(WRITE).level();
     assert_eq!(BOTH, (READ | WRITE).level());

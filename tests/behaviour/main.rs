@@ -16,6 +16,7 @@ mod book;
 mod completion_port;
 mod events;
 mod events_unix;
+mod hang_up;
 mod interest;
 mod modes;
 mod named_pipes;

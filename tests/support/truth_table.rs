@@ -11,12 +11,13 @@ const DOCS: &str = include_str!("../../src/event.rs");
 /// A column of the table: its name and the predicate of `Event` that it is about.
 type Column = (&'static str, fn(&Event) -> bool);
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [Column; 6] = [
     ("readable", Event::is_readable),
     ("writable", Event::is_writable),
     ("read closed", Event::is_read_closed),
     ("write closed", Event::is_write_closed),
     ("error", Event::is_error),
+    ("hang-up", Event::is_hang_up),
 ];
 
 /// Returns the rows of the table: for each, its name and its cells.

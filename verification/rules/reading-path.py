@@ -14,7 +14,7 @@ from pathlib import Path
 CORE = "lib event interest wait wakers wakers_and_timers shared poll source association io_source waker sync"
 PATHS = {
     "core and epoll": f"{CORE} epoll/mod epoll/ffi epoll/event epoll/selector epoll/notifier",
-    "core and kqueue": f"{CORE} kqueue/mod kqueue/ffi kqueue/event kqueue/selector kqueue/oneshot kqueue/notifier",
+    "core and kqueue": f"{CORE} kqueue/mod kqueue/ffi kqueue/event kqueue/selector kqueue/knote_pairs kqueue/notifier",
     "Windows for sockets": f"{CORE} iocp/mod iocp/ffi iocp/event iocp/port iocp/winsock iocp/afd iocp/poll_group iocp/sock"
     " iocp/selector_state iocp/source iocp/selector iocp/notifier",
     "Windows pipes, source sockets and handles": "iocp/pipe iocp/pipe_source iocp/source_sockets iocp/waitable"

@@ -25,7 +25,8 @@ const WRITE: u32 = SEND | BROKEN;
 fn flags(interest: Interest) -> u32 {
     let read = if interest.is_readable() { READ } else { 0 };
     let write = if interest.is_writable() { WRITE } else { 0 };
-    read | write
+    let hang_up = if interest.is_hang_up() { BROKEN } else { 0 };
+    read | write | hang_up
 }
 
 /// A socket of the program: an owned stream or a raw number.
@@ -41,6 +42,8 @@ struct Slot {
     /// also a request that was submitted for an earlier registration.
     seen: u32,
     registration: Option<Registration>,
+    /// The program has shut down writing.
+    shut_down: bool,
 }
 
 /// The contract of a registered source, as AFD events.
@@ -56,8 +59,19 @@ struct Registration {
 }
 
 impl Registration {
-    fn new(token: usize, interest: Interest) -> Registration {
-        Registration { token, interest, must: flags(interest), may: 0, used: false }
+    fn new(token: usize, interest: Interest, shut_down: bool) -> Registration {
+        let mut registration = Registration { token, interest, must: flags(interest), may: 0, used: false };
+        if shut_down {
+            registration.arm_hang_up();
+        }
+        registration
+    }
+
+    /// The program has shut down writing, so the end of the peer is a hang-up from now on.
+    fn arm_hang_up(&mut self) {
+        if self.interest.remove(Interest::HANG_UP).is_none() && self.must & BROKEN != 0 {
+            self.must |= DISCONNECT;
+        }
     }
 
     fn reported(&mut self, words: u32, seen: u32, unread: usize) {
@@ -107,7 +121,7 @@ impl Program<'_> {
 
     fn interest(&mut self) -> Interest {
         let both = Interest::READABLE | Interest::WRITABLE;
-        let interest = [Interest::READABLE, Interest::WRITABLE, both][self.pick(3)];
+        let interest = [Interest::READABLE, Interest::WRITABLE, both, Interest::HANG_UP][self.pick(4)];
         [interest.edge(), interest.level(), interest.oneshot()][self.pick(3)]
     }
 
@@ -116,10 +130,10 @@ impl Program<'_> {
         if self.slots[at].is_none() {
             let source = if self.pick(2) == 0 {
                 let (stream, peer) = if self.pick(2) == 0 { self.world.pair() } else { self.world.unconnected() };
-                Slot { source: Socket::Owned(stream), peer, seen: 0, registration: None }
+                Slot { source: Socket::Owned(stream), peer, seen: 0, registration: None, shut_down: false }
             } else {
                 let (number, peer) = self.world.raw();
-                Slot { source: Socket::Raw(number), peer, seen: 0, registration: None }
+                Slot { source: Socket::Raw(number), peer, seen: 0, registration: None, shut_down: false }
             };
             self.slots[at] = Some(source);
         }
@@ -173,7 +187,8 @@ impl Program<'_> {
         let replaces = matches!(slot.source, Socket::Raw(_));
         assert_eq!(result.is_ok(), slot.registration.is_none() || replaces, "{result:?}");
         if result.is_ok() {
-            slot.registration = Some(Registration { used: true, ..Registration::new(token.0, interest) });
+            slot.registration =
+                Some(Registration { used: true, ..Registration::new(token.0, interest, slot.shut_down) });
         }
     }
 
@@ -193,7 +208,8 @@ impl Program<'_> {
         assert!(is_stale || result.is_ok() == slot.registration.is_some(), "{result:?}");
         if result.is_ok() {
             // A pending request may be older than this registration, and its data may have been read since.
-            slot.registration = Some(Registration { used: true, ..Registration::new(token.0, interest) });
+            slot.registration =
+                Some(Registration { used: true, ..Registration::new(token.0, interest, slot.shut_down) });
         }
     }
 
@@ -251,13 +267,18 @@ impl Program<'_> {
     /// An action of the program on its socket.
     fn program_acts(&mut self, at: usize) {
         let (what, size) = (self.pick(4), 1 + self.pick(5));
-        let Some(Slot { source: Socket::Owned(stream), registration, .. }) = &mut self.slots[at] else { return };
+        let Some(slot) = &mut self.slots[at] else { return };
+        let Slot { source: Socket::Owned(stream), registration, shut_down, .. } = slot else { return };
         let (direction, uses) = match what {
             0 => (READ, stream.drain().0 > 0 || !ended(stream)),
             1 => (READ, arms(&stream.read(size))),
             2 => (WRITE, stream.write(size).map_or_else(|err| would_block(&err), |sent| sent < size)),
             _ => {
                 stream.shuts_down();
+                *shut_down = true;
+                if let Some(registration) = registration {
+                    registration.arm_hang_up();
+                }
                 // If the peer's end was reported before, the end of both directions is a new event.
                 (DISCONNECT, true)
             }

@@ -7,6 +7,7 @@ mod explore;
 mod failures;
 mod foreign;
 mod guide;
+mod hang_ups;
 mod modes;
 mod pipes;
 mod providers;

@@ -36,7 +36,7 @@ impl Pipe {
         Pipe { association: Association::default(), state: unsafe { PipeSource::from_raw(handle as *mut _) }, handle }
     }
 
-    fn read(&self, most: usize) -> io::Result<usize> {
+    pub(super) fn read(&self, most: usize) -> io::Result<usize> {
         self.state.read(most, |bytes| most.min(bytes.len()))
     }
 
@@ -45,7 +45,7 @@ impl Pipe {
     }
 
     #[track_caller]
-    fn ends(&self, kind: OperationKind, status: Status, bytes: usize) {
+    pub(super) fn ends(&self, kind: OperationKind, status: Status, bytes: usize) {
         assert!(kernel::lock().end(self.handle, kind, status, bytes), "the operation is not pending");
     }
 

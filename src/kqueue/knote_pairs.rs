@@ -1,8 +1,13 @@
-//! Two-way oneshot registrations: sources registered in oneshot mode for both directions.
+//! Registrations whose two knotes depend on each other. For the kernel, the two directions of a source are two knotes.
+//! For the program, they are one source.
 //!
-//! For the kernel, such a source is two knotes, each of which reports once. For the program, it is one source, which
-//! `poll` does not report again after its first report. This module therefore suppresses the event of the second knote,
-//! unless both events arrive in the same batch.
+//! - A *two-way oneshot* is registered in oneshot mode for both directions. Each of its knotes reports once, but `poll`
+//!   does not report the source again after its first report. This module therefore suppresses the event of the second
+//!   knote, unless both events arrive in the same batch.
+//! - A registration for *hang-ups alone* is reported when both directions have ended, or with an error. Its knotes have
+//!   `EV_CLEAR` in every mode, because a level-triggered knote would report unread data without end, and `EV_DISPATCH`
+//!   would disable the knote after a report that is not a hang-up. This module suppresses the events before the hang-up,
+//!   and remembers which direction has ended. In level mode, it enables the knotes again after each report.
 //!
 //! If another thread reregisters or deregisters the source while a wait is in progress, an event that this wait returns
 //! may belong to the old or to the new registration. The two cannot be distinguished. If the old registration was
@@ -17,12 +22,15 @@ use std::os::unix::io::RawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
-use super::ffi;
+use super::event::is_only_hang_up;
+use super::ffi::{self, filter_t, kevent};
+use super::selector::is_socket;
 use crate::event::{Event, Token};
 use crate::sync::lock;
 use crate::Interest;
 
-pub(super) struct TwoWayOneshots {
+/// The records of the two kinds of registrations, and of those that they replaced.
+pub(super) struct KnotePairs {
     /// The number of records. Threads read this to avoid the lock.
     count: AtomicUsize,
     state: Mutex<State>,
@@ -50,21 +58,52 @@ struct Record {
 
 enum RecordKind {
     /// `reported_by` is the sequence number of the wait that returned the report.
-    TwoWayOneshot { reported_by: Option<u64> },
-    /// A two-way oneshot that was deregistered, whose registration failed, or that was reregistered with an interest
-    /// that is not two-way oneshot.
+    TwoWayOneshot {
+        reported_by: Option<u64>,
+    },
+    HangUp(HangUp),
+    /// One of the above that was deregistered, whose registration failed, or that was reregistered with an interest that
+    /// has no record.
     Replaced,
 }
 
-impl TwoWayOneshots {
-    pub fn new() -> TwoWayOneshots {
+/// A registration for hang-ups alone.
+struct HangUp {
+    interest: Interest,
+    /// Every other descriptor, such as a pipe, has one direction.
+    is_socket: bool,
+    /// The filter of the direction that has ended first.
+    ended: Option<filter_t>,
+    /// The sequence number of the wait that returned the first report.
+    reported_by: Option<u64>,
+}
+
+impl HangUp {
+    fn new(fd: RawFd, interest: Interest) -> HangUp {
+        HangUp { interest, is_socket: is_socket(fd), ended: None, reported_by: None }
+    }
+
+    /// Marks the event if both directions have ended now. Returns whether the wait reports the event.
+    fn is_reported(&mut self, event: &mut kevent, wait_number: u64) -> bool {
+        if event.has_ended() {
+            let ended_first = *self.ended.get_or_insert(event.filter);
+            if !self.is_socket || ended_first != event.filter {
+                event.mark_hang_up();
+            }
+        }
+        (event.is_hang_up() || event.is_error())
+            && (!self.interest.is_oneshot() || *self.reported_by.get_or_insert(wait_number) == wait_number)
+    }
+}
+
+impl KnotePairs {
+    pub fn new() -> KnotePairs {
         let state = State { wait_number: 0, records: BTreeMap::new(), replaced: BTreeSet::new() };
-        TwoWayOneshots { count: AtomicUsize::new(0), state: Mutex::new(state) }
+        KnotePairs { count: AtomicUsize::new(0), state: Mutex::new(state) }
     }
 
     /// Calls `replace_knotes`, which registers or reregisters a descriptor. Records the registration if it is two-way
-    /// oneshot. If the registration is not two-way oneshot, or if it fails, marks the record of the descriptor as
-    /// replaced.
+    /// oneshot or for hang-ups alone. If it is neither, or if it fails, marks the record of the descriptor as replaced.
     #[inline]
     pub fn register(
         &self,
@@ -74,19 +113,23 @@ impl TwoWayOneshots {
         replace_knotes: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let is_two_way = interest.is_oneshot() && interest.is_readable() && interest.is_writable();
-        if !is_two_way && self.count.load(Ordering::Acquire) == 0 {
+        let is_recorded = is_two_way || is_only_hang_up(interest);
+        if !is_recorded && self.count.load(Ordering::Acquire) == 0 {
             return replace_knotes();
         }
         let mut state = lock(&self.state);
-        if is_two_way {
-            let kind = RecordKind::TwoWayOneshot { reported_by: None };
+        if is_recorded {
+            let kind = match is_two_way {
+                true => RecordKind::TwoWayOneshot { reported_by: None },
+                false => RecordKind::HangUp(HangUp::new(fd, interest)),
+            };
             let record = Record { token, changed_after: state.wait_number, kind };
             state.records.insert(fd, record);
             // Store the count before the kernel can report the new knotes.
             self.count.store(state.records.len(), Ordering::Release);
         }
         let result = replace_knotes();
-        if !is_two_way || result.is_err() {
+        if !is_recorded || result.is_err() {
             state.replace(fd, token);
         }
         result
@@ -142,7 +185,7 @@ impl TwoWayOneshots {
         let mut state = lock(&self.state);
         let len_before = list.len();
         let mut position = 0;
-        list.retain(|Event(event)| {
+        list.retain_mut(|Event(event)| {
             position += 1;
             let is_direction = event.filter == ffi::EVFILT_READ || event.filter == ffi::EVFILT_WRITE;
             let fd = event.ident as RawFd;
@@ -157,6 +200,15 @@ impl TwoWayOneshots {
                     if record.changed_after < wait_number =>
                 {
                     *reported_by.get_or_insert(wait_number) == wait_number
+                }
+                // As above, but only a hang-up or an error is a report.
+                (RecordKind::HangUp(hang_up), Some(wait_number)) if record.changed_after < wait_number => {
+                    let is_reported = hang_up.is_reported(event, wait_number);
+                    if is_reported && hang_up.interest.is_level() {
+                        // `enable` fails only if the `kevent` call itself fails, and so does the next wait then.
+                        let _kevent_failed = enable(fd, record.token);
+                    }
+                    is_reported
                 }
                 // The source was registered, reregistered or deregistered during this wait.
                 _ => {
