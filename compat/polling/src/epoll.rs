@@ -55,7 +55,7 @@ impl Sources {
 /// Returns minimio's interest. The kernel adds hang-ups and errors to every interest.
 #[inline]
 fn interest(event: &Event, mode: PollMode) -> Interest {
-    let mut interest = HANG_UP;
+    let mut interest = Interest::HANG_UP;
     if event.readable {
         interest |= Interest::READABLE | Interest::PRIORITY;
     }
@@ -76,17 +76,11 @@ fn interest(event: &Event, mode: PollMode) -> Interest {
 /// Returns polling's event. A hang-up and an error make a source readable and writable.
 #[inline]
 pub(crate) fn event(event: &minimio::event::Event) -> Event {
-    let interrupt = is_hang_up(event);
+    let interrupt = event.is_hang_up();
     Event {
         key: event.token().0,
         readable: event.is_readable(),
         writable: event.is_writable() || interrupt,
         extra: Extra { interrupt, priority: event.is_priority(), error: event.is_error() },
     }
-}
-
-// STAND-IN until the core has both.
-const HANG_UP: Interest = Interest::PRIORITY;
-fn is_hang_up(event: &minimio::event::Event) -> bool {
-    event.is_read_closed() && event.is_write_closed()
 }

@@ -125,7 +125,7 @@ impl Event {
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows (`AFD_POLL_…`) |
     /// |---|---|---|---|
-    /// | set by | `EPOLLHUP` | never | `ABORT` |
+    /// | set by | `EPOLLHUP` | never | `ABORT`, `CONNECT_FAIL` |
     #[inline]
     pub fn is_interrupt(&self) -> bool {
         self.extra.interrupt
@@ -154,7 +154,7 @@ impl Event {
     ///
     /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows (`AFD_POLL_…`) |
     /// |---|---|---|---|
-    /// | set by | `EPOLLERR` | always `None` | `CONNECT_FAIL` |
+    /// | set by | `EPOLLERR` | always `None` | `ABORT`, `CONNECT_FAIL` |
     #[inline]
     pub fn is_err(&self) -> Option<bool> {
         if queue::HAS_EXTRA {

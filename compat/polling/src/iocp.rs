@@ -70,7 +70,7 @@ impl Source {
     fn interest(self, event: &Event, mode: PollMode) -> Option<Interest> {
         let readable = event.readable.then_some(Interest::READABLE);
         let writable = event.writable.then_some(Interest::WRITABLE);
-        let hang_up = event.extra.interrupt.then_some(HANG_UP).flatten();
+        let hang_up = event.extra.interrupt.then_some(Interest::HANG_UP);
         let interest = match self {
             Source::Socket(_) => [readable, writable, hang_up].into_iter().flatten().reduce(|a, b| a | b)?,
             Source::Handle(_) => readable.or(writable).and(Some(Interest::READABLE))?,
@@ -129,12 +129,12 @@ impl Registration {
             return Some(self.interest);
         }
         let Event { key, readable, writable, extra } = self.interest;
-        let interrupt = is_hang_up(event);
+        let interrupt = event.is_hang_up();
         let report = Event {
             key,
             readable: event.is_readable() && readable,
             writable: event.is_writable() && writable,
-            extra: Extra { interrupt, priority: false, error: event.is_error() && !interrupt },
+            extra: Extra { interrupt, priority: false, error: event.is_error() },
         };
         (report.readable || report.writable || interrupt && extra.interrupt).then_some(report)
     }
@@ -276,10 +276,4 @@ fn ignore_not_found(result: io::Result<()>) -> io::Result<()> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-// STAND-IN until the core has both.
-const HANG_UP: Option<Interest> = None;
-fn is_hang_up(_event: &minimio::event::Event) -> bool {
-    false
 }

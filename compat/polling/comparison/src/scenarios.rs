@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::os::unix::io::AsRawFd;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::mpsc;
 use std::time::Duration;
 use std::{fmt, io, thread};
@@ -38,7 +39,8 @@ pub fn all() -> Vec<(String, String)> {
             }
         }
     }
-    let others: [(&str, fn() -> io::Result<String>); 14] = [
+    type Scenario = fn() -> io::Result<String>;
+    let others: [(&str, Scenario); 15] = [
         ("errors", errors),
         ("data arrives later", data_arrives_later),
         ("modify in each mode", modify_in_each_mode),
@@ -48,6 +50,7 @@ pub fn all() -> Vec<(String, String)> {
         ("notify with an event", notify_with_an_event),
         ("append", append),
         ("small list", small_list),
+        ("full list", full_list),
         ("two waits", two_waits),
         ("two keys of one source", duplicate),
         ("deadline", deadline),
@@ -281,6 +284,27 @@ fn small_list() -> io::Result<String> {
         observed += &format!("{seen:?}");
     }
     Ok(observed)
+}
+
+/// A list that is full and not cleared.
+fn full_list() -> io::Result<String> {
+    let poller = Poller::new()?;
+    let sources = [sockets::connect().0, sockets::connect().0];
+    let mut events = Events::with_capacity(NonZeroUsize::new(1).unwrap());
+    let mut observed = Vec::new();
+    for (key, source) in sources.iter().enumerate() {
+        // SAFETY: the sources are deleted below.
+        unsafe { poller.add(source, Event::writable(key))? };
+        let wait = AssertUnwindSafe(|| poller.wait(&mut events, LONG));
+        observed.push(match catch_unwind(wait) {
+            Ok(result) => format!("{} {}", kind(result), show(&events)),
+            Err(_) => "panic".into(),
+        });
+    }
+    for source in &sources {
+        poller.delete(source)?;
+    }
+    Ok(observed.join(", "))
 }
 
 fn two_waits() -> io::Result<String> {

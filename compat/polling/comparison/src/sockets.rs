@@ -9,8 +9,9 @@ use std::time::Duration;
 
 /// A source, and what must stay open.
 pub type Situation = (OwnedFd, Vec<OwnedFd>);
+type Create = fn() -> Situation;
 
-pub const SITUATIONS: &[(&str, fn() -> Situation)] = &[
+pub const SITUATIONS: &[(&str, Create)] = &[
     ("nothing", || pair(|_, _| {})),
     ("data", || pair(|_, peer| (&*peer).write_all(b"data").unwrap())),
     ("the peer shut down", || pair(|_, peer| peer.shutdown(Shutdown::Write).unwrap())),
