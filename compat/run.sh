@@ -18,8 +18,8 @@
 # | smol, calloop_program | `compat/programs/smol` and `compat/programs/calloop` print the same with polling and with minimio |
 # | smol_throughput | as throughput, for the smol program |
 # | polling, async_io, async_process, calloop, async_net, async_signal | the package's own tests pass on Linux |
-# | polling_wine, async_io_wine | the package's own tests for Windows pass under Wine |
-# | polling_kqueue, async_io_kqueue | the package's own tests, without those of its documentation, pass over the model of a kqueue |
+# | polling_wine, async_io_wine | the package's own tests for Windows, without those of its documentation, pass under Wine |
+# | polling_kqueue, async_io_kqueue | the same tests for Linux pass over the model of a kqueue |
 #
 # The packages and the dependencies of their tests come from crates.io. CARGO_TARGET_DIR: where to build (default: `target` in
 # the checkout).
@@ -328,7 +328,7 @@ async_io_kqueue() {
   RUSTFLAGS=$model_flags replaced=polling published async-io 2.6.0 --target "$host" --lib --tests
 }
 
-# The examples are not compiled, because they are programs for Unix.
+# Under Wine, the tests of the documentation are left out, because each is a program of its own.
 polling_wine() {
   . verification/setup/wine-setup.sh
   local -x MINIMIO_WINE_LIMIT=200
@@ -338,7 +338,7 @@ polling_wine() {
 async_io_wine() {
   . verification/setup/wine-setup.sh
   local -x MINIMIO_WINE_LIMIT=200
-  replaced=polling published async-io 2.6.0 --target x86_64-pc-windows-gnu
+  replaced=polling published async-io 2.6.0 --target x86_64-pc-windows-gnu --lib --tests
 }
 
 async_io() { replaced=polling published async-io 2.6.0; }
