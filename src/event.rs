@@ -81,10 +81,11 @@ impl From<usize> for Token {
 /// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`](crate::Interest)) | never |
 ///
 /// A kqueue reports the two directions of a source as two events. So a source that is registered for one direction is a
-/// hang-up there only with an error, and so is a pipe, unless it is registered for `HANG_UP` alone. On Windows, `poll` may also report the two directions
-/// of a named pipe as two events. If a program adds its own knote (a condition that the kernel watches) to the poll's
-/// kqueue, `poll` reports the knote with the knote's `udata` as the token. If Windows rejects the request for a source,
-/// `poll` reports the source once, with readable, writable, read closed, write closed, error and hang-up set.
+/// hang-up there only with an error, and so is a pipe, unless it is registered for `HANG_UP` alone. On Windows, `poll`
+/// may also report the two directions of a named pipe as two events. If a program adds its own knote (a condition that
+/// the kernel watches) to the poll's kqueue, `poll` reports the knote with the knote's `udata` as the token. If Windows
+/// rejects the request for a source, `poll` reports the source once, with readable, writable, read closed, write
+/// closed, error and hang-up set.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);
@@ -141,8 +142,9 @@ impl Event {
 
     /// Returns whether both directions have ended: no more data will arrive, and none can be sent.
     ///
-    /// This differs from [`is_read_closed`](Event::is_read_closed) with [`is_write_closed`](Event::is_write_closed), which
-    /// an error can set that leaves the source open. [`Interest::HANG_UP`] reports hang-ups and errors alone.
+    /// An error that leaves the source open can set [`is_read_closed`](Event::is_read_closed) and
+    /// [`is_write_closed`](Event::is_write_closed), but not this.
+    /// [`Interest::HANG_UP`](crate::Interest::HANG_UP) reports hang-ups and errors alone.
     #[doc(alias("is_interrupt", "EPOLLHUP"))]
     #[must_use]
     #[inline]

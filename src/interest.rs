@@ -82,10 +82,11 @@ impl Interest {
     /// Writable: room for data, or a connection attempt that has succeeded or failed.
     pub const WRITABLE: Interest = Interest::from_bit(WRITABLE);
 
-    /// Hang-up: the end of both directions, and errors. For a source that the program does not want to read or write now.
+    /// Hang-up: the end of both directions, and errors. For a source that the program does not want to read or write
+    /// now.
     ///
-    /// `READABLE` and `WRITABLE` report hang-ups too, so `HANG_UP` adds nothing to them. `HANG_UP` alone reports neither
-    /// data, nor priority data, nor room for data, nor that only the peer has shut down writing. It reports:
+    /// `HANG_UP` adds nothing to `READABLE` and `WRITABLE`. `HANG_UP` alone reports neither data, nor priority data,
+    /// nor room for data, nor that only the peer has shut down writing. It reports:
     ///
     /// | what happened | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
@@ -99,8 +100,8 @@ impl Interest {
     /// Such an event also sets the predicates that [`Event`](crate::Event#what-an-event-means) lists.
     ///
     /// On macOS and the BSDs, the kernel reports data too, and the crate discards these reports: each costs one system
-    /// call of a `poll` that is blocked. For a pipe's write end whose reader was already closed at registration, some of
-    /// these systems report nothing, as for `WRITABLE`.
+    /// call of a `poll` that is blocked. For a pipe's write end whose reader was already closed at registration, some
+    /// of these systems report nothing, as for `WRITABLE`.
     ///
     /// A source that is only ever readable, such as [`Signals`](crate::signal::Signals), cannot be registered for
     /// `HANG_UP` alone: `InvalidInput`.

@@ -36,8 +36,8 @@
 //! # What an event means
 //!
 //! An [`Event`] contains the token, and one or more predicates: readable, writable, read closed, write closed, error,
-//! hang-up, and on some systems priority, aio or lio. An event is a hint and not a promise: another thread may use the source
-//! first, so every operation may still return [`WouldBlock`](std::io::ErrorKind::WouldBlock). [One
+//! hang-up, and on some systems priority, aio or lio. An event is a hint and not a promise: another thread may use the
+//! source first, so every operation may still return [`WouldBlock`](std::io::ErrorKind::WouldBlock). [One
 //! table](Event#what-an-event-means) has the predicates for each situation. The project's tests read the table and
 //! check it on every system on which they run.
 //!
@@ -111,9 +111,10 @@
 //!   Rust version is 1.63; mio 1.2 needs 1.71.
 //! - The crate does not compile for systems without one of the three queues (illumos, Haiku, WASI and others).
 //!
-//! minimio adds the modes, [`Interest::HANG_UP`], [`Timer`], [`signal`], [`process`], [`Poll::next_deadline`], [`Events::len`](Events::len),
-//! the conversion from `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which takes any socket,
-//! `SourceHandle`, which takes any handle for which a thread can wait, and `UdpSocket::set_connreset`.
+//! minimio adds the modes, [`Interest::HANG_UP`], [`Timer`], [`signal`], [`process`], [`Poll::next_deadline`],
+//! [`Events::len`](Events::len), the conversion from `usize` to `Token`, and [`book`]; on Windows `SourceSocket`, which
+//! takes any socket, `SourceHandle`, which takes any handle for which a thread can wait, and
+//! `UdpSocket::set_connreset`.
 //!
 //! # Policies
 //!
@@ -201,7 +202,7 @@
 //! | path | files | lines of code |
 //! |---|---|---:|
 //! | core and epoll | the core and `epoll/` | 1,881 |
-//! | core and kqueue | the core and `kqueue/` | 2,212 |
+//! | core and kqueue | the core and `kqueue/` | 2,211 |
 //! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 3,032 |
 //! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,037 |
 

@@ -6,8 +6,8 @@
 //!   knote, unless both events arrive in the same batch.
 //! - A registration for *hang-ups alone* is reported when both directions have ended, or with an error. Its knotes have
 //!   `EV_CLEAR` in every mode, because a level-triggered knote would report unread data without end, and `EV_DISPATCH`
-//!   would disable the knote after a report that is not a hang-up. This module suppresses the events before the hang-up,
-//!   and remembers which direction has ended. In level mode, it enables the knotes again after each report.
+//!   would disable the knote after a report that is not a hang-up. This module suppresses the events before the
+//!   hang-up, and remembers which direction has ended. In level mode, it enables the knotes again after each report.
 //!
 //! If another thread reregisters or deregisters the source while a wait is in progress, an event that this wait returns
 //! may belong to the old or to the new registration. The two cannot be distinguished. If the old registration was
@@ -18,15 +18,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::mem;
+use std::os::raw::c_int;
 use std::os::unix::io::RawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
 use super::event::is_only_hang_up;
 use super::ffi::{self, filter_t, kevent};
-use super::selector::is_socket;
 use crate::event::{Event, Token};
 use crate::sync::lock;
+use crate::unix::ffi::{getsockopt, socklen_t, SOL_SOCKET};
 use crate::Interest;
 
 /// The records of the two kinds of registrations, and of those that they replaced.
@@ -62,8 +63,8 @@ enum RecordKind {
         reported_by: Option<u64>,
     },
     HangUp(HangUp),
-    /// One of the above that was deregistered, whose registration failed, or that was reregistered with an interest that
-    /// has no record.
+    /// One of the above that was deregistered, whose registration failed, or that was reregistered with an interest
+    /// that has no record.
     Replaced,
 }
 
@@ -94,6 +95,13 @@ impl HangUp {
         (event.is_hang_up() || event.is_error())
             && (!self.interest.is_oneshot() || *self.reported_by.get_or_insert(wait_number) == wait_number)
     }
+}
+
+fn is_socket(fd: RawFd) -> bool {
+    let (mut kind, mut len) = (0, mem::size_of::<c_int>() as socklen_t);
+    let value: *mut c_int = &mut kind;
+    // SAFETY: `value` has room for `len` bytes, and both outlive the call.
+    unsafe { getsockopt(fd, SOL_SOCKET, ffi::SO_TYPE, value.cast(), &mut len) == 0 }
 }
 
 impl KnotePairs {

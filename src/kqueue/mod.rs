@@ -16,8 +16,8 @@
 //!   it again, in one call. The new knote is reported if its condition holds.
 //! - *A oneshot registration of both directions is two knotes*, each of which reports once. This crate suppresses the
 //!   second report ([`knote_pairs`]).
-//! - *The end of both directions is two events.* `EPOLLHUP` is one flag in epoll. This crate marks the two events if they
-//!   arrive in one batch, and for a source that is registered for hang-ups alone, it remembers the first
+//! - *The end of both directions is two events*; in epoll, it is one flag (`EPOLLHUP`). This crate marks the two events
+//!   if they arrive in one batch. For a source that is registered for hang-ups alone, it remembers the first
 //!   ([`knote_pairs`]).
 //! - *A knote belongs to a descriptor number.* Closing that descriptor deletes the knote, even if a duplicate of the
 //!   descriptor remains open.

@@ -2,7 +2,6 @@
 
 use std::cmp;
 use std::io;
-use std::mem;
 use std::os::raw::c_int;
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -16,7 +15,6 @@ use super::knote_pairs::KnotePairs;
 use super::SourceState;
 use crate::event::{Event, Token};
 use crate::unix::descriptor::close_on_exec;
-use crate::unix::ffi::{getsockopt, socklen_t, SOL_SOCKET};
 use crate::Interest;
 
 pub(crate) struct Selector {
@@ -159,13 +157,6 @@ impl Selector {
             _ => ignore_interrupted(io::Error::last_os_error()),
         }
     }
-}
-
-pub(super) fn is_socket(fd: RawFd) -> bool {
-    let (mut kind, mut len) = (0, mem::size_of::<c_int>() as socklen_t);
-    let value: *mut c_int = &mut kind;
-    // SAFETY: `value` has room for `len` bytes, and both outlive the call.
-    unsafe { getsockopt(fd, SOL_SOCKET, ffi::SO_TYPE, value.cast(), &mut len) == 0 }
 }
 
 fn delete_change(fd: RawFd, filter: filter_t) -> kevent {

@@ -1,4 +1,5 @@
-//! `Interest::HANG_UP`, and `Event::is_hang_up`.
+//! `Interest::HANG_UP`, and `Event::is_hang_up`. The sources of Unix alone are in `hang_up_unix.rs`, and those of
+//! Windows in `hang_up_windows.rs`.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener as StdListener};
@@ -11,11 +12,11 @@ use minimio::{Event, Events, Interest, Poll, Timer};
 
 use crate::support::*;
 
-const HANG_UP: Interest = Interest::HANG_UP;
-const MODES: [Interest; 3] = [HANG_UP, HANG_UP.level(), HANG_UP.oneshot()];
+pub const HANG_UP: Interest = Interest::HANG_UP;
+pub const MODES: [Interest; 3] = [HANG_UP, HANG_UP.level(), HANG_UP.oneshot()];
 
 /// Waits for the report of a hang-up, checks that each mode repeats it or not, and that `reregister` repeats it.
-fn expect_hang_up(poll: &mut Poll, events: &mut Events, source: &mut impl Source, mode: Interest) {
+pub fn expect_hang_up(poll: &mut Poll, events: &mut Events, source: &mut impl Source, mode: Interest) {
     for _ in 0..2 {
         wait_for(poll, events, SOURCE, Event::is_hang_up);
         if mode.is_level() {
@@ -216,104 +217,5 @@ fn a_source_that_is_only_readable_is_not_registered_for_hang_ups_alone() {
     for mode in MODES {
         let result = poll.registry().register(&mut signals, SOURCE, mode);
         assert_eq!(kind(result), std::io::ErrorKind::InvalidInput);
-    }
-}
-
-#[cfg(unix)]
-mod unix {
-    use super::*;
-    use minimio::net::UnixStream;
-    use minimio::unix::pipe;
-
-    #[test]
-    fn an_urgent_byte_is_no_hang_up() {
-        for mode in MODES {
-            let (mut poll, mut events, mut stream, peer) = poll_and_stream(mode);
-            descriptor::send_out_of_band(&peer, b'!');
-            expect_no_event(&mut poll, &mut events);
-            reset::close_with_reset(peer);
-            expect_hang_up(&mut poll, &mut events, &mut stream, mode);
-        }
-    }
-
-    #[test]
-    fn a_unix_stream_whose_peer_was_closed_is_a_hang_up() {
-        for mode in MODES {
-            let (mut poll, mut events) = poll();
-            let (mut stream, mut peer) = UnixStream::pair().unwrap();
-            poll.registry().register(&mut stream, SOURCE, mode).unwrap();
-            peer.write_all(b"data").unwrap();
-            peer.shutdown(Shutdown::Write).unwrap();
-            expect_no_event(&mut poll, &mut events);
-            drop(peer);
-            expect_hang_up(&mut poll, &mut events, &mut stream, mode);
-        }
-    }
-
-    #[test]
-    fn a_pipe_whose_writer_was_closed_is_a_hang_up() {
-        for mode in MODES {
-            let (mut poll, mut events) = poll();
-            let (mut sender, mut receiver) = pipe::new().unwrap();
-            poll.registry().register(&mut receiver, SOURCE, mode).unwrap();
-            sender.write_all(b"data").unwrap();
-            expect_no_event(&mut poll, &mut events);
-            drop(sender);
-            expect_hang_up(&mut poll, &mut events, &mut receiver, mode);
-        }
-    }
-
-    #[test]
-    fn a_oneshot_hang_up_that_was_reported_is_not_reported_again_after_a_read() {
-        let (mut poll, mut events) = poll();
-        let (mut sender, mut receiver) = pipe::new().unwrap();
-        poll.registry().register(&mut receiver, SOURCE, HANG_UP.oneshot()).unwrap();
-        sender.write_all(b"data").unwrap();
-        drop(sender);
-        wait_for(&mut poll, &mut events, SOURCE, Event::is_hang_up);
-        for _ in 0..4 {
-            receiver.read_exact(&mut [0]).unwrap();
-            expect_no_event(&mut poll, &mut events);
-        }
-    }
-
-    #[test]
-    fn a_pipe_whose_reader_was_closed_is_reported_as_closed() {
-        for mode in MODES {
-            let (mut poll, mut events) = poll();
-            let (mut sender, receiver) = pipe::new().unwrap();
-            poll.registry().register(&mut sender, SOURCE, mode).unwrap();
-            expect_no_event(&mut poll, &mut events);
-            drop(receiver);
-            for _ in 0..if mode.is_level() { 3 } else { 1 } {
-                wait_for(&mut poll, &mut events, SOURCE, Event::is_write_closed);
-            }
-        }
-    }
-}
-
-#[cfg(windows)]
-mod windows {
-    use super::*;
-    use minimio::windows::NamedPipe;
-
-    #[test]
-    fn a_client_whose_server_was_closed_is_a_hang_up() {
-        for mode in MODES {
-            let (mut poll, mut events) = poll();
-            let name = named_pipe::name();
-            let mut server = NamedPipe::new(&name).unwrap();
-            let mut client = named_pipe::client(&name);
-            poll.registry().register(&mut server, minimio::Token(2), BOTH).unwrap();
-            assert!(server.connect().is_ok());
-            poll.registry().register(&mut client, SOURCE, mode).unwrap();
-            wait_for(&mut poll, &mut events, minimio::Token(2), Event::is_writable);
-            server.write_all(b"data").unwrap();
-            wait_for(&mut poll, &mut events, minimio::Token(2), Event::is_writable);
-            expect_no_event(&mut poll, &mut events);
-            client.read_exact(&mut [0; 4]).unwrap();
-            drop(server);
-            expect_hang_up(&mut poll, &mut events, &mut client, mode);
-        }
     }
 }

@@ -17,6 +17,8 @@ mod completion_port;
 mod events;
 mod events_unix;
 mod hang_up;
+mod hang_up_unix;
+mod hang_up_windows;
 mod interest;
 mod modes;
 mod named_pipes;
