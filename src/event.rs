@@ -71,7 +71,7 @@ impl From<usize> for Token {
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows (`AFD_POLL_…`) |
 /// |---|---|---|---|
-/// | readable | `EPOLLIN`, `EPOLLPRI`, `EPOLLHUP` or `EPOLLERR` | `EVFILT_READ`, or `EVFILT_USER` of a knote that the program added | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
+/// | readable | `EPOLLIN`, `EPOLLPRI`, `EPOLLHUP` or `EPOLLERR` | `EVFILT_READ`, and every filter that has no other row | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | writable | `EPOLLOUT` or `EPOLLERR` | `EVFILT_WRITE` | `SEND`, `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |

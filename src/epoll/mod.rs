@@ -43,6 +43,8 @@ mod ffi;
 pub(crate) mod notifier;
 mod process;
 pub(crate) mod selector;
+/// Empty: epoll has no filters.
+pub mod source_filter {}
 
 pub(crate) use crate::unix::source_state::SourceState;
 pub(crate) use event::{RawEvent, RawEvents};

@@ -87,7 +87,7 @@ impl kevent {
 
     #[inline]
     pub(crate) const fn is_readable(&self) -> bool {
-        self.filter == ffi::EVFILT_READ || self.filter == ffi::EVFILT_USER
+        !self.is_writable() && !self.is_aio() && !self.is_lio()
     }
 
     #[inline]
@@ -160,7 +160,7 @@ impl fmt::Debug for kevent {
             ffi::EVFILT_AIO => f.write_str("EVFILT_AIO"),
             ffi::EVFILT_USER => f.write_str("EVFILT_USER"),
             _ if self.is_lio() => f.write_str("EVFILT_LIO"),
-            // A knote that the program has added through the poll's descriptor.
+            // A `SourceFilter`, or a knote that the program has added through the poll's descriptor.
             filter => write!(f, "filter {filter}"),
         }?;
         for (flag, name) in [(ffi::EV_EOF, "EV_EOF"), (ffi::EV_ERROR, "EV_ERROR"), (HANG_UP, "HANG_UP")] {

@@ -49,6 +49,7 @@ mod knote_pairs;
 pub(crate) mod notifier;
 mod process;
 pub(crate) mod selector;
+pub mod source_filter;
 
 pub(crate) use crate::unix::source_state::SourceState;
 pub(crate) use event::{RawEvent, RawEvents};

@@ -118,6 +118,32 @@ impl Selector {
         Ok(any_deleted)
     }
 
+    /// Deletes the knote with this filter and this identifier, and adds it. Returns whether a knote was deleted.
+    pub(super) fn replace_knote(&self, knote: kevent) -> io::Result<bool> {
+        self.check_foreign(knote.ident, knote.filter)?;
+        let mut changes = [kevent::new(knote.ident, knote.filter, ffi::EV_DELETE, 0), knote];
+        self.apply_changes(&mut changes)?;
+        // An error other than `ENOENT` is also the error of the addition.
+        let was_deleted = receipt(&changes[0]).is_ok();
+        receipt(&changes[1]).map(|()| was_deleted)
+    }
+
+    pub(super) fn delete_knote(&self, ident: usize, filter: filter_t) -> io::Result<()> {
+        self.check_foreign(ident, filter)?;
+        let mut changes = [kevent::new(ident, filter, ffi::EV_DELETE, 0)];
+        self.apply_changes(&mut changes)?;
+        receipt(&changes[0])
+    }
+
+    /// Checks that this is not the notifier's knote.
+    fn check_foreign(&self, ident: usize, filter: filter_t) -> io::Result<()> {
+        if (filter, ident) == self.notifier {
+            let reason = "cannot register: this filter and this identifier are those of the poll's own knote";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
+        Ok(())
+    }
+
     /// Deletes the knotes of a descriptor. Returns whether there was one.
     fn delete_knotes(&self, fd: RawFd) -> io::Result<bool> {
         let mut changes = [delete_change(fd, ffi::EVFILT_READ), delete_change(fd, ffi::EVFILT_WRITE)];

@@ -9,7 +9,7 @@ use crate::event::{Source, Token};
 // This module and `crate::net` import each other: the conversions between the public sockets and descriptors are here,
 // and the sockets are built on `unix/socket.rs`.
 use crate::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
-use crate::queue::SourceState;
+use crate::queue::{source_filter, SourceState};
 use crate::{Interest, Poll, Registry};
 
 pub(crate) mod addr_compat;
@@ -22,6 +22,10 @@ pub(crate) mod signal;
 pub(crate) mod signal_handler;
 pub(crate) mod socket;
 pub(crate) mod source_state;
+
+// Empty with epoll.
+#[allow(unused_imports)]
+pub use source_filter::*;
 
 /// The system's identifier of a source: its descriptor.
 pub(crate) type Raw = RawFd;

@@ -27,6 +27,7 @@ mod poll;
 mod poll_descriptor;
 mod registration;
 mod source_fd;
+mod source_filter;
 mod source_handle;
 mod source_socket;
 mod tcp;

@@ -20,7 +20,7 @@ pub fn errno() -> Errno {
     Errno(unsafe { *location })
 }
 
-fn set_errno(errno: Errno) {
+pub fn set_errno(errno: Errno) {
     // SAFETY: the function takes no argument.
     let location = unsafe { ffi::__errno_location() };
     // SAFETY: the location is this thread's own `errno`.

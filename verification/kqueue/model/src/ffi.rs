@@ -24,6 +24,8 @@ pub const EVFILT_READ: i16 = -1;
 pub const EVFILT_WRITE: i16 = -2;
 pub const EVFILT_AIO: i16 = -3;
 pub const EVFILT_PROC: i16 = -5;
+pub const EVFILT_SIGNAL: i16 = -6;
+pub const EVFILT_TIMER: i16 = -7;
 pub const EVFILT_USER: i16 = -10;
 
 pub const EV_ADD: u16 = 0x0001;
@@ -39,6 +41,9 @@ pub const EV_EOF: u16 = 0x8000;
 
 pub const NOTE_TRIGGER: u32 = 0x0100_0000;
 pub const NOTE_EXIT: u32 = 0x8000_0000;
+pub const NOTE_SECONDS: u32 = 0x0001;
+pub const NOTE_USECONDS: u32 = 0x0002;
+pub const NOTE_NSECONDS: u32 = 0x0004;
 pub const NOTE_FFAND: u32 = 0x4000_0000;
 pub const NOTE_FFOR: u32 = 0x8000_0000;
 pub const NOTE_FFCOPY: u32 = 0xc000_0000;
@@ -108,6 +113,43 @@ pub const NO_SIGNALS: sigset_t = sigset_t([0; 1024 / c_ulong::BITS as usize]);
 pub const ALL_SIGNALS: sigset_t = sigset_t([!0; 1024 / c_ulong::BITS as usize]);
 pub const KERNEL_SIGSET_SIZE: c_long = 8;
 pub const SIG_SETMASK: c_int = 2;
+
+/// The number of signals of Linux, plus one.
+pub const SIGNALS: usize = 65;
+pub const SIG_IGN: usize = 1;
+pub const SA_RESTART: c_int = 0x1000_0000;
+pub const SA_SIGINFO: c_int = 4;
+
+/// glibc's type. `sa_handler` is 0 for the default action, `SIG_IGN`, or a function.
+#[repr(C)]
+pub struct sigaction {
+    pub sa_handler: usize,
+    pub sa_mask: sigset_t,
+    pub sa_flags: c_int,
+    pub sa_restorer: usize,
+}
+
+extern "C" {
+    #[link_name = "sigaction"]
+    pub fn set_sigaction(number: c_int, action: *const sigaction, old: *mut sigaction) -> c_int;
+}
+
+// <sys/timerfd.h>, <time.h>
+
+#[repr(C)]
+pub struct itimerspec {
+    pub it_interval: timespec,
+    pub it_value: timespec,
+}
+
+pub const CLOCK_MONOTONIC: c_int = 1;
+pub const TFD_CLOEXEC: c_int = O_CLOEXEC;
+pub const TFD_NONBLOCK: c_int = O_NONBLOCK;
+
+extern "C" {
+    pub fn timerfd_create(clock: c_int, flags: c_int) -> c_int;
+    pub fn timerfd_settime(fd: c_int, flags: c_int, new: *const itimerspec, old: *mut itimerspec) -> c_int;
+}
 
 extern "C" {
     pub fn pthread_sigmask(how: c_int, set: *const sigset_t, old: *mut sigset_t) -> c_int;

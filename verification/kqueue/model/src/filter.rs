@@ -16,6 +16,8 @@ pub enum Filter {
     User,
     Aio,
     Proc,
+    Signal,
+    Timer,
 }
 
 impl Filter {
@@ -25,6 +27,8 @@ impl Filter {
             ffi::EVFILT_WRITE => Some(Filter::Write),
             ffi::EVFILT_USER => Some(Filter::User),
             ffi::EVFILT_PROC => Some(Filter::Proc),
+            ffi::EVFILT_SIGNAL => Some(Filter::Signal),
+            ffi::EVFILT_TIMER => Some(Filter::Timer),
             // Only the kernel adds `AIO` knotes; a change that names this filter is an error.
             _ => None,
         }
@@ -37,6 +41,8 @@ impl Filter {
             Filter::User => ffi::EVFILT_USER,
             Filter::Aio => ffi::EVFILT_AIO,
             Filter::Proc => ffi::EVFILT_PROC,
+            Filter::Signal => ffi::EVFILT_SIGNAL,
+            Filter::Timer => ffi::EVFILT_TIMER,
         }
     }
 }

@@ -5,17 +5,17 @@ use std::os::raw::{c_int, c_void};
 
 use crate::ffi::{self, kevent};
 use crate::filter::{self, Filter, Kind, Ready};
-use crate::linux::Descriptor;
+use crate::linux::{self, Descriptor};
 
 /// The key of a knote: an identifier and a filter. The identifier is a descriptor if the filter is `READ` or `WRITE`,
-/// and a process number if the filter is `PROC`.
+/// a process number if the filter is `PROC`, and a signal number if it is `SIGNAL`.
 pub type Key = (usize, Filter);
 
 /// Returns the descriptor of a knote, or `None` if its filter has none.
 pub fn descriptor((ident, filter): Key) -> Option<c_int> {
     match filter {
         Filter::Read | Filter::Write => c_int::try_from(ident).ok(),
-        Filter::User | Filter::Aio | Filter::Proc => None,
+        Filter::User | Filter::Aio | Filter::Proc | Filter::Signal | Filter::Timer => None,
     }
 }
 
@@ -34,8 +34,10 @@ pub struct Knote {
     triggered: bool,
     fflags: u32,
     data: isize,
-    /// The process of a `PROC` knote.
-    process: Option<Descriptor>,
+    /// The process of a `PROC` knote, the clock of a `TIMER` knote, or the counter of a `SIGNAL` knote.
+    pub object: Option<Descriptor>,
+    /// The number of signals at the last edge of a `SIGNAL` knote.
+    seen: usize,
 }
 
 impl Knote {
@@ -51,7 +53,8 @@ impl Knote {
             triggered: false,
             fflags: change.fflags & ffi::NOTE_FFLAGSMASK,
             data: change.data,
-            process: None,
+            object: None,
+            seen: 0,
         }
     }
 
@@ -60,7 +63,26 @@ impl Knote {
     pub fn of_process(change: &kevent, process: Descriptor) -> Knote {
         let flags = change.flags | ffi::EV_CLEAR | ffi::EV_ONESHOT;
         let fflags = change.fflags & ffi::NOTE_EXIT;
-        Knote { flags, fflags, data: 0, process: Some(process), ..Knote::new(change, Kind::NeverWaits) }
+        Knote { flags, fflags, data: 0, object: Some(process), ..Knote::new(change, Kind::NeverWaits) }
+    }
+
+    /// Creates a `SIGNAL` or a `TIMER` knote. `data` counts the signals or periods since the last report.
+    pub fn of_counter(change: &kevent, object: Descriptor) -> Knote {
+        let flags = change.flags | ffi::EV_CLEAR;
+        let seen = linux::signals_sent(change.ident);
+        Knote { flags, fflags: 0, data: 0, object: Some(object), seen, ..Knote::new(change, Kind::NeverWaits) }
+    }
+
+    /// Counts the signals or periods since the last edge.
+    pub fn count(&mut self, (ident, filter): Key) {
+        match (filter, &self.object) {
+            (Filter::Timer, Some(clock)) => self.data += linux::periods(clock),
+            (Filter::Signal, _) => {
+                let sent = linux::signals_sent(ident);
+                self.data += (sent - std::mem::replace(&mut self.seen, sent)) as isize;
+            }
+            _ => {}
+        }
     }
 
     pub fn has(&self, flag: u16) -> bool {
@@ -82,7 +104,9 @@ impl Knote {
             // `NOTE_FFNOP`: the flags stay as they are.
             _ => {}
         }
-        self.data = change.data;
+        if self.object.is_none() {
+            self.data = change.data;
+        }
         if change.fflags & ffi::NOTE_TRIGGER != 0 {
             self.triggered = true;
         }
@@ -96,7 +120,9 @@ impl Knote {
             Filter::User => None,
             // The knote exists only because the operation completed. FreeBSD sets `EV_EOF` then.
             Filter::Aio => Some(Ready { eof: true, ..Ready::default() }),
-            Filter::Proc => match &self.process {
+            Filter::Signal | Filter::Timer if self.data > 0 => Some(Ready { data: self.data, ..Ready::default() }),
+            Filter::Signal | Filter::Timer => None,
+            Filter::Proc => match &self.object {
                 Some(process) if self.fflags != 0 && filter::has_exited(process.number()) => {
                     Some(Ready { eof: true, ..Ready::default() })
                 }
@@ -117,9 +143,12 @@ impl Knote {
     }
 
     /// Resets a knote with `EV_CLEAR` after its report. The `fflags` of a `USER` knote stay.
-    pub fn clear(&mut self) {
+    pub fn clear(&mut self, (_, filter): Key) {
         if self.has(ffi::EV_CLEAR) {
             self.triggered = false;
+        }
+        if matches!(filter, Filter::Signal | Filter::Timer) {
+            self.data = 0;
         }
     }
 

@@ -153,12 +153,14 @@ impl State {
             .filter(|filter| *filter != Filter::User || !self.settings.system.no_user)
             .ok_or(Errno(ffi::EINVAL))?;
         let key = (change.ident, filter);
-        if !matches!(filter, Filter::User | Filter::Proc) && !descriptor(key).map_or(false, linux::is_open) {
+        let has_descriptor = matches!(filter, Filter::Read | Filter::Write);
+        if has_descriptor && !descriptor(key).map_or(false, linux::is_open) {
             return Err(Errno(ffi::EBADF));
         }
         match self.knotes.get(key) {
             None if change.flags & ffi::EV_ADD == 0 => Err(Errno(ffi::ENOENT)),
             None if filter == Filter::Proc => self.add_process(key, change),
+            None if matches!(filter, Filter::Signal | Filter::Timer) => self.add_counter(key, change),
             None => self.add(key, change),
             Some(_) if change.flags & ffi::EV_DELETE != 0 => {
                 self.delete(key);
@@ -205,10 +207,22 @@ impl State {
         }
         if change.fflags & ffi::NOTE_EXIT != 0 {
             // Closing the process descriptor removes the entry.
-            self.reading.add_process(&process, key.0)?;
+            self.reading.add_object(&process, key.1, key.0)?;
         }
         self.knotes.insert(key, Knote::of_process(change, process));
         self.knotes.activate(key);
+        Ok(())
+    }
+
+    /// Adds a knote of a signal or a timer.
+    fn add_counter(&mut self, key: Key, change: &kevent) -> Result<(), Errno> {
+        self.allocate_knote()?;
+        let object = match key.1 {
+            Filter::Signal => linux::watch_signal(key.0)?,
+            _ => linux::open_clock(period(change)?, change.flags & ffi::EV_ONESHOT != 0)?,
+        };
+        self.reading.add_object(&object, key.1, key.0)?;
+        self.knotes.insert(key, Knote::of_counter(change, object));
         Ok(())
     }
 
@@ -267,6 +281,11 @@ impl State {
 
     fn delete(&mut self, key: Key) {
         if let Some(knote) = self.knotes.remove(key) {
+            if let Some(object) = &knote.object {
+                // The counter of a signal has duplicates, so closing it does not remove the entry. A process without
+                // `NOTE_EXIT` has no entry.
+                let _ = self.reading.remove(object.number());
+            }
             if !knote.disabled {
                 self.unwatch(key, knote.kind);
             }
@@ -303,9 +322,23 @@ impl State {
         match filter {
             Filter::Read => Some((&self.reading, ffi::EPOLLIN | ffi::EPOLLRDHUP | ffi::EPOLLET)),
             Filter::Write => Some((&self.writing, ffi::EPOLLOUT | ffi::EPOLLET)),
-            Filter::User | Filter::Aio | Filter::Proc => None,
+            Filter::User | Filter::Aio | Filter::Proc | Filter::Signal | Filter::Timer => None,
         }
     }
+}
+
+/// Returns the period of a timer.
+fn period(change: &kevent) -> Result<Duration, Errno> {
+    let data = u64::try_from(change.data).map_err(|_| Errno(ffi::EINVAL))?;
+    let period = match change.fflags {
+        0 => Duration::from_millis(data),
+        ffi::NOTE_SECONDS => Duration::from_secs(data),
+        ffi::NOTE_USECONDS => Duration::from_micros(data),
+        ffi::NOTE_NSECONDS => Duration::from_nanos(data),
+        _ => return Err(Errno(ffi::EINVAL)),
+    };
+    // A period of 0 would stop the clock.
+    Ok(cmp::max(period, Duration::from_nanos(1)))
 }
 
 // Wait.
@@ -358,7 +391,12 @@ impl State {
         let State { reading, writing, knotes, settings, .. } = self;
         reading.take(|edge| match edge {
             Edge::Descriptor(fd) => knotes.activate((fd as usize, Filter::Read)),
-            Edge::Process(process) => knotes.activate((process, Filter::Proc)),
+            Edge::Object(filter, ident) => {
+                if let Some(knote) = knotes.get((ident, filter)) {
+                    knote.count((ident, filter));
+                }
+                knotes.activate((ident, filter));
+            }
         });
         // NetBSD wakes the writers of a pipe before it records that the reader is closed.
         let is_early = |fd| settings.system.pipes == Pipes::NetBsd && filter::is_full_without_a_reader(fd);
@@ -392,7 +430,7 @@ impl State {
             Some(knote) => knote,
             None => return,
         };
-        knote.clear();
+        knote.clear(key);
         if knote.has(ffi::EV_ONESHOT) {
             self.delete(key);
         } else if knote.has(ffi::EV_DISPATCH) {

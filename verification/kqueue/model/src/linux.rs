@@ -4,10 +4,13 @@ use std::fs;
 use std::mem;
 use std::os::raw::{c_int, c_long, c_short, c_uint, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::call::{self, Errno, Signals};
 use crate::ffi::{self, epoll_event};
+use crate::filter::Filter;
 
 /// A descriptor that the model owns. Not `OwnedFd`: its drop would call the model's own `close`.
 pub struct Descriptor(c_int);
@@ -82,6 +85,93 @@ pub fn process() -> c_int {
     unsafe { ffi::getpid() }
 }
 
+/// Returns a timerfd, which is readable after each period or, if `is_once`, after one.
+pub fn open_clock(period: Duration, is_once: bool) -> Result<Descriptor, Errno> {
+    // SAFETY: the call takes two integers.
+    let clock =
+        Descriptor::new(unsafe { ffi::timerfd_create(ffi::CLOCK_MONOTONIC, ffi::TFD_CLOEXEC | ffi::TFD_NONBLOCK) })?;
+    let time = |time: Duration| ffi::timespec { tv_sec: time.as_secs() as c_long, tv_nsec: time.subsec_nanos().into() };
+    let interval = if is_once { Duration::ZERO } else { period };
+    let times = ffi::itimerspec { it_interval: time(interval), it_value: time(period) };
+    // SAFETY: `times` outlives the call; null means that the old times are not wanted.
+    check(unsafe { ffi::timerfd_settime(clock.0, 0, &times, ptr::null_mut()) })?;
+    Ok(clock)
+}
+
+/// Returns the number of periods that have passed since the last call.
+pub fn periods(clock: &Descriptor) -> isize {
+    let mut count = 0u64;
+    // SAFETY: `count` has the 8 bytes that the call writes.
+    match unsafe { ffi::read(clock.0, (&mut count as *mut u64).cast(), 8) } {
+        8 => count as isize,
+        _ => 0,
+    }
+}
+
+// Signals.
+//
+// A handler counts each watched signal and then calls the handler that the program had installed before. An eventfd for
+// each signal wakes the kqueues that watch it. The handler stays installed.
+
+#[allow(clippy::declare_interior_mutable_const)] // The constants only initialise the tables.
+const NONE_SENT: AtomicUsize = AtomicUsize::new(0);
+#[allow(clippy::declare_interior_mutable_const)]
+const NOT_WATCHED: AtomicI32 = AtomicI32::new(-1);
+static SENT: [AtomicUsize; ffi::SIGNALS] = [NONE_SENT; ffi::SIGNALS];
+static PREVIOUS: [AtomicUsize; ffi::SIGNALS] = [NONE_SENT; ffi::SIGNALS];
+static COUNTERS: [AtomicI32; ffi::SIGNALS] = [NOT_WATCHED; ffi::SIGNALS];
+static INSTALLING: Mutex<()> = Mutex::new(());
+
+/// Returns how often the signal was sent to this process since it is watched.
+pub fn signals_sent(number: usize) -> usize {
+    SENT.get(number).map_or(0, |sent| sent.load(Ordering::SeqCst))
+}
+
+/// Returns a descriptor that has an edge whenever the signal is sent.
+pub fn watch_signal(number: usize) -> Result<Descriptor, Errno> {
+    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let counter = COUNTERS.get(number).filter(|_| number != 0).ok_or(Errno(ffi::EINVAL))?;
+    if counter.load(Ordering::SeqCst) < 0 {
+        let eventfd = EventFd::new()?;
+        let action = |handler| ffi::sigaction {
+            sa_handler: handler,
+            sa_mask: ffi::NO_SIGNALS,
+            sa_flags: ffi::SA_RESTART | ffi::SA_SIGINFO,
+            sa_restorer: 0,
+        };
+        let mut old = action(0);
+        // SAFETY: null means that the action does not change; `old` outlives the call.
+        check(unsafe { ffi::set_sigaction(number as c_int, ptr::null(), &mut old) })?;
+        PREVIOUS[number].store(old.sa_handler, Ordering::SeqCst);
+        counter.store(eventfd.0.into_number(), Ordering::SeqCst);
+        let handler: extern "C" fn(c_int, *mut c_void, *mut c_void) = count_signal;
+        // SAFETY: the handler calls only `write` and the previous handler. `action` outlives the call.
+        let result = check(unsafe { ffi::set_sigaction(number as c_int, &action(handler as usize), &mut old) });
+        if let Err(error) = result {
+            close(counter.swap(-1, Ordering::SeqCst));
+            return Err(error);
+        }
+    }
+    // SAFETY: this command takes an integer.
+    Descriptor::new(unsafe { ffi::fcntl(counter.load(Ordering::SeqCst), ffi::F_DUPFD_CLOEXEC, 0 as c_int) })
+}
+
+extern "C" fn count_signal(number: c_int, info: *mut c_void, context: *mut c_void) {
+    let errno = call::errno();
+    let index = number as usize;
+    SENT[index].fetch_add(1, Ordering::SeqCst);
+    let one = 1u64;
+    // SAFETY: the call reads the 8 bytes of `one`.
+    unsafe { ffi::write(COUNTERS[index].load(Ordering::SeqCst), (&one as *const u64).cast(), 8) };
+    let previous = PREVIOUS[index].load(Ordering::SeqCst);
+    if previous > ffi::SIG_IGN {
+        // SAFETY: the number is that of a handler, whose first parameters are these; C passes surplus ones.
+        let previous: extern "C" fn(c_int, *mut c_void, *mut c_void) = unsafe { mem::transmute(previous) };
+        previous(number, info, context);
+    }
+    call::set_errno(errno);
+}
+
 // Epoll.
 
 pub struct Epoll(pub Descriptor);
@@ -90,12 +180,15 @@ pub struct Epoll(pub Descriptor);
 #[derive(Clone, Copy)]
 pub enum Edge {
     Descriptor(c_int),
-    /// The number of a process.
-    Process(usize),
+    /// A process, a signal or a timer: the filter and the identifier of its knote.
+    Object(Filter, usize),
 }
 
-/// The bit of an entry's data that distinguishes processes from descriptors.
-const PROCESS: u64 = 1 << 63;
+/// The bits of an entry's data that distinguish other objects from descriptors, and the lowest of them. An identifier
+/// of more than 61 bits has no entry.
+const OBJECT: u64 = 3 << OBJECT_SHIFT;
+const OBJECT_SHIFT: u32 = 62;
+const OBJECT_FILTERS: [Filter; 3] = [Filter::Proc, Filter::Signal, Filter::Timer];
 
 /// How many events one `epoll_wait` takes.
 const BATCH: usize = 64;
@@ -110,9 +203,13 @@ impl Epoll {
         self.control(ffi::EPOLL_CTL_ADD, fd, events, fd as u64)
     }
 
-    /// Adds a process descriptor. `take` passes `ident` instead of its number.
-    pub fn add_process(&self, process: &Descriptor, ident: usize) -> Result<(), Errno> {
-        self.control(ffi::EPOLL_CTL_ADD, process.0, ffi::EPOLLIN | ffi::EPOLLET, PROCESS | ident as u64)
+    /// Adds the descriptor of a process, a signal or a timer. `take` passes `filter` and `ident` instead of its number.
+    pub fn add_object(&self, object: &Descriptor, filter: Filter, ident: usize) -> Result<(), Errno> {
+        let kind = OBJECT_FILTERS.iter().position(|known| *known == filter).map_or(0, |index| index as u64 + 1);
+        if ident as u64 & OBJECT != 0 {
+            return Err(Errno(ffi::EINVAL));
+        }
+        self.control(ffi::EPOLL_CTL_ADD, object.0, ffi::EPOLLIN | ffi::EPOLLET, kind << OBJECT_SHIFT | ident as u64)
     }
 
     /// Returns whether the descriptor `epoll` is an epoll that contains `mark`. `EPOLL_CTL_MOD` succeeds only for an
@@ -134,7 +231,7 @@ impl Epoll {
         check(unsafe { ffi::epoll_ctl(self.0.number(), op, fd, &mut event) }).map(drop)
     }
 
-    /// Calls `each` for every descriptor with an edge since the last call, and for every process that has exited.
+    /// Calls `each` for every descriptor and every other object with an edge since the last call.
     pub fn take(&self, mut each: impl FnMut(Edge)) {
         let mut events = [epoll_event { events: 0, data: 0 }; BATCH];
         loop {
@@ -142,9 +239,9 @@ impl Epoll {
             let count = unsafe { ffi::epoll_wait(self.0.number(), events.as_mut_ptr(), BATCH as c_int, 0) };
             for event in events.iter().take(usize::try_from(count).unwrap_or(0)) {
                 let data = event.data;
-                each(match data & PROCESS {
+                each(match data >> OBJECT_SHIFT {
                     0 => Edge::Descriptor(data as c_int),
-                    _ => Edge::Process((data & !PROCESS) as usize),
+                    kind => Edge::Object(OBJECT_FILTERS[kind as usize - 1], (data & !OBJECT) as usize),
                 });
             }
             if count < BATCH as c_int {

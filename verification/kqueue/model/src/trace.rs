@@ -59,6 +59,8 @@ fn describe(entry: &kevent) -> String {
         ffi::EVFILT_WRITE => "EVFILT_WRITE",
         ffi::EVFILT_AIO => "EVFILT_AIO",
         ffi::EVFILT_PROC => "EVFILT_PROC",
+        ffi::EVFILT_SIGNAL => "EVFILT_SIGNAL",
+        ffi::EVFILT_TIMER => "EVFILT_TIMER",
         ffi::EVFILT_USER => "EVFILT_USER",
         _ => "unknown",
     };
