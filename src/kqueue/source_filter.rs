@@ -20,6 +20,12 @@ use crate::{Interest, Registry};
 /// | `EVFILT_VNODE` | a descriptor of a file | `NOTE_WRITE`, … | 0 | when the file changes |
 /// | `EVFILT_USER` | any number except `usize::MAX` | 0 | 0 | when the program triggers it on the poll's descriptor |
 ///
+/// | in C | macOS and other Apple systems | FreeBSD | OpenBSD | DragonFly | NetBSD |
+/// |---|---|---|---|---|---|
+/// | `EVFILT_VNODE`, `EVFILT_PROC`, `EVFILT_SIGNAL`, `EVFILT_TIMER` | -4, -5, -6, -7 | the same | the same | the same | 3, 4, 5, 6 |
+/// | `EVFILT_USER` | -10 | -11 | -10, newest releases | -9 | 8, since 10 |
+/// | `NOTE_EXIT` | `0x8000_0000` | the same | the same | the same | the same |
+///
 /// An event of such a source is readable, and has the token. `Event` has no method for the `fflags` and the `data` of
 /// the kernel's event. For `EVFILT_READ` and `EVFILT_WRITE`, use [`SourceFd`](crate::unix::SourceFd), whose events say
 /// which direction is ready. [`Signals`](crate::signal::Signals), [`ChildExit`](crate::process::ChildExit) and

@@ -257,9 +257,16 @@ class Docs:
             outputs, named = (types[0], names) if len(types) == 1 else (f"({', '.join(types)})", f"({names})")
             yield f"check! {{ const fn construct{declared}({inputs}) -> {this} {{ {name}({names}) }} }}"
             yield f"check! {{ fn destructure{declared}({name}({names}): {this}) -> {outputs} {{ {named} }} }}"
-        elif "plain" not in kind or kind["plain"]["fields"]:
-            if "plain" in kind:
-                sys.exit(f"{name}: public fields with names are not supported")
+        elif "plain" in kind and kind["plain"]["fields"]:
+            if kind["plain"]["has_stripped_fields"]:
+                sys.exit(f"{name}: public fields beside private ones are not supported")
+            members = [self.item(id) for id in kind["plain"]["fields"]]
+            fields = [(member["name"], self.type(member["inner"]["struct_field"], this)) for member in members]
+            inputs = ", ".join(f"{field}: {type}" for field, type in fields)
+            names = ", ".join(field for field, _ in fields)
+            types = ", ".join(type for _, type in fields)
+            yield f"check! {{ const fn construct{declared}({inputs}) -> {this} {{ {name} {{ {names} }} }} }}"
+            yield f"check! {{ fn destructure{declared}({name} {{ {names} }}: {this}) -> ({types},) {{ ({names},) }} }}"
         for id in item["inner"]["struct"]["impls"]:
             inner = self.item(id)["inner"]["impl"]
             if inner["trait"] is None:
