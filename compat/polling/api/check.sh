@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 verification/setup/debian.sh python3-minimal
-systems=(linux windows) targets=(x86_64-unknown-linux-gnu x86_64-pc-windows-gnu)
+systems=(linux windows macos freebsd) targets=(x86_64-unknown-linux-gnu x86_64-pc-windows-gnu x86_64-apple-darwin x86_64-unknown-freebsd)
 sysroot=$(verification/setup/std-metadata.sh "${targets[@]}")
 # `--target` keeps the flags away from build scripts.
 export CARGO_ENCODED_RUSTFLAGS=$'--sysroot\x1f'"$sysroot" CARGO_ENCODED_RUSTDOCFLAGS=$'--sysroot\x1f'"$sysroot"

@@ -16,8 +16,8 @@ import surface  # noqa: E402
 
 # Types may have more of these than in polling. No program depends on the absence of an auto trait.
 AUTO_TRAITS = {"Send", "Sync", "Unpin", "UnwindSafe", "RefUnwindSafe"}
-# polling's supertraits that keep other crates from implementing a trait. Their names are not a part of the API.
-SEALED = {"PollerSealed", "FilterSealed"}
+# The supertraits that keep other crates from implementing a trait: polling's, and one here. Their names are not a part of the API.
+SEALED = {"PollerSealed", "FilterSealed", "Condition"}
 
 
 class Docs(surface.Docs):

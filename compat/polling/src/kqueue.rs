@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use minimio::event::Source as _;
-use minimio::unix::SourceFd;
+use minimio::unix::{SourceFd, SourceFilter};
 use minimio::{Interest, Poll, Registry, Token};
 
 use crate::event::Extra;
@@ -24,7 +24,55 @@ pub(crate) fn connect_failed(_extra: &Extra) -> Option<bool> {
 }
 
 /// The sources of a poller. The value is whether the source is registered with minimio: not if its interest is empty.
-pub(crate) struct Sources(Mutex<HashMap<RawFd, bool>>);
+pub(crate) struct Sources(Mutex<HashMap<Key, bool>>);
+
+/// What identifies a source: a descriptor, or a filter and its object.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Fd(RawFd),
+    Filter(i16, usize),
+}
+
+/// What can be added.
+pub(crate) enum Source {
+    Fd(RawFd),
+    Filter(SourceFilter),
+}
+
+impl From<SourceFilter> for Source {
+    fn from(filter: SourceFilter) -> Source {
+        Source::Filter(filter)
+    }
+}
+
+impl Source {
+    fn key(&self) -> Key {
+        match self {
+            Source::Fd(fd) => Key::Fd(*fd),
+            Source::Filter(filter) => Key::Filter(filter.filter, filter.ident),
+        }
+    }
+
+    /// Registers the source, or replaces its registration.
+    fn register(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+        match self {
+            Source::Fd(fd) => SourceFd(fd).register(registry, token, interest),
+            Source::Filter(filter) => filter.register(registry, token, interest),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        let result = match self {
+            Source::Fd(fd) => SourceFd(fd).deregister(registry),
+            Source::Filter(filter) => filter.deregister(registry),
+        };
+        match result {
+            // The kernel deletes the knotes of a descriptor that is closed and of a process that has exited.
+            Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+}
 
 impl Sources {
     pub const SUPPORTS_EDGE: bool = true;
@@ -34,34 +82,51 @@ impl Sources {
     }
 
     pub fn add(&self, registry: &Registry, fd: RawFd, event: Event, mode: PollMode) -> io::Result<()> {
+        self.add_source(registry, Source::Fd(fd), event, mode)
+    }
+
+    pub fn modify(&self, registry: &Registry, fd: RawFd, event: Event, mode: PollMode) -> io::Result<()> {
+        self.modify_source(registry, Source::Fd(fd), event, mode)
+    }
+
+    pub fn delete(&self, registry: &Registry, fd: RawFd) -> io::Result<()> {
+        self.delete_source(registry, Source::Fd(fd))
+    }
+
+    pub fn add_source(&self, registry: &Registry, mut source: Source, event: Event, mode: PollMode) -> io::Result<()> {
         let mut sources = self.lock();
-        if sources.contains_key(&fd) {
+        if sources.contains_key(&source.key()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let interest = interest(&event, mode);
         if let Some(interest) = interest {
-            SourceFd(&fd).register(registry, Token(event.key), interest)?;
+            source.register(registry, Token(event.key), interest)?;
         }
-        sources.insert(fd, interest.is_some());
+        sources.insert(source.key(), interest.is_some());
         Ok(())
     }
 
-    pub fn modify(&self, registry: &Registry, fd: RawFd, event: Event, mode: PollMode) -> io::Result<()> {
+    pub fn modify_source(
+        &self,
+        registry: &Registry,
+        mut source: Source,
+        event: Event,
+        mode: PollMode,
+    ) -> io::Result<()> {
         let mut sources = self.lock();
-        let registered = sources.get_mut(&fd).ok_or(io::ErrorKind::NotFound)?;
+        let registered = sources.get_mut(&source.key()).ok_or(io::ErrorKind::NotFound)?;
         match interest(&event, mode) {
-            // This also replaces a registration, and succeeds if the descriptor was closed and opened again.
-            Some(interest) => SourceFd(&fd).register(registry, Token(event.key), interest)?,
-            None if *registered => ignore_not_found(SourceFd(&fd).deregister(registry))?,
+            Some(interest) => source.register(registry, Token(event.key), interest)?,
+            None if *registered => source.deregister(registry)?,
             None => {}
         }
         *registered = interest(&event, mode).is_some();
         Ok(())
     }
 
-    pub fn delete(&self, registry: &Registry, fd: RawFd) -> io::Result<()> {
-        match self.lock().remove(&fd) {
-            Some(true) => ignore_not_found(SourceFd(&fd).deregister(registry)),
+    pub fn delete_source(&self, registry: &Registry, mut source: Source) -> io::Result<()> {
+        match self.lock().remove(&source.key()) {
+            Some(true) => source.deregister(registry),
             Some(false) => Ok(()),
             None => Err(io::ErrorKind::NotFound.into()),
         }
@@ -73,7 +138,7 @@ impl Sources {
         poll.poll(&mut batch.0, timeout).map(|()| true)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RawFd, bool>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, bool>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,12 +162,4 @@ fn interest(event: &Event, mode: PollMode) -> Option<Interest> {
 /// pipe only in this way.
 pub(crate) fn event(event: &minimio::event::Event) -> Event {
     Event::new(event.token().0, event.is_readable(), event.is_writable() || event.is_read_closed())
-}
-
-/// The kernel deletes the knotes of a descriptor that is closed.
-fn ignore_not_found(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
 }
