@@ -201,10 +201,10 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core and `epoll/` | 1,882 |
-//! | core and kqueue | the core and `kqueue/` | 2,232 |
-//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 3,032 |
-//! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,037 |
+//! | core and epoll | the core and `epoll/` | 1,891 |
+//! | core and kqueue | the core and `kqueue/` | 2,246 |
+//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 3,029 |
+//! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,046 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
