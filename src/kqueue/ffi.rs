@@ -172,10 +172,8 @@ extern "C" {
 
 // <sys/socket.h>
 
-#[cfg(not(minimio_kqueue))]
-pub const SO_TYPE: c_int = 0x1008;
-#[cfg(minimio_kqueue)]
-pub const SO_TYPE: c_int = 3;
+/// With the model, Linux's number.
+pub const SO_TYPE: c_int = if cfg!(minimio_kqueue) { 3 } else { 0x1008 };
 
 // <errno.h>
 
