@@ -536,7 +536,7 @@ fn a_child_of_fork_can_create_signals_while_threads_of_its_parent_create_and_dro
                     }
                 });
             }
-            let failed = (0..200).find(|_| !fork::child_succeeds(use_signals));
+            let failed = (0..50).find(|_| !fork::child_succeeds(use_signals));
             stop.store(true, Ordering::Relaxed);
             failed
         });
