@@ -8,7 +8,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::ffi::{self, kevent};
-use super::selector::{ignore_interrupted, Selector};
+use super::selector::{ignore_interrupted, Selector, USER_EVENT};
 use crate::unix::descriptor::open_pipe;
 
 pub(crate) enum Notifier {
@@ -18,10 +18,6 @@ pub(crate) enum Notifier {
     /// older OpenBSD releases.
     Pipe { sender: File, receiver: File },
 }
-
-/// The identifier (`ident`) of the only user event that this crate adds to a kqueue. A program may add its own user
-/// events with other identifiers; it rarely chooses this number.
-const USER_EVENT: usize = usize::MAX;
 
 impl Notifier {
     /// Creates a notifier and registers it with `selector`.

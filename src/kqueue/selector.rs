@@ -17,9 +17,13 @@ use crate::event::{Event, Token};
 use crate::unix::descriptor::close_on_exec;
 use crate::Interest;
 
+/// The identifier (`ident`) of the only user event that this crate adds to a kqueue. A program may add its own user
+/// events with other identifiers; it rarely chooses this number.
+pub(super) const USER_EVENT: usize = usize::MAX;
+
 pub(crate) struct Selector {
     kqueue: Arc<OwnedFd>,
-    /// The identifier (`ident`) of the notifier's knote. Before the notifier is opened, an identifier of no knote.
+    /// The identifier (`ident`) of the notifier's knote. Before the notifier is opened, that of its user event.
     notifier: AtomicUsize,
     knote_pairs: KnotePairs,
 }
@@ -37,7 +41,7 @@ impl Selector {
         let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
         // A child of `fork` does not inherit the kqueue, but a program that this process executes would.
         close_on_exec(&kqueue)?;
-        let notifier = AtomicUsize::new(usize::MAX);
+        let notifier = AtomicUsize::new(USER_EVENT);
         Ok(Selector { kqueue: Arc::new(kqueue), notifier, knote_pairs: KnotePairs::new() })
     }
 
@@ -52,6 +56,11 @@ impl Selector {
         let mut change = [kevent::new(ident, filter, ffi::EV_ADD | ffi::EV_CLEAR, 0)];
         self.apply_changes(&mut change)?;
         receipt(&change[0])
+    }
+
+    /// Returns whether this is the notifier's knote: its user event, or the receiver of its pipe.
+    fn is_notifier(&self, ident: usize, filter: filter_t) -> bool {
+        ident == self.notifier.load(Ordering::Acquire) && matches!(filter, ffi::EVFILT_USER | ffi::EVFILT_READ)
     }
 }
 
@@ -137,7 +146,7 @@ impl Selector {
 
     /// Checks that this is not the notifier's knote.
     fn check_foreign(&self, ident: usize, filter: filter_t) -> io::Result<()> {
-        if (filter, ident) == self.notifier {
+        if self.is_notifier(ident, filter) {
             let reason = "cannot register: this filter and this identifier are those of the poll's own knote";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
@@ -256,10 +265,7 @@ impl Selector {
             // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
             unsafe { list.set_len(kept + count as usize) };
 
-            let notifier = self.notifier.load(Ordering::Acquire);
-            let is_notifier = |event: &Event| {
-                event.0.ident == notifier && matches!(event.0.filter, ffi::EVFILT_USER | ffi::EVFILT_READ)
-            };
+            let is_notifier = |event: &Event| self.is_notifier(event.0.ident, event.0.filter);
             if list[kept..].iter().any(is_notifier) {
                 notified = true;
                 list.retain(|event| !is_notifier(event));

@@ -87,6 +87,10 @@ impl RawEvent {
     pub const fn is_lio(&self) -> bool {
         false
     }
+
+    pub const fn is_hang_up(&self) -> bool {
+        false
+    }
 }
 
 pub(crate) struct RawEvents {
