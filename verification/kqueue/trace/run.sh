@@ -16,7 +16,9 @@ trap 'rm -rf "$out"' EXIT
 gcc -w -pthread kqueue-trace.c -o "$out/kqueue-trace" -L"$library" -lkqueue_model -Wl,-rpath,"$library"
 # The last scenario opens as many pipes as the limit allows.
 (ulimit -n 1024 && timeout 60 "$out/kqueue-trace") >"$out/trace"
-diff netbsd-11.trace "$out/trace" >"$out/differences" || (($? == 1))
+# How many periods of a timer pass during a sleep depends on the load of the machine.
+without_periods() { sed -E 's/(data = expirations: .* data=)([2-9]|[1-9][0-9]+)\]/\1(>1)]/' "$1"; }
+diff <(without_periods netbsd-11.trace) <(without_periods "$out/trace") >"$out/differences" || (($? == 1))
 if diff <(grep -vE '^(#|$)' differences) "$out/differences"; then
   echo "ok  $(wc -l <netbsd-11.trace) lines, of which $(grep -c '^<' "$out/differences") differ as listed"
   echo "1 passed, 0 failed"
