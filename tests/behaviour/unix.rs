@@ -9,7 +9,6 @@ use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
 use minimio::book;
 use minimio::net::{TcpListener, TcpStream, UdpSocket};
 use minimio::unix::SourceFd;
-use minimio::{Token, Waker};
 
 use crate::support::*;
 
@@ -81,7 +80,7 @@ fn every_descriptor_is_closed_on_exec_and_every_socket_is_non_blocking() {
     assert_eq!(flags(&poll) & cloexec, cloexec);
     // With epoll, the first waker opens an eventfd. No method returns its number, so check all eventfds of this
     // process.
-    let _waker = Waker::new(poll.registry(), Token(0)).unwrap();
+    let _waker = minimio::Waker::new(poll.registry(), SOURCE).unwrap();
     let descriptors: Vec<_> = std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path()).collect();
     for path in descriptors {
         if std::fs::read_link(&path).map_or(false, |target| target.to_string_lossy().contains("eventfd")) {
