@@ -76,7 +76,7 @@ impl From<usize> for Token {
 /// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | error | `EPOLLERR` | `EV_ERROR`, or `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
-/// | hang-up | `EPOLLHUP` | `EV_EOF` with an error number, or `EV_EOF` of both filters in one `poll` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
+/// | hang-up | `EPOLLHUP` | `EV_EOF` with an error number, or `EV_EOF` of both filters close together in one `poll` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | priority | `EPOLLPRI` | never | never |
 /// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`](crate::Interest)) | never |
 ///

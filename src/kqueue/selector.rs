@@ -294,6 +294,10 @@ impl Selector {
     }
 }
 
+/// How far apart in a batch the two events of a hang-up may be. Usually, they are neighbours. The limit bounds the cost
+/// of a large batch of hang-ups.
+const HANG_UP_DISTANCE: usize = 64;
+
 /// Marks the two events of each source whose directions have both ended.
 #[cold]
 #[inline(never)]
@@ -301,9 +305,10 @@ fn mark_hang_ups(events: &mut [Event]) {
     for write in 0..events.len() {
         let ident = events[write].0.ident;
         if events[write].0.is_write_closed() {
-            let is_other = |event: &Event| event.0.ident == ident && event.0.is_read_closed();
-            if let Some(read) = events.iter().position(is_other) {
-                events[read].0.mark_hang_up();
+            let first = write.saturating_sub(HANG_UP_DISTANCE);
+            let mut near = events[first..].iter_mut().take(2 * HANG_UP_DISTANCE);
+            if let Some(Event(read)) = near.find(|event| event.0.ident == ident && event.0.is_read_closed()) {
+                read.mark_hang_up();
                 events[write].0.mark_hang_up();
             }
         }
