@@ -229,7 +229,7 @@ fetch_source() {
 (manifest,) = [p["manifest_path"] for p in json.load(sys.stdin)["packages"] if p["name"] == sys.argv[1] and p["source"]]
 print(os.path.dirname(manifest))' "$name") &&
     cp -r "$source" "$folder" || return
-  if [[ $name == "$replaced" ]]; then
+  if [[ $name == "${replaced:-}" ]]; then
     sed -i "s/^name = \"$name\"/name = \"published_$name\"/" "$folder/Cargo.toml"
     printf '\n[dependencies.%s]\nversion = "=%s"\n' "$name" "$version" >>"$folder/Cargo.toml"
     : >"$folder/src/lib.rs"
