@@ -136,7 +136,7 @@ impl Shared {
         rounds: &mut Rounds,
     ) -> Option<io::Result<()>> {
         let result = match self.wait().begin_block() {
-            Some(blocked) => {
+            Ok(blocked) => {
                 // From `begin_block` to `finish`, a wake or an earlier deadline interrupts this wait.
                 let notified = match self.selector.wait(events, 0, timeout) {
                     Ok(notified) => notified,
@@ -150,8 +150,8 @@ impl Shared {
                 self.end_round(events, rounds);
                 Ok(())
             }
-            None if self.wait().is_notified() => self.round_without_blocking(events, rounds),
-            None => self.round_until_deadline(events, timeout, rounds),
+            Err(true) => self.round_without_blocking(events, rounds),
+            Err(false) => self.round_until_deadline(events, timeout, rounds),
         };
         match result {
             Ok(()) if events.list.is_empty() => None,
@@ -189,7 +189,7 @@ impl Shared {
         if capacity <= 2 {
             return None;
         }
-        rounds.pending_wakers.take_only(self.wakers(), self.wait().clear_only())
+        rounds.pending_wakers.take_only(self.wakers(), self.wait().clear_only()?)
     }
 
     /// Reports the pending wakers and the timers that are due. Returns a result if the round must end here.

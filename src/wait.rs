@@ -70,6 +70,17 @@ const DEADLINE: usize = 0b10000;
 /// so many wakers with their slots need more than the address space.
 const NUMBER_SHIFT: u32 = 5;
 
+/// Returns the word after a wake of the waker with this number, without flags.
+pub(crate) const fn word_of_waker(number: usize) -> usize {
+    NOTIFIED | number << NUMBER_SHIFT
+}
+
+/// Returns the number of the waker in a word, or 0.
+#[inline]
+pub(crate) const fn waker_in_word(word: usize) -> usize {
+    word >> NUMBER_SHIFT
+}
+
 /// The flag of `notifying`: the poll was dropped.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
@@ -91,16 +102,35 @@ impl WaitState {
         WaitState { word: AtomicUsize::new(RUNNING), notifying: AtomicUsize::new(0), exposed: AtomicBool::new(false) }
     }
 
-    /// Records that the waker with this number is pending. The caller marked it pending before.
+    /// Records that a waker is pending. The caller marked it pending before. `notified` is the waker's
+    /// [word](word_of_waker).
     #[inline]
     pub fn notify<E>(
         &self,
-        number: usize,
+        notified: usize,
+        set_hint: impl FnOnce(),
+        notify_kernel: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        // The common case, for speed: the polling thread runs, and no timer is set.
+        if self.word.load(Ordering::Acquire) == RUNNING
+            && self.word.compare_exchange(RUNNING, notified, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        {
+            return self.notify_if_blocked(RUNNING, notify_kernel);
+        }
+        self.notify_in_other_state(notified, set_hint, notify_kernel)
+    }
+
+    /// As `notify`, in any state.
+    #[cold]
+    #[inline(never)]
+    fn notify_in_other_state<E>(
+        &self,
+        notified: usize,
         set_hint: impl FnOnce(),
         notify_kernel: impl FnOnce() -> Result<(), E>,
     ) -> Result<(), E> {
         let old = self.word.load(Ordering::Acquire);
-        let new = NOTIFIED | number << NUMBER_SHIFT | old & (DEADLINE | HINTED);
+        let new = notified | old & (DEADLINE | HINTED);
         // The word already leads the polling thread to this waker; `wakers.rs` explains why this load suffices.
         if old == new {
             return Ok(());
@@ -225,12 +255,13 @@ impl WaitState {
 
 /// Methods for the polling thread. Only one thread polls at a time.
 impl WaitState {
-    /// Declares that the polling thread is about to block. Returns `None` if a waker may be pending or a timer is set.
+    /// Declares that the polling thread is about to block. If a waker may be pending or a timer is set, fails and
+    /// returns whether a waker may be pending.
     #[inline]
-    pub fn begin_block(&self) -> Option<BlockedGuard<'_>> {
+    pub fn begin_block(&self) -> Result<BlockedGuard<'_>, bool> {
         match self.word.compare_exchange(RUNNING, BLOCKED, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => Some(BlockedGuard { wait: self }),
-            Err(_) => None,
+            Ok(_) => Ok(BlockedGuard { wait: self }),
+            Err(word) => Err(word & NOTIFIED != 0),
         }
     }
 
@@ -284,20 +315,20 @@ impl WaitState {
     #[inline(never)]
     pub fn clear(&self) -> (usize, bool) {
         let old = self.word.fetch_and(DEADLINE, Ordering::AcqRel);
-        (old >> NUMBER_SHIFT, old & HINTED != 0)
+        (waker_in_word(old), old & HINTED != 0)
     }
 
     /// Clears the state, as `clear` does, and returns the number of the pending waker. If other wakers may be pending
-    /// or a timer is set, changes nothing and returns 0.
+    /// or a timer is set, changes nothing and returns `None`.
     #[inline]
-    pub fn clear_only(&self) -> usize {
+    pub fn clear_only(&self) -> Option<usize> {
         let old = self.word.load(Ordering::Acquire);
         if old & (STATE | HINTED | DEADLINE) == NOTIFIED
             && self.word.compare_exchange(old, RUNNING, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         {
-            return old >> NUMBER_SHIFT;
+            return Some(waker_in_word(old));
         }
-        0
+        None
     }
 }
 

@@ -49,6 +49,7 @@ use crate::event::{Event, Token};
 use crate::queue::RawEvent;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{lock, Arc, Mutex, SUMMARY_BITS};
+use crate::wait::{waker_in_word, word_of_waker};
 
 /// The state that the wakers of a poll share with the polling thread.
 pub(crate) struct Wakers {
@@ -108,8 +109,8 @@ impl Slot {
 /// The slot of one waker.
 pub(crate) struct WakerSlot {
     block: Arc<Block>,
-    /// The number in the table. 0 is the number of no slot.
-    number: usize,
+    /// The word of the wait state after a wake. It contains the slot's number in the table; no slot has the number 0.
+    word: usize,
     id: usize,
 }
 
@@ -119,13 +120,18 @@ impl WakerSlot {
     }
 
     #[inline]
-    pub fn number(&self) -> usize {
-        self.number
+    pub fn word(&self) -> usize {
+        self.word
+    }
+
+    #[inline]
+    fn number(&self) -> usize {
+        waker_in_word(self.word)
     }
 
     #[inline]
     fn slot(&self) -> &Slot {
-        &self.block.slots[self.number % BLOCK_SIZE]
+        &self.block.slots[self.number() % BLOCK_SIZE]
     }
 
     /// Marks the waker pending. The caller then notifies the polling thread.
@@ -154,7 +160,7 @@ impl Wakers {
         });
         // Ids of wakers that exist at the same time differ, unless the counter has overflowed meanwhile.
         *last_id = cmp::max(last_id.wrapping_add(1), 1);
-        let slot = WakerSlot { block: Arc::clone(blocks.block(number)), number, id: *last_id };
+        let slot = WakerSlot { block: Arc::clone(blocks.block(number)), word: word_of_waker(number), id: *last_id };
         slot.slot().id.store(slot.id, Ordering::Release);
         slot.slot().token.store(token.0, Ordering::Release);
         slot
@@ -164,7 +170,7 @@ impl Wakers {
     pub fn remove(&self, slot: &WakerSlot) -> bool {
         slot.slot().pending.swap(0, Ordering::AcqRel);
         let table = &mut *lock(&self.table);
-        let removed_blocks = table.blocks.remove(slot.number);
+        let removed_blocks = table.blocks.remove(slot.number());
         if removed_blocks {
             table.has_removed = true;
             table.added = Vec::new();
@@ -176,7 +182,7 @@ impl Wakers {
     /// Sets the hints of a waker.
     pub fn set_hints(&self, slot: &WakerSlot) {
         let bit = slot.block.number % SUMMARY_BITS;
-        set_bit(&slot.block.hints, slot.number % BLOCK_SIZE);
+        set_bit(&slot.block.hints, slot.number() % BLOCK_SIZE);
         set_bit(&self.summary[bit / 32], bit % 32);
     }
 }

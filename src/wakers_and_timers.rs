@@ -36,7 +36,7 @@ impl PollHandle {
     pub fn wake(&self, slot: &WakerSlot) -> io::Result<()> {
         slot.mark_pending();
         let WakersAndTimers { wait, wakers, .. } = &*self.state;
-        wait.notify(slot.number(), || wakers.set_hints(slot), || self.notify_kernel())
+        wait.notify(slot.word(), || wakers.set_hints(slot), || self.notify_kernel())
     }
 
     /// Removes a waker and discards its event.

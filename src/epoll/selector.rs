@@ -89,7 +89,6 @@ impl Selector {
     /// event is not in the list.
     #[inline(always)]
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
-        let notifier_data = self.notifier_data;
         let list = &mut events.list;
         let kept = cmp::min(kept, list.len());
         let slots = (list.capacity() - kept) as c_int;
@@ -108,27 +107,26 @@ impl Selector {
         // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
         unsafe { list.set_len(kept + count as usize) };
 
-        let notified = match &list[kept..] {
-            [event] => event.0.data == notifier_data,
-            many => contains_notifier(many, notifier_data),
-        };
-        if notified {
-            self.remove_notifier_event(events, kept);
+        match &list[kept..] {
+            [event] if event.0.data != self.notifier_data => Ok(false),
+            _ => Ok(self.remove_notifier_event(events, kept)),
         }
-        Ok(notified)
     }
 
-    /// Removes the notifier's event. If it took the only slot, the event of a ready source may be queued behind it, so
-    /// this waits again, without blocking.
-    #[cold]
+    /// Removes the notifier's event, and returns whether it was in the list. If it took the only slot, the event of a
+    /// ready source may be queued behind it, so this waits again, without blocking.
     #[inline(never)]
-    fn remove_notifier_event(&self, events: &mut RawEvents, kept: usize) {
+    fn remove_notifier_event(&self, events: &mut RawEvents, kept: usize) -> bool {
+        if !contains_notifier(&events.list[kept..], self.notifier_data) {
+            return false;
+        }
         events.list.retain(|event| event.0.data != self.notifier_data);
         if events.list.len() == kept && events.list.capacity() == kept + 1 {
             // The notification must not be lost, so an error of this wait is ignored. If the error persists, the next
             // wait returns it.
             let _next_wait_fails = self.wait(events, kept, Some(Duration::ZERO));
         }
+        true
     }
 
     #[inline]
@@ -189,7 +187,6 @@ impl Selector {
 }
 
 /// Compares four events at a time, for speed: this search is the only work that `wait` does for each event.
-#[inline(never)]
 fn contains_notifier(events: &[Event], notifier_data: u64) -> bool {
     let is_notifier = |event: &Event| event.0.data == notifier_data;
     let mut fours = events.chunks_exact(4);
