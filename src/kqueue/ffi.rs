@@ -78,6 +78,7 @@ mod filters {
     pub const EVFILT_WRITE: filter_t = -2;
     pub const EVFILT_AIO: filter_t = -3;
     pub const EVFILT_PROC: filter_t = -5;
+    pub const EVFILT_TIMER: filter_t = -7;
     #[cfg(target_os = "freebsd")]
     pub const EVFILT_USER: filter_t = -11;
     #[cfg(target_os = "dragonfly")]
@@ -94,10 +95,11 @@ mod filters {
     pub const EVFILT_WRITE: filter_t = 1;
     pub const EVFILT_AIO: filter_t = 2;
     pub const EVFILT_PROC: filter_t = 4;
+    pub const EVFILT_TIMER: filter_t = 6;
     pub const EVFILT_USER: filter_t = 8;
 }
 
-pub use filters::{EVFILT_AIO, EVFILT_PROC, EVFILT_READ, EVFILT_USER, EVFILT_WRITE};
+pub use filters::{EVFILT_AIO, EVFILT_PROC, EVFILT_READ, EVFILT_TIMER, EVFILT_USER, EVFILT_WRITE};
 /// The filter for lists of asynchronous I/O operations. Every FreeBSD release that this crate supports has this filter,
 /// and no other system has it.
 #[cfg(target_os = "freebsd")]

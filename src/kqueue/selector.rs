@@ -1,19 +1,21 @@
 //! The selector: one kqueue.
 
 use std::cmp;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::raw::c_int;
 use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::event::{flags, is_only_hang_up, RawEvents};
-use super::ffi::{self, count_t, filter_t, kevent, time_t, timespec};
+use super::ffi::{self, count_t, filter_t, flags_t, kevent, time_t, timespec};
 use super::knote_pairs::KnotePairs;
 use super::SourceState;
 use crate::event::{Event, Token};
+use crate::sync::lock;
 use crate::unix::descriptor::close_on_exec;
 use crate::Interest;
 
@@ -26,6 +28,8 @@ pub(crate) struct Selector {
     /// The identifier (`ident`) of the notifier's knote. Before the notifier is opened, that of its user event.
     notifier: AtomicUsize,
     knote_pairs: KnotePairs,
+    /// The flags of the `EV_ADD` of each `SourceFilter`, by identifier and filter. Its knote need not exist any more.
+    filter_flags: Mutex<BTreeMap<(usize, filter_t), flags_t>>,
 }
 
 // Open.
@@ -41,8 +45,8 @@ impl Selector {
         let kqueue = unsafe { OwnedFd::from_raw_fd(fd) };
         // A child of `fork` does not inherit the kqueue, but a program that this process executes would.
         close_on_exec(&kqueue)?;
-        let notifier = AtomicUsize::new(USER_EVENT);
-        Ok(Selector { kqueue: Arc::new(kqueue), notifier, knote_pairs: KnotePairs::new() })
+        let (notifier, filter_flags) = (AtomicUsize::new(USER_EVENT), Mutex::default());
+        Ok(Selector { kqueue: Arc::new(kqueue), notifier, knote_pairs: KnotePairs::new(), filter_flags })
     }
 
     pub(super) fn kqueue(&self) -> &Arc<OwnedFd> {
@@ -127,18 +131,26 @@ impl Selector {
         Ok(any_deleted)
     }
 
-    /// Deletes the knote with this filter and this identifier, and adds it. Returns whether a knote was deleted.
+    /// Adds the knote with this filter and this identifier, or replaces it. Returns whether it existed.
+    ///
+    /// `EV_DELETE` discards an event that the kernel has queued. It is necessary only to restart a timer, and to change
+    /// the mode, because the kernel keeps the flags of the first `EV_ADD`.
     pub(super) fn replace_knote(&self, knote: kevent) -> io::Result<bool> {
         self.check_foreign(knote.ident, knote.filter)?;
-        let mut changes = [kevent::new(knote.ident, knote.filter, ffi::EV_DELETE, 0), knote];
+        let mut filter_flags = lock(&self.filter_flags);
+        let old_flags = filter_flags.insert((knote.ident, knote.filter), knote.flags);
+        let keep = old_flags == Some(knote.flags) && knote.filter != ffi::EVFILT_TIMER;
+        let flags = if keep { ffi::EV_ENABLE } else { ffi::EV_DELETE };
+        let mut changes = [kevent { flags, ..knote }, knote];
         self.apply_changes(&mut changes)?;
         // An error other than `ENOENT` is also the error of the addition.
-        let was_deleted = receipt(&changes[0]).is_ok();
-        receipt(&changes[1]).map(|()| was_deleted)
+        let existed = receipt(&changes[0]).is_ok();
+        receipt(&changes[1]).map(|()| existed)
     }
 
     pub(super) fn delete_knote(&self, ident: usize, filter: filter_t) -> io::Result<()> {
         self.check_foreign(ident, filter)?;
+        lock(&self.filter_flags).remove(&(ident, filter));
         let mut changes = [kevent::new(ident, filter, ffi::EV_DELETE, 0)];
         self.apply_changes(&mut changes)?;
         receipt(&changes[0])

@@ -49,9 +49,10 @@ use crate::{Interest, Registry};
 ///
 /// | | macOS and other Apple systems, BSDs |
 /// |---|---|
-/// | register twice with one poll | the second registration replaces the first |
+/// | register twice with one poll | the second registration replaces the first, as `reregister` |
 /// | register with two polls | both polls report it |
-/// | reregister | deletes the knote and adds it: a timer starts again, and what was not reported is forgotten |
+/// | reregister in the same mode | a timer starts again; of other filters, the next `poll` reports what was not reported |
+/// | reregister in another mode | a timer starts again; what was not reported, even an exit, is discarded |
 /// | reregister or deregister without registration | `NotFound` |
 /// | interest without `READABLE` | `InvalidInput` |
 /// | `EVFILT_USER` with `usize::MAX`, which the crate uses itself | `InvalidInput` |
@@ -108,13 +109,11 @@ impl Source for SourceFilter {
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        match registry.selector().replace_knote(self.knote(token, interests)?)? {
-            true => Ok(()),
-            false => {
-                self.deregister(registry)?;
-                Err(io::Error::from_raw_os_error(ffi::ENOENT))
-            }
+        if registry.selector().replace_knote(self.knote(token, interests)?)? {
+            return Ok(());
         }
+        self.deregister(registry)?;
+        Err(io::Error::from_raw_os_error(ffi::ENOENT))
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {

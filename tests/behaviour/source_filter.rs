@@ -109,6 +109,46 @@ fn a_signal_is_reported_in_edge_and_oneshot_mode() {
 }
 
 #[test]
+fn an_exit_before_reregister_is_reported_in_the_same_mode() {
+    for interest in [READ, READ.level(), READ.oneshot()] {
+        let (mut other, mut other_events) = poll();
+        let (mut poll, mut events) = poll();
+        let mut child = child();
+        poll.registry().register(&mut exit_of(&child), SOURCE, interest).unwrap();
+        other.registry().register(&mut exit_of(&child), SOURCE, READ).unwrap();
+        drop(child.stdin.take());
+        // Once the other poll has reported the exit, the kernel has queued it here too.
+        wait_until_readable(&mut other, &mut other_events);
+        poll.registry().reregister(&mut exit_of(&child), Token(2), interest).unwrap();
+        wait_for(&mut poll, &mut events, Token(2), Event::is_readable);
+        expect_no_event(&mut poll, &mut events);
+        child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_signal_before_reregister_is_reported_in_the_same_mode() {
+    // Another test of this process raises `WINDOW_CHANGE`.
+    let mut signal =
+        SourceFilter { filter: EVFILT_SIGNAL, ident: Signal::CONTINUE.as_raw() as usize, fflags: 0, data: 0 };
+    for interest in [READ, READ.level(), READ.oneshot()] {
+        let (mut poll, mut events) = poll();
+        poll.registry().register(&mut signal, SOURCE, interest).unwrap();
+        for token in [Token(2), Token(3)] {
+            raise::raise(Signal::CONTINUE);
+            poll.registry().reregister(&mut signal, token, interest).unwrap();
+            wait_for(&mut poll, &mut events, token, Event::is_readable);
+            expect_no_event(&mut poll, &mut events);
+        }
+        // A registration after `deregister` has no event of the time before.
+        poll.registry().deregister(&mut signal).unwrap();
+        raise::raise(Signal::CONTINUE);
+        poll.registry().register(&mut signal, SOURCE, interest).unwrap();
+        expect_no_event(&mut poll, &mut events);
+    }
+}
+
+#[test]
 fn a_oneshot_timer_stays_silent_until_it_is_reregistered() {
     let (mut poll, mut events) = poll();
     poll.registry().register(&mut timer(1), SOURCE, READ.oneshot()).unwrap();
@@ -116,6 +156,18 @@ fn a_oneshot_timer_stays_silent_until_it_is_reregistered() {
         wait_until_readable(&mut poll, &mut events);
         expect_no_event(&mut poll, &mut events);
         poll.registry().reregister(&mut timer(1), SOURCE, READ.oneshot()).unwrap();
+    }
+}
+
+#[test]
+fn reregister_starts_a_timer_again() {
+    let (mut poll, mut events) = poll();
+    for interest in [READ, READ.level(), READ.oneshot()] {
+        poll.registry().register(&mut timer(1), SOURCE, interest).unwrap();
+        // The timer expires, and the kernel queues its event.
+        std::thread::sleep(SHORT_WAIT);
+        poll.registry().reregister(&mut timer(100_000), SOURCE, interest).unwrap();
+        expect_no_event(&mut poll, &mut events);
     }
 }
 
