@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs, rust_2018_idioms, unsafe_op_in_unsafe_fn)]
-// The package contains no unsafe block: only the functions that polling declares unsafe are unsafe here too.
+// The library contains no unsafe block. It declares the functions unsafe that are unsafe in polling; each allows this
+// lint.
 #![deny(unsafe_code)]
 
 mod event;

@@ -23,7 +23,10 @@ pub trait PollerKqueueExt<F: Filter> {
     /// - Otherwise the system's error, for example for a process that does not exist.
     fn add_filter(&self, filter: F, key: usize, mode: PollMode) -> io::Result<()>;
 
-    /// Replaces the key and the mode of a filter, and the duration of a timer. A timer starts again.
+    /// Replaces the key and the mode of a filter, and the duration of a timer.
+    ///
+    /// A timer starts again. If the mode stays the same, the next wait reports an exit or a signal that was not reported
+    /// yet, with the new key. Another mode discards it, because the kernel must delete the filter and add it again.
     ///
     /// # Errors
     ///
