@@ -97,16 +97,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         event_loop.dispatch(Duration::from_millis(100), &mut counts)?;
     }
     other.join().map_err(|_| "the other thread has panicked")?;
+    if !is_complete(&counts) {
+        return Err(format!("not complete after {:?}: {counts:#?}", start.elapsed()).into());
+    }
     println!("{counts:#?}");
     Ok(())
 }
 
+/// Returns whether every source has been reported, as often as it must be.
 fn is_complete(counts: &Counts) -> bool {
-    counts.timers == 200
+    let bytes = [counts.level, counts.edge, counts.oneshot];
+    let once = [counts.written, counts.pings, counts.channels_closed, counts.signals, counts.idle];
+    bytes == [80; 3]
+        && once == [1; 5]
         && counts.ends == 3
-        && counts.signals == 1
-        && counts.channels_closed == 1
-        && counts.written == 1
+        && (counts.timers, counts.early) == (200, 0)
+        && counts.messages == (0..1000).sum()
+        && counts.futures == (0..100).sum()
 }
 
 /// Inserts a stream whose callback reads `size` bytes at most, until `WouldBlock` in edge mode. Counts the bytes.

@@ -45,7 +45,8 @@ fn everything() -> Result<()> {
         smol::spawn(part(processes())),
         smol::spawn(part(timers())),
     ];
-    // smol runs tasks on one thread; this adds another.
+    // smol runs its tasks on one thread. This second thread runs none, but it takes part in waiting for events: `block_on`
+    // polls them while its future is pending.
     thread::spawn(|| smol::block_on(future::pending::<()>()));
     for part in parts {
         println!("{}", smol::block_on(part)?);
@@ -187,7 +188,7 @@ async fn bulk() -> Result<String> {
         }
         server.close().await
     });
-    // Wait until the sender's buffers are full.
+    // Give the sender the time to fill its buffers.
     Timer::after(Duration::from_millis(50)).await;
     let (mut size, mut sum, mut buffer) = (0, 0u64, vec![0; 1 << 16]);
     loop {
