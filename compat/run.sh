@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs real programs on minimio: published packages, unchanged, with `compat/mio` in the place of mio, or `compat/polling` in the place
-# of polling, by `[patch.crates-io]`; and two of mio's own examples, moved to minimio in each of the three ways that the README
-# describes.
+# Runs real programs on minimio: published packages with `compat/mio` in the place of mio, or `compat/polling` in the place of polling,
+# by `[patch.crates-io]`; and two of mio's own examples, moved to minimio in each of the three ways that the README describes. The
+# packages and their tests are unchanged, except three tests of async-io (see `expect_half_a_second`).
 #
 #     compat/run.sh             all parts
 #     compat/run.sh linux …     only the named parts
@@ -141,24 +141,28 @@ throughput() {
 }
 
 smol_throughput() {
-  build_smol && measure polling smol-program smol-polling smol-minimio || not "the smol program"
+  build_smol || { not "the smol program" && return; }
+  measure polling smol-program smol-polling smol-minimio
 }
 
 # measure OTHER PROGRAM BUILD BUILD: runs the benchmark of a program, built with the other library and with minimio, alternately, and
-# prints the medians and their ratio.
+# prints the medians and their ratio. Each run must print how many round trips it made a second.
 measure() {
-  local other=$1 program=$2 names=("$3" "$4") name round
+  local other=$1 program=$2 names=("$3" "$4") name round rate medians=()
+  rm -f "${names[@]/#/$work/throughput.}"
   for round in 1 2 3 4 5; do
     for name in "${names[@]}"; do
-      timeout 60 "$work/$name/release/$program" throughput 1 >>"$work/throughput.$name.$$"
+      rate=$(timeout 60 "$work/$name/release/$program" throughput 1) ||
+        { not "$name, round $round: the benchmark failed with status $?" && return; }
+      [[ $rate =~ ^[1-9][0-9]*$ ]] || { not "$name, round $round: the benchmark printed '$rate', not a number of round trips" && return; }
+      echo "$rate" >>"$work/throughput.$name"
     done
   done
   for name in "${names[@]}"; do
-    sort -n "$work/throughput.$name.$$" | sed -n 3p >"$work/throughput.$name"
-    rm "$work/throughput.$name.$$"
+    medians+=("$(sort -n "$work/throughput.$name" | sed -n 3p)")
   done
-  paste "${names[@]/#/$work/throughput.}" |
-    awk -v other="$other" '{ printf "  round trips a second, median of five rounds: %s %d, minimio %d, ratio %.2f\n", other, $1, $2, $2 / $1 }'
+  awk -v other="$other" -v first="${medians[0]}" -v second="${medians[1]}" 'BEGIN {
+    printf "  round trips a second, median of five rounds: %s %d, minimio %d, ratio %.2f\n", other, first, second, second / first }'
   ok "both made round trips"
 }
 
@@ -241,7 +245,7 @@ print(os.path.dirname(manifest))' "$name") &&
 # published NAME VERSION [argument of cargo test …]: runs the package's own tests, with its published lock file except for the replaced
 # package, `$replaced` (default: mio). If `$edit` is set, this command first changes the package's source.
 published() {
-  local name=$1 version=$2 folder=$work/published/$1 replaced=${replaced:-mio} updates=() other tests
+  local name=$1 version=$2 folder=$work/published/$1 replaced=${replaced:-mio} updates=() other
   local flags=(--config "patch.crates-io.$replaced.path='$root/compat/$replaced'")
   local replaced_version
   replaced_version=$(sed -n 's/^version = "\(.*\)"/\1/p' "compat/$replaced/Cargo.toml")
@@ -266,10 +270,16 @@ published() {
     logged 600 "$folder.log" cargo test --no-fail-fast "${flags[@]}" "$@" ||
     { cd "$root" && not "$name $version: its own tests" && return; }
   cd "$root"
-  tests=$(awk '/^test result: ok/ { sum += $4 } END { print sum + 0 }' "$folder.log")
-  ((tests > 0)) || { not "$name $version: no test has run" && return; }
+  passed_tests "$folder.log" "$name $version: its own tests"
+}
+
+# passed_tests LOG CLAIM: adds the passed tests of a log of `cargo test` to the total. If no test has run, this is a failure.
+passed_tests() {
+  local tests
+  tests=$(awk '/^test result: ok/ { sum += $4 } END { print sum + 0 }' "$1")
+  ((tests > 0)) || { not "$2: no test has run" && return; }
   passed=$((passed + tests - 1))
-  ok "$name $version: its own tests, $tests of them"
+  ok "$2, $tests of them"
 }
 
 # locked NAME: prints the versions of a package in the lock file.
@@ -342,7 +352,7 @@ filters_kqueue() {
   local log=$work/filters.log
   (cd compat/polling && RUSTFLAGS=$model_flags CARGO_TARGET_DIR=$work/filters logged 300 "$log" cargo test --target "$host" --tests) ||
     { not "the tests of os::kqueue" && return; }
-  ok "os::kqueue: $(awk '/^test result: ok/ { sum += $4 } END { print sum + 0 }' "$log") tests"
+  passed_tests "$log" "the tests of os::kqueue"
 }
 
 async_io_kqueue() {
