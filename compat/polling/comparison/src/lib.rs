@@ -1,8 +1,9 @@
 //! The same calls to polling and to `compat/polling`. Each scenario returns what the program observes, as text.
 
-#![cfg(all(unix, test))]
+#![cfg(all(target_os = "linux", test))]
 
 mod sockets;
+mod threads;
 
 /// Defines a module with the scenarios, which use one of the two crates.
 macro_rules! scenarios {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::os::unix::io::AsRawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 use std::{fmt, io, thread};
@@ -11,6 +12,7 @@ use std::{fmt, io, thread};
 use polling::{Event, Events, PollMode, Poller};
 
 use crate::sockets::{self, SITUATIONS};
+use crate::threads;
 
 const MODES: [PollMode; 4] = [PollMode::Oneshot, PollMode::Level, PollMode::Edge, PollMode::EdgeOneshot];
 const ZERO: Option<Duration> = Some(Duration::ZERO);
@@ -88,6 +90,21 @@ fn wait(poller: &Poller, timeout: Option<Duration>) -> io::Result<String> {
     let count = poller.wait(&mut events, timeout)?;
     assert_eq!(count, events.iter().count());
     Ok(show(&events))
+}
+
+/// Starts a wait in another thread, and returns when that thread is blocked in it.
+fn wait_in_another_thread<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    poller: &'scope Poller,
+    timeout: Option<Duration>,
+) -> thread::ScopedJoinHandle<'scope, io::Result<String>> {
+    let (sender, receiver) = mpsc::channel();
+    let waiting = scope.spawn(move || {
+        sender.send(threads::number()).unwrap();
+        wait(poller, timeout)
+    });
+    threads::wait_until_blocked(receiver.recv().unwrap());
+    waiting
 }
 
 fn kind<T: fmt::Debug>(result: io::Result<T>) -> String {
@@ -207,10 +224,10 @@ fn delete_while_waiting() -> io::Result<String> {
     // SAFETY: the source is deleted below.
     unsafe { poller.add(&source, Event::readable(1))? };
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| wait(&poller, LONG));
-        thread::sleep(Duration::from_millis(20));
+        let waiting = wait_in_another_thread(scope, &poller, LONG);
         poller.delete(&source)?;
         peer.write_all(b"data")?;
+        // A wait that reported the deleted source would end now. That it does not end has no state to wait for.
         thread::sleep(Duration::from_millis(20));
         poller.notify()?;
         waiting.join().unwrap()
@@ -223,8 +240,7 @@ fn notify() -> io::Result<String> {
     poller.notify()?;
     let mut observed = wait(&poller, None)?;
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| wait(&poller, None));
-        thread::sleep(Duration::from_millis(20));
+        let waiting = wait_in_another_thread(scope, &poller, None);
         poller.notify()?;
         observed += &waiting.join().unwrap()?;
         Ok(observed)
@@ -310,15 +326,8 @@ fn full_list() -> io::Result<String> {
 fn two_waits() -> io::Result<String> {
     let poller = Poller::new()?;
     thread::scope(|scope| {
-        let (started, has_started) = mpsc::channel();
-        let poller = &poller;
-        let waiting = scope.spawn(move || {
-            started.send(()).unwrap();
-            wait(poller, LONG)
-        });
-        has_started.recv().unwrap();
-        thread::sleep(Duration::from_millis(20));
-        let second = wait(poller, LONG)?;
+        let waiting = wait_in_another_thread(scope, &poller, LONG);
+        let second = wait(&poller, LONG)?;
         poller.notify()?;
         Ok(second + &waiting.join().unwrap()?)
     })
@@ -354,9 +363,12 @@ fn deadline() -> io::Result<String> {
 
 /// A signal does not end a wait. Events of earlier waits are in the list.
 fn signal() -> io::Result<String> {
-    extern "C" fn ignore(_signal: libc::c_int) {}
-    // SAFETY: the handler does nothing.
-    unsafe { libc::signal(libc::SIGUSR1, ignore as *const () as usize) };
+    static RECEIVED: AtomicBool = AtomicBool::new(false);
+    extern "C" fn receive(_signal: libc::c_int) {
+        RECEIVED.store(true, Ordering::SeqCst);
+    }
+    // SAFETY: the handler only stores a value.
+    unsafe { libc::signal(libc::SIGUSR1, receive as *const () as usize) };
     let poller = Poller::new()?;
     let (source, _peer) = sockets::connect();
     let mut events = Events::new();
@@ -365,12 +377,17 @@ fn signal() -> io::Result<String> {
     poller.wait(&mut events, LONG)?;
     // SAFETY: the call has no precondition.
     let thread = unsafe { libc::pthread_self() } as usize;
+    let number = threads::number();
     thread::scope(|scope| {
         scope.spawn(|| {
-            thread::sleep(Duration::from_millis(20));
+            threads::wait_until_blocked(number);
             // SAFETY: the thread waits for this one.
             unsafe { libc::pthread_kill(thread as libc::pthread_t, libc::SIGUSR1) };
-            thread::sleep(Duration::from_millis(20));
+            while !RECEIVED.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            // The interrupted wait starts again.
+            threads::wait_until_blocked(number);
             poller.notify().unwrap();
         });
         poller.wait(&mut events, LONG)
