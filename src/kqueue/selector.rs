@@ -138,8 +138,8 @@ impl Selector {
     pub(super) fn replace_knote(&self, knote: kevent) -> io::Result<bool> {
         self.check_foreign(knote.ident, knote.filter)?;
         let mut filter_flags = lock(&self.filter_flags);
-        let old_flags = filter_flags.insert((knote.ident, knote.filter), knote.flags);
-        let keep = old_flags == Some(knote.flags) && knote.filter != ffi::EVFILT_TIMER;
+        let same_mode = filter_flags.insert((knote.ident, knote.filter), knote.flags) == Some(knote.flags);
+        let keep = same_mode && knote.filter != ffi::EVFILT_TIMER;
         let flags = if keep { ffi::EV_ENABLE } else { ffi::EV_DELETE };
         let mut changes = [kevent { flags, ..knote }, knote];
         self.apply_changes(&mut changes)?;
