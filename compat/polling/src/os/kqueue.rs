@@ -25,8 +25,9 @@ pub trait PollerKqueueExt<F: Filter> {
 
     /// Replaces the key and the mode of a filter, and the duration of a timer.
     ///
-    /// A timer starts again. If the mode stays the same, the next wait reports an exit or a signal that was not reported
-    /// yet, with the new key. Another mode discards it, because the kernel must delete the filter and add it again.
+    /// A timer starts again. If the mode stays the same, the next wait reports an exit or a signal that no wait has
+    /// reported yet, with the new key. Another mode discards it, because the kernel deletes the filter and adds it
+    /// again.
     ///
     /// # Errors
     ///
