@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Type-checks the library, the tests and the examples, layout assertions included, for every target that `targets.txt`
-# marks as checked, and checks that the compilation for a system without a queue stops with the crate's own error.
+# marks as checked, and checks that the compilation for a system without a queue stops with the crate's own error. For
+# one target of each system, also type-checks `compat/polling`.
 #
 #     check.sh [target …]      (default: all)
 #
@@ -21,12 +22,17 @@ export CARGO_ENCODED_RUSTFLAGS=$'--sysroot\x1f'"$sysroot"
 # Prints what cargo prints, and then a line with the result.
 check_target() {
   local output
-  export CARGO_TARGET_DIR=$CARGO_TARGET_DIR/type-check/$1
-  if output=$(CARGO_ENCODED_RUSTFLAGS+=$'\x1f-Dwarnings' cargo check --quiet --lib --tests --examples --target "$1" 2>&1); then
+  export CARGO_TARGET_DIR=$CARGO_TARGET_DIR/type-check/$1 CARGO_ENCODED_RUSTFLAGS+=$'\x1f-Dwarnings'
+  if output=$(cargo check --quiet --lib --tests --examples --target "$1" 2>&1 && check_polling "$1" 2>&1); then
     echo "  ok  $1"
   else
     printf '%s\n  not %s\n' "$output" "$1"
   fi
+}
+
+check_polling() {
+  ! awk -v target="$1" '$1 == target && $6 != "-" { found = 1 } END { exit !found }' verification/targets/targets.txt ||
+    cargo check --quiet --lib --tests --manifest-path compat/polling/Cargo.toml --target "$1"
 }
 
 check_without_queue() {
@@ -40,7 +46,7 @@ check_without_queue() {
   fi
 }
 
-export -f check_target
+export -f check_target check_polling
 results=$(
   # Each target has a build folder of its own, so that cargo does not wait for the lock of another one.
   printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'check_target {}'

@@ -5,7 +5,8 @@
 #     tests.sh debug | release | i686 | rust-1.63
 #
 # i686 runs the tests as 32-bit programs, in debug mode.
-# rust-1.63 is Debian's own compiler, with Debian's standard library for Windows. Its cargo runs no doctests of other targets.
+# rust-1.63 is Debian's own compiler, with Debian's standard library for Windows. Its cargo runs no doctests of other targets. It also
+# type-checks `compat/polling`.
 #
 # A test program that takes longer than MINIMIO_WINE_LIMIT seconds (default: 300) is killed and fails.
 # CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
@@ -43,5 +44,8 @@ $cargo run --quiet --target "$target" "${profile[@]}" --example delayed || statu
 if [[ $1 == release ]]; then
   # A thousand requests wait at the same time.
   $cargo run --quiet --target "$target" --release --example delayed_load 1000 3000 || status=1
+fi
+if [[ $1 == rust-1.63 ]]; then
+  $cargo check --quiet --tests --manifest-path compat/polling/Cargo.toml --target "$target" || status=1
 fi
 exit $status
