@@ -76,13 +76,14 @@ impl From<usize> for Token {
 /// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | error | `EPOLLERR` | `EV_ERROR`, or `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
-/// | hang-up | `EPOLLHUP` | `EV_EOF` with an error number, or `EV_EOF` of both filters close together in one `poll` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
+/// | hang-up | `EPOLLHUP` | `EV_EOF` with an error number, or `EV_EOF` of both filters in one `poll` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | priority | `EPOLLPRI` | never | never |
 /// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`](crate::Interest)) | never |
 ///
-/// A kqueue reports the two directions of a source as two events. So a source that is registered for one direction is a
-/// hang-up there only with an error, and so is a pipe, unless it is registered for `HANG_UP` alone. On Windows, `poll`
-/// may also report the two directions of a named pipe as two events. If a program adds its own knote (a condition that
+/// A kqueue reports the two directions of a source as two events. `poll` marks both as a hang-up if it returns both: it
+/// does not if the list is full after the first, as with a capacity of 1. A source that is registered for one direction
+/// is a hang-up there only with an error, and so is a pipe. A registration for `HANG_UP` alone has none of these limits.
+/// On Windows, `poll` may also report the two directions of a named pipe as two events. If a program adds its own knote (a condition that
 /// the kernel watches) to the poll's kqueue, `poll` reports the knote with the knote's `udata` as the token. If Windows
 /// rejects the request for a source, `poll` reports the source once, with readable, writable, read closed, write
 /// closed, error and hang-up set.
@@ -142,8 +143,8 @@ impl Event {
 
     /// Returns whether both directions have ended: no more data will arrive, and none can be sent.
     ///
-    /// An error that leaves the source open can set [`is_read_closed`](Event::is_read_closed) and
-    /// [`is_write_closed`](Event::is_write_closed), but not this.
+    /// On Unix, an error that leaves the source open can set [`is_read_closed`](Event::is_read_closed) and
+    /// [`is_write_closed`](Event::is_write_closed), but not this. On Windows, a refused datagram may set all three.
     /// [`Interest::HANG_UP`](crate::Interest::HANG_UP) reports hang-ups and errors alone.
     #[doc(alias("is_interrupt", "EPOLLHUP"))]
     #[must_use]

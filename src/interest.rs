@@ -97,7 +97,9 @@ impl Interest {
     /// | a datagram that the socket sent was refused | yes | no | depends on the system |
     /// | a TCP stream was not connected yet | at once | no | no |
     ///
-    /// Such an event also sets the predicates that [`Event`](crate::Event#what-an-event-means) lists.
+    /// Such an event also sets the predicates that [`Event`](crate::Event#what-an-event-means) lists. A program tests
+    /// `event.is_hang_up() || event.is_error()`: a pipe whose reader was closed has an error on Linux and Android, and
+    /// a hang-up on other systems.
     ///
     /// On macOS and the BSDs, the kernel reports data too, and the crate discards these reports: each costs one system
     /// call of a `poll` that is blocked. For a pipe's write end whose reader was already closed at registration, some
@@ -192,6 +194,13 @@ impl Interest {
             0 => None,
             left => Some(self.with_bits(left | self.mode())),
         }
+    }
+
+    /// Returns whether this is an interest in hang-ups alone. A queue other than epoll registers it in a special way.
+    #[allow(dead_code)]
+    #[inline]
+    pub(crate) const fn is_only_hang_up(self) -> bool {
+        self.is_hang_up() && !self.is_readable() && !self.is_writable()
     }
 
     /// Returns `READABLE` in the same mode, for a source that has no other readiness. Returns `InvalidInput` if `self`

@@ -19,7 +19,7 @@ use crate::wakers_and_timers::{PollHandle, WakersAndTimers};
 pub(crate) struct Shared {
     pub id: PollId,
     pub selector: Selector,
-    /// The notifier, which is opened with the first waker or timer. This is its only owner, except during a
+    /// The notifier, which is opened with the first waker or timer. `Shared` is its only owner, except during a
     /// notification. (An `Arc` of std: loom has no `Weak`.)
     notifier: Mutex<Option<sync::Arc<Notifier>>>,
     wakers_and_timers: Arc<WakersAndTimers>,

@@ -65,8 +65,8 @@ impl Waker {
     ///
     /// # Errors
     ///
-    /// The system's error if no descriptor is left and this is the first waker or timer of the poll, which
-    /// [opens](crate::Poll::new) a descriptor on most systems. Later wakers need none.
+    /// The system's error if this is the first waker or timer of the poll, which [opens](crate::Poll::new) a descriptor
+    /// on most systems, and no descriptor or memory is left. Later wakers need none.
     ///
     /// # Examples
     ///

@@ -44,12 +44,6 @@ pub(super) const fn flags(interest: Interest) -> u32 {
     flags
 }
 
-/// Returns whether the interest is in hang-ups alone. The events that close both directions are not those of a
-/// direction then: the peer's `AFD_POLL_DISCONNECT` after this end has shut down, and `WRITE_CLOSED` of a pipe.
-pub(super) const fn is_only_hang_up(interest: Interest) -> bool {
-    interest.is_hang_up() && !interest.is_readable() && !interest.is_writable()
-}
-
 /// An event: its flags, and the token that its source has when the packet is handled.
 #[derive(Clone)]
 pub(crate) struct RawEvent {

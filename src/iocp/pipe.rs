@@ -36,7 +36,7 @@ use std::panic::RefUnwindSafe;
 use std::ptr;
 use std::sync::{Arc, Mutex};
 
-use super::event::{flags, is_only_hang_up, RawEvent, WRITE_CLOSED};
+use super::event::{flags, RawEvent, WRITE_CLOSED};
 use super::ffi::{self, BOOL, DWORD, HANDLE, NTSTATUS, NT_ERROR, OVERLAPPED};
 use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_RECEIVE, AFD_POLL_SEND};
 use super::port::{nt_error, Handle, Port};
@@ -283,7 +283,7 @@ const fn armed_for(interest: Interest) -> u32 {
     let flags = flags(interest);
     let read = if flags & AFD_POLL_RECEIVE != 0 { PIPE_READ } else { 0 };
     let write = if flags & AFD_POLL_SEND != 0 { PIPE_WRITE } else { 0 };
-    let hang_up = if is_only_hang_up(interest) { WRITE_CLOSED } else { 0 };
+    let hang_up = if interest.is_only_hang_up() { WRITE_CLOSED } else { 0 };
     read | write | hang_up
 }
 

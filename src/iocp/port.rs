@@ -5,8 +5,8 @@
 //! so this crate's keys are numbers that a program does not use.
 
 use std::cmp;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::Hasher;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::raw::c_void;
@@ -69,8 +69,8 @@ impl Drop for Handle {
 /// A completion port.
 pub(super) struct Port {
     handle: Handle,
-    /// What this crate adds to each key. The program's packets have small numbers or addresses as keys, and no key of
-    /// this crate is one: the highest bit of each is set. Another number of the program equals a key only by chance.
+    /// What this crate adds to each key: a random number, so a key of the program equals one of this crate only by
+    /// chance. Its highest bit is set, so no key of this crate is a small number or, on a 64-bit system, an address.
     key_offset: usize,
     /// The number of pending requests, operations, waits and posted packets that own a reference to a sock, a pipe or a
     /// waitable.
@@ -94,11 +94,10 @@ impl Port {
         }
         // SAFETY: `CreateIoCompletionPort` has just returned the handle, and no other code owns it yet.
         let handle = unsafe { Handle::from_raw(handle) };
-        let mut hasher = DefaultHasher::new();
-        ptr::hash(&handle, &mut hasher);
+        let random = RandomState::new().build_hasher().finish() as usize;
         // The two highest bits are 1 and 0, and each key is less than a quarter of all numbers, so no sum overflows.
         // The two lowest bits are 0, so the sums end in the bits of the three keys above.
-        let key_offset = (hasher.finish() as usize >> 2 | 1 << (usize::BITS - 1)) & !3;
+        let key_offset = (random >> 2 | 1 << (usize::BITS - 1)) & !3;
         Ok(Port { handle, key_offset, pending_packets: AtomicUsize::new(0), has_failed_post: AtomicBool::new(false) })
     }
 

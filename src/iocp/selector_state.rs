@@ -314,12 +314,13 @@ impl SelectorState {
     unsafe fn decode(&self, packet: &OVERLAPPED_ENTRY) -> Packet {
         let decoded = match self.port.key_of(packet) {
             Some(KEY_NOTIFIER) => return Packet::Notifier,
-            // SAFETY: the packet has this key; the caller promises the rest.
+            // SAFETY: only this crate queues packets with such a key (`Port::key_offset`), and it queues one for each
+            // reference. The caller promises that this is called once for the packet.
             Some(KEY_AFD) => Packet::Sock(unsafe { Sock::from_packet(packet.lpOverlapped) }),
             // SAFETY: as above.
             Some(KEY_WAITABLE) => Packet::Waitable(unsafe { Waitable::from_packet(packet.lpOverlapped) }),
             Some(key) if Pipe::is_packet(key, packet.lpOverlapped) => {
-                // SAFETY: the key and the address are those of a pipe's packet; the caller promises the rest.
+                // SAFETY: as above.
                 Packet::Pipe(unsafe { Pipe::from_packet(key) }, packet.lpOverlapped)
             }
             _ => return Packet::Foreign,

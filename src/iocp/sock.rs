@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::afd::PollRequest;
-use super::event::{flags, is_only_hang_up, RawEvent, FAILED, INPUT, POLL_REJECTED, WRITE_CLOSED};
+use super::event::{flags, RawEvent, FAILED, INPUT, POLL_REJECTED, WRITE_CLOSED};
 use super::ffi::{AFD_POLL_DISCONNECT, AFD_POLL_LOCAL_CLOSE, SOCKET};
 use super::poll_group::{GroupMember, PollGroups};
 use super::port::{Port, KEY_AFD};
@@ -168,7 +168,7 @@ impl Sock {
         }
         state.interest = Some(interest);
         state.token = token;
-        let hang_up = if is_only_hang_up(interest) && state.write_shut_down { AFD_POLL_DISCONNECT } else { 0 };
+        let hang_up = if interest.is_only_hang_up() && state.write_shut_down { AFD_POLL_DISCONNECT } else { 0 };
         self.armed.store(flags(interest) | hang_up | self.always_armed(), Ordering::Release);
         Ok(self.request_update(&mut state))
     }
@@ -233,7 +233,7 @@ impl Sock {
             // If `AFD_POLL_DISCONNECT` was reported before, report it again, now with `WRITE_CLOSED`.
             Some(interest) if interest.is_edge() && interest.is_readable() => AFD_POLL_DISCONNECT,
             // The peer's end is a hang-up from now on. A oneshot registration that was reported stays disarmed.
-            Some(interest) if is_only_hang_up(interest) && self.armed.load(Ordering::Acquire) & FAILED != 0 => {
+            Some(interest) if interest.is_only_hang_up() && self.armed.load(Ordering::Acquire) & FAILED != 0 => {
                 AFD_POLL_DISCONNECT
             }
             _ => return Update::None,
@@ -288,7 +288,7 @@ impl Sock {
         // A sock that was deferred is not deferred again.
         let may_defer = may_block
             && state.update_state == UpdateState::Queued
-            && state.interest.map_or(true, |interest| !is_only_hang_up(interest));
+            && state.interest.map_or(true, |interest| !interest.is_only_hang_up());
         state.update_state = UpdateState::NotQueued;
         if !self.needs_update(&state) {
             // Another change, or the end of a request, has made the update superfluous.

@@ -47,17 +47,10 @@ impl Interest {
     pub const PRIORITY: Interest = Interest::from_bit(crate::interest::PRIORITY);
 }
 
-/// Returns whether the interest is in hang-ups alone, for which both directions are registered (see
-/// [`knote_pairs`](super::knote_pairs)).
-#[inline]
-pub(super) const fn is_only_hang_up(interest: Interest) -> bool {
-    interest.is_hang_up() && !interest.is_readable() && !interest.is_writable()
-}
-
 /// Returns the flags with which `kevent` registers an interest. Both directions have the same flags.
 #[inline]
 pub(super) const fn flags(interest: Interest) -> flags_t {
-    if interest.is_edge() || is_only_hang_up(interest) {
+    if interest.is_edge() || interest.is_only_hang_up() {
         ffi::EV_CLEAR
     } else if interest.is_oneshot() {
         // A report disables the knote. `EV_ONESHOT` would delete it, and a later `deregister` would fail.
@@ -139,7 +132,7 @@ impl kevent {
         self.flags |= HANG_UP;
     }
 
-    /// Returns whether the direction has ended that the event is about.
+    /// Returns whether the event's direction has ended.
     #[inline]
     pub(super) const fn has_ended(&self) -> bool {
         self.is_read_closed() || self.is_write_closed()
@@ -178,11 +171,14 @@ impl fmt::Debug for kevent {
 pub(crate) struct RawEvents {
     /// `Event` has the layout of `kevent`, so the kernel writes directly into this list.
     pub list: Vec<Event>,
+    /// Memory of the selector, which stores the positions of events there.
+    pub(super) ended: Vec<u32>,
 }
 
 impl RawEvents {
     /// Creates a list. Most systems take the capacity as an `int`, so a larger capacity is of no use.
     pub fn with_capacity(capacity: usize) -> RawEvents {
-        RawEvents { list: Vec::with_capacity(cmp::min(capacity, c_int::MAX as usize)) }
+        let capacity = cmp::min(capacity, c_int::MAX as usize);
+        RawEvents { list: Vec::with_capacity(capacity), ended: Vec::with_capacity(capacity) }
     }
 }

@@ -23,7 +23,6 @@ use std::os::unix::io::RawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
-use super::event::is_only_hang_up;
 use super::ffi::{self, filter_t, kevent};
 use crate::event::{Event, Token};
 use crate::sync::lock;
@@ -71,7 +70,7 @@ enum RecordKind {
 /// A registration for hang-ups alone.
 struct HangUp {
     interest: Interest,
-    /// Every other descriptor, such as a pipe, has one direction.
+    /// Whether the descriptor is a socket. A socket has two directions, any other descriptor one.
     is_socket: bool,
     /// The filter of the direction that has ended first.
     ended: Option<filter_t>,
@@ -121,7 +120,7 @@ impl KnotePairs {
         replace_knotes: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let is_two_way = interest.is_oneshot() && interest.is_readable() && interest.is_writable();
-        let is_recorded = is_two_way || is_only_hang_up(interest);
+        let is_recorded = is_two_way || interest.is_only_hang_up();
         if !is_recorded && self.count.load(Ordering::Acquire) == 0 {
             return replace_knotes();
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::event::{flags, is_only_hang_up, RawEvents};
+use super::event::{flags, RawEvents};
 use super::ffi::{self, count_t, filter_t, flags_t, kevent, time_t, timespec};
 use super::knote_pairs::KnotePairs;
 use super::SourceState;
@@ -58,13 +58,12 @@ impl Selector {
         // The identifier is stored first, because another thread may be blocked in `wait`.
         self.notifier.store(ident, Ordering::Release);
         let mut change = [kevent::new(ident, filter, ffi::EV_ADD | ffi::EV_CLEAR, 0)];
-        self.apply_changes(&mut change)?;
-        receipt(&change[0])
-    }
-
-    /// Returns whether this is the notifier's knote: its user event, or the receiver of its pipe.
-    fn is_notifier(&self, ident: usize, filter: filter_t) -> bool {
-        ident == self.notifier.load(Ordering::Acquire) && matches!(filter, ffi::EVFILT_USER | ffi::EVFILT_READ)
+        let result = self.apply_changes(&mut change).and_then(|()| receipt(&change[0]));
+        if result.is_err() {
+            // The notifier closes its pipe, and a source can get the descriptor number.
+            self.notifier.store(USER_EVENT, Ordering::Release);
+        }
+        result
     }
 }
 
@@ -101,7 +100,7 @@ impl Selector {
         (read.fflags, read.data) = (ffi::READ_FFLAGS, ffi::READ_FFLAGS as _);
         let mut changes = [delete_change(fd, ffi::EVFILT_READ), delete_change(fd, ffi::EVFILT_WRITE), read, write];
         // Take a prefix of the array: the two deletions, then the additions that are needed.
-        let both = is_only_hang_up(interest);
+        let both = interest.is_only_hang_up();
         let changes = match (both || interest.is_readable(), both || interest.is_writable()) {
             (true, true) => &mut changes[..],
             (true, false) => &mut changes[..3],
@@ -131,38 +130,33 @@ impl Selector {
         Ok(any_deleted)
     }
 
-    /// Adds the knote with this filter and this identifier, or replaces it. Returns whether it existed.
+    /// Adds the knote with this filter and this identifier, or replaces it. With `must_exist`, fails with `ENOENT` if
+    /// it did not exist.
     ///
     /// `EV_DELETE` discards an event that the kernel has queued. It is necessary only to restart a timer, and to change
     /// the mode, because the kernel keeps the flags of the first `EV_ADD`.
-    pub(super) fn replace_knote(&self, knote: kevent) -> io::Result<bool> {
-        self.check_foreign(knote.ident, knote.filter)?;
-        let mut filter_flags = lock(&self.filter_flags);
-        let same_mode = filter_flags.insert((knote.ident, knote.filter), knote.flags) == Some(knote.flags);
-        let keep = same_mode && knote.filter != ffi::EVFILT_TIMER;
+    pub(super) fn replace_knote(&self, knote: kevent, must_exist: bool) -> io::Result<()> {
+        let old_flags = lock(&self.filter_flags).insert((knote.ident, knote.filter), knote.flags);
+        let keep = old_flags == Some(knote.flags) && knote.filter != ffi::EVFILT_TIMER;
         let flags = if keep { ffi::EV_ENABLE } else { ffi::EV_DELETE };
         let mut changes = [kevent { flags, ..knote }, knote];
         self.apply_changes(&mut changes)?;
-        // An error other than `ENOENT` is also the error of the addition.
-        let existed = receipt(&changes[0]).is_ok();
-        receipt(&changes[1]).map(|()| existed)
+        // Without a knote, the first change fails with `ENOENT`. Another error is also the error of the addition.
+        let result = match receipt(&changes[0]) {
+            Err(err) if must_exist && err.raw_os_error() == Some(ffi::ENOENT) => Err(err),
+            _ => receipt(&changes[1]),
+        };
+        if result.is_err() {
+            let _no_knote = self.delete_knote(knote.ident, knote.filter);
+        }
+        result
     }
 
     pub(super) fn delete_knote(&self, ident: usize, filter: filter_t) -> io::Result<()> {
-        self.check_foreign(ident, filter)?;
         lock(&self.filter_flags).remove(&(ident, filter));
         let mut changes = [kevent::new(ident, filter, ffi::EV_DELETE, 0)];
         self.apply_changes(&mut changes)?;
         receipt(&changes[0])
-    }
-
-    /// Checks that this is not the notifier's knote.
-    fn check_foreign(&self, ident: usize, filter: filter_t) -> io::Result<()> {
-        if self.is_notifier(ident, filter) {
-            let reason = "cannot register: this filter and this identifier are those of the poll's own knote";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-        }
-        Ok(())
     }
 
     /// Deletes the knotes of a descriptor. Returns whether there was one.
@@ -253,7 +247,7 @@ impl Selector {
     /// event is not in the list.
     #[inline(always)]
     pub fn wait(&self, events: &mut RawEvents, kept: usize, timeout: Option<Duration>) -> io::Result<bool> {
-        let list = &mut events.list;
+        let RawEvents { list, ended } = events;
         list.truncate(kept);
         let kept = list.len();
         let slots = list.capacity() - kept;
@@ -277,13 +271,16 @@ impl Selector {
             // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
             unsafe { list.set_len(kept + count as usize) };
 
-            let is_notifier = |event: &Event| self.is_notifier(event.0.ident, event.0.filter);
+            // The notifier's user event, or the receiver of its pipe. The kept events have another identifier or filter.
+            let ident = self.notifier.load(Ordering::Acquire);
+            let filter = if ident == USER_EVENT { ffi::EVFILT_USER } else { ffi::EVFILT_READ };
+            let is_notifier = |event: &Event| event.0.ident == ident && event.0.filter == filter;
             if list[kept..].iter().any(is_notifier) {
                 notified = true;
                 list.retain(|event| !is_notifier(event));
             }
             if list[kept..].iter().any(|event| event.0.is_write_closed()) {
-                mark_hang_ups(&mut list[kept..]);
+                mark_hang_ups(&mut list[kept..], ended);
             }
             let enable = |fd, token| self.enable_knotes(fd, token);
             let suppressed = self.knote_pairs.suppress(list, kept, wait_number, enable);
@@ -306,23 +303,19 @@ impl Selector {
     }
 }
 
-/// How far apart in a batch the two events of a hang-up may be. Usually, they are neighbours. The limit bounds the cost
-/// of a large batch of hang-ups.
-const HANG_UP_DISTANCE: usize = 64;
-
-/// Marks the two events of each source whose directions have both ended.
+/// Marks the two events of each source whose directions have both ended. `ended` has room for a position of each event.
 #[cold]
 #[inline(never)]
-fn mark_hang_ups(events: &mut [Event]) {
-    for write in 0..events.len() {
-        let ident = events[write].0.ident;
-        if events[write].0.is_write_closed() {
-            let first = write.saturating_sub(HANG_UP_DISTANCE);
-            let mut near = events[first..].iter_mut().take(2 * HANG_UP_DISTANCE);
-            if let Some(Event(read)) = near.find(|event| event.0.ident == ident && event.0.is_read_closed()) {
-                read.mark_hang_up();
-                events[write].0.mark_hang_up();
-            }
+fn mark_hang_ups(events: &mut [Event], ended: &mut Vec<u32>) {
+    ended.clear();
+    ended.extend((0..events.len() as u32).filter(|&position| events[position as usize].0.has_ended()));
+    ended.sort_unstable_by_key(|&position| events[position as usize].0.ident);
+    for pair in ended.windows(2) {
+        let (one, other) = (pair[0] as usize, pair[1] as usize);
+        // A batch has at most one event of each filter and identifier.
+        if events[one].0.ident == events[other].0.ident {
+            events[one].0.mark_hang_up();
+            events[other].0.mark_hang_up();
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::io;
 
 use super::event::flags;
-use super::ffi::{self, kevent};
+use super::ffi::{self, filter_t, kevent};
+use super::selector::USER_EVENT;
 use crate::event::{Source, Token};
 use crate::{Interest, Registry};
 
@@ -27,8 +28,8 @@ use crate::{Interest, Registry};
 /// | `NOTE_EXIT` | `0x8000_0000` | the same | the same | the same | the same |
 ///
 /// An event of such a source is readable, and has the token. `Event` has no method for the `fflags` and the `data` of
-/// the kernel's event. For `EVFILT_READ` and `EVFILT_WRITE`, use [`SourceFd`](crate::unix::SourceFd), whose events say
-/// which direction is ready. [`Signals`](crate::signal::Signals), [`ChildExit`](crate::process::ChildExit) and
+/// the kernel's event. Instead of `EVFILT_READ` and `EVFILT_WRITE`, use [`SourceFd`](crate::unix::SourceFd), whose events
+/// say which direction is ready. [`Signals`](crate::signal::Signals), [`ChildExit`](crate::process::ChildExit) and
 /// [`Timer`](crate::Timer) work on every system.
 ///
 /// # Modes
@@ -55,7 +56,7 @@ use crate::{Interest, Registry};
 /// | reregister in another mode | a timer starts again; what was not reported, even an exit, is discarded |
 /// | reregister or deregister without registration | `NotFound` |
 /// | interest without `READABLE` | `InvalidInput` |
-/// | `EVFILT_USER` with `usize::MAX`, which the crate uses itself | `InvalidInput` |
+/// | `EVFILT_READ`, `EVFILT_WRITE`; `EVFILT_USER` with `usize::MAX`, which the crate uses itself | `InvalidInput` |
 /// | a filter that the system does not have, or an invalid identifier | the system's error: `EINVAL`, `ESRCH`, `EBADF`, … |
 ///
 /// # Examples
@@ -96,7 +97,19 @@ pub struct SourceFilter {
 }
 
 impl SourceFilter {
+    /// Checks that the knote is neither that of a `SourceFd` nor the poll's own.
+    fn check(&self) -> io::Result<()> {
+        match (self.filter as filter_t, self.ident) {
+            (ffi::EVFILT_READ | ffi::EVFILT_WRITE, _) | (ffi::EVFILT_USER, USER_EVENT) => {
+                let reason = "this filter and identifier cannot be those of a `SourceFilter`";
+                Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn knote(&self, token: Token, interests: Interest) -> io::Result<kevent> {
+        self.check()?;
         let interests = interests.only_readable("a filter")?;
         let knote = kevent::new(self.ident, self.filter as _, ffi::EV_ADD | flags(interests), token.0);
         Ok(kevent { fflags: self.fflags, data: self.data as _, ..knote })
@@ -105,18 +118,15 @@ impl SourceFilter {
 
 impl Source for SourceFilter {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        registry.selector().replace_knote(self.knote(token, interests)?).map(drop)
+        registry.selector().replace_knote(self.knote(token, interests)?, false)
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        if registry.selector().replace_knote(self.knote(token, interests)?)? {
-            return Ok(());
-        }
-        self.deregister(registry)?;
-        Err(io::Error::from_raw_os_error(ffi::ENOENT))
+        registry.selector().replace_knote(self.knote(token, interests)?, true)
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.check()?;
         registry.selector().delete_knote(self.ident, self.filter as _)
     }
 }

@@ -47,6 +47,7 @@ fn packets_of_the_program_are_no_events_and_delay_no_event() {
     poll.poll(&mut one, Some(Duration::ZERO)).unwrap();
     assert_eq!(one.iter().map(|event| event.token()).collect::<Vec<_>>(), [SOURCE]);
     post_all();
+    // Dropping the poll dequeues these packets. If it used one of the addresses, the process would crash.
     drop(poll);
     drop(stream);
 }
@@ -57,6 +58,8 @@ fn packets_of_the_program_do_not_end_a_blocking_poll() {
     let waker = Waker::new(poll.registry(), Token(2)).unwrap();
     let registry = poll.registry().try_clone().unwrap();
     let poller = thread::spawn(move || next_tokens(&mut poll, &mut events));
+    // Let the poll block. (The test is also right if it does not.)
+    thread::sleep(SHORT_WAIT);
     for key in 0..1000 {
         object::post_packet(registry.as_raw_handle(), key, 0);
         thread::yield_now();

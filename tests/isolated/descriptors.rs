@@ -7,7 +7,7 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net;
-use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::io::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process;
 use std::time::Duration;
@@ -231,6 +231,34 @@ fn the_first_waker_without_free_descriptors_fails_and_later_wakers_timers_and_re
         timer.set(Duration::ZERO).unwrap();
         wakers[7].wake().unwrap();
         assert_eq!(next_tokens(&mut poll, &mut events), [Token(7), Token(100)]);
+    });
+}
+
+#[test]
+fn wakes_are_reported_if_standard_input_was_closed_before() {
+    isolated_with_descriptor_limit(LIMIT, || {
+        // The queue or the notifier opens the descriptor 0. (A kqueue with user events opens no descriptor for the
+        // notifier.)
+        for closed_before_queue in [false, true] {
+            if closed_before_queue {
+                descriptor::close_standard_input();
+            }
+            let (mut poll, mut events) = poll();
+            if !closed_before_queue {
+                descriptor::close_standard_input();
+            }
+            // From now on, wakes make the poll's descriptor readable.
+            assert!(poll.as_raw_fd() >= 0);
+            let waker = Waker::new(poll.registry(), Token(0)).unwrap();
+            for _ in 0..3 {
+                waker.wake().unwrap();
+                assert_eq!(next_tokens(&mut poll, &mut events), [Token(0)]);
+                expect_no_event(&mut poll, &mut events);
+            }
+            drop((poll, waker));
+            // The next round closes it again.
+            assert_eq!(File::open("/dev/null").map(IntoRawFd::into_raw_fd).unwrap(), 0);
+        }
     });
 }
 

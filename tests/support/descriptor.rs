@@ -59,6 +59,24 @@ pub fn send_out_of_band(stream: &TcpStream, byte: u8) {
     assert_eq!(sent, 1, "{}", io::Error::last_os_error());
 }
 
+/// Closes standard input, as a daemon does. The next descriptor that is opened then has the number 0.
+pub fn close_standard_input() {
+    // SAFETY: no other code of a test uses descriptor 0.
+    drop(unsafe { std::os::unix::io::OwnedFd::from_raw_fd(0) });
+}
+
+/// Changes settings of the model of kqueue, such as the probabilities of its faults.
+#[cfg(minimio_kqueue)]
+pub fn configure_model(kqueue: std::os::unix::io::RawFd, settings: &str) {
+    extern "C" {
+        fn kqueue_model_configure(kq: c_int, settings: *const std::os::raw::c_char) -> c_int;
+    }
+    let settings = std::ffi::CString::new(settings).unwrap();
+    // SAFETY: the string outlives the call, which only reads it.
+    let result = unsafe { kqueue_model_configure(kqueue, settings.as_ptr()) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
 /// Makes the model of kqueue report that the asynchronous operation whose control block is at `address` is complete.
 /// `data` is the `udata` of the operation's notification.
 #[cfg(minimio_kqueue)]
