@@ -81,12 +81,15 @@ impl From<usize> for Token {
 /// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`](crate::Interest)) | never |
 ///
 /// A kqueue reports the two directions of a source as two events. `poll` marks both as a hang-up if it returns both: it
-/// does not if the list is full after the first, as with a capacity of 1. A source that is registered for one direction
-/// is a hang-up there only with an error, and so is a pipe. A registration for `HANG_UP` alone has none of these limits.
-/// On Windows, `poll` may also report the two directions of a named pipe as two events. If a program adds its own knote (a condition that
-/// the kernel watches) to the poll's kqueue, `poll` reports the knote with the knote's `udata` as the token. If Windows
-/// rejects the request for a source, `poll` reports the source once, with readable, writable, read closed, write
-/// closed, error and hang-up set.
+/// does not if the list is full after the first, as with a capacity of 1. In edge mode, it may not either if the
+/// program shuts down a Unix stream after `poll` has reported the end of the peer's data. A source that is registered
+/// for one direction is a hang-up there only with an error, and so is a pipe. A registration for `HANG_UP` alone has
+/// none of these limits.
+///
+/// On Windows, `poll` may also report the two directions of a named pipe as two events. If a program adds its own knote
+/// (a condition that the kernel watches) to the poll's kqueue, `poll` reports the knote with the knote's `udata` as the
+/// token. If Windows rejects the request for a source, `poll` reports the source once, with readable, writable, read
+/// closed, write closed, error and hang-up set.
 #[derive(Clone)]
 #[repr(transparent)]
 pub struct Event(pub(crate) RawEvent);

@@ -271,7 +271,7 @@ impl Selector {
             // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
             unsafe { list.set_len(kept + count as usize) };
 
-            // The notifier's user event, or the receiver of its pipe. The kept events have another identifier or filter.
+            // The notifier's user event, or the receiver of its pipe. No kept event has this identifier and filter.
             let ident = self.notifier.load(Ordering::Acquire);
             let filter = if ident == USER_EVENT { ffi::EVFILT_USER } else { ffi::EVFILT_READ };
             let is_notifier = |event: &Event| event.0.ident == ident && event.0.filter == filter;

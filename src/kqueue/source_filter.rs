@@ -28,9 +28,9 @@ use crate::{Interest, Registry};
 /// | `NOTE_EXIT` | `0x8000_0000` | the same | the same | the same | the same |
 ///
 /// An event of such a source is readable, and has the token. `Event` has no method for the `fflags` and the `data` of
-/// the kernel's event. Instead of `EVFILT_READ` and `EVFILT_WRITE`, use [`SourceFd`](crate::unix::SourceFd), whose events
-/// say which direction is ready. [`Signals`](crate::signal::Signals), [`ChildExit`](crate::process::ChildExit) and
-/// [`Timer`](crate::Timer) work on every system.
+/// the kernel's event. Instead of `EVFILT_READ` and `EVFILT_WRITE`, use [`SourceFd`](crate::unix::SourceFd), whose
+/// events say which direction is ready. [`Signals`](crate::signal::Signals),
+/// [`ChildExit`](crate::process::ChildExit) and [`Timer`](crate::Timer) work on every system.
 ///
 /// # Modes
 ///

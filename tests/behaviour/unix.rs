@@ -110,3 +110,21 @@ fn connect_passes_every_part_of_the_address_to_the_system() {
     assert!(stream.take_error().unwrap().is_none());
     assert_eq!(listener.accept().unwrap().1.ip(), loopback().ip());
 }
+
+/// Over the model of kqueue only: on other systems, no test can make the registration of the notifier fail.
+#[test]
+#[cfg(minimio_kqueue)]
+fn a_source_is_reported_after_the_first_waker_could_not_be_registered() {
+    let (mut poll, mut events) = poll();
+    descriptor::configure_model(poll.as_raw_fd(), "no-user,enomem=1");
+    assert!(minimio::Waker::new(poll.registry(), minimio::Token(2)).is_err());
+    descriptor::configure_model(poll.as_raw_fd(), "enomem=0");
+    // The receiver gets the descriptor number of the notifier's receiver.
+    let (mut sender, mut receiver) = minimio::unix::pipe::new().unwrap();
+    sender.write_all(b"data").unwrap();
+    poll.registry().register(&mut receiver, SOURCE, READ.level()).unwrap();
+    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
+    let waker = minimio::Waker::new(poll.registry(), minimio::Token(2)).unwrap();
+    waker.wake().unwrap();
+    wait_for(&mut poll, &mut events, minimio::Token(2), |event| event.is_readable());
+}

@@ -362,28 +362,6 @@ fn the_first_wakers_of_a_poll_can_be_created_by_several_threads_at_the_same_time
     }
 }
 
-/// Over the model of kqueue only: on other systems, no test can make the registration of the notifier fail.
-#[test]
-#[cfg(minimio_kqueue)]
-fn a_source_is_reported_after_the_first_waker_could_not_be_registered() {
-    use std::os::unix::io::AsRawFd;
-
-    use crate::support::descriptor::configure_model;
-
-    let (mut poll, mut events) = poll();
-    configure_model(poll.as_raw_fd(), "no-user,enomem=1");
-    assert!(Waker::new(poll.registry(), WAKER).is_err());
-    configure_model(poll.as_raw_fd(), "enomem=0");
-    // The receiver gets the descriptor number of the notifier's receiver.
-    let (mut sender, mut receiver) = minimio::unix::pipe::new().unwrap();
-    sender.write_all(b"data").unwrap();
-    poll.registry().register(&mut receiver, SOURCE, READ.level()).unwrap();
-    assert_eq!(next_tokens(&mut poll, &mut events), [SOURCE]);
-    let waker = Waker::new(poll.registry(), WAKER).unwrap();
-    waker.wake().unwrap();
-    wait_for(&mut poll, &mut events, WAKER, |event| event.is_readable());
-}
-
 #[test]
 fn every_wake_of_many_threads_is_reported() {
     let (mut poll, mut events) = poll();
