@@ -18,7 +18,7 @@
 # | smol, calloop_program | `compat/programs/smol` and `compat/programs/calloop` print the same with polling and with minimio |
 # | smol_throughput | as throughput, for the smol program |
 # | polling, async_io, async_process, calloop, async_net, async_signal | the package's own tests pass on Linux |
-# | polling_wine, async_io_wine | the package's own tests for Windows, without those of its documentation, pass under Wine |
+# | polling_wine, async_io_wine | the package's own tests for Windows, without those of its documentation, pass under Wine; for polling, also `compat/polling/tests/packets.rs` |
 # | filters_kqueue | the tests of `compat/polling/tests/filters.rs` pass over the model of a kqueue |
 # | polling_kqueue, async_io_kqueue | the same tests for Linux pass over the model of a kqueue |
 #
@@ -365,6 +365,10 @@ polling_wine() {
   . verification/setup/wine-setup.sh
   local -x MINIMIO_WINE_LIMIT=200
   replaced=polling published polling 3.11.0 --target x86_64-pc-windows-gnu --tests
+  local log=$work/packets.log
+  (cd compat/polling && CARGO_TARGET_DIR=$work/packets logged 300 "$log" cargo test --target x86_64-pc-windows-gnu --test packets) ||
+    { not "the tests of os::iocp" && return; }
+  passed_tests "$log" "the tests of os::iocp"
 }
 
 async_io_wine() {

@@ -211,8 +211,12 @@ impl Sources {
         for event in &batch.events {
             match event.token() {
                 NOTIFICATION => must_return = true,
-                // The packets are taken after the wake, so a packet that is posted later wakes again.
-                POSTED => batch.reports.extend(mem::take(&mut *lock(&self.posted))),
+                POSTED => {
+                    // The packets are taken after the wake, so a packet that is posted later wakes again.
+                    let posted = mem::take(&mut *lock(&self.posted));
+                    must_return |= !posted.is_empty();
+                    batch.reports.extend(posted.into_iter().filter(|event| event.key != NOTIFICATION.0));
+                }
                 token => batch.reports.extend(state.report(token, event)),
             }
         }

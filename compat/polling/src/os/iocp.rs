@@ -9,7 +9,7 @@ use crate::{Event, PollMode, Poller};
 
 /// Methods of [`Poller`] that exist on Windows only.
 pub trait PollerIocpExt {
-    /// Makes a wait report the packet's event.
+    /// Makes a wait report the packet's event. If the key is `usize::MAX`, the wait returns without the event.
     ///
     /// ```
     /// use polling::os::iocp::{CompletionPacket, PollerIocpExt};
