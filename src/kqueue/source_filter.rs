@@ -46,7 +46,8 @@ use crate::{Interest, Registry};
 /// # Registration
 ///
 /// A `SourceFilter` does not record its registration. The kernel identifies it by the filter and the identifier, so any
-/// value with the same two fields can reregister or deregister it:
+/// value with the same two fields can reregister or deregister it. The poll keeps a small record of the two and of the
+/// mode until `deregister`, also after the exit of a process, when `deregister` fails with `NotFound`.
 ///
 /// | | macOS and other Apple systems, BSDs |
 /// |---|---|
