@@ -80,10 +80,10 @@ impl From<usize> for Token {
 /// | priority | `EPOLLPRI` | never | never |
 /// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`](crate::Interest)) | never |
 ///
-/// A kqueue reports the two directions of a source as two events. `poll` marks both as a hang-up if it returns both: it
-/// does not if the list is full after the first, as with a capacity of 1. In edge mode, it may not either if the
-/// program shuts down a Unix stream after `poll` has reported the end of the peer's data. A source that is registered
-/// for one direction is a hang-up there only with an error, and so is a pipe. A registration for `HANG_UP` alone has
+/// A kqueue reports the two directions of a source as two events. One call of `poll` that returns both marks both as a
+/// hang-up. If the list is full after the first, neither is marked. In edge mode, the second may be returned alone and
+/// unmarked if a program shuts down a Unix stream after `poll` has reported the end of the peer's data. A source that
+/// is registered for one direction, and a pipe, is a hang-up only with an error. A registration for `HANG_UP` alone has
 /// none of these limits.
 ///
 /// On Windows, `poll` may also report the two directions of a named pipe as two events. If a program adds its own knote

@@ -120,7 +120,7 @@ impl WaitState {
         self.notify_in_other_state(notified, set_hint, notify_kernel)
     }
 
-    /// As `notify`, in any state.
+    /// As `notify`, also if a timer is set, another waker is pending, or the polling thread is blocked.
     #[cold]
     #[inline(never)]
     fn notify_in_other_state<E>(

@@ -95,7 +95,8 @@ impl Port {
         // SAFETY: `CreateIoCompletionPort` has just returned the handle, and no other code owns it yet.
         let handle = unsafe { Handle::from_raw(handle) };
         let random = RandomState::new().build_hasher().finish() as usize;
-        // The two highest bits are 1 and 0, and each key is less than a quarter of all numbers, so no sum overflows.
+        // The two highest bits are 1 and 0, and each key is less than a quarter of all numbers (a pipe's is an
+        // address divided by 4), so no sum overflows.
         // The two lowest bits are 0, so the sums end in the bits of the three keys above.
         let key_offset = (random >> 2 | 1 << (usize::BITS - 1)) & !3;
         Ok(Port { handle, key_offset, pending_packets: AtomicUsize::new(0), has_failed_post: AtomicBool::new(false) })

@@ -314,8 +314,9 @@ impl SelectorState {
     unsafe fn decode(&self, packet: &OVERLAPPED_ENTRY) -> Packet {
         let decoded = match self.port.key_of(packet) {
             Some(KEY_NOTIFIER) => return Packet::Notifier,
-            // SAFETY: only this crate queues packets with such a key (`Port::key_offset`), and it queues one for each
-            // reference. The caller promises that this is called once for the packet.
+            // SAFETY: the offset is random, so a packet of the program has this key only by chance, which this crate
+            // accepts (`Port::key_offset`). This crate queues one packet for each reference. The caller promises that
+            // this is called once for the packet.
             Some(KEY_AFD) => Packet::Sock(unsafe { Sock::from_packet(packet.lpOverlapped) }),
             // SAFETY: as above.
             Some(KEY_WAITABLE) => Packet::Waitable(unsafe { Waitable::from_packet(packet.lpOverlapped) }),

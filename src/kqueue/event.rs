@@ -171,7 +171,7 @@ impl fmt::Debug for kevent {
 pub(crate) struct RawEvents {
     /// `Event` has the layout of `kevent`, so the kernel writes directly into this list.
     pub list: Vec<Event>,
-    /// Memory of the selector, which stores the positions of events there.
+    /// The buffer of `mark_hang_ups`, so that `poll` does not allocate.
     pub(super) ended: Vec<u32>,
 }
 

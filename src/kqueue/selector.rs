@@ -136,7 +136,9 @@ impl Selector {
     /// `EV_DELETE` discards an event that the kernel has queued. It is necessary only to restart a timer, and to change
     /// the mode, because the kernel keeps the flags of the first `EV_ADD`.
     pub(super) fn replace_knote(&self, knote: kevent, must_exist: bool) -> io::Result<()> {
-        let old_flags = lock(&self.filter_flags).insert((knote.ident, knote.filter), knote.flags);
+        // Locked until the kernel has applied the changes, so that the record and the knote agree.
+        let filter_flags = &mut *lock(&self.filter_flags);
+        let old_flags = filter_flags.insert((knote.ident, knote.filter), knote.flags);
         let keep = old_flags == Some(knote.flags) && knote.filter != ffi::EVFILT_TIMER;
         let flags = if keep { ffi::EV_ENABLE } else { ffi::EV_DELETE };
         let mut changes = [kevent { flags, ..knote }, knote];
@@ -147,13 +149,15 @@ impl Selector {
             _ => receipt(&changes[1]),
         };
         if result.is_err() {
-            let _no_knote = self.delete_knote(knote.ident, knote.filter);
+            filter_flags.remove(&(knote.ident, knote.filter));
+            let _kevent_failed = self.apply_changes(&mut [kevent { flags: ffi::EV_DELETE, ..knote }]);
         }
         result
     }
 
     pub(super) fn delete_knote(&self, ident: usize, filter: filter_t) -> io::Result<()> {
-        lock(&self.filter_flags).remove(&(ident, filter));
+        let filter_flags = &mut *lock(&self.filter_flags);
+        filter_flags.remove(&(ident, filter));
         let mut changes = [kevent::new(ident, filter, ffi::EV_DELETE, 0)];
         self.apply_changes(&mut changes)?;
         receipt(&changes[0])
@@ -271,7 +275,8 @@ impl Selector {
             // SAFETY: the kernel has initialised `count` events behind the kept ones, and `count` is at most `slots`.
             unsafe { list.set_len(kept + count as usize) };
 
-            // The notifier's user event, or the receiver of its pipe. No kept event has this identifier and filter.
+            // The notifier's user event, or the receiver of its pipe. No event of a waker or a timer has this filter
+            // and this identifier.
             let ident = self.notifier.load(Ordering::Acquire);
             let filter = if ident == USER_EVENT { ffi::EVFILT_USER } else { ffi::EVFILT_READ };
             let is_notifier = |event: &Event| event.0.ident == ident && event.0.filter == filter;

@@ -51,10 +51,11 @@ use crate::{Interest, Registry};
 ///
 /// | | macOS and other Apple systems, BSDs |
 /// |---|---|
-/// | register twice with one poll | the second registration replaces the first, as `reregister` |
+/// | register twice with one poll | the second registration replaces the first, as `reregister` does |
 /// | register with two polls | both polls report it |
 /// | reregister in the same mode | a timer starts again; of other filters, the next `poll` reports what was not reported |
-/// | reregister in another mode | a timer starts again; what was not reported, even an exit, is discarded |
+/// | reregister in another mode | a timer starts again; a signal that was not reported is discarded |
+/// | … after an exit that was not reported | FreeBSD: the next `poll` reports it; other systems may return `ESRCH` |
 /// | reregister or deregister without registration | `NotFound` |
 /// | interest without `READABLE` | `InvalidInput` |
 /// | `EVFILT_READ`, `EVFILT_WRITE`; `EVFILT_USER` with `usize::MAX`, which the crate uses itself | `InvalidInput` |

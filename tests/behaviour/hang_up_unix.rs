@@ -2,13 +2,12 @@
 
 #![cfg(unix)]
 
-use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
 use minimio::net::UnixStream;
 use minimio::unix::pipe;
-use minimio::{Event, Events, Poll, Token};
+use minimio::Event;
 
 use crate::hang_up::{expect_hang_up, HANG_UP, MODES};
 use crate::support::*;
@@ -35,31 +34,6 @@ fn a_unix_stream_whose_peer_was_closed_is_a_hang_up() {
         expect_no_event(&mut poll, &mut events);
         drop(peer);
         expect_hang_up(&mut poll, &mut events, &mut stream, mode);
-    }
-}
-
-#[test]
-fn hang_ups_of_many_streams_in_one_poll_are_all_hang_ups() {
-    const STREAMS: usize = 200;
-    for interest in [BOTH, BOTH.level(), BOTH.oneshot()] {
-        let mut poll = Poll::new().unwrap();
-        let mut events = Events::with_capacity(2 * STREAMS + 1);
-        let (mut streams, peers): (Vec<_>, Vec<_>) = (0..STREAMS).map(|_| UnixStream::pair().unwrap()).unzip();
-        for (number, stream) in streams.iter_mut().enumerate() {
-            poll.registry().register(stream, Token(number), interest).unwrap();
-        }
-        // Every stream is writable. This poll takes these reports.
-        next_batch(&mut poll, &mut events);
-        drop(peers);
-        if interest.is_oneshot() {
-            for (number, stream) in streams.iter_mut().enumerate() {
-                poll.registry().reregister(stream, Token(number), interest).unwrap();
-            }
-        }
-        let batch = next_batch(&mut poll, &mut events);
-        assert!(batch.iter().all(Event::is_hang_up), "{interest:?}: {batch:?}");
-        let reported: BTreeSet<_> = batch.iter().map(Event::token).collect();
-        assert_eq!(reported.len(), STREAMS);
     }
 }
 

@@ -118,14 +118,18 @@ fn a_signal_is_reported_in_edge_and_oneshot_mode() {
 #[test]
 fn an_exit_before_reregister_is_reported_in_the_same_mode() {
     for interest in [READ, READ.level(), READ.oneshot()] {
-        let (mut other, mut other_events) = poll();
+        let mut others = [poll(), poll()];
         let (mut poll, mut events) = poll();
         let mut child = child();
+        others[0].0.registry().register(&mut exit_of(&child), SOURCE, READ).unwrap();
         poll.registry().register(&mut exit_of(&child), SOURCE, interest).unwrap();
-        other.registry().register(&mut exit_of(&child), SOURCE, READ).unwrap();
+        others[1].0.registry().register(&mut exit_of(&child), SOURCE, READ).unwrap();
         drop(child.stdin.take());
-        // Once the other poll has reported the exit, the kernel has queued it here too.
-        wait_until_readable(&mut other, &mut other_events);
+        // The kernel queues the exit in the order of registration, or in the reverse order. Once both other polls have
+        // reported it, the kernel has queued it here too.
+        for (other, events) in &mut others {
+            wait_until_readable(other, events);
+        }
         poll.registry().reregister(&mut exit_of(&child), Token(2), interest).unwrap();
         wait_for(&mut poll, &mut events, Token(2), Event::is_readable);
         expect_no_event(&mut poll, &mut events);

@@ -1,8 +1,9 @@
-//! Tests of what happens when no descriptor is left, and of descriptor leaks. Each test runs in a process that can have
-//! only a few descriptors.
+//! Tests of what happens when no descriptor is left, of descriptor leaks, and of many descriptors. Each test runs in a
+//! process with a limit of its own.
 
 #![cfg(unix)]
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -17,9 +18,9 @@ use minimio::process::ChildExit;
 use minimio::signal::{Signal, Signals};
 use minimio::unix::pipe::{self, Receiver, Sender};
 use minimio::unix::SourceFd;
-use minimio::{Events, Interest, Poll, Timer, Token, Waker};
+use minimio::{Event, Events, Interest, Poll, Timer, Token, Waker};
 
-use crate::support::isolation::isolated_with_descriptor_limit;
+use crate::support::isolation::{isolated_with_descriptor_limit, isolated_with_many_descriptors};
 use crate::support::raise::raise;
 use crate::support::signal::Action;
 use crate::support::*;
@@ -388,5 +389,32 @@ fn operations_of_unix_sockets_leak_no_descriptors() {
             assert_eq!(UnixStream::connect(&path).unwrap_err().kind(), ErrorKind::NotFound);
         }
         assert_eq!(open_descriptors(), before);
+    });
+}
+
+#[test]
+fn hang_ups_of_many_streams_in_one_poll_are_all_hang_ups() {
+    isolated_with_many_descriptors(|| {
+        const STREAMS: usize = 200;
+        for interest in [BOTH, BOTH.level(), BOTH.oneshot()] {
+            let mut poll = Poll::new().unwrap();
+            let mut events = Events::with_capacity(2 * STREAMS + 1);
+            let (mut streams, peers): (Vec<_>, Vec<_>) = (0..STREAMS).map(|_| UnixStream::pair().unwrap()).unzip();
+            for (number, stream) in streams.iter_mut().enumerate() {
+                poll.registry().register(stream, Token(number), interest).unwrap();
+            }
+            // Every stream is writable. This poll takes these reports.
+            next_batch(&mut poll, &mut events);
+            drop(peers);
+            if interest.is_oneshot() {
+                for (number, stream) in streams.iter_mut().enumerate() {
+                    poll.registry().reregister(stream, Token(number), interest).unwrap();
+                }
+            }
+            let batch = next_batch(&mut poll, &mut events);
+            assert!(batch.iter().all(Event::is_hang_up), "{interest:?}: {batch:?}");
+            let reported: BTreeSet<_> = batch.iter().map(Event::token).collect();
+            assert_eq!(reported.len(), STREAMS);
+        }
     });
 }

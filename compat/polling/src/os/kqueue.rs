@@ -26,8 +26,8 @@ pub trait PollerKqueueExt<F: Filter> {
     /// Replaces the key and the mode of a filter, and the duration of a timer.
     ///
     /// A timer starts again. If the mode stays the same, the next wait reports an exit or a signal that no wait has
-    /// reported yet, with the new key. Another mode discards it, because the kernel deletes the filter and adds it
-    /// again.
+    /// reported yet, with the new key. For another mode, the filter is deleted from the kqueue and added again. This
+    /// discards such a signal. Such an exit is reported on FreeBSD; on other systems, the call may fail with `ESRCH`.
     ///
     /// # Errors
     ///
