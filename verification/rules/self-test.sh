@@ -158,7 +158,7 @@ self_test() {
   printf 'use crate::poll::Poll;\n' >>src/wait.rs
   expect $rule '^a cycle: .*wait'
   git checkout -q src/wait.rs
-  printf 'use crate::wakers::Wakers;\n' >>src/wait.rs
+  printf 'use crate::blocks::Blocks;\n' >>src/wait.rs
   expect_not $rule '^a cycle: .*wait'
   git checkout -q src/wait.rs
 
