@@ -1,20 +1,31 @@
 //! The situations of a source.
 
-use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use socket2::{Domain, SockRef, Socket, Type};
+
+#[cfg(unix)]
+use std::os::unix::io::{AsRawFd, OwnedFd as Source, RawFd};
+#[cfg(windows)]
+use std::os::windows::io::{AsRawHandle, OwnedSocket as Source, RawSocket};
+
 /// A source, and what must stay open.
-pub type Situation = (OwnedFd, Vec<OwnedFd>);
+pub type Situation = (Source, Vec<Source>);
 type Create = fn() -> Situation;
 
 pub const SITUATIONS: &[(&str, Create)] = &[
     ("nothing", || pair(|_, _| {})),
     ("data", || pair(|_, peer| (&*peer).write_all(b"data").unwrap())),
     ("the peer shut down", || pair(|_, peer| peer.shutdown(Shutdown::Write).unwrap())),
+    ("data, then the peer shut down", || {
+        pair(|_, peer| {
+            (&*peer).write_all(b"data").unwrap();
+            peer.shutdown(Shutdown::Write).unwrap();
+        })
+    }),
+    ("the source shut down", || pair(|source, _| source.shutdown(Shutdown::Write).unwrap())),
     ("both shut down", || {
         pair(|source, peer| {
             peer.shutdown(Shutdown::Write).unwrap();
@@ -23,40 +34,39 @@ pub const SITUATIONS: &[(&str, Create)] = &[
     }),
     ("an urgent byte", || pair(|_, peer| send_urgent(peer))),
     ("a reset", || {
-        pair(|source, peer| {
-            (&*source).write_all(b"unread").unwrap();
-            set_no_linger(peer);
-            peer.shutdown(Shutdown::Both).unwrap();
-            (&*source).write_all(b"too late").ok();
-        })
+        let (source, peer) = connect();
+        SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(peer);
+        (source.into(), Vec::new())
     }),
     ("a full buffer", || pair(|source, _| while (&*source).write(&[0; 1 << 16]).is_ok() {})),
     ("a refused connection", || {
-        // SAFETY: the call takes integers.
-        let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_NONBLOCK, 0) };
-        // SAFETY: `socket` has just returned the descriptor.
-        let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-        let address = libc::sockaddr_in {
-            sin_family: libc::AF_INET as u16,
-            sin_port: 1u16.to_be(),
-            sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
-            sin_zero: [0; 8],
-        };
-        // SAFETY: `address` is a whole address of this length.
-        unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), 16) };
-        (socket, Vec::new())
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        assert!(socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, 1)).into()).is_err());
+        (socket.into(), Vec::new())
     }),
     ("a listener", || {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (listener.into(), vec![client.into()])
     }),
-    ("a closed Unix stream", || (UnixStream::pair().unwrap().0.into(), Vec::new())),
+    ("a socket without a connection", || (Socket::new(Domain::IPV4, Type::STREAM, None).unwrap().into(), Vec::new())),
+    ("a datagram", || {
+        let source = UdpSocket::bind("127.0.0.1:0").unwrap();
+        source.send_to(b"data", source.local_addr().unwrap()).unwrap();
+        (source.into(), Vec::new())
+    }),
+    #[cfg(unix)]
+    ("a closed Unix stream", || (std::os::unix::net::UnixStream::pair().unwrap().0.into(), Vec::new())),
+    #[cfg(unix)]
     ("a pipe without a writer", || (pipe().0, Vec::new())),
+    #[cfg(unix)]
     ("a pipe without a reader", || (pipe().1, Vec::new())),
+    #[cfg(unix)]
     ("a full pipe without a reader", || {
         let (reader, writer) = pipe();
-        let mut writer = File::from(writer);
+        let mut writer = std::fs::File::from(writer);
         while writer.write(&[0; 4096]).is_ok() {}
         drop(reader);
         (writer.into(), Vec::new())
@@ -84,23 +94,27 @@ pub fn drain(source: &TcpStream) {
 }
 
 pub fn send_urgent(stream: &TcpStream) {
-    // SAFETY: the buffer has one byte.
-    assert_eq!(unsafe { libc::send(stream.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) }, 1);
+    assert_eq!(SockRef::from(stream).send_out_of_band(b"!").unwrap(), 1);
 }
 
-fn set_no_linger(stream: &TcpStream) {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    // SAFETY: `linger` is a whole value of this length.
-    let result = unsafe {
-        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), 8)
-    };
-    assert_eq!(result, 0);
+/// Returns the number with which `add` registers something that may not be a source.
+#[cfg(unix)]
+pub fn number(value: &impl AsRawFd) -> RawFd {
+    value.as_raw_fd()
 }
 
-fn pipe() -> (OwnedFd, OwnedFd) {
+/// Returns the number with which `add` registers something that may not be a source.
+#[cfg(windows)]
+pub fn number(value: &impl AsRawHandle) -> RawSocket {
+    value.as_raw_handle() as RawSocket
+}
+
+#[cfg(unix)]
+fn pipe() -> (Source, Source) {
+    use std::os::unix::io::FromRawFd;
     let mut ends = [-1; 2];
     // SAFETY: the array has room for two descriptors.
     assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_NONBLOCK) }, 0);
     // SAFETY: `pipe2` has just returned both descriptors.
-    ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) }).into()
+    ends.map(|end| unsafe { Source::from_raw_fd(end) }).into()
 }
