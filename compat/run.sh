@@ -19,6 +19,7 @@
 # | smol_throughput | as throughput, for the smol program |
 # | polling, async_io, async_process, calloop, async_net, async_signal | the package's own tests pass on Linux |
 # | polling_wine, async_io_wine | the package's own tests for Windows, without those of its documentation, pass under Wine; for polling, also `compat/polling/tests/packets.rs` |
+# | comparison_wine | polling and `compat/polling` differ under Wine only where `compat/polling/comparison` lists it |
 # | filters_kqueue | the tests of `compat/polling/tests/filters.rs` pass over the model of a kqueue |
 # | polling_kqueue, async_io_kqueue | the same tests for Linux pass over the model of a kqueue |
 #
@@ -28,7 +29,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null
 parts=(linux examples throughput wine kqueue tokio tokio_wine notify signal_hook serial smol calloop_program smol_throughput polling
-  async_io async_process calloop async_net async_signal polling_wine async_io_wine polling_kqueue filters_kqueue async_io_kqueue)
+  async_io async_process calloop async_net async_signal polling_wine comparison_wine async_io_wine polling_kqueue filters_kqueue
+  async_io_kqueue)
 (($# == 0)) || parts=("$@")
 
 root=$PWD
@@ -369,6 +371,16 @@ polling_wine() {
   (cd compat/polling && CARGO_TARGET_DIR=$work/packets logged 300 "$log" cargo test --target x86_64-pc-windows-gnu --test packets) ||
     { not "the tests of os::iocp" && return; }
   passed_tests "$log" "the tests of os::iocp"
+}
+
+comparison_wine() {
+  . verification/setup/wine-setup.sh
+  local -x MINIMIO_WINE_LIMIT=100
+  local log=$work/comparison.log
+  (cd compat/polling/comparison &&
+    CARGO_TARGET_DIR=$work/comparison logged 300 "$log" cargo test --target x86_64-pc-windows-gnu --lib) ||
+    { not "the comparison with polling under Wine" && return; }
+  passed_tests "$log" "the comparison with polling under Wine"
 }
 
 async_io_wine() {
