@@ -40,8 +40,8 @@ pub fn number() -> thread::ThreadId {
     thread::current().id()
 }
 
-/// Gives a thread time to block: Windows has no documented way to read whether a thread is blocked. If the time is too
-/// short, the scenarios are other ones for this run, but they end.
+/// Gives a thread time to block, because Windows has no documented way to read whether a thread is blocked. If the
+/// thread blocks later, the scenarios observe the same.
 #[cfg(windows)]
 pub fn wait_until_blocked(_number: thread::ThreadId) {
     thread::sleep(Duration::from_millis(50));
