@@ -196,7 +196,8 @@ impl Interest {
         }
     }
 
-    /// Returns whether this is an interest in hang-ups alone. A queue other than epoll registers it in a special way.
+    /// Returns whether this is an interest in hang-ups alone. For this interest, the selector of a kqueue registers
+    /// both directions, and the requests on Windows have the events that close both directions. epoll needs no flag.
     #[allow(dead_code)]
     #[inline]
     pub(crate) const fn is_only_hang_up(self) -> bool {

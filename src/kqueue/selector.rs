@@ -28,7 +28,7 @@ pub(crate) struct Selector {
     /// The identifier (`ident`) of the notifier's knote. Before the notifier is opened, that of its user event.
     notifier: AtomicUsize,
     knote_pairs: KnotePairs,
-    /// The flags of the `EV_ADD` of each `SourceFilter`, by identifier and filter. Its knote need not exist any more.
+    /// The flags of the `EV_ADD` of each `SourceFilter`, by identifier and filter. The kernel may have deleted it.
     filter_flags: Mutex<BTreeMap<(usize, filter_t), flags_t>>,
 }
 
@@ -308,7 +308,7 @@ impl Selector {
     }
 }
 
-/// Marks the two events of each source whose directions have both ended. `ended` has room for a position of each event.
+/// Marks the two events of each source whose directions have both ended. `ended` has room for all positions.
 #[cold]
 #[inline(never)]
 fn mark_hang_ups(events: &mut [Event], ended: &mut Vec<u32>) {

@@ -55,7 +55,7 @@ use crate::{Interest, Registry};
 /// | register with two polls | both polls report it |
 /// | reregister in the same mode | a timer starts again; of other filters, the next `poll` reports what was not reported |
 /// | reregister in another mode | a timer starts again; a signal that was not reported is discarded |
-/// | … after an exit that was not reported | FreeBSD: the next `poll` reports it; other systems may return `ESRCH` |
+/// | reregister in another mode after an exit that was not reported | FreeBSD: the next `poll` reports it; other systems may return `ESRCH` |
 /// | reregister or deregister without registration | `NotFound` |
 /// | interest without `READABLE` | `InvalidInput` |
 /// | `EVFILT_READ`, `EVFILT_WRITE`; `EVFILT_USER` with `usize::MAX`, which the crate uses itself | `InvalidInput` |

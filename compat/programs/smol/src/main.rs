@@ -45,8 +45,8 @@ fn everything() -> Result<()> {
         smol::spawn(part(processes())),
         smol::spawn(part(timers())),
     ];
-    // smol runs its tasks on one thread. This thread runs none, but takes part in waiting for events: `block_on` waits
-    // for them while its future is pending.
+    // smol runs its tasks on one thread. This thread runs no task. It waits for events, because `block_on` does this
+    // while its future is pending.
     thread::spawn(|| smol::block_on(future::pending::<()>()));
     for part in parts {
         println!("{}", smol::block_on(part)?);
