@@ -174,10 +174,11 @@ impl Heap {
         give_back(&mut self.entries);
     }
 
-    /// Writes an entry to `index`. If the order of the heap requires another place, moves other entries to make room
+    /// Writes an entry to `start`. If the order of the heap requires another place, moves other entries to make room
     /// there, and writes the entry there instead. Returns the index of the entry.
-    fn place(&mut self, mut index: usize, entry: Entry) -> usize {
+    fn place(&mut self, start: usize, entry: Entry) -> usize {
         let (entries, records) = (&mut self.entries[..], &mut self.records);
+        let mut index = start;
         while index > 0 {
             let parent = (index - 1) / 2;
             let parent_entry = entries[parent];
@@ -188,17 +189,20 @@ impl Heap {
             records.get_mut(parent_entry.key).index = Some(index);
             index = parent;
         }
-        while let Some(&left) = entries.get(2 * index + 1) {
-            let (child, child_entry) = match entries.get(2 * index + 2) {
-                Some(&right) if right < left => (2 * index + 2, right),
-                _ => (2 * index + 1, left),
-            };
-            if entry < child_entry {
-                break;
+        // An entry that has moved up is earlier than all entries below it.
+        if index == start {
+            while let Some(&left) = entries.get(2 * index + 1) {
+                let (child, child_entry) = match entries.get(2 * index + 2) {
+                    Some(&right) if right < left => (2 * index + 2, right),
+                    _ => (2 * index + 1, left),
+                };
+                if entry < child_entry {
+                    break;
+                }
+                entries[index] = child_entry;
+                records.get_mut(child_entry.key).index = Some(index);
+                index = child;
             }
-            entries[index] = child_entry;
-            records.get_mut(child_entry.key).index = Some(index);
-            index = child;
         }
         entries[index] = entry;
         records.get_mut(entry.key).index = Some(index);

@@ -16,6 +16,7 @@
 //!   Interrupted              the notification failed                           Blocked
 //!   NotifyFailed             wake or interrupt: notifies the kernel again      Notified
 //!   Blocked, Interrupted     finish, or the guard is dropped                   Running
+//!   NotifyFailed             finish, or the guard is dropped                   Notified
 //!   Notified, NotifyFailed   clear; then the pending wakers are taken          Running
 //! ```
 //!
@@ -272,22 +273,12 @@ impl WaitState {
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, block).ok().map(|_| BlockedGuard { wait: self })
     }
 
-    /// Ends the blocked state. Returns whether a waker may be pending; the state then stays `Notified`.
+    /// Ends the blocked state. Returns whether a waker may be pending; the state is then `Notified`.
     #[inline]
     fn end_block(&self) -> bool {
-        let ended = self.word.compare_exchange(BLOCKED, RUNNING, Ordering::AcqRel, Ordering::Relaxed);
-        ended.is_err() && self.end_changed_block()
-    }
-
-    /// Ends the blocked state after another thread changed the word.
-    #[cold]
-    #[inline(never)]
-    fn end_changed_block(&self) -> bool {
-        let end = |word| match word & STATE {
-            BLOCKED | INTERRUPTED => Some(word & !STATE | RUNNING),
-            _ => None,
-        };
-        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, end).is_err()
+        let old = self.word.fetch_and(!INTERRUPTED, Ordering::AcqRel);
+        // The comparison with the new word is for speed: on x86-64, the `and` itself has set the flag for it.
+        old & !INTERRUPTED != RUNNING && self.is_notified()
     }
 
     /// Returns whether no waker can be pending and no timer is set, for a poll that does not block.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::event::{flags, RawEvents};
 use super::ffi::{self, epoll_event};
 use super::SourceState;
-use crate::event::{Event, Token};
+use crate::event::Token;
 use crate::Interest;
 
 pub(crate) struct Selector {
@@ -21,6 +21,9 @@ pub(crate) struct Selector {
     /// The data of the notifier's registration.
     notifier_data: u64,
 }
+
+/// A bit of the notifier's data. Few tokens have it, so `wait` compares only data with this bit with the notifier's.
+const NOTIFIER_BIT: u64 = 1 << 63;
 
 // Open.
 
@@ -35,11 +38,11 @@ impl Selector {
         let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
         // A program may choose any token, also the address of memory that it has freed and that this crate may use
         // next. So the notifier's data must not be an address. The data is the hash of an address: a program can choose
-        // this number only by chance. Bit 63 is set, so no small number, no token of a 32-bit program, and no address
-        // (except on Android, where addresses may be tagged, and on sparc64) equals the data.
+        // this number only by chance. No small number, no token of a 32-bit program, and no address (except on Android,
+        // where addresses may be tagged, and on sparc64) has the `NOTIFIER_BIT`.
         let mut hasher = DefaultHasher::new();
         ptr::hash(&epoll, &mut hasher);
-        Ok(Selector { epoll, notifier_data: hasher.finish() | 1 << 63 })
+        Ok(Selector { epoll, notifier_data: hasher.finish() | NOTIFIER_BIT })
     }
 
     /// Registers the descriptor of the [`Notifier`](super::Notifier), edge-triggered.
@@ -108,7 +111,7 @@ impl Selector {
         unsafe { list.set_len(kept + count as usize) };
 
         match &list[kept..] {
-            [event] if event.0.data != self.notifier_data => Ok(false),
+            [event] if event.0.data & NOTIFIER_BIT == 0 => Ok(false),
             _ => Ok(self.remove_notifier_event(events, kept)),
         }
     }
@@ -117,10 +120,14 @@ impl Selector {
     /// ready source may be queued behind it, so this waits again, without blocking.
     #[inline(never)]
     fn remove_notifier_event(&self, events: &mut RawEvents, kept: usize) -> bool {
-        if !contains_notifier(&events.list[kept..], self.notifier_data) {
+        if events.list[kept..].iter().fold(0, |all, event| all | event.0.data) & NOTIFIER_BIT == 0 {
             return false;
         }
+        let len = events.list.len();
         events.list.retain(|event| event.0.data != self.notifier_data);
+        if events.list.len() == len {
+            return false;
+        }
         if events.list.len() == kept && events.list.capacity() == kept + 1 {
             // The notification must not be lost, so an error of this wait is ignored. If the error persists, the next
             // wait returns it.
@@ -184,13 +191,6 @@ impl Selector {
         };
         count as c_int
     }
-}
-
-/// Compares four events at a time, for speed: this search is the only work that `wait` does for each event.
-fn contains_notifier(events: &[Event], notifier_data: u64) -> bool {
-    let is_notifier = |event: &Event| event.0.data == notifier_data;
-    let mut fours = events.chunks_exact(4);
-    fours.any(|four| four.iter().any(is_notifier)) || fours.remainder().iter().any(is_notifier)
 }
 
 impl AsFd for Selector {
