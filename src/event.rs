@@ -71,13 +71,13 @@ impl From<usize> for Token {
 ///
 /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows (`AFD_POLL_…`) |
 /// |---|---|---|---|
-/// | readable | `EPOLLIN`, `EPOLLPRI`, `EPOLLHUP` or `EPOLLERR` | `EVFILT_READ`, and every filter that has no other row | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
+/// | readable | `EPOLLIN`, `EPOLLPRI`, `EPOLLHUP` or `EPOLLERR` | `EVFILT_READ`, and every filter that has no other row | `RECEIVE`, `RECEIVE_EXPEDITED`, `ACCEPT`, `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | writable | `EPOLLOUT` or `EPOLLERR` | `EVFILT_WRITE` | `SEND`, `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | read closed | `EPOLLHUP` or `EPOLLRDHUP` | `EVFILT_READ` with `EV_EOF` | `DISCONNECT`, `ABORT` or `CONNECT_FAIL` |
 /// | write closed | `EPOLLHUP`, `EPOLLOUT` with `EPOLLERR`, or `EPOLLERR` alone | `EVFILT_WRITE` with `EV_EOF` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
 /// | error | `EPOLLERR` | `EV_ERROR`, or `EV_EOF` with an error number in `fflags` | `ABORT` or `CONNECT_FAIL` |
 /// | hang-up | `EPOLLHUP` | `EV_EOF` with an error number, or `EV_EOF` of both filters in one `poll` | `ABORT` or `CONNECT_FAIL`, or `DISCONNECT` after this end has shut down |
-/// | priority | `EPOLLPRI` | never | never |
+/// | priority | `EPOLLPRI` | never | `RECEIVE_EXPEDITED` |
 /// | aio, lio | never | `EVFILT_AIO`, `EVFILT_LIO` (both on FreeBSD only, see [`Interest`](crate::Interest)) | never |
 ///
 /// A kqueue reports the two directions of a source as two events. One call of `poll` that returns both marks both as a

@@ -39,7 +39,7 @@ const ONESHOT: u8 = 2 << 6;
 /// |---|---|---|---|
 /// | readable | `EPOLLIN`, `EPOLLRDHUP` | `EVFILT_READ` | `RECEIVE`, `ACCEPT`, `DISCONNECT`, `ABORT`, `CONNECT_FAIL` |
 /// | writable | `EPOLLOUT` | `EVFILT_WRITE` | `SEND`, `ABORT`, `CONNECT_FAIL` |
-/// | priority | `EPOLLPRI` | none | none |
+/// | priority | `EPOLLPRI` | none | `RECEIVE_EXPEDITED`, `ABORT`, `CONNECT_FAIL` |
 /// | hang-up alone | no flag | both filters with `EV_CLEAR`, in every mode | `ABORT`, `CONNECT_FAIL`; see [`HANG_UP`](Interest::HANG_UP) |
 /// | aio, lio | none | none: the control block selects `EVFILT_AIO`, `EVFILT_LIO` (FreeBSD only) | none |
 /// | edge, level, oneshot | `EPOLLET`, no flag, `EPOLLONESHOT` | `EV_CLEAR`, no flag, `EV_DISPATCH` | no flag; see below |
@@ -53,6 +53,8 @@ const ONESHOT: u8 = 2 << 6;
 /// - After a report, `poll` reports no later data or connection until the program reads, accepts or reregisters. A
 ///   peek that returns data, or an accept that fails because no handle is left, does not count. On the other systems,
 ///   `poll` reports later data in any case.
+/// - After a report of priority data, `poll` reports no priority data until the program reregisters. A read does not
+///   count. On Linux and Android, `poll` reports later priority data in any case.
 /// - If a program calls `accept` before the listener is reported, `poll` may report the listener twice for one
 ///   connection.
 ///
@@ -85,8 +87,8 @@ impl Interest {
     /// Hang-up: the end of both directions, and errors. For a source that the program does not want to read or write
     /// now.
     ///
-    /// `HANG_UP` adds nothing to `READABLE` and `WRITABLE`. `HANG_UP` alone reports neither data, nor priority data,
-    /// nor room for data, nor that only the peer has shut down writing. It reports:
+    /// `HANG_UP` adds nothing to `READABLE`, `WRITABLE` and `PRIORITY`. `HANG_UP` alone reports neither data, nor
+    /// priority data, nor room for data, nor that only the peer has shut down writing. It reports:
     ///
     /// | what happened | Linux, Android | macOS and other Apple systems, BSDs | Windows |
     /// |---|---|---|---|
@@ -196,12 +198,13 @@ impl Interest {
         }
     }
 
-    /// Returns whether this is an interest in hang-ups alone. For this interest, the selector of a kqueue registers
-    /// both directions, and the requests on Windows have the events that close both directions. epoll needs no flag.
+    /// Returns whether this is an interest in hang-ups or priority data, and in neither direction. For this interest,
+    /// the selector of a kqueue registers both directions, and the requests on Windows have the events that close both
+    /// directions. epoll needs no flag. (A kqueue has no priority data.)
     #[allow(dead_code)]
     #[inline]
-    pub(crate) const fn is_only_hang_up(self) -> bool {
-        self.is_hang_up() && !self.is_readable() && !self.is_writable()
+    pub(crate) const fn has_no_direction(self) -> bool {
+        (self.is_hang_up() || self.is_priority()) && !self.is_readable() && !self.is_writable()
     }
 
     /// Returns `READABLE` in the same mode, for a source that has no other readiness. Returns `InvalidInput` if `self`

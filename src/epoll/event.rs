@@ -10,10 +10,12 @@ use crate::event::{Event, Token};
 use crate::interest::{self, Interest};
 
 impl Interest {
-    /// Priority data, such as a TCP out-of-band byte. Linux and Android only.
+    /// Priority data, such as a TCP out-of-band byte. Linux, Android and Windows only.
     ///
     /// The event of a single out-of-band byte is also readable, as in mio, although a read may return
     /// [`WouldBlock`](std::io::ErrorKind::WouldBlock): the byte is received with `MSG_OOB` ([tcp(7)]).
+    ///
+    /// An interest without `READABLE` and `WRITABLE` also reports what [`HANG_UP`](Interest::HANG_UP) alone reports.
     ///
     /// [tcp(7)]: https://man7.org/linux/man-pages/man7/tcp.7.html
     pub const PRIORITY: Interest = Interest::from_bit(interest::PRIORITY);

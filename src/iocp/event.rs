@@ -7,7 +7,22 @@ use std::mem::MaybeUninit;
 
 use super::ffi::{self, OVERLAPPED_ENTRY};
 use crate::event::{Event, Token};
-use crate::Interest;
+use crate::interest::{self, Interest};
+
+impl Interest {
+    /// Priority data, such as a TCP out-of-band byte. Linux, Android and Windows only.
+    ///
+    /// The event of a single out-of-band byte is also readable, although a read may return
+    /// [`WouldBlock`](std::io::ErrorKind::WouldBlock): the byte is received with `MSG_OOB` ([`recv`]). If the option
+    /// `SO_OOBINLINE` ([`setsockopt`]) is set, the byte is ordinary data, which `READABLE` reports and `PRIORITY` does
+    /// not.
+    ///
+    /// An interest without `READABLE` and `WRITABLE` also reports what [`HANG_UP`](Interest::HANG_UP) alone reports.
+    ///
+    /// [`recv`]: https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-recv
+    /// [`setsockopt`]: https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-setsockopt
+    pub const PRIORITY: Interest = Interest::from_bit(interest::PRIORITY);
+}
 
 /// The events of the readable direction. The end of the peer's data and a failed connection count as readable.
 pub(super) const READ_EVENTS: u32 = INPUT | ffi::AFD_POLL_DISCONNECT | FAILED;
@@ -38,7 +53,11 @@ pub(super) const fn flags(interest: Interest) -> u32 {
     if interest.is_writable() {
         flags |= WRITE_EVENTS;
     }
-    if interest.is_hang_up() {
+    if interest.is_priority() {
+        flags |= ffi::AFD_POLL_RECEIVE_EXPEDITED;
+    }
+    // On Linux too, an interest in priority data contains hang-ups and errors.
+    if interest.is_hang_up() || interest.is_priority() {
         flags |= FAILED;
     }
     flags
@@ -65,7 +84,7 @@ impl RawEvent {
 
     #[inline]
     pub(crate) const fn is_readable(&self) -> bool {
-        self.has(READ_EVENTS | POLL_REJECTED)
+        self.has(READ_EVENTS | ffi::AFD_POLL_RECEIVE_EXPEDITED | POLL_REJECTED)
     }
 
     #[inline]
@@ -88,11 +107,9 @@ impl RawEvent {
         self.has(FAILED | WRITE_CLOSED | POLL_REJECTED)
     }
 
-    /// AFD has an event for priority data (`AFD_POLL_RECEIVE_EXPEDITED`), but on Windows neither this crate nor mio has
-    /// an interest for it.
     #[inline]
     pub(crate) const fn is_priority(&self) -> bool {
-        false
+        self.has(ffi::AFD_POLL_RECEIVE_EXPEDITED)
     }
 
     #[inline]
@@ -121,6 +138,7 @@ impl fmt::Debug for RawEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = [
             (ffi::AFD_POLL_RECEIVE, "AFD_POLL_RECEIVE"),
+            (ffi::AFD_POLL_RECEIVE_EXPEDITED, "AFD_POLL_RECEIVE_EXPEDITED"),
             (ffi::AFD_POLL_SEND, "AFD_POLL_SEND"),
             (ffi::AFD_POLL_DISCONNECT, "AFD_POLL_DISCONNECT"),
             (ffi::AFD_POLL_ABORT, "AFD_POLL_ABORT"),

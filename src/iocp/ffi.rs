@@ -176,6 +176,8 @@ pub const IOCTL_AFD_POLL: u32 = 0x12 << 12 | 9 << 2;
 
 /// Data can be read.
 pub const AFD_POLL_RECEIVE: u32 = 0x001;
+/// An urgent byte can be received with `MSG_OOB`.
+pub const AFD_POLL_RECEIVE_EXPEDITED: u32 = 0x002;
 /// Data can be written.
 pub const AFD_POLL_SEND: u32 = 0x004;
 /// The peer has shut down writing.

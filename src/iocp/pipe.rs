@@ -283,7 +283,7 @@ const fn armed_for(interest: Interest) -> u32 {
     let flags = flags(interest);
     let read = if flags & AFD_POLL_RECEIVE != 0 { PIPE_READ } else { 0 };
     let write = if flags & AFD_POLL_SEND != 0 { PIPE_WRITE } else { 0 };
-    let hang_up = if interest.is_only_hang_up() { WRITE_CLOSED } else { 0 };
+    let hang_up = if interest.has_no_direction() { WRITE_CLOSED } else { 0 };
     read | write | hang_up
 }
 

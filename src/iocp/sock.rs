@@ -168,7 +168,7 @@ impl Sock {
         }
         state.interest = Some(interest);
         state.token = token;
-        let hang_up = if interest.is_only_hang_up() && state.write_shut_down { AFD_POLL_DISCONNECT } else { 0 };
+        let hang_up = if interest.has_no_direction() && state.write_shut_down { AFD_POLL_DISCONNECT } else { 0 };
         self.armed.store(flags(interest) | hang_up | self.always_armed(), Ordering::Release);
         Ok(self.request_update(&mut state))
     }
@@ -202,7 +202,9 @@ impl Sock {
         Ok(base_socket(socket)? == self.base_socket)
     }
 
-    /// In edge mode, arms the direction that the program has just used.
+    /// In edge mode, arms the direction that the program has just used. Priority data belongs to neither direction, and
+    /// only `register` arms it. A read does not receive the urgent byte: if a read armed priority data, the next
+    /// request would complete at once, until the program has received the byte with `MSG_OOB`.
     pub fn rearm(&self, direction: Interest) -> Update {
         let used = flags(direction);
         // This stores `used_since_submit` and then loads `armed`. `complete` stores `armed` and then loads
@@ -233,7 +235,7 @@ impl Sock {
             // If `AFD_POLL_DISCONNECT` was reported before, report it again, now with `WRITE_CLOSED`.
             Some(interest) if interest.is_edge() && interest.is_readable() => AFD_POLL_DISCONNECT,
             // The peer's end is a hang-up from now on. A oneshot registration that was reported stays disarmed.
-            Some(interest) if interest.is_only_hang_up() && self.armed.load(Ordering::Acquire) & FAILED != 0 => {
+            Some(interest) if interest.has_no_direction() && self.armed.load(Ordering::Acquire) & FAILED != 0 => {
                 AFD_POLL_DISCONNECT
             }
             _ => return Update::None,
@@ -280,7 +282,7 @@ impl Sock {
     /// Before a blocking wait (`may_block`), the submit is deferred, for one wait of at most 1 ms, if only closing
     /// events are armed (`FAILED`, `AFD_POLL_DISCONNECT` and `AFD_POLL_LOCAL_CLOSE`). The program was probably just
     /// notified of data and will read, which arms `AFD_POLL_RECEIVE`; a request that is submitted now would have to be
-    /// cancelled then. A registration for hang-ups alone is not deferred, because reading arms nothing more.
+    /// cancelled then. A registration without a direction is not deferred, because reading arms nothing more.
     pub fn update(self: &Arc<Sock>, port: &Port, may_block: bool) -> Update {
         let mut state = lock(&self.state);
         let only_closing =
@@ -288,7 +290,7 @@ impl Sock {
         // A sock that was deferred is not deferred again.
         let may_defer = may_block
             && state.update_state == UpdateState::Queued
-            && state.interest.map_or(true, |interest| !interest.is_only_hang_up());
+            && state.interest.map_or(true, |interest| !interest.has_no_direction());
         state.update_state = UpdateState::NotQueued;
         if !self.needs_update(&state) {
             // Another change, or the end of a request, has made the update superfluous.

@@ -50,7 +50,7 @@ impl Interest {
 /// Returns the flags with which `kevent` registers an interest. Both directions have the same flags.
 #[inline]
 pub(super) const fn flags(interest: Interest) -> flags_t {
-    if interest.is_edge() || interest.is_only_hang_up() {
+    if interest.is_edge() || interest.has_no_direction() {
         ffi::EV_CLEAR
     } else if interest.is_oneshot() {
         // A report disables the knote. `EV_ONESHOT` would delete it, and a later `deregister` would fail.

@@ -120,7 +120,7 @@ impl KnotePairs {
         replace_knotes: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let is_two_way = interest.is_oneshot() && interest.is_readable() && interest.is_writable();
-        let is_recorded = is_two_way || interest.is_only_hang_up();
+        let is_recorded = is_two_way || interest.has_no_direction();
         if !is_recorded && self.count.load(Ordering::Acquire) == 0 {
             return replace_knotes();
         }

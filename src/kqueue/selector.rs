@@ -100,7 +100,7 @@ impl Selector {
         (read.fflags, read.data) = (ffi::READ_FFLAGS, ffi::READ_FFLAGS as _);
         let mut changes = [delete_change(fd, ffi::EVFILT_READ), delete_change(fd, ffi::EVFILT_WRITE), read, write];
         // Take a prefix of the array: the two deletions, then the additions that are needed.
-        let both = interest.is_only_hang_up();
+        let both = interest.has_no_direction();
         let changes = match (both || interest.is_readable(), both || interest.is_writable()) {
             (true, true) => &mut changes[..],
             (true, false) => &mut changes[..3],
