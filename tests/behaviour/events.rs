@@ -1,6 +1,6 @@
 //! The predicates of an event: a test for each row of the truth table in the documentation of `Event`. The tests of the
-//! rows about pipes and about an out-of-band byte are in `events_unix.rs`, and that of the row about Unix streams is in
-//! `unix_sockets.rs`.
+//! rows about pipes are in `events_unix.rs`, that of the row about an out-of-band byte is in `priority.rs`, and that of
+//! the row about Unix streams is in `unix_sockets.rs`.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{self, Shutdown, TcpListener as StdListener};
@@ -36,7 +36,13 @@ impl RowChecker {
 
 #[test]
 fn every_row_of_the_truth_table_has_a_test() {
-    let source = [include_str!("events.rs"), include_str!("events_unix.rs"), include_str!("unix_sockets.rs")].concat();
+    let source = [
+        include_str!("events.rs"),
+        include_str!("events_unix.rs"),
+        include_str!("priority.rs"),
+        include_str!("unix_sockets.rs"),
+    ]
+    .concat();
     for (happened, _) in truth_table::rows() {
         assert!(source.contains(&format!("check(\"{happened}\")")), "no test checks {happened:?}");
     }

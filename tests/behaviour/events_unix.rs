@@ -1,5 +1,5 @@
-//! Events that exist only on Unix: the rows of the truth table of `Event` about pipes and about an out-of-band byte,
-//! and asynchronous I/O, which has no row. The row about Unix streams is tested in `unix_sockets.rs`.
+//! Events that exist only on Unix: the rows of the truth table of `Event` about pipes, and asynchronous I/O, which has
+//! no row. The row about Unix streams is tested in `unix_sockets.rs`.
 
 #![cfg(unix)]
 
@@ -59,26 +59,6 @@ fn a_full_pipe_without_a_reader_is_write_closed_where_the_system_reports_it() {
     } else {
         expect_no_event(&mut checker.poll, &mut checker.events);
     }
-}
-
-#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
-#[test]
-fn an_out_of_band_byte_has_priority() {
-    let (stream, peer) = stream_and_peer();
-    let mut checker = RowChecker::new(&stream, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY);
-    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_writable());
-    descriptor::send_out_of_band(&peer, b'!');
-    checker.check("an out-of-band byte arrived (with `PRIORITY`)");
-}
-
-#[cfg(all(any(target_os = "linux", target_os = "android"), not(minimio_kqueue)))]
-#[test]
-fn an_out_of_band_byte_is_reported_without_other_interests() {
-    let (stream, peer) = stream_and_peer();
-    let mut checker = RowChecker::new(&stream, Interest::PRIORITY);
-    expect_no_event(&mut checker.poll, &mut checker.events);
-    descriptor::send_out_of_band(&peer, b'!');
-    wait_for(&mut checker.poll, &mut checker.events, SOURCE, |event| event.is_priority());
 }
 
 /// Asynchronous I/O. The program implements `Source` for its operation, and gives the kernel a control block that

@@ -164,6 +164,17 @@ fn a_program_can_switch_between_readiness_and_hang_ups() {
 }
 
 #[test]
+fn an_urgent_byte_is_no_hang_up() {
+    for mode in MODES {
+        let (mut poll, mut events, mut stream, peer) = poll_and_stream(mode);
+        urgent::send(&peer, b'!');
+        expect_no_event(&mut poll, &mut events);
+        reset::close_with_reset(peer);
+        expect_hang_up(&mut poll, &mut events, &mut stream, mode);
+    }
+}
+
+#[test]
 fn a_registration_during_a_poll_reports_hang_ups_alone() {
     for mode in MODES {
         let (mut poll, mut events) = poll();

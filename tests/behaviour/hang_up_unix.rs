@@ -1,4 +1,4 @@
-//! `Interest::HANG_UP` with the sources of Unix alone, and an urgent byte.
+//! `Interest::HANG_UP` with the sources of Unix alone.
 
 #![cfg(unix)]
 
@@ -11,17 +11,6 @@ use minimio::Event;
 
 use crate::hang_up::{expect_hang_up, HANG_UP, MODES};
 use crate::support::*;
-
-#[test]
-fn an_urgent_byte_is_no_hang_up() {
-    for mode in MODES {
-        let (mut poll, mut events, mut stream, peer) = poll_and_stream(mode);
-        descriptor::send_out_of_band(&peer, b'!');
-        expect_no_event(&mut poll, &mut events);
-        reset::close_with_reset(peer);
-        expect_hang_up(&mut poll, &mut events, &mut stream, mode);
-    }
-}
 
 #[test]
 fn a_unix_stream_whose_peer_was_closed_is_a_hang_up() {

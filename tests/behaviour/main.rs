@@ -25,6 +25,7 @@ mod named_pipes;
 mod pipes;
 mod poll;
 mod poll_descriptor;
+mod priority;
 mod registration;
 mod source_fd;
 mod source_filter;

@@ -60,7 +60,7 @@ fn constants_can_be_computed_and_matched() {
     }
 }
 
-/// Only Linux and Android have `PRIORITY`.
+/// In mio, only Linux and Android have `PRIORITY`.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn priority_is_a_separate_interest() {

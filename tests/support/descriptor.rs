@@ -1,7 +1,6 @@
 //! Operations on descriptors for which the standard library has no function, or only an unsafe one.
 
 use std::io;
-use std::net::TcpStream;
 use std::os::raw::{c_int, c_void};
 use std::os::unix::io::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 
@@ -51,14 +50,6 @@ pub fn set_backlog(listener: &impl AsRawFd, backlog: c_int) {
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
-/// Sends a byte of urgent data.
-pub fn send_out_of_band(stream: &TcpStream, byte: u8) {
-    let buffer: *const u8 = &byte;
-    // SAFETY: `buffer` points to the one byte that the call reads, and the byte outlives the call.
-    let sent = unsafe { send(stream.as_raw_fd(), buffer.cast(), 1, MSG_OOB) };
-    assert_eq!(sent, 1, "{}", io::Error::last_os_error());
-}
-
 /// Closes standard input, as a daemon does. The next descriptor that is opened then has the number 0.
 pub fn close_standard_input() {
     // SAFETY: no other code of a test uses descriptor 0.
@@ -89,7 +80,6 @@ pub fn complete_aio(kqueue: std::os::unix::io::RawFd, address: usize, data: usiz
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
-const MSG_OOB: c_int = 1;
 const AF_UNIX: c_int = 1;
 
 extern "C" {
@@ -97,5 +87,4 @@ extern "C" {
     fn socket(domain: c_int, r#type: c_int, protocol: c_int) -> c_int;
     fn bind(sockfd: c_int, addr: *const c_void, addrlen: u32) -> c_int;
     fn listen(sockfd: c_int, backlog: c_int) -> c_int;
-    fn send(sockfd: c_int, buf: *const c_void, len: usize, flags: c_int) -> isize;
 }

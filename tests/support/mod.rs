@@ -38,6 +38,7 @@ pub mod seccomp;
 pub mod signal;
 pub mod system;
 pub mod truth_table;
+pub mod urgent;
 
 pub const SOURCE: Token = Token(1);
 pub const READ: Interest = Interest::READABLE;

@@ -60,11 +60,11 @@ find_in_text() {
 }
 
 # Prints the files that must not depend on the system. Exceptions are the platform folders; tests with the attribute
-# `#![cfg(unix)]` or `#![cfg(windows)]`; two files of tests of mio's API, which differs by system; and the example
-# `any_fd`, which opens a descriptor or a socket.
+# `#![cfg(unix)]` or `#![cfg(windows)]`; two files of tests of mio's API, which differs by system; the tests of
+# `Interest::PRIORITY`, which a kqueue does not have; and the example `any_fd`, which opens a descriptor or a socket.
 portable_files() {
   files '^(src|tests|examples)/.*\.rs$' |
-    grep -vE "$platform|^tests/mio/(parity|surface)\.rs$|^examples/any_fd\.rs$" | while read -r file; do
+    grep -vE "$platform|^tests/(mio/(parity|surface)|behaviour/priority)\.rs$|^examples/any_fd\.rs$" | while read -r file; do
     if [[ $file != tests/* ]] || ! grep -qE '^#!\[cfg\((unix|windows)\)\]$' "$file"; then echo "$file"; fi
   done
 }
