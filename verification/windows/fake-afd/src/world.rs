@@ -308,6 +308,15 @@ impl Peer {
         self.change(|socket| socket.unread += bytes);
     }
 
+    pub fn sends_urgent_byte(self) {
+        self.change(|socket| socket.urgent = true);
+    }
+
+    /// Removes the urgent byte, as if the program had received it with `MSG_OOB`.
+    pub fn loses_urgent_byte(self) {
+        self.change(|socket| socket.urgent = false);
+    }
+
     pub fn shuts_down(self) {
         self.change(|socket| socket.ended = true);
     }
@@ -423,6 +432,7 @@ pub(crate) fn afd_flags(event: &Event) -> u32 {
     let spelled = format!("{:?}", event.0);
     let word = |word: &str| match word {
         "AFD_POLL_RECEIVE" => RECEIVE,
+        "AFD_POLL_RECEIVE_EXPEDITED" => RECEIVE_EXPEDITED,
         "AFD_POLL_SEND" => SEND,
         "AFD_POLL_DISCONNECT" => DISCONNECT,
         "AFD_POLL_ABORT" => ABORT,
@@ -435,10 +445,11 @@ pub(crate) fn afd_flags(event: &Event) -> u32 {
     let words = spelled.split(" | ").map(word).fold(0, |sum, word| sum | word);
     let any = |flags| words & (flags | REJECTED) != 0;
     let broken = ABORT | CONNECT_FAIL;
-    assert_eq!(event.is_readable(), any(RECEIVE | ACCEPT | DISCONNECT | broken), "{event:?}");
+    assert_eq!(event.is_readable(), any(RECEIVE | RECEIVE_EXPEDITED | ACCEPT | DISCONNECT | broken), "{event:?}");
     assert_eq!(event.is_writable(), any(SEND | FINISHED | broken), "{event:?}");
     assert_eq!(event.is_read_closed(), any(DISCONNECT | broken), "{event:?}");
     assert_eq!(event.is_write_closed(), any(FINISHED | broken), "{event:?}");
     assert_eq!(event.is_error(), any(broken), "{event:?}");
+    assert_eq!(event.is_priority(), words & RECEIVE_EXPEDITED != 0, "{event:?}");
     words
 }

@@ -24,6 +24,7 @@ pub(crate) const NOT_FOUND: Status = status(0xC000_0225);
 pub(crate) const CONNECTION_REFUSED: Status = status(0xC000_0236);
 
 pub(crate) const RECEIVE: u32 = 0x001;
+pub(crate) const RECEIVE_EXPEDITED: u32 = 0x002;
 pub(crate) const SEND: u32 = 0x004;
 pub(crate) const DISCONNECT: u32 = 0x008;
 pub(crate) const ABORT: u32 = 0x010;

@@ -99,7 +99,7 @@ impl Kernel {
         self.rule(info.exclusive == 0, "a request is exclusive");
         self.rule(requested & LOCAL_CLOSE != 0, "a request does not contain AFD_POLL_LOCAL_CLOSE");
         self.rule(requested & CONNECT == 0, "a request contains AFD_POLL_CONNECT");
-        let known = RECEIVE | SEND | DISCONNECT | ABORT | LOCAL_CLOSE | ACCEPT | CONNECT_FAIL;
+        let known = RECEIVE | RECEIVE_EXPEDITED | SEND | DISCONNECT | ABORT | LOCAL_CLOSE | ACCEPT | CONNECT_FAIL;
         self.rule(requested & !known == 0, "a request contains unknown events");
         let is_new = |request: &Request| request.block != arguments.block && request.info != arguments.output.0;
         let is_new = self.requests.values().all(is_new);

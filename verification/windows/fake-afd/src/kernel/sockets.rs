@@ -15,6 +15,8 @@ pub(crate) struct Endpoint {
     /// The number of unread bytes, and the number of bytes for which there is room.
     pub unread: usize,
     pub room: usize,
+    /// Whether an urgent byte is unread. It is not one of the unread bytes.
+    pub urgent: bool,
     /// Whether the peer has shut down writing, has reset the connection, or has refused it.
     pub ended: bool,
     pub reset: bool,
@@ -83,6 +85,7 @@ impl Kernel {
         let ended = socket.ended && !(self.behaviour.data_hides_end && socket.unread > 0);
         [
             (socket.unread > 0 && !socket.reset, RECEIVE),
+            (socket.urgent && !socket.reset, RECEIVE_EXPEDITED),
             (socket.room > 0 || socket.reset, SEND),
             (ended && !socket.reset, DISCONNECT),
             (socket.reset, ABORT),

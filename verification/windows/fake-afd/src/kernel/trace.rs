@@ -73,6 +73,7 @@ pub(super) fn status_name(status: Status) -> &'static str {
 pub(super) fn events_name(events: u32) -> String {
     let names = [
         (RECEIVE, "RECEIVE"),
+        (RECEIVE_EXPEDITED, "RECEIVE_EXPEDITED"),
         (SEND, "SEND"),
         (DISCONNECT, "DISCONNECT"),
         (ABORT, "ABORT"),

@@ -1,4 +1,4 @@
-//! An interest in hang-ups alone.
+//! An interest in hang-ups or priority data alone.
 
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ use crate::world::{everywhere, with_loop, FINISHED};
 use crate::Interest;
 
 const HANG_UP: Interest = Interest::HANG_UP;
-const MODES: [Interest; 3] = [HANG_UP, HANG_UP.level(), HANG_UP.oneshot()];
+const PRIORITY: Interest = Interest::PRIORITY;
+const MODES: [Interest; 6] =
+    [HANG_UP, HANG_UP.level(), HANG_UP.oneshot(), PRIORITY, PRIORITY.level(), PRIORITY.oneshot()];
 
 #[test]
 fn a_reset_and_a_failed_connect_are_reported_in_every_mode() {
@@ -80,13 +82,15 @@ fn the_ends_of_both_sides_are_a_hang_up_in_either_order() {
 
 #[test]
 fn a_oneshot_hang_up_that_was_reported_is_not_armed_by_a_shutdown() {
-    with_loop(|world, mut queue| {
-        let (stream, peer) = queue.registered(world.pair(), HANG_UP.oneshot());
-        stream.shuts_down();
-        peer.shuts_down();
-        assert_eq!(queue.now(), [(1, DISCONNECT | FINISHED)]);
-        stream.shuts_down();
-        assert_eq!(queue.now(), []);
+    everywhere(|world| {
+        for interest in [HANG_UP, PRIORITY] {
+            let (mut queue, stream, peer) = world.registered(interest.oneshot());
+            stream.shuts_down();
+            peer.shuts_down();
+            assert_eq!(queue.now(), [(1, DISCONNECT | FINISHED)]);
+            stream.shuts_down();
+            assert_eq!(queue.now(), []);
+        }
     });
 }
 
@@ -148,13 +152,15 @@ fn a_client_whose_server_closes_the_pipe_is_a_hang_up() {
 #[test]
 fn in_level_mode_every_blocking_poll_reports_a_hang_up_beside_another_source() {
     everywhere(|world| {
-        let (mut queue, _stream, peer) = world.registered(HANG_UP.level());
-        let (mut other, other_peer) = world.pair();
-        queue.register(&mut other, 2, Interest::READABLE.level());
-        other_peer.sends(1);
-        peer.resets();
-        for _ in 0..6 {
-            assert_eq!(queue.within(Duration::from_nanos(1)), [(1, ABORT), (2, RECEIVE)]);
+        for interest in [HANG_UP, PRIORITY] {
+            let (mut queue, _stream, peer) = world.registered(interest.level());
+            let (mut other, other_peer) = world.pair();
+            queue.register(&mut other, 2, Interest::READABLE.level());
+            other_peer.sends(1);
+            peer.resets();
+            for _ in 0..6 {
+                assert_eq!(queue.within(Duration::from_nanos(1)), [(1, ABORT), (2, RECEIVE)]);
+            }
         }
     });
 }

@@ -10,6 +10,7 @@ mod guide;
 mod hang_ups;
 mod modes;
 mod pipes;
+mod priority;
 mod providers;
 mod reports;
 mod stress;
