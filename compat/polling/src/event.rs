@@ -107,8 +107,8 @@ impl Event {
         self
     }
 
-    /// Adds an interest in priority data, such as an out-of-band byte, or removes it. Effective on Linux and Android
-    /// only, where a readable interest contains it.
+    /// Adds an interest in priority data, such as an out-of-band byte, or removes it. No effect on a kqueue. On the
+    /// other systems, a readable interest contains it.
     #[inline]
     pub fn set_priority(&mut self, active: bool) {
         self.extra.priority = active && queue::HAS_EXTRA;
@@ -133,9 +133,9 @@ impl Event {
 
     /// Returns whether priority data has arrived.
     ///
-    /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows |
+    /// | | Linux, Android | macOS and other Apple systems, BSDs | Windows (`AFD_POLL_…`) |
     /// |---|---|---|---|
-    /// | set by | `EPOLLPRI` | never | never |
+    /// | set by | `EPOLLPRI` | never | `RECEIVE_EXPEDITED` |
     #[inline]
     pub fn is_priority(&self) -> bool {
         self.extra.priority

@@ -68,11 +68,13 @@ impl Source {
 
     /// Returns minimio's interest, or `None` if nothing is to be reported.
     fn interest(self, event: &Event, mode: PollMode) -> Option<Interest> {
-        let readable = event.readable.then_some(Interest::READABLE);
+        // As in polling, a readable interest contains priority data.
+        let readable = event.readable.then_some(Interest::READABLE | Interest::PRIORITY);
         let writable = event.writable.then_some(Interest::WRITABLE);
         let hang_up = event.extra.interrupt.then_some(Interest::HANG_UP);
+        let priority = event.extra.priority.then_some(Interest::PRIORITY);
         let interest = match self {
-            Source::Socket(_) => [readable, writable, hang_up].into_iter().flatten().reduce(|a, b| a | b)?,
+            Source::Socket(_) => [readable, writable, hang_up, priority].into_iter().flatten().reduce(|a, b| a | b)?,
             Source::Handle(_) => readable.or(writable).and(Some(Interest::READABLE))?,
         };
         match mode {
@@ -129,14 +131,16 @@ impl Registration {
             return Some(self.interest);
         }
         let Event { key, readable, writable, extra } = self.interest;
-        let interrupt = event.is_hang_up();
+        let (interrupt, priority) = (event.is_hang_up(), event.is_priority());
         let report = Event {
             key,
             readable: event.is_readable() && readable,
             writable: event.is_writable() && writable,
-            extra: Extra { interrupt, priority: false, error: event.is_error() },
+            extra: Extra { interrupt, priority, error: event.is_error() },
         };
-        (report.readable || report.writable || interrupt && extra.interrupt).then_some(report)
+        let is_wanted =
+            report.readable || report.writable || interrupt && extra.interrupt || priority && extra.priority;
+        is_wanted.then_some(report)
     }
 }
 
@@ -207,7 +211,7 @@ impl Sources {
         batch.clear();
         poll.poll(&mut batch.events, timeout)?;
         let mut must_return = batch.events.is_empty();
-        let state = lock(&self.state);
+        let mut state = lock(&self.state);
         for event in &batch.events {
             match event.token() {
                 NOTIFICATION => must_return = true,
@@ -217,7 +221,7 @@ impl Sources {
                     must_return |= !posted.is_empty();
                     batch.reports.extend(posted.into_iter().filter(|event| event.key != NOTIFICATION.0));
                 }
-                token => batch.reports.extend(state.report(token, event)),
+                token => batch.reports.extend(state.report(poll.registry(), token, event)),
             }
         }
         Ok(must_return || !batch.reports.is_empty())
@@ -236,9 +240,16 @@ impl State {
         }
     }
 
-    fn report(&self, token: Token, event: &minimio::event::Event) -> Option<Event> {
-        let source = self.tokens.get(&token)?;
-        self.sources.get(source)?.report(*source, event)
+    fn report(&mut self, registry: &Registry, token: Token, event: &minimio::event::Event) -> Option<Event> {
+        let source = *self.tokens.get(&token)?;
+        let registration = self.sources.get_mut(&source)?;
+        let report = registration.report(source, event);
+        if report.is_none() && event.is_error() && registration.registered {
+            // An interest in priority data alone: unlike minimio, polling does not report that the connection has
+            // failed. No priority data can follow, and in level mode minimio would report the failure in every wait.
+            registration.registered = source.deregister(registry).is_err();
+        }
+        report
     }
 }
 

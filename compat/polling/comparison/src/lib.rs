@@ -27,11 +27,7 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("signal", "[]", "[1w]"),
 ];
 #[cfg(windows)]
-const DIFFERENCES: &[(&str, &str, &str)] = &[
-    // minimio does not report an urgent byte.
-    ("data arrives later: Oneshot, urgent: true", "[7rp][][][][]", "[][][][][7r]"),
-    ("data arrives later: Level, urgent: true", "[7rp][7rp][7rp][7rp][7r]", "[][][][][7r]"),
-];
+const DIFFERENCES: &[(&str, &str, &str)] = &[];
 
 /// The situations and interests with which the two differ, in `Oneshot` and in `Level`, and what each reports: polling,
 /// then minimio.
@@ -39,11 +35,6 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
 const REPORTS: &[(&str, &str, &str, &str)] = &[];
 #[cfg(windows)]
 const REPORTS: &[(&str, &str, &str, &str)] = &[
-    // minimio does not report an urgent byte.
-    ("an urgent byte", "readable", "7rp", ""),
-    ("an urgent byte", "all", "7rwp", "7w"),
-    ("an urgent byte", "priority", "7p", ""),
-    ("an urgent byte", "readable, interrupt, priority", "7rp", ""),
     // minimio reports a reset as an interrupt and an error.
     ("a reset", "readable", "7ri", "7rie"),
     ("a reset", "writable", "7wi", "7wie"),
