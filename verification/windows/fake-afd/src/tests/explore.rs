@@ -25,8 +25,9 @@ const WRITE: u32 = SEND | BROKEN;
 fn flags(interest: Interest) -> u32 {
     let read = if interest.is_readable() { READ } else { 0 };
     let write = if interest.is_writable() { WRITE } else { 0 };
+    let priority = if interest.is_priority() { RECEIVE_EXPEDITED | BROKEN } else { 0 };
     let hang_up = if interest.is_hang_up() { BROKEN } else { 0 };
-    read | write | hang_up
+    read | write | priority | hang_up
 }
 
 /// A socket of the program: an owned stream or a raw number.
@@ -69,7 +70,7 @@ impl Registration {
 
     /// The program has shut down writing, so the end of the peer is a hang-up from now on.
     fn arm_hang_up(&mut self) {
-        if self.interest.remove(Interest::HANG_UP).is_none() && self.must & BROKEN != 0 {
+        if self.interest.remove(Interest::HANG_UP | Interest::PRIORITY).is_none() && self.must & BROKEN != 0 {
             self.must |= DISCONNECT;
         }
     }
@@ -120,8 +121,9 @@ impl Program<'_> {
     }
 
     fn interest(&mut self) -> Interest {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        let interest = [Interest::READABLE, Interest::WRITABLE, both, Interest::HANG_UP][self.pick(4)];
+        let (read, write) = (Interest::READABLE, Interest::WRITABLE);
+        let (hang_up, priority) = (Interest::HANG_UP, Interest::PRIORITY);
+        let interest = [read, write, read | write, hang_up, priority, read | priority][self.pick(6)];
         [interest.edge(), interest.level(), interest.oneshot()][self.pick(3)]
     }
 
@@ -252,7 +254,7 @@ impl Program<'_> {
 
     /// An action of the peer.
     fn peer_acts(&mut self, at: usize) {
-        let (what, size) = (self.pick(40), self.pick(5));
+        let (what, size) = (self.pick(44), self.pick(5));
         let Some(Slot { peer, .. }) = &self.slots[at] else { return };
         match what {
             0..=17 => peer.sends(size),
@@ -260,6 +262,8 @@ impl Program<'_> {
             27..=35 => peer.leaves_no_room(),
             36..=37 => peer.shuts_down(),
             38 => peer.resets(),
+            39..=40 => peer.sends_urgent_byte(),
+            41..=42 => peer.loses_urgent_byte(),
             _ => peer.refuses_to_connect(),
         }
     }
