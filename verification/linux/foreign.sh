@@ -10,9 +10,13 @@
 # | mips | big-endian byte order, and other numbers for flags and system calls | qemu-user |
 #
 # qemu-user translates the system calls that it knows. It does not know `epoll_pwait2`, so the crate's fallback runs
-# there. A program under qemu-user cannot start another program, so only i686 runs `tests/examples`, which starts the
-# example programs, `tests/isolated/descriptors.rs`, which starts each test in a process with a low limit of
-# descriptors, and `tests/isolated/child_exits.rs`, whose children are the test program itself.
+# there. Only i686 runs these tests:
+#
+# - `tests/examples`, which starts the example programs, `tests/isolated/descriptors.rs`, which starts each test in a process
+#   with a low limit of descriptors, and `tests/isolated/child_exits.rs`, whose children are the test program itself: a program
+#   under qemu-user cannot start another program;
+# - the tests of the memory of many timers and wakers, those of many children of `fork`, and the doctests, which would take
+#   several minutes and depend on no processor.
 # CARGO_TARGET_DIR: where to build (default: `target` in the checkout).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -63,12 +67,11 @@ if [[ $everything == yes ]]; then
 fi
 status=0
 run --lib --test behaviour --test stress --test oracle --test mio -- "${left_out[@]}" || status=1
-# Run each of these tests directly as the child process that it would otherwise start. One start of cargo for each of
-# them would take a minute.
-isolated=$(run --test isolated --no-run --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+# Run each of these tests directly as the child process that it would otherwise start.
 read -ra emulator <<<"$emulator"
-tests=$("${emulator[@]}" "$isolated" --list | sed -n 's/: test$//p' | grep -vE '^(descriptors|child_exits)::')
-for test in $tests; do
+isolated=$(run --test isolated --no-run --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+tests=$("${emulator[@]}" "$isolated" --list | sed -n 's/: test$//p')
+for test in $(grep -vE '^(descriptors::|child_exits::|dropped::the_memory_)|_while_threads_of_its_parent_' <<<"$tests"); do
   MINIMIO_TEST_CHILD=$test "${emulator[@]}" "$isolated" --quiet --exact "$test" || status=1
 done
 exit $status
