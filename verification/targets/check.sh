@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Type-checks the library, the tests and the examples, layout assertions included, for every target that `targets.txt`
-# marks as checked, and checks that the compilation for a system without a queue stops with the crate's own error. For
-# one target of each system except Linux, also type-checks `compat/polling`.
+# Type-checks the library, layout assertions included, for every target that `targets.txt` marks as checked, and checks
+# that the compilation for a system without a queue stops with the crate's own error. For one target of each system
+# except Linux, also type-checks the tests, the examples and `compat/polling`, which do not depend on the processor.
 #
 #     check.sh [target …]      (default: all)
 #
@@ -12,9 +12,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 list() { awk -v use="$1" '!/^(#|$)/ && $2 == use { print $1 }' verification/targets/targets.txt; }
 mapfile -t targets < <(list checked)
 mapfile -t without_queue < <(list no-queue)
-polling=$(awk '!/^(#|$)/ && $2 == "checked" && $6 != "-" { printf " %s ", $1 }' verification/targets/targets.txt)
-[[ -n $polling ]] || { echo "no target for compat/polling" >&2 && exit 1; }
-export polling
+systems=$(awk '!/^(#|$)/ && $2 == "checked" && $6 != "-" { printf " %s ", $1 }' verification/targets/targets.txt)
+[[ -n $systems ]] || { echo "no target for the tests" >&2 && exit 1; }
+export systems
 (($# == 0)) || { targets=("$@") && without_queue=(); }
 
 sysroot=$(verification/setup/std-metadata.sh "${targets[@]}" "${without_queue[@]}")
@@ -24,17 +24,22 @@ export CARGO_ENCODED_RUSTFLAGS=$'--sysroot\x1f'"$sysroot"
 
 # Prints what cargo prints, and then a line with the result.
 check_target() {
-  local output
+  local output claim=$1 check=check_library
+  [[ $systems != *" $1 "* ]] || claim+=", also the tests, the examples and compat/polling" check=check_all
   export CARGO_TARGET_DIR=$CARGO_TARGET_DIR/type-check/$1 CARGO_ENCODED_RUSTFLAGS+=$'\x1f-Dwarnings'
-  if output=$(cargo check --quiet --lib --tests --examples --target "$1" 2>&1 && check_polling "$1" 2>&1); then
-    [[ $polling != *" $1 "* ]] && echo "  ok  $1" || echo "  ok  $1, also compat/polling"
+  if output=$($check "$1" 2>&1); then
+    echo "  ok  $claim"
   else
-    printf '%s\n  not %s\n' "$output" "$1"
+    printf '%s\n  not %s\n' "$output" "$claim"
   fi
 }
 
-check_polling() {
-  [[ $polling != *" $1 "* ]] ||
+check_library() {
+  cargo check --quiet --lib --target "$1"
+}
+
+check_all() {
+  cargo check --quiet --lib --tests --examples --target "$1" &&
     cargo check --quiet --lib --tests --manifest-path compat/polling/Cargo.toml --target "$1"
 }
 
@@ -49,7 +54,7 @@ check_without_queue() {
   fi
 }
 
-export -f check_target check_polling
+export -f check_target check_library check_all
 results=$(
   # Each target has a build folder of its own, so that cargo does not wait for the lock of another one.
   printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} bash -c 'check_target {}'
