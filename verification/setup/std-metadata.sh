@@ -18,6 +18,8 @@ for target in "$@"; do
   flags+=(--target "$target")
 done
 echo "type-checking the standard library for $# targets" >&2
+# The settings of a profile are a part of the file names, and the folder must have one set of files for each target.
+unset "${!CARGO_PROFILE_@}"
 RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 CARGO_TARGET_DIR=$std CARGO_ENCODED_RUSTFLAGS=$'-Zforce-unstable-if-unmarked\x1f-Awarnings' \
   cargo check --quiet --locked --manifest-path "$library/sysroot/Cargo.toml" --package test "${flags[@]}" >&2
 for target in "$@"; do
