@@ -53,8 +53,8 @@ const ONESHOT: u8 = 2 << 6;
 /// - After a report, `poll` reports no later data or connection until the program reads, accepts or reregisters. A
 ///   peek that returns data, or an accept that fails because no handle is left, does not count. On the other systems,
 ///   `poll` reports later data in any case.
-/// - After a report of priority data, `poll` reports no priority data until the program reregisters. A read does not
-///   count. On Linux and Android, `poll` reports later priority data in any case.
+/// - After a report of priority data, `poll` reports no priority data until the program reregisters. Neither a read nor
+///   a receive with `MSG_OOB` counts. On Linux and Android, `poll` reports later priority data in any case.
 /// - If a program calls `accept` before the listener is reported, `poll` may report the listener twice for one
 ///   connection.
 ///

@@ -16,7 +16,7 @@
 //!   Interrupted              the notification failed                           Blocked
 //!   NotifyFailed             wake or interrupt: notifies the kernel again      Notified
 //!   Blocked, Interrupted     finish, or the guard is dropped                   Running
-//!   NotifyFailed             finish, or the guard is dropped                   Notified
+//!   NotifyFailed             finish, or the guard is dropped                   Notified, then NotifyFailed
 //!   Notified, NotifyFailed   clear; then the pending wakers are taken          Running
 //! ```
 //!
@@ -273,12 +273,23 @@ impl WaitState {
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, block).ok().map(|_| BlockedGuard { wait: self })
     }
 
-    /// Ends the blocked state. Returns whether a waker may be pending; the state is then `Notified`.
+    /// Ends the blocked state. Returns whether a waker may be pending; the state is then `Notified` or `NotifyFailed`.
     #[inline]
     fn end_block(&self) -> bool {
         let old = self.word.fetch_and(!INTERRUPTED, Ordering::AcqRel);
-        // The comparison with the new word is for speed: on x86-64, the `and` itself has set the flag for it.
-        old & !INTERRUPTED != RUNNING && self.is_notified()
+        // The new word is compared for speed: on x86-64, the `and` itself sets the zero flag.
+        old & !INTERRUPTED != RUNNING && self.end_changed_block(old)
+    }
+
+    /// Ends the blocked state after another thread changed the word, or if a timer is set.
+    #[cold]
+    #[inline(never)]
+    fn end_changed_block(&self, old: usize) -> bool {
+        if old & STATE == NOTIFY_FAILED {
+            // The `and` has made this `Notified`. The next wake must notify the kernel if an outer loop waits.
+            self.word.fetch_or(NOTIFY_FAILED, Ordering::AcqRel);
+        }
+        self.is_notified()
     }
 
     /// Returns whether no waker can be pending and no timer is set, for a poll that does not block.

@@ -22,7 +22,8 @@ pub(crate) struct Selector {
     notifier_data: u64,
 }
 
-/// A bit of the notifier's data. Few tokens have it, so `wait` compares only data with this bit with the notifier's.
+/// A bit of the notifier's data. Few tokens have it. If no event of a batch has it, the batch does not contain the
+/// notifier's event.
 const NOTIFIER_BIT: u64 = 1 << 63;
 
 // Open.

@@ -17,6 +17,9 @@ impl Interest {
     /// `SO_OOBINLINE` ([`setsockopt`]) is set, the byte is ordinary data, which `READABLE` reports and `PRIORITY` does
     /// not.
     ///
+    /// In level mode, every `poll` reports the byte until the program has received it with `MSG_OOB`: on Windows, it is
+    /// not documented that a read past the byte discards it, as on Linux.
+    ///
     /// An interest without `READABLE` and `WRITABLE` also reports what [`HANG_UP`](Interest::HANG_UP) alone reports.
     ///
     /// [`recv`]: https://learn.microsoft.com/windows/win32/api/winsock/nf-winsock-recv
@@ -56,7 +59,7 @@ pub(super) const fn flags(interest: Interest) -> u32 {
     if interest.is_priority() {
         flags |= ffi::AFD_POLL_RECEIVE_EXPEDITED;
     }
-    // On Linux too, an interest in priority data contains hang-ups and errors.
+    // On Linux, every interest contains hang-ups and errors.
     if interest.is_hang_up() || interest.is_priority() {
         flags |= FAILED;
     }

@@ -79,8 +79,8 @@
 //!
 //! - *A request completes once*, like a oneshot, so only a new request can lead to another report. In level mode, the
 //!   new request has the same events. In edge mode, it has the reported events only after the program has read or
-//!   written. AFD does not report these reads and writes, so each source that owns a socket calls
-//!   [`SourceState::rearm`] after them.
+//!   written, and priority data only after a registration. AFD does not report these reads and writes, so each source
+//!   that owns a socket calls [`SourceState::rearm`] after them.
 //! - *A request cannot be changed*, only cancelled, and its packet is queued even then. So a request is submitted when
 //!   the next wait begins, and a program that registers, reregisters and deregisters a source between two waits causes
 //!   no request. If a request would probably have to be cancelled soon, the first 1 ms of a wait runs without it

@@ -41,11 +41,16 @@ fn packets_of_the_program_are_no_events_and_delay_no_event() {
     post_all();
     peer.write_all(b"x").unwrap();
     wait_until_readable(&mut poll, &mut events);
-    // The packets may precede the event in a zero-timeout poll, for every capacity.
+    // The packets may precede the event in polls that do not block, for every capacity. A poll that discards only one
+    // packet would report the source after 64 polls.
     let mut one = minimio::Events::with_capacity(1);
     post_all();
-    poll.poll(&mut one, Some(Duration::ZERO)).unwrap();
-    assert_eq!(one.iter().map(|event| event.token()).collect::<Vec<_>>(), [SOURCE]);
+    let reported = (0..numbers.len() * numbers.len() - 1).any(|_| {
+        thread::yield_now();
+        poll.poll(&mut one, Some(Duration::ZERO)).unwrap();
+        !one.is_empty()
+    });
+    assert!(reported && one.iter().all(|event| event.token() == SOURCE));
     post_all();
     // Dropping the poll dequeues these packets. If it used one of the addresses, the process would crash.
     drop(poll);

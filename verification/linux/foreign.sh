@@ -69,9 +69,10 @@ status=0
 run --lib --test behaviour --test stress --test oracle --test mio -- "${left_out[@]}" || status=1
 # Run each of these tests directly as the child process that it would otherwise start.
 read -ra emulator <<<"$emulator"
-isolated=$(run --test isolated --no-run --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
-tests=$("${emulator[@]}" "$isolated" --list | sed -n 's/: test$//p')
-for test in $(grep -vE '^(descriptors::|child_exits::|dropped::the_memory_)|_while_threads_of_its_parent_' <<<"$tests"); do
+isolated=$(run --test isolated --no-run --message-format json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+tests=$("${emulator[@]}" "$isolated" --list | sed -n 's/: test$//p' |
+  grep -vE '^(descriptors::|child_exits::|dropped::the_memory_)|_while_threads_of_its_parent_')
+for test in $tests; do
   MINIMIO_TEST_CHILD=$test "${emulator[@]}" "$isolated" --quiet --exact "$test" || status=1
 done
 exit $status

@@ -9,7 +9,7 @@
 # CARGO_TARGET_DIR: where to build (default: `target` in this folder).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-program=$(cargo test --quiet --release --lib --no-run --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+program=$(cargo test --quiet --release --lib --no-run --message-format json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
 export program
 
 # Prints a line with the result, after the output of a model that fails.
@@ -25,8 +25,7 @@ export -f explore
 models=$("$program" --list "$@" | sed -n 's/: test$//p')
 [[ -n $models ]] || { echo "no model has $* in its name" >&2 && exit 2; }
 # The longest models are among the last of the list, so they run first.
-results=$(tac <<<"$models" | xargs -P "$(nproc)" -I{} bash -c 'explore {}')
-echo "$results"
+results=$(tac <<<"$models" | xargs -P "$(nproc)" -I{} bash -c 'explore {}' | tee /dev/stderr)
 passed=$(grep -c '^  ok ' <<<"$results" || true) failed=$(($(wc -l <<<"$models") - passed))
 echo "$passed passed, $failed failed"
 ((failed == 0))

@@ -246,7 +246,8 @@ impl State {
         let report = registration.report(source, event);
         if report.is_none() && event.is_error() && registration.registered {
             // An interest in priority data alone: unlike minimio, polling does not report that the connection has
-            // failed. No priority data can follow, and in level mode minimio would report the failure in every wait.
+            // failed. In level mode minimio would report the failure in every wait. No priority data can follow, except
+            // after another `connect`, which a program follows by `modify`.
             registration.registered = source.deregister(registry).is_err();
         }
         report

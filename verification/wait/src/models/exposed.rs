@@ -216,3 +216,24 @@ fn a_second_wake_during_a_poll_is_in_the_batch_once_or_makes_the_descriptor_read
         assert!(!l.poll(NON_BLOCKING).contains(&0) || readable, "an outer loop misses the second wake");
     });
 }
+
+/// A notification and the wait of the polling thread fail. The next wake notifies the kernel again, so the outer loop
+/// polls.
+#[test]
+fn a_wake_after_a_failed_notification_and_a_failed_wait_makes_the_descriptor_readable() {
+    with_loop(ALL, |mut l| {
+        let mut watch = OuterLoop::new(&l, Outer::Level);
+        l.kernel.fail_notifications(1);
+        l.kernel.fail_waits(1);
+        let waker = l.waker(0);
+        let thread = thread::spawn(move || {
+            let _may_fail = waker.wake();
+            waker
+        });
+        let _may_be_interrupted = l.try_poll(NO_LIMIT);
+        let waker = thread.join().unwrap();
+        while waker.wake().is_err() {}
+        watch.wait(&l);
+        assert_eq!(l.poll(NON_BLOCKING), [0]);
+    });
+}
