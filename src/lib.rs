@@ -201,9 +201,9 @@
 //!
 //! | path | files | lines of code |
 //! |---|---|---:|
-//! | core and epoll | the core and `epoll/` | 1,919 |
-//! | core and kqueue | the core and `kqueue/` | 2,282 |
-//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 3,064 |
+//! | core and epoll | the core and `epoll/` | 1,920 |
+//! | core and kqueue | the core and `kqueue/` | 2,283 |
+//! | Windows for sockets | the core and `iocp/` without pipes, source sockets and handles | 3,065 |
 //! | Windows pipes, source sockets and handles | `pipe` `pipe_source` `source_sockets` `waitable` `wait_source` `source_handles` of `iocp/` | 1,046 |
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, rust_2018_idioms)]

@@ -16,7 +16,8 @@
 //!   Interrupted              the notification failed                           Blocked
 //!   NotifyFailed             wake or interrupt: notifies the kernel again      Notified
 //!   Blocked, Interrupted     finish, or the guard is dropped                   Running
-//!   NotifyFailed             finish, or the guard is dropped                   Notified, then NotifyFailed
+//!   Notified                 finish, or the guard is dropped, if exposed       NotifyFailed
+//!   NotifyFailed             finish, or the guard is dropped, if not exposed   Notified
 //!   Notified, NotifyFailed   clear; then the pending wakers are taken          Running
 //! ```
 //!
@@ -277,19 +278,21 @@ impl WaitState {
     #[inline]
     fn end_block(&self) -> bool {
         let old = self.word.fetch_and(!INTERRUPTED, Ordering::AcqRel);
-        // The new word is compared for speed: on x86-64, the `and` itself sets the zero flag.
-        old & !INTERRUPTED != RUNNING && self.end_changed_block(old)
+        // Nothing but the new word is used, for speed: on x86-64, the `and` itself sets the zero flag for it.
+        old & !INTERRUPTED != RUNNING && self.end_changed_block()
     }
 
     /// Ends the blocked state after another thread changed the word, or if a timer is set.
     #[cold]
     #[inline(never)]
-    fn end_changed_block(&self, old: usize) -> bool {
-        if old & STATE == NOTIFY_FAILED {
-            // The `and` has made this `Notified`. The next wake must notify the kernel if an outer loop waits.
+    fn end_changed_block(&self) -> bool {
+        let notified = self.is_notified();
+        if notified && self.exposed.load(Ordering::Acquire) {
+            // The `and` has made `NotifyFailed` `Notified`. If the wait has failed too, the outer loop waits for the
+            // notification, and the next wake tries again. (After a notification that did not fail, this is of no use.)
             self.word.fetch_or(NOTIFY_FAILED, Ordering::AcqRel);
         }
-        self.is_notified()
+        notified
     }
 
     /// Returns whether no waker can be pending and no timer is set, for a poll that does not block.
