@@ -38,8 +38,8 @@
 //!   does not read them. Another thread changes a timer first, and *then* checks whether the polling thread is blocked.
 //! - A wake marks the waker pending first, and *then* sets the state to `Notified`. The polling thread clears the state
 //!   first, then takes the pending wakers. (A wake leaves the word as it is if the word holds the waker's number.)
-//! - A round that ends without taking wakers (after an error, or because `events` already holds other events) leaves
-//!   `Notified` as it is.
+//! - A round that ends without taking wakers (after an error, or because `events` already holds other events) does not
+//!   clear the state.
 
 use std::mem;
 
@@ -53,7 +53,7 @@ const RUNNING: usize = 0b00;
 const BLOCKED: usize = 0b01;
 /// The polling thread was notified since it last cleared the state, and will take the pending wakers.
 const NOTIFIED: usize = 0b10;
-/// As `NOTIFIED`, but the kernel notification has failed.
+/// As `NOTIFIED`, but the kernel notification has failed, or may have failed: the next wake notifies the kernel again.
 const NOTIFY_FAILED: usize = NOTIFIED | BLOCKED;
 /// As `BLOCKED`, but a thread that changed a timer notifies the kernel or has notified it: no other thread that changes
 /// a timer needs to.
@@ -278,7 +278,7 @@ impl WaitState {
     #[inline]
     fn end_block(&self) -> bool {
         let old = self.word.fetch_and(!INTERRUPTED, Ordering::AcqRel);
-        // Nothing but the new word is used, for speed: on x86-64, the `and` itself sets the zero flag for it.
+        // Only the new word is tested, for speed: on x86-64, the `and` itself sets the zero flag.
         old & !INTERRUPTED != RUNNING && self.end_changed_block()
     }
 
