@@ -42,8 +42,8 @@ fn packets_of_the_program_are_no_events_and_delay_no_event() {
     peer.write_all(b"x").unwrap();
     wait_until_readable(&mut poll, &mut events);
     // The packets may precede the event in polls that do not block, for every capacity. If each poll discarded only one
-    // packet, the source would be reported after 64 polls. (A poll discards packets for a limited time. On a busy machine,
-    // that time may pass before the packet of the source.)
+    // packet, the source would be reported after 64 polls. (A poll discards packets for a limited time. On a busy
+    // machine, that time may pass before the packet of the source.)
     let mut one = minimio::Events::with_capacity(1);
     post_all();
     let reported = (0..numbers.len() * numbers.len() - 1).any(|_| {
